@@ -1,0 +1,191 @@
+// `npm run fuzz`: runs the fuzz targets test/fuzz/*.fuzz.ts on changed seeds.
+//   --seconds N   for each target (default 60)    --target NAME   only this one    --seed N   the same inputs again
+// A throw, an input that takes more than five seconds, and one that kills the thread are findings: minimised, kept in
+// test/fuzz/corpus/<target>/ and replayed first by every later run. Exit code 1 when there was any.
+
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import { systemClock } from '../src/base/clock.ts';
+import { systemRandom } from '../src/base/random.ts';
+import { inputBytesMax } from './fuzz-mutate.ts';
+import { type FuzzOrder, type FuzzReport, header, headerBytes } from './fuzz-order.ts';
+import { noTests, type TestCounts } from './run-tests.ts';
+import { listFiles, projectRoot } from './source-files.ts';
+
+/** Far above what any input may take, far below anybody's patience. */
+const hangMs = 5_000;
+/** For loading the target and its seeds. */
+const startMs = 30_000;
+const pollMs = 100;
+/** A parser that needs more for 256 KiB of input does not bound its memory. */
+const heapMegabytesMax = 1_024;
+
+export interface FuzzOptions {
+  readonly seconds: number;
+  readonly target?: string | undefined;
+  readonly seed?: number | undefined;
+}
+
+interface Finding {
+  readonly detail: string;
+  readonly input: Uint8Array;
+}
+
+interface TargetResult {
+  readonly name: string;
+  readonly findings: ReadonlyMap<string, Finding>;
+  readonly runs: number;
+  readonly slowestMs: number;
+}
+
+/** One target for a while in a thread of its own. */
+class TargetRun {
+  readonly #name: string;
+  readonly #findings = new Map<string, Finding>();
+  readonly #shared = new SharedArrayBuffer(headerBytes + inputBytesMax);
+  readonly #head = new Int32Array(this.#shared, 0, headerBytes / 4);
+  readonly #order: FuzzOrder;
+  #state: 'starting' | 'running' | 'ended' = 'starting';
+  #slowestMs = 0;
+
+  constructor(targetPath: string, seed: number) {
+    this.#name = basename(targetPath, '.fuzz.ts');
+    const folder = corpusFolder(this.#name);
+    const corpus = existsSync(folder) ? listFiles(`test/fuzz/corpus/${this.#name}`, '') : [];
+    this.#order = {
+      targetPath: join(projectRoot, targetPath),
+      corpus: corpus.map((path) => join(projectRoot, path)),
+      seed,
+      shared: this.#shared,
+    };
+  }
+
+  async run(seconds: number): Promise<TargetResult> {
+    const worker = new Worker(new URL('./fuzz-worker.ts', import.meta.url), {
+      workerData: this.#order,
+      resourceLimits: { maxOldGenerationSizeMb: heapMegabytesMax },
+    });
+    worker.on('message', (message: FuzzReport) => this.#hear(message));
+    worker.on('error', (error) =>
+      this.#endWith(
+        'the thread died',
+        error instanceof Error ? (error.stack ?? error.message) : String(error),
+      ),
+    );
+    worker.on('exit', () => {
+      this.#state = 'ended';
+    });
+    try {
+      await this.#watch(seconds);
+    } finally {
+      await worker.terminate();
+    }
+    return {
+      name: this.#name,
+      findings: this.#findings,
+      runs: Atomics.load(this.#head, header.sequence),
+      slowestMs: this.#slowestMs,
+    };
+  }
+
+  #hear(message: FuzzReport): void {
+    if (message.kind === 'ready') this.#state = 'running';
+    else if (message.kind === 'finding') this.#findings.set(message.key, message);
+    else this.#slowestMs = message.slowestMs;
+  }
+
+  /** Returns when the thread has ended or hangs. */
+  async #watch(seconds: number): Promise<void> {
+    const startedAt = systemClock.monotonic();
+    let sequence = -1;
+    let movedAt = startedAt;
+    while (this.#state !== 'ended') {
+      await systemClock.sleep(pollMs);
+      const now = systemClock.monotonic();
+      if (now - startedAt >= seconds * 1000) Atomics.store(this.#head, header.stop, 1);
+      const current = Atomics.load(this.#head, header.sequence);
+      if (current !== sequence) {
+        sequence = current;
+        movedAt = now;
+      }
+      const patienceMs = this.#state === 'starting' ? startMs : hangMs;
+      if (now - movedAt > patienceMs) {
+        this.#endWith('hang', `no return within ${patienceMs} ms`);
+      }
+    }
+  }
+
+  #endWith(key: string, detail: string): void {
+    const length = Atomics.load(this.#head, header.length);
+    const input = Buffer.from(new Uint8Array(this.#shared, headerBytes, length));
+    this.#findings.set(key, { detail: `${key}: ${detail}`, input });
+    this.#state = 'ended';
+  }
+}
+
+const corpusFolder = (name: string): string => join(projectRoot, 'test/fuzz/corpus', name);
+
+/** Returns the path from the project's root. */
+function keep(name: string, finding: Finding): string {
+  const file = createHash('sha256').update(finding.input).digest('hex').slice(0, 16);
+  mkdirSync(corpusFolder(name), { recursive: true });
+  writeFileSync(join(corpusFolder(name), file), finding.input);
+  return `test/fuzz/corpus/${name}/${file}`;
+}
+
+function show(result: TargetResult): void {
+  const state = result.findings.size === 0 ? 'ok  ' : 'FAIL';
+  const runs = `${result.runs} inputs`.padStart(16);
+  console.log(`${state} ${result.name.padEnd(24)} ${runs}  slowest ${result.slowestMs.toFixed(1)} ms`);
+  for (const finding of result.findings.values()) {
+    const path = keep(result.name, finding);
+    console.log(`     ${path} (${finding.input.length} bytes)`);
+    console.log(finding.detail.replaceAll(/^/gm, '       '));
+  }
+}
+
+/** Runs the targets, as many at once as there are processors; each counts as one test. */
+export async function runFuzz(options: FuzzOptions): Promise<TestCounts> {
+  const seed = options.seed ?? systemRandom.integer(2 ** 32);
+  const paths = listFiles('test/fuzz', '.fuzz.ts').filter(
+    (path) => options.target === undefined || basename(path, '.fuzz.ts') === options.target,
+  );
+  if (paths.length === 0 && options.target !== undefined) {
+    console.error(`there is no test/fuzz/${options.target}.fuzz.ts`);
+    return { ...noTests, failed: 1 };
+  }
+  console.log(`${paths.length} targets, ${options.seconds} s each, --seed ${seed}`);
+  const waiting = paths.values();
+  let [passed, failed] = [0, 0];
+  const takeTurns = async (): Promise<void> => {
+    for (const path of waiting) {
+      const result = await new TargetRun(path, seed).run(options.seconds);
+      show(result);
+      if (result.findings.size === 0) passed++;
+      else failed++;
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, takeTurns));
+  return { passed, failed, skipped: 0 };
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: 'string', default: '60' },
+      target: { type: 'string' },
+      seed: { type: 'string' },
+    },
+  });
+  const numbers = {
+    seconds: Number(values.seconds),
+    seed: values.seed === undefined ? undefined : Number(values.seed),
+  };
+  const counts = await runFuzz({ ...numbers, target: values.target });
+  console.log(`${counts.passed} passed, ${counts.failed} failed`);
+  process.exitCode = counts.failed === 0 ? 0 : 1;
+}

@@ -1,0 +1,46 @@
+// `npm test`: everything. The checks with the unit tests, the system tests under test/, and every fuzz target for a
+// short while. Ends with the sum on a line of its own; exit code 1 when anything failed.
+
+import { testPackages } from '../test/packages.ts';
+import { runChecks } from './check.ts';
+import { installPackages, missingPackages, whyNotInstallable } from './debian-packages.ts';
+import { runFuzz } from './fuzz.ts';
+import { addCounts, noTests, runTestFiles } from './run-tests.ts';
+import { listFiles } from './source-files.ts';
+
+/** The longest system test (the crash test in its short form) is far below. */
+const systemTestTimeoutMs = 600_000;
+/** Servers with clients beside them: more at once would measure the scheduler. */
+const systemTestConcurrency = 2;
+/** Long enough for the kept findings and the shallow mistakes; `npm run fuzz` looks deeper. */
+const fuzzSecondsPerTarget = 3;
+
+function providePackages(): boolean {
+  const missing = missingPackages(testPackages);
+  if (missing.length === 0) return true;
+  const reason = whyNotInstallable();
+  if (reason === null && installPackages(missing)) return true;
+  console.error(`The tests need programs that are not here${reason === null ? '' : ` (and ${reason})`}:`);
+  for (const each of missing) console.error(`  ${each.name.padEnd(14)} ${each.reason}`);
+  console.error(`On Debian: sudo apt-get install ${missing.map((each) => each.name).join(' ')}`);
+  console.error('"npm run check" needs none of them.');
+  return false;
+}
+
+async function runEverything(): Promise<boolean> {
+  const heading = (text: string): void => console.log(`\n── ${text}`);
+  heading('checks and unit tests');
+  let counts = addCounts(noTests, await runChecks());
+  heading('system tests');
+  const files = listFiles('test', '.test.ts');
+  const print = (text: string): boolean => process.stdout.write(text);
+  const options = { files, concurrency: systemTestConcurrency, testTimeoutMs: systemTestTimeoutMs, print };
+  counts = addCounts(counts, await runTestFiles(options));
+  heading('fuzz targets, short form');
+  counts = addCounts(counts, await runFuzz({ seconds: fuzzSecondsPerTarget }));
+  heading('everything');
+  console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  return counts.failed === 0;
+}
+
+process.exitCode = providePackages() && (await runEverything()) ? 0 : 1;

@@ -1,0 +1,144 @@
+// The keys of one account in the engine, all under ('a', account id). The letters are on disk and never reused:
+//   –  account record            b  mailbox record      m  message row (mailbox, uid)
+//   e  email record (email)      y  summary (email)     c  content of a small message (email)
+//   x  tombstone (mailbox, mod-sequence, uid)           s  subscription (name)
+//   t  thread row (hash)         o  applied operation (slot of a ring)
+// Invariant: every key equals encodeTuple of its tuple (a test compares); prefixes are kept encoded, because a
+// delivery writes eight keys. Nothing here fails but assertions.
+
+import { assert } from '../base/assert.ts';
+import type { AccountId } from '../mail/ids.ts';
+import type { Bytes, Range } from '../storage/engine.ts';
+import { encodeTuple, successorOfPrefix } from '../storage/tuple.ts';
+
+const numberTag = 0x10;
+
+/** Message rows of this many mailboxes keep their prefix; more are encoded anew, which only costs time. */
+const prefixesMax = 256;
+
+function numberLength(value: number): number {
+  if (value < 0x1_00) return value === 0 ? 0 : 1;
+  if (value < 0x1_0000) return 2;
+  if (value < 0x1_000000) return 3;
+  if (value < 0x1_00000000) return 4;
+  if (value < 0x1_0000000000) return 5;
+  return value < 0x1_000000000000 ? 6 : 7;
+}
+
+function withNumber(prefix: Buffer, value: number): Buffer {
+  const length = numberLength(value);
+  const key = Buffer.allocUnsafe(prefix.length + 1 + length);
+  key.set(prefix);
+  let position = prefix.length;
+  key[position++] = numberTag + length;
+  if (length === 7) key[position++] = Math.floor(value / 2 ** 48);
+  if (length > 0) key.writeUIntBE(length === 7 ? value % 2 ** 48 : value, position, Math.min(length, 6));
+  return key;
+}
+
+/** The number that stands in `key` behind a prefix of `prefixLength` bytes; it must be the last element. */
+export function numberBehind(key: Uint8Array, prefixLength: number): number {
+  const length = key[prefixLength]! - numberTag;
+  assert(length >= 0 && length <= 7 && key.length === prefixLength + 1 + length, 'not a key with one number');
+  let value = 0;
+  for (let index = prefixLength + 1; index < key.length; index++) value = value * 256 + key[index]!;
+  return value;
+}
+
+/** All keys behind a prefix, and how long the prefix is. */
+export interface KeyRange extends Range {
+  readonly start: Bytes;
+  readonly end: Bytes;
+  readonly prefixLength: number;
+}
+
+export class AccountKeys {
+  readonly account: Buffer;
+  readonly #prefixes: Record<'b' | 'm' | 'e' | 'y' | 'c' | 'x' | 's' | 't' | 'o', Buffer>;
+  readonly #messagePrefixes = new Map<number, Buffer>();
+
+  constructor(accountId: AccountId) {
+    this.account = encodeTuple(['a', accountId]);
+    const prefix = (letter: string) => encodeTuple(['a', accountId, letter]);
+    this.#prefixes = {
+      b: prefix('b'),
+      m: prefix('m'),
+      e: prefix('e'),
+      y: prefix('y'),
+      c: prefix('c'),
+      x: prefix('x'),
+      s: prefix('s'),
+      t: prefix('t'),
+      o: prefix('o'),
+    };
+  }
+
+  mailbox(mailboxId: number): Buffer {
+    return withNumber(this.#prefixes.b, mailboxId);
+  }
+
+  message(mailboxId: number, uid: number): Buffer {
+    return withNumber(this.#messagePrefix(mailboxId), uid);
+  }
+
+  email(emailId: number): Buffer {
+    return withNumber(this.#prefixes.e, emailId);
+  }
+
+  summary(emailId: number): Buffer {
+    return withNumber(this.#prefixes.y, emailId);
+  }
+
+  content(emailId: number): Buffer {
+    return withNumber(this.#prefixes.c, emailId);
+  }
+
+  tombstone(mailboxId: number, modSeq: number, uid: number): Buffer {
+    return withNumber(withNumber(withNumber(this.#prefixes.x, mailboxId), modSeq), uid);
+  }
+
+  subscription(name: string): Buffer {
+    return Buffer.concat([this.#prefixes.s, encodeTuple([name])]);
+  }
+
+  thread(hash: number): Buffer {
+    return withNumber(this.#prefixes.t, hash);
+  }
+
+  operation(slot: number): Buffer {
+    return withNumber(this.#prefixes.o, slot);
+  }
+
+  /** Every row of one kind. */
+  rows(letter: 'b' | 'e' | 'y' | 'c' | 's' | 't' | 'o' | 'm' | 'x'): KeyRange {
+    return prefixRange(this.#prefixes[letter]);
+  }
+
+  /** The message rows of a mailbox. */
+  messages(mailboxId: number): KeyRange {
+    return prefixRange(this.#messagePrefix(mailboxId));
+  }
+
+  /** Tombstones of a mailbox with a mod-sequence of at least `fromModSeq`. */
+  tombstones(mailboxId: number, fromModSeq = 0): KeyRange {
+    const prefix = withNumber(this.#prefixes.x, mailboxId);
+    return { start: withNumber(prefix, fromModSeq), end: successorOfPrefix(prefix), prefixLength: prefix.length };
+  }
+
+  /** Everything of the account, its record included. */
+  everything(): KeyRange {
+    return prefixRange(this.account);
+  }
+
+  #messagePrefix(mailboxId: number): Buffer {
+    const known = this.#messagePrefixes.get(mailboxId);
+    if (known !== undefined) return known;
+    const prefix = withNumber(this.#prefixes.m, mailboxId);
+    if (this.#messagePrefixes.size < prefixesMax) this.#messagePrefixes.set(mailboxId, prefix);
+    return prefix;
+  }
+}
+
+function prefixRange(prefix: Buffer): KeyRange {
+  return { start: prefix, end: successorOfPrefix(prefix), prefixLength: prefix.length };
+}

@@ -1,0 +1,45 @@
+// The limits of accounts (STYLE 7), each with its reason. Frozen; what an operator may need to change is given
+// to openAccountHosts, the rest stands here.
+
+export interface AccountLimits {
+  /** RFC 9051 names no limit; a client that makes more is broken, and every LIST walks them. */
+  readonly mailboxesMax: number;
+  /** Messages smaller than this lie in the engine beside their metadata, larger ones in the blob store. */
+  readonly inlineBytesMax: number;
+  /** Applied operations an account remembers, for retries; older ones are overwritten. */
+  readonly operationsKept: number;
+  /** Tombstone rows a mailbox keeps; a client that was away for more expunges compares UID lists. */
+  readonly tombstonesMax: number;
+  /** Of those, the latest ones kept in memory by an open mailbox. */
+  readonly tombstonesInMemoryMax: number;
+  /** Messages one commit changes at the most; longer mutations are several commits (STORE, EXPUNGE, MOVE). */
+  readonly messagesPerCommit: number;
+  /** Mutations that wait for an account; more are refused with limitReached: back-pressure. */
+  readonly queueMax: number;
+  /** Accounts held in memory, in bytes by estimate; the least recently used ones go first. */
+  readonly memoryBytesMax: number;
+  /** An account nobody used for this long is unloaded. */
+  readonly idleUnloadMs: number;
+  readonly subscriptionsMax: number;
+}
+
+export const accountLimitsDefault: AccountLimits = Object.freeze({
+  mailboxesMax: 10_000,
+  inlineBytesMax: 64 * 1024,
+  operationsKept: 1_000,
+  tombstonesMax: 10_000,
+  tombstonesInMemoryMax: 512,
+  messagesPerCommit: 2_000,
+  queueMax: 10_000,
+  memoryBytesMax: 512 * 1024 * 1024,
+  idleUnloadMs: 10 * 60_000,
+  subscriptionsMax: 20_000,
+});
+
+/** Mutations merged into one commit: enough to share a flush, few enough to keep its latency. */
+export const groupMutationsMax = 256;
+/** Bytes of messages merged into one commit. */
+export const groupBytesMax = 4 * 1024 * 1024;
+/** Rows read from the engine at a time: about a millisecond of work. */
+export const pageRowsMax = 1_000;
+export const pageBytesMax = 1024 * 1024;

@@ -1,0 +1,103 @@
+// The two small records of an account that change with almost every commit: the account's counters and a
+// mailbox's. JSON inside the checksummed envelope: they are written once a commit, whatever the number of messages.
+// Invariant: counters only rise (mod-sequence, next ids, uidNext, uidValidity), a commit that fails raises none.
+// Damage: decode throws RecordDamaged, the account does not open, store check rebuilds it.
+
+import type { MailboxId, ModSeq, Uid } from '../mail/ids.ts';
+import { decodeRecord, encodeRecord, RecordDamaged } from '../storage/record.ts';
+import type { MailboxInfo, MailboxRole } from './port.ts';
+
+export interface AccountRecord {
+  /** The last mod-sequence taken. */
+  modSeq: number;
+  nextMailboxId: number;
+  nextEmailId: number;
+  /** The last UIDVALIDITY given to a mailbox; seconds since 1970 at first, only rises. */
+  uidValidity: number;
+  /** Every email is counted once, however many mailboxes it is in (RFC 9208 leaves that to us). */
+  bytesUsed: number;
+  messagesUsed: number;
+  bytesMax: number | undefined;
+  messagesMax: number | undefined;
+  /** How many operations were recorded: the slot of the next one is this modulo the ring's size. */
+  operations: number;
+  /** Seconds since 1970 UTC. */
+  createdAt: number;
+  /** The account is being removed; what is left of it goes. */
+  removed: boolean;
+}
+
+export interface MailboxRecord {
+  id: number;
+  name: string;
+  role: MailboxRole | undefined;
+  selectable: boolean;
+  uidValidity: number;
+  uidNext: number;
+  highestModSeq: number;
+  messages: number;
+  unseen: number;
+  deleted: number;
+  bytes: number;
+  keywords: readonly string[];
+  /** Tombstone rows there are. */
+  tombstones: number;
+  /** Tombstones are complete for everything expunged after this mod-sequence. */
+  tombstonesFrom: number;
+  /** Deleted: nobody sees it, its messages are being removed. */
+  gone: boolean;
+}
+
+const version = 1;
+
+function encodeJson(kind: 'account' | 'mailbox', record: object): Buffer {
+  return encodeRecord(kind, version, Buffer.from(JSON.stringify(record), 'utf8'));
+}
+
+function decodeJson(kind: 'account' | 'mailbox', value: Uint8Array): Record<string, unknown> {
+  const { payload } = decodeRecord(kind, version, value);
+  try {
+    return JSON.parse(payload.toString('utf8')) as Record<string, unknown>;
+  } catch {
+    throw new RecordDamaged(`${kind} record is not what was written`);
+  }
+}
+
+export function encodeAccount(record: AccountRecord): Buffer {
+  return encodeJson('account', record);
+}
+
+/** Throws RecordDamaged. */
+export function decodeAccount(value: Uint8Array): AccountRecord {
+  const record = decodeJson('account', value) as unknown as AccountRecord;
+  // JSON leaves out undefined members; all of a record's objects keep one shape.
+  return { ...record, bytesMax: record.bytesMax ?? undefined, messagesMax: record.messagesMax ?? undefined };
+}
+
+export function encodeMailbox(record: MailboxRecord): Buffer {
+  return encodeJson('mailbox', record);
+}
+
+/** Throws RecordDamaged. */
+export function decodeMailbox(value: Uint8Array): MailboxRecord {
+  const record = decodeJson('mailbox', value) as unknown as MailboxRecord;
+  return { ...record, role: record.role ?? undefined };
+}
+
+/** What the port tells of a mailbox. */
+export function mailboxInfo(record: MailboxRecord): MailboxInfo {
+  return {
+    id: record.id as MailboxId,
+    name: record.name,
+    role: record.role,
+    selectable: record.selectable,
+    uidValidity: record.uidValidity,
+    uidNext: record.uidNext as Uid,
+    highestModSeq: record.highestModSeq as ModSeq,
+    messages: record.messages,
+    unseen: record.unseen,
+    deleted: record.deleted,
+    bytes: record.bytes,
+    keywords: record.keywords,
+  };
+}

@@ -1,0 +1,150 @@
+// An open account as it is committed, and how it is read from the engine. Everything a decision needs is here or
+// is loaded into it; mutations work on a draft over it (draft.ts) and change it only after their commit.
+// Invariant: mirrors the engine. When that is in doubt (a commit of unknown outcome) it is thrown away and read again.
+// Fails with MailError noSuchAccount, RecordDamaged, or the engine's Fault.
+
+import type { Clock } from '../base/clock.ts';
+import { Slicer } from '../base/slicer.ts';
+import type { AccountId } from '../mail/ids.ts';
+import { MailError } from '../mail/mail-error.ts';
+import type { Entry, Reader } from '../storage/engine.ts';
+import { decodeTuple } from '../storage/tuple.ts';
+import { AccountKeys, type KeyRange, numberBehind } from './account-keys.ts';
+import { type AccountLimits, pageBytesMax, pageRowsMax } from './account-limits.ts';
+import { type AccountRecord, decodeAccount, decodeMailbox, type MailboxRecord } from './account-record.ts';
+import { MailboxState } from './mailbox-state.ts';
+import { decodeMessageRow } from './message-row.ts';
+import { MessageTable } from './message-table.ts';
+import { decodeOperation } from './operation-record.ts';
+import type { MailboxTarget } from './port.ts';
+
+/** The estimate of an account without mailboxes and operations, for the memory limit. */
+const accountBytes = 4_000;
+const operationBytes = 120;
+
+export class AccountState {
+  readonly accountId: AccountId;
+  readonly keys: AccountKeys;
+  account: AccountRecord;
+  readonly mailboxes = new Map<number, MailboxState>();
+  readonly mailboxIdByName = new Map<string, number>();
+  readonly subscriptions = new Set<string>();
+  /** Operation id → the slot of its row. */
+  readonly operationSlots = new Map<string, number>();
+  /** Slot → operation id, to forget the one that is overwritten. */
+  readonly operationIds: (string | undefined)[] = [];
+  /** Sum of the mailboxes' columns; kept by those who load and change them. */
+  tableBytes = 0;
+
+  constructor(accountId: AccountId, account: AccountRecord) {
+    this.accountId = accountId;
+    this.keys = new AccountKeys(accountId);
+    this.account = account;
+  }
+
+  get bytes(): number {
+    return (
+      accountBytes + this.mailboxes.size * 600 + this.operationSlots.size * operationBytes + this.tableBytes
+    );
+  }
+
+  /** The mailbox with this id, unless it is gone. */
+  mailbox(id: number): MailboxState | undefined {
+    const mailbox = this.mailboxes.get(id);
+    return mailbox === undefined || mailbox.record.gone ? undefined : mailbox;
+  }
+
+  /** The mailbox of a target whose name is normalised. */
+  find(target: MailboxTarget): MailboxState | undefined {
+    if ('id' in target) return this.mailbox(target.id);
+    if ('name' in target) {
+      const id = this.mailboxIdByName.get(target.name);
+      return id === undefined ? undefined : this.mailbox(id);
+    }
+    for (const mailbox of this.mailboxes.values()) {
+      if (mailbox.record.role === target.role && !mailbox.record.gone) return mailbox;
+    }
+    return undefined;
+  }
+
+  addMailbox(record: MailboxRecord, limits: AccountLimits): MailboxState {
+    const mailbox = new MailboxState(record, limits.tombstonesInMemoryMax);
+    this.mailboxes.set(record.id, mailbox);
+    if (!record.gone) this.mailboxIdByName.set(record.name, record.id);
+    return mailbox;
+  }
+
+  rememberOperation(slot: number, operationId: string): void {
+    const before = this.operationIds[slot];
+    if (before !== undefined && this.operationSlots.get(before) === slot) this.operationSlots.delete(before);
+    this.operationIds[slot] = operationId;
+    this.operationSlots.set(operationId, slot);
+  }
+}
+
+/** Calls back with every entry of a range, page by page, giving others their turn. */
+export async function eachEntry(
+  reader: Reader,
+  range: KeyRange,
+  clock: Clock,
+  visit: (entry: Entry) => void,
+): Promise<void> {
+  const slicer = new Slicer(clock);
+  let start = range.start;
+  for (;;) {
+    const page = await reader.page(
+      { start, end: range.end },
+      { entriesMax: pageRowsMax, bytesMax: pageBytesMax },
+    );
+    for (const entry of page.entries) visit(entry);
+    if (page.next === undefined) return;
+    start = page.next;
+    if (slicer.due()) await slicer.rest();
+  }
+}
+
+export interface LoadOptions {
+  readonly engine: Reader;
+  readonly clock: Clock;
+  readonly limits: AccountLimits;
+}
+
+/** Reads everything of an account but its messages. Refuses with noSuchAccount. */
+export async function loadAccount(accountId: AccountId, options: LoadOptions): Promise<AccountState> {
+  const { engine, clock, limits } = options;
+  const keys = new AccountKeys(accountId);
+  const value = await engine.get(keys.account);
+  const account = value === undefined ? undefined : decodeAccount(value);
+  if (account === undefined || account.removed) throw new MailError('noSuchAccount', `no account ${accountId}`);
+  const state = new AccountState(accountId, account);
+  await eachEntry(engine, keys.rows('b'), clock, (entry) => {
+    state.addMailbox(decodeMailbox(entry.value), limits);
+  });
+  const subscriptions = keys.rows('s');
+  await eachEntry(engine, subscriptions, clock, (entry) => {
+    state.subscriptions.add(decodeTuple(entry.key.subarray(subscriptions.prefixLength))[0] as string);
+  });
+  const operations = keys.rows('o');
+  await eachEntry(engine, operations, clock, (entry) => {
+    const slot = numberBehind(entry.key, operations.prefixLength);
+    state.rememberOperation(slot, decodeOperation(entry.value).operationId);
+  });
+  return state;
+}
+
+/** Reads the columns of a mailbox, unless they are there. Only while no commit of the account is under way. */
+export async function loadTable(
+  state: AccountState,
+  mailbox: MailboxState,
+  options: LoadOptions,
+): Promise<MessageTable> {
+  if (mailbox.table !== undefined) return mailbox.table;
+  const range = state.keys.messages(mailbox.record.id);
+  const table = new MessageTable(mailbox.record.messages);
+  await eachEntry(options.engine, range, options.clock, (entry) => {
+    table.push(decodeMessageRow(numberBehind(entry.key, range.prefixLength), entry.value));
+  });
+  mailbox.table = table;
+  state.tableBytes += table.bytes;
+  return table;
+}

@@ -1,0 +1,156 @@
+// Turns a draft into the one batch that makes it durable, and, after that, into the committed state.
+// Invariant: applyDraft runs only after the engine answered `committed`; both walk the same overlay, so memory and
+// engine stay equal.
+
+import type { Batch, Bytes, Condition, Entry, Fence } from '../storage/engine.ts';
+import { encodeAccount, encodeMailbox } from './account-record.ts';
+import type { AccountState } from './account-state.ts';
+import type { Draft, DraftEmail } from './draft.ts';
+import type { DraftMailbox } from './draft-mailbox.ts';
+import { encodeEmail } from './email-record.ts';
+import { encodeMessageRow } from './message-row.ts';
+import { MessageTable } from './message-table.ts';
+import { encodeOperation } from './operation-record.ts';
+import { encodeRecord } from '../storage/record.ts';
+import { encodeThreadRow } from './thread-row.ts';
+
+interface MutableBatch {
+  readonly puts: Entry[];
+  readonly deletes: Bytes[];
+  readonly deleteRanges: { start: Bytes; end: Bytes }[];
+  readonly conditions: Condition[];
+}
+
+/** Subscriptions and tombstones say all in their keys. */
+const tombstoneVersion = 1;
+const subscriptionRecord = encodeRecord('subscription', 1, Buffer.alloc(0));
+
+/** The batch of a draft that changed something. */
+export function draftBatch(draft: Draft, fence: Fence | undefined): Batch {
+  const { keys } = draft.state;
+  const batch: MutableBatch = { puts: [...draft.puts], deletes: [...draft.deletes], deleteRanges: [], conditions: [] };
+  batch.puts.push({ key: keys.account, value: encodeAccount(draft.account) });
+  for (const mailbox of draft.mailboxes.values()) if (mailbox.changed || mailbox.dropped) writeMailbox(draft, mailbox, batch);
+  for (const [emailId, email] of draft.emails) writeEmail(draft, emailId, email, batch);
+  for (const hash of draft.threadsChanged) {
+    const row = draft.threads.get(hash);
+    if (row === undefined) batch.deletes.push(keys.thread(hash));
+    else batch.puts.push({ key: keys.thread(hash), value: encodeThreadRow(row) });
+  }
+  for (const [name, subscribed] of draft.subscriptions) {
+    if (subscribed) batch.puts.push({ key: keys.subscription(name), value: subscriptionRecord });
+    else batch.deletes.push(keys.subscription(name));
+  }
+  for (const { slot, record } of draft.operations) {
+    const value = encodeOperation(record.operationId, record.mutation, record.result);
+    batch.puts.push({ key: keys.operation(slot), value });
+  }
+  return fence === undefined ? batch : { ...batch, fence };
+}
+
+function writeMailbox(draft: Draft, mailbox: DraftMailbox, batch: MutableBatch): void {
+  const { keys } = draft.state;
+  const { id } = mailbox;
+  if (mailbox.dropped) {
+    batch.deletes.push(keys.mailbox(id));
+    batch.deleteRanges.push(keys.messages(id), keys.tombstones(id));
+    return;
+  }
+  batch.puts.push({ key: keys.mailbox(id), value: encodeMailbox(mailbox.record) });
+  const committedUidNext = mailbox.state?.record.uidNext ?? 1;
+  for (const [uid, row] of mailbox.rows) {
+    if (row !== undefined) batch.puts.push({ key: keys.message(id, uid), value: encodeMessageRow(row) });
+    else if (uid < committedUidNext) batch.deletes.push(keys.message(id, uid));
+  }
+  const { tombstones } = mailbox;
+  for (let index = 0; index < tombstones.length; index += 3) {
+    const emailId = Buffer.allocUnsafe(8);
+    emailId.writeDoubleBE(tombstones[index + 2]!, 0);
+    batch.puts.push({
+      key: keys.tombstone(id, tombstones[index]!, tombstones[index + 1]!),
+      value: encodeRecord('tombstone', tombstoneVersion, emailId),
+    });
+  }
+}
+
+function writeEmail(draft: Draft, emailId: number, email: DraftEmail, batch: MutableBatch): void {
+  const { keys } = draft.state;
+  const { record, before, created } = email;
+  if (record === before) return;
+  if (record !== undefined) {
+    batch.puts.push({ key: keys.email(emailId), value: encodeEmail(record) });
+    if (created !== undefined) {
+      for (const put of created.puts) batch.puts.push(put);
+      for (const condition of created.conditions) batch.conditions.push(condition);
+    }
+    return;
+  }
+  if (before === undefined) return; // Came and went in this draft.
+  batch.deletes.push(keys.email(emailId), keys.summary(emailId));
+  if (before.inline) batch.deletes.push(keys.content(emailId));
+  else batch.deletes.push(...draft.context.blobs.unlink(before.digest, draft.blobHolder(emailId)));
+}
+
+/** Makes the committed draft the state in memory. */
+export function applyDraft(draft: Draft): void {
+  const { state } = draft;
+  state.account = draft.account;
+  for (const [name, id] of draft.names) {
+    if (id === undefined) state.mailboxIdByName.delete(name);
+    else state.mailboxIdByName.set(name, id);
+  }
+  for (const mailbox of draft.mailboxes.values()) if (mailbox.changed || mailbox.dropped) applyMailbox(draft, mailbox);
+  for (const [name, subscribed] of draft.subscriptions) {
+    if (subscribed) state.subscriptions.add(name);
+    else state.subscriptions.delete(name);
+  }
+  for (const { slot, record } of draft.operations) state.rememberOperation(slot, record.operationId);
+  for (const email of draft.emails.values()) {
+    if (email.record === undefined && email.before !== undefined && !email.before.inline) {
+      draft.context.blobs.dropped(email.before.digest);
+    }
+  }
+}
+
+function applyMailbox(draft: Draft, mailbox: DraftMailbox): void {
+  const { state, context } = draft;
+  if (mailbox.dropped) {
+    state.tableBytes -= mailbox.state?.table?.bytes ?? 0;
+    state.mailboxes.delete(mailbox.id);
+    return;
+  }
+  let committed = mailbox.state;
+  if (committed === undefined) {
+    committed = state.addMailbox(mailbox.record, context.limits);
+    committed.table = new MessageTable(0);
+    committed.recentFrom = 1;
+  }
+  committed.record = mailbox.record;
+  committed.lastChangeModSeq = mailbox.lastChangeModSeq;
+  const { tombstones } = mailbox;
+  for (let index = 0; index < tombstones.length; index += 3) {
+    committed.tombstones.push(tombstones[index]!, tombstones[index + 1]!);
+  }
+  if (committed.table !== undefined) applyRows(state, committed.table, mailbox);
+}
+
+function applyRows(state: AccountState, table: MessageTable, mailbox: DraftMailbox): void {
+  const bytesBefore = table.bytes;
+  const length = table.length;
+  const last = length === 0 ? 0 : table.columns.uids[length - 1]!;
+  const removed: number[] = [];
+  let guess = 0;
+  for (const [uid, row] of mailbox.rows) {
+    if (uid > last) {
+      if (row !== undefined) table.push(row);
+      continue;
+    }
+    const index = table.indexNear(uid, guess);
+    guess = index + 1;
+    if (row !== undefined) table.set(index, row);
+    else removed.push(index);
+  }
+  removed.sort((a, b) => a - b);
+  table.remove(removed);
+  state.tableBytes += table.bytes - bytesBefore;
+}

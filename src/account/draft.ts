@@ -1,0 +1,236 @@
+// What the mutations of one commit have decided so far: an overlay over the committed account. Each mutation of a
+// group sees what those before it decided; together they become one batch.
+//
+// Invariant: a mutation checks everything that can refuse before its first change (`version` tells), so that a refused
+// one leaves no trace; committed state is never touched here (apply-draft.ts does, after the commit).
+// Fails only by the engine's faults while loading, before anything was changed.
+
+import type { MailboxId } from '../mail/ids.ts';
+import type { Bytes, Condition, Entry, Reader } from '../storage/engine.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import type { Clock } from '../base/clock.ts';
+import type { AccountLimits } from './account-limits.ts';
+import { pageRowsMax } from './account-limits.ts';
+import type { AccountRecord, MailboxRecord } from './account-record.ts';
+import { type AccountState, loadTable } from './account-state.ts';
+import { DraftMailbox } from './draft-mailbox.ts';
+import { blobHolder, decodeEmail, type EmailRecord } from './email-record.ts';
+import type { OperationRecord } from './operation-record.ts';
+import type { MailboxTarget } from './port.ts';
+import { decodeThreadRow, type ThreadRow } from './thread-row.ts';
+
+export interface DraftContext {
+  readonly engine: Reader;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly limits: AccountLimits;
+}
+
+/** An email in the draft. `record` undefined: it is gone. */
+export interface DraftEmail {
+  record: EmailRecord | undefined;
+  /** It was not there before: its puts, written only if it is still there at the end. */
+  created: { readonly puts: readonly Entry[]; readonly conditions: readonly Condition[] } | undefined;
+  readonly before: EmailRecord | undefined;
+}
+
+export class Draft {
+  readonly state: AccountState;
+  readonly context: DraftContext;
+  readonly account: AccountRecord;
+  /** Rises with every change; a mutation that throws must not have raised it. */
+  version = 0;
+  readonly mailboxes = new Map<number, DraftMailbox>();
+  /** Names whose mailbox differs from the committed one; undefined: nobody's now. */
+  readonly names = new Map<string, number | undefined>();
+  readonly emails = new Map<number, DraftEmail>();
+  /** Loaded or decided thread rows; undefined: there is none. */
+  readonly threads = new Map<number, ThreadRow | undefined>();
+  readonly threadsChanged = new Set<number>();
+  readonly subscriptions = new Map<string, boolean>();
+  readonly operations: { readonly slot: number; readonly record: OperationRecord }[] = [];
+  /** Rows that background work takes away or rewrites (pruning, store check). */
+  readonly deletes: Bytes[] = [];
+  readonly puts: Entry[] = [];
+  /** Mailboxes came, went or changed their names. */
+  mailboxesChanged = false;
+
+  constructor(state: AccountState, context: DraftContext) {
+    this.state = state;
+    this.context = context;
+    this.account = { ...state.account };
+  }
+
+  get nowSeconds(): number {
+    return Math.floor(this.context.clock.now() / 1000);
+  }
+
+  /** Takes the next mod-sequence: the first change of every mutation. */
+  nextModSeq(): number {
+    this.version++;
+    return ++this.account.modSeq;
+  }
+
+  /** The mailbox with this id; undefined when there is none or it is gone. */
+  mailbox(id: number): DraftMailbox | undefined {
+    const known = this.mailboxes.get(id);
+    if (known !== undefined) return known.record.gone || known.dropped ? undefined : known;
+    const state = this.state.mailbox(id);
+    return state === undefined ? undefined : this.#add(new DraftMailbox(state, { ...state.record }));
+  }
+
+  /** Also one that is gone but not yet removed. */
+  goneMailbox(id: number): DraftMailbox | undefined {
+    const known = this.mailboxes.get(id);
+    if (known !== undefined) return known.dropped ? undefined : known;
+    const state = this.state.mailboxes.get(id);
+    return state === undefined ? undefined : this.#add(new DraftMailbox(state, { ...state.record }));
+  }
+
+  /** The mailbox of a target whose name is normalised. */
+  find(target: MailboxTarget): DraftMailbox | undefined {
+    if ('id' in target) return this.mailbox(target.id);
+    if ('name' in target) {
+      const { name } = target;
+      const id = this.names.has(name) ? this.names.get(name) : this.state.mailboxIdByName.get(name);
+      return id === undefined ? undefined : this.mailbox(id);
+    }
+    for (const record of this.records()) {
+      if (record.role === target.role) return this.mailbox(record.id);
+    }
+    return undefined;
+  }
+
+  /** Every mailbox's record; not to be changed. */
+  *records(): Generator<Readonly<MailboxRecord>> {
+    for (const [id, { record }] of this.state.mailboxes) {
+      const draft = this.mailboxes.get(id);
+      const current = draft?.record ?? record;
+      if (!current.gone && draft?.dropped !== true) yield current;
+    }
+    for (const draft of this.mailboxes.values()) if (draft.state === undefined) yield draft.record;
+  }
+
+  addMailbox(record: MailboxRecord): DraftMailbox {
+    this.names.set(record.name, record.id);
+    this.mailboxesChanged = true;
+    return this.#add(new DraftMailbox(undefined, record));
+  }
+
+  /** The name becomes the mailbox's; undefined: the mailbox's name becomes free. */
+  rename(mailbox: DraftMailbox, name: string | undefined): void {
+    const { record } = mailbox;
+    if (this.find({ name: record.name }) === mailbox) this.names.set(record.name, undefined);
+    if (name !== undefined) {
+      record.name = name;
+      this.names.set(name, record.id);
+    }
+    this.mailboxesChanged = true;
+    mailbox.changed = true;
+  }
+
+  /** Makes the columns of a mailbox usable by DraftMailbox. Costs no promise's turn when they are there. */
+  async loadTable(mailbox: DraftMailbox): Promise<void> {
+    if (mailbox.state === undefined || mailbox.state.table !== undefined) return;
+    await loadTable(this.state, mailbox.state, this.context);
+  }
+
+  /** Makes `email` answer for these emails. */
+  async loadEmails(emailIds: readonly number[]): Promise<void> {
+    const missing = emailIds.filter((id) => !this.emails.has(id));
+    for (let start = 0; start < missing.length; start += pageRowsMax) {
+      const ids = missing.slice(start, start + pageRowsMax);
+      const values = await this.context.engine.getMany(ids.map((id) => this.state.keys.email(id)));
+      for (let index = 0; index < ids.length; index++) {
+        const value = values[index];
+        const record = value === undefined ? undefined : decodeEmail(value);
+        this.emails.set(ids[index]!, { record, before: record, created: undefined });
+      }
+    }
+  }
+
+  /** A loaded or created email; undefined: there is none. */
+  email(emailId: number): EmailRecord | undefined {
+    return this.emails.get(emailId)?.record;
+  }
+
+  async loadThreads(hashes: readonly number[]): Promise<void> {
+    const missing = hashes.filter((hash) => !this.threads.has(hash));
+    if (missing.length === 0) return;
+    const values = await this.context.engine.getMany(missing.map((hash) => this.state.keys.thread(hash)));
+    for (let index = 0; index < missing.length; index++) {
+      const value = values[index];
+      this.threads.set(missing[index]!, value === undefined ? undefined : decodeThreadRow(value));
+    }
+  }
+
+  setThread(hash: number, row: ThreadRow | undefined): void {
+    this.threads.set(hash, row);
+    this.threadsChanged.add(hash);
+  }
+
+  createEmail(emailId: number, record: EmailRecord, created: NonNullable<DraftEmail['created']>): void {
+    this.emails.set(emailId, { record, created, before: undefined });
+    this.account.bytesUsed += record.size;
+    this.account.messagesUsed++;
+  }
+
+  /** Adds and removes a membership of a loaded email; the last one that goes takes the email away. */
+  setMemberships(emailId: number, memberships: readonly number[]): void {
+    const email = this.emails.get(emailId);
+    if (email?.record === undefined) return; // Damaged before: store check reports it.
+    if (memberships.length > 0) {
+      email.record = { ...email.record, memberships };
+      return;
+    }
+    this.account.bytesUsed -= email.record.size;
+    this.account.messagesUsed--;
+    for (const hash of email.record.threadHashes) this.setThread(hash, undefined);
+    email.record = undefined;
+  }
+
+  addMembership(emailId: number, mailboxId: number, uid: number): void {
+    const email = this.email(emailId);
+    if (email !== undefined) this.setMemberships(emailId, [...email.memberships, mailboxId, uid]);
+  }
+
+  removeMembership(emailId: number, mailboxId: number, uid: number): void {
+    const memberships = this.email(emailId)?.memberships ?? [];
+    const kept: number[] = [];
+    for (let index = 0; index < memberships.length; index += 2) {
+      if (memberships[index] === mailboxId && memberships[index + 1] === uid) continue;
+      kept.push(memberships[index]!, memberships[index + 1]!);
+    }
+    this.setMemberships(emailId, kept);
+  }
+
+  /** Notes a mutation as applied; its row overwrites the oldest one. */
+  recordOperation(record: OperationRecord): void {
+    const slot = this.account.operations % this.context.limits.operationsKept;
+    this.account.operations++;
+    this.operations.push({ slot, record });
+  }
+
+  appliedInDraft(operationId: string): OperationRecord | undefined {
+    return this.operations.find((operation) => operation.record.operationId === operationId)?.record;
+  }
+
+  blobHolder(emailId: number): string {
+    return blobHolder(this.state.accountId, emailId);
+  }
+
+  newMailboxId(): MailboxId {
+    return this.account.nextMailboxId++ as MailboxId;
+  }
+
+  /** Never one that was given before, even when the account comes back from an old backup. */
+  newUidValidity(): number {
+    this.account.uidValidity = Math.max(this.account.uidValidity + 1, this.nowSeconds);
+    return this.account.uidValidity;
+  }
+
+  #add(mailbox: DraftMailbox): DraftMailbox {
+    this.mailboxes.set(mailbox.id, mailbox);
+    return mailbox;
+  }
+}

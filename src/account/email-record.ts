@@ -1,0 +1,95 @@
+// The records of an email, that is of a message however many mailboxes it is in:
+// - the email record, small, rewritten when a membership comes or goes;
+// - the summary record, never rewritten: the thread id and the encoded summary (summary.ts);
+// - the content record, never rewritten: the bytes of a message that is too small for the blob store.
+// Invariant: an email record has at least one membership; its last one takes all three away in the same batch.
+
+import { decodeRecord, encodeRecord, RecordDamaged } from '../storage/record.ts';
+
+export interface EmailRecord {
+  readonly threadId: number;
+  readonly size: number;
+  /** SHA-256 of the bytes. */
+  readonly digest: Uint8Array;
+  /** True: a content record holds the bytes; false: the blob of the digest. */
+  readonly inline: boolean;
+  /** The mod-sequence it came with. */
+  readonly createdModSeq: number;
+  /** Hashes of the thread rows that go with this email. */
+  readonly threadHashes: readonly number[];
+  /** Pairs: mailbox id, uid. */
+  readonly memberships: readonly number[];
+}
+
+const version = 1;
+const fixedBytes = 8 + 4 + 1 + 8 + 32 + 2;
+
+export function encodeEmail(email: EmailRecord): Buffer {
+  const { threadHashes, memberships } = email;
+  const bytes = Buffer.allocUnsafe(fixedBytes + threadHashes.length * 6 + memberships.length * 4);
+  bytes.writeDoubleBE(email.threadId, 0);
+  bytes.writeUInt32BE(email.size, 8);
+  bytes[12] = email.inline ? 1 : 0;
+  bytes.writeDoubleBE(email.createdModSeq, 13);
+  bytes.set(email.digest, 21);
+  bytes.writeUInt16BE(threadHashes.length, 53);
+  let position = fixedBytes;
+  for (const hash of threadHashes) position = bytes.writeUIntBE(hash, position, 6);
+  for (const number of memberships) position = bytes.writeUInt32BE(number, position);
+  return encodeRecord('email', version, bytes);
+}
+
+/** Throws RecordDamaged. */
+export function decodeEmail(value: Uint8Array): EmailRecord {
+  const { payload } = decodeRecord('email', version, value);
+  if (payload.length < fixedBytes) throw new RecordDamaged('email record is cut short');
+  const hashes = payload.readUInt16BE(53);
+  let position = fixedBytes + hashes * 6;
+  if ((payload.length - position) % 8 !== 0) throw new RecordDamaged('email record has half a membership');
+  const threadHashes: number[] = [];
+  for (let at = fixedBytes; at < position; at += 6) threadHashes.push(payload.readUIntBE(at, 6));
+  const memberships: number[] = [];
+  for (; position < payload.length; position += 4) memberships.push(payload.readUInt32BE(position));
+  return {
+    threadId: payload.readDoubleBE(0),
+    size: payload.readUInt32BE(8),
+    inline: payload[12] === 1,
+    createdModSeq: payload.readDoubleBE(13),
+    digest: payload.subarray(21, 53),
+    threadHashes,
+    memberships,
+  };
+}
+
+export interface SummaryRecord {
+  readonly threadId: number;
+  /** Undefined when it was of an older form than this program writes: prepare it again from the content. */
+  readonly summary: Uint8Array;
+}
+
+export function encodeSummaryRecord(threadId: number, summary: Uint8Array): Buffer {
+  const head = Buffer.allocUnsafe(8);
+  head.writeDoubleBE(threadId, 0);
+  return encodeRecord('summary', version, head, summary);
+}
+
+/** Throws RecordDamaged. */
+export function decodeSummaryRecord(value: Uint8Array): SummaryRecord {
+  const { payload } = decodeRecord('summary', version, value);
+  if (payload.length < 8) throw new RecordDamaged('summary record is cut short');
+  return { threadId: payload.readDoubleBE(0), summary: payload.subarray(8) };
+}
+
+export function encodeContent(bytes: Uint8Array): Buffer {
+  return encodeRecord('content', version, bytes);
+}
+
+/** Throws RecordDamaged. */
+export function decodeContent(value: Uint8Array): Buffer {
+  return decodeRecord('content', version, value).payload;
+}
+
+/** The holder's name of an email's blob link. */
+export function blobHolder(accountId: string, emailId: number): string {
+  return `${accountId}/${emailId}`;
+}

@@ -1,0 +1,198 @@
+// Stores new messages in one mailbox, all or none (RFC 9051 6.3.12, RFC 3502). Quota is checked here, in the account's
+// order of decisions, so that concurrent deliveries cannot pass it together.
+// Refuses: noSuchMailbox, mailboxNotSelectable, overQuota, invalidArgument, tooManyKeywords, limitReached.
+
+import type { EmailId, MailboxId, ModSeq, ThreadId } from '../../mail/ids.ts';
+import { MailError } from '../../mail/mail-error.ts';
+import type { Draft } from '../draft.ts';
+import { type DraftMailbox, uidMax } from '../draft-mailbox.ts';
+import { encodeContent, encodeSummaryRecord } from '../email-record.ts';
+import { type ResolvedFlags, resolveFlags } from '../keyword-table.ts';
+import { normalTarget } from '../mailbox-name.ts';
+import type { OperationResult } from '../operation-record.ts';
+import type { Appended, AppendOptions, NewMessage } from '../port.ts';
+import { threadHashesOf } from '../thread-row.ts';
+import type { Condition, Entry } from '../../storage/engine.ts';
+import type { Mutation } from './mutation.ts';
+
+interface Links {
+  readonly puts: readonly Entry[];
+  readonly conditions: readonly Condition[];
+}
+const noLinks: Links = { puts: [], conditions: [] };
+
+/** The mutation of an append. Messages above `inlineBytesMax` must be in the blob store already. */
+export function appendMutation(options: AppendOptions, inlineBytesMax: number): Mutation<Appended> {
+  const hashes = options.messages.map((message) => threadHashesOf(message.prepared));
+  const large = options.messages.filter((message) => message.prepared.bytes.length > inlineBytesMax);
+  let bytes = 0;
+  for (const { prepared } of options.messages) {
+    bytes += prepared.summary.length + Math.min(prepared.bytes.length, inlineBytesMax);
+  }
+  return {
+    name: 'append',
+    operation: options.operation,
+    bytes,
+    threadHashes: hashes.flat(),
+    blobs: large.map((message) => message.prepared),
+    decide: (draft) => decideAppend(draft, options, hashes, inlineBytesMax),
+    result: ({ mailboxId, uidValidity, uids, emailIds, modSeq }): OperationResult => [
+      mailboxId,
+      uidValidity,
+      uids[0] ?? 0,
+      emailIds[0] ?? 0,
+      uids.length,
+      modSeq,
+    ],
+    replay(result) {
+      const [mailboxId, uidValidity, uid, emailId, count, modSeq] = result as readonly number[];
+      return appended({ mailboxId, uidValidity, uid, emailId, count, modSeq } as AppendedRun);
+    },
+  };
+}
+
+interface AppendedRun {
+  readonly mailboxId: number;
+  readonly uidValidity: number;
+  readonly uid: number;
+  readonly emailId: number;
+  readonly count: number;
+  readonly modSeq: number;
+}
+
+/** The messages of one append have consecutive uids and email ids. */
+function appended({ mailboxId, uidValidity, uid, emailId, count, modSeq }: AppendedRun): Appended {
+  const uids = new Uint32Array(count);
+  const emailIds = new Float64Array(count);
+  for (let index = 0; index < count; index++) {
+    uids[index] = uid + index;
+    emailIds[index] = emailId + index;
+  }
+  return { mailboxId: mailboxId as MailboxId, uidValidity, uids, emailIds, modSeq: modSeq as ModSeq };
+}
+
+function targetOf(draft: Draft, options: AppendOptions): DraftMailbox {
+  const found = draft.find(normalTarget(options.target));
+  const usable = found?.record.selectable ? found : undefined;
+  const mailbox = usable ?? (options.orInbox ? draft.find({ role: 'inbox' }) : undefined);
+  if (mailbox !== undefined) return mailbox;
+  if (found !== undefined) throw new MailError('mailboxNotSelectable', 'the mailbox is only a place for others');
+  throw new MailError('noSuchMailbox', 'no such mailbox');
+}
+
+/** Refuses when the messages do not fit in the quota any more. */
+export function checkQuota(draft: Draft, bytes: number, messages: number): void {
+  const { bytesMax, messagesMax, bytesUsed, messagesUsed } = draft.account;
+  if (bytesMax !== undefined && bytesUsed + bytes > bytesMax) throw new MailError('overQuota', 'no room in bytes');
+  if (messagesMax !== undefined && messagesUsed + messages > messagesMax) {
+    throw new MailError('overQuota', 'no room in messages');
+  }
+}
+
+function decideAppend(
+  draft: Draft,
+  options: AppendOptions,
+  hashes: readonly (readonly number[])[],
+  inlineBytesMax: number,
+): Appended | Promise<Appended> {
+  const mailbox = targetOf(draft, options);
+  const { messages } = options;
+  checkAppend(draft, mailbox, messages);
+  if (messages.every((message) => message.prepared.bytes.length <= inlineBytesMax)) {
+    return applyAppend(draft, mailbox, messages, { hashes, links: [] });
+  }
+  return linkBlobs(draft, messages, inlineBytesMax).then((links) =>
+    applyAppend(draft, mailbox, messages, { hashes, links }),
+  );
+}
+
+function checkAppend(draft: Draft, mailbox: DraftMailbox, messages: readonly NewMessage[]): void {
+  let bytes = 0;
+  for (const { prepared } of messages) bytes += prepared.bytes.length;
+  checkQuota(draft, bytes, messages.length);
+  if (mailbox.record.uidNext + messages.length > uidMax) throw new MailError('limitReached', 'the mailbox is out of UIDs');
+  let { keywords } = mailbox.record;
+  for (const { flags } of messages) keywords = resolveFlags(flags, keywords, true).keywords;
+}
+
+/** Links of the messages that are blobs; undefined for the others. */
+async function linkBlobs(draft: Draft, messages: readonly NewMessage[], inlineBytesMax: number) {
+  const links: (Links | undefined)[] = [];
+  let emailId = draft.account.nextEmailId;
+  for (const { prepared } of messages) {
+    const holder = draft.blobHolder(emailId++);
+    const isBlob = prepared.bytes.length > inlineBytesMax;
+    links.push(isBlob ? await draft.context.blobs.link(prepared.digest, holder) : undefined);
+  }
+  return links;
+}
+
+interface Placing {
+  readonly hashes: readonly (readonly number[])[];
+  readonly links: readonly (Links | undefined)[];
+}
+
+function applyAppend(
+  draft: Draft,
+  mailbox: DraftMailbox,
+  messages: readonly NewMessage[],
+  placing: Placing,
+): Appended {
+  const { record } = mailbox;
+  const { account } = draft;
+  const first = { uid: record.uidNext, emailId: account.nextEmailId };
+  const modSeq = draft.nextModSeq();
+  const saveDate = draft.nowSeconds;
+  for (let index = 0; index < messages.length; index++) {
+    const { prepared, flags, internalDate } = messages[index]!;
+    const bits: ResolvedFlags = resolveFlags(flags, record.keywords, true);
+    record.keywords = bits.keywords;
+    const emailId = account.nextEmailId++;
+    const uid = record.uidNext;
+    const size = prepared.bytes.length;
+    mailbox.add({
+      uid,
+      flagsLow: bits.low,
+      flagsHigh: bits.high,
+      modSeq,
+      size,
+      internalDate: internalDate ?? saveDate,
+      saveDate,
+      emailId,
+    });
+    const { threadId, owned } = joinThread(draft, emailId as EmailId, placing.hashes[index]!);
+    const link = placing.links[index];
+    const { keys } = draft.state;
+    const puts = [{ key: keys.summary(emailId), value: encodeSummaryRecord(threadId, prepared.summary) }];
+    if (link === undefined) puts.push({ key: keys.content(emailId), value: encodeContent(prepared.bytes) });
+    draft.createEmail(
+      emailId,
+      {
+        threadId,
+        size,
+        digest: prepared.digest,
+        inline: link === undefined,
+        createdModSeq: modSeq,
+        threadHashes: owned,
+        memberships: [mailbox.id, uid],
+      },
+      { puts: link === undefined ? puts : [...puts, ...link.puts], conditions: (link ?? noLinks).conditions },
+    );
+  }
+  const { id: mailboxId, uidValidity } = record;
+  return appended({ mailboxId, uidValidity, ...first, count: messages.length, modSeq });
+}
+
+/** The thread of the first known hash, or a new one; takes the hashes that nobody has. */
+export function joinThread(draft: Draft, emailId: EmailId, hashes: readonly number[]) {
+  let threadId: number | undefined;
+  for (const hash of hashes) threadId ??= draft.threads.get(hash)?.threadId;
+  threadId ??= emailId;
+  const owned: number[] = [];
+  for (const hash of hashes) {
+    if (draft.threads.get(hash) !== undefined) continue;
+    draft.setThread(hash, { threadId, emailId });
+    owned.push(hash);
+  }
+  return { threadId: threadId as ThreadId, owned };
+}

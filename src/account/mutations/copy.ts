@@ -1,0 +1,95 @@
+// Copies or moves messages between mailboxes of the account: memberships, never bytes. A copy is one commit whatever
+// its size, all or nothing (RFC 9051 6.4.7); a move may be several, each message is in one place at any time (RFC 6851 3.3).
+// Refuses: noSuchMailbox, mailboxNotSelectable, limitReached.
+
+import { MailError } from '../../mail/mail-error.ts';
+import type { MailboxId, ModSeq } from '../../mail/ids.ts';
+import type { Draft } from '../draft.ts';
+import { type DraftMailbox, uidMax } from '../draft-mailbox.ts';
+import { FlagTranslation } from '../keyword-table.ts';
+import { normalTarget } from '../mailbox-name.ts';
+import type { MessageRow } from '../message-row.ts';
+import { decodeRuns, encodeRuns, type OperationResult } from '../operation-record.ts';
+import type { Copied, CopyOptions } from '../port.ts';
+import { Slicer } from '../../base/slicer.ts';
+import type { Mutation } from './mutation.ts';
+import { mailboxOf } from './store-flags.ts';
+
+export function copyMutation(options: CopyOptions): Mutation<Copied> {
+  return {
+    name: options.move ? 'move' : 'copy',
+    operation: options.operation,
+    bytes: options.uids.length * 400,
+    async decide(draft) {
+      const source = mailboxOf(draft, options.from);
+      const target = targetOf(draft, options);
+      await draft.loadTable(source);
+      await draft.loadTable(target);
+      const rows: MessageRow[] = [];
+      for (const uid of options.uids) {
+        const row = source.row(uid);
+        if (row !== undefined) rows.push(row);
+      }
+      if (target.record.uidNext + rows.length > uidMax) throw new MailError('limitReached', 'the mailbox is out of UIDs');
+      await draft.loadEmails(rows.map((row) => row.emailId));
+      return applyCopy(draft, { source, target, rows, move: options.move });
+    },
+    result: ({ to, uidValidity, sourceUids, targetUids, modSeq }): OperationResult => [
+      to,
+      uidValidity,
+      encodeRuns(sourceUids),
+      encodeRuns(targetUids),
+      modSeq,
+    ],
+    replay: ([to, uidValidity, sourceUids, targetUids, modSeq]) => ({
+      to: to as MailboxId,
+      uidValidity: uidValidity as number,
+      sourceUids: decodeRuns(sourceUids as readonly number[]),
+      targetUids: decodeRuns(targetUids as readonly number[]),
+      modSeq: modSeq as ModSeq,
+    }),
+  };
+}
+
+function targetOf(draft: Draft, options: CopyOptions): DraftMailbox {
+  const target = draft.find(normalTarget(options.to));
+  if (target === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
+  if (!target.record.selectable) throw new MailError('mailboxNotSelectable', 'the mailbox is only a place for others');
+  return target;
+}
+
+interface CopyWork {
+  readonly source: DraftMailbox;
+  readonly target: DraftMailbox;
+  readonly rows: readonly MessageRow[];
+  readonly move: boolean;
+}
+
+/** The emails are loaded. Sliced: nothing else of this account is decided meanwhile, others go on. */
+export async function applyCopy(draft: Draft, { source, target, rows, move }: CopyWork): Promise<Copied> {
+  const translation = new FlagTranslation(source.record.keywords, target.record.keywords);
+  const slicer = new Slicer(draft.context.clock);
+  const { id, uidValidity } = target.record;
+  const sourceUids = new Uint32Array(rows.length);
+  const targetUids = new Uint32Array(rows.length);
+  const done = { to: id as MailboxId, uidValidity, sourceUids, targetUids };
+  if (rows.length === 0) return { ...done, modSeq: target.record.highestModSeq as ModSeq };
+  const modSeq = draft.nextModSeq();
+  const saveDate = draft.nowSeconds;
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index]!;
+    const flags = translation.translate(row.flagsLow, row.flagsHigh);
+    const uid = target.record.uidNext;
+    target.add({ ...row, uid, modSeq, saveDate, flagsLow: flags.low, flagsHigh: flags.high });
+    draft.addMembership(row.emailId, id, uid);
+    if (move) {
+      source.expunge(row, modSeq);
+      draft.removeMembership(row.emailId, source.id, row.uid);
+    }
+    sourceUids[index] = row.uid;
+    targetUids[index] = uid;
+    if ((index & 255) === 255 && slicer.due()) await slicer.rest();
+  }
+  target.record.keywords = translation.keywords;
+  return { ...done, modSeq: modSeq as ModSeq };
+}

@@ -1,0 +1,249 @@
+// The account port (ARCHITECTURE 4): the one inner interface between speakers and accounts. Two implementations:
+// the local host (this folder) and, in a cluster, a stub that carries the calls over a link.
+//
+// Rules that keep it honest: methods are coarse and named after mail; arguments and results are plain data and
+// bytes; what can be large is pulled in bounded pieces; every mutation carries an operation id chosen by the caller,
+// so that a retry is applied once; nothing is announced before the engine said it is durable.
+// Failures: MailError for refusals, Fault when storage or the way to the owner fails.
+
+import type { AccountId, EmailId, MailboxId, ModSeq, OperationId, ThreadId, Uid } from '../mail/ids.ts';
+import type { SearchKey } from '../mail/search-key.ts';
+import type { PreparedMessage } from './prepared-message.ts';
+
+/** RFC 6154; a mailbox has at most one role, an account at most one mailbox a role. INBOX is the role of that name. */
+export type MailboxRole =
+  | 'inbox'
+  | 'drafts'
+  | 'sent'
+  | 'junk'
+  | 'trash'
+  | 'archive'
+  | 'all'
+  | 'flagged'
+  | 'important';
+
+export interface MailboxInfo {
+  readonly id: MailboxId;
+  /** UTF-8, levels separated by '/', NFC; exactly 'INBOX' for the inbox. */
+  readonly name: string;
+  readonly role: MailboxRole | undefined;
+  /** False: only a place in the hierarchy (\Noselect), it has no messages. */
+  readonly selectable: boolean;
+  readonly uidValidity: number;
+  readonly uidNext: Uid;
+  readonly highestModSeq: ModSeq;
+  readonly messages: number;
+  readonly unseen: number;
+  readonly deleted: number;
+  /** Sum of the messages' sizes. */
+  readonly bytes: number;
+  /** The mailbox's keyword table: index i is flag bit 5 + i (mail/flags.ts). Only grows. */
+  readonly keywords: readonly string[];
+}
+
+export interface MailboxList {
+  readonly mailboxes: readonly MailboxInfo[];
+  /** Names; a subscription may outlive its mailbox (RFC 9051 6.3.7). */
+  readonly subscriptions: readonly string[];
+  readonly modSeq: ModSeq;
+}
+
+export interface OpenedMailbox {
+  readonly info: MailboxInfo;
+  /** Ascending. */
+  readonly uids: Uint32Array;
+  /** Messages with this UID or a higher one are \Recent to the session that opened with claimRecent. */
+  readonly recentFrom: Uid;
+  /** The first message without \Seen; undefined when there is none (IMAP4rev1 [UNSEEN]). */
+  readonly firstUnseen: Uid | undefined;
+}
+
+/** Parallel columns, ascending by uid. Sizes in bytes, dates in seconds since 1970 UTC. */
+export interface MessageColumns {
+  readonly uids: Uint32Array;
+  readonly flagsLow: Uint32Array;
+  readonly flagsHigh: Uint32Array;
+  readonly modSeqs: Float64Array;
+  readonly sizes: Uint32Array;
+  readonly internalDates: Float64Array;
+  readonly saveDates: Float64Array;
+  readonly emailIds: Float64Array;
+}
+
+export interface MailboxChanges {
+  /** False: the mailbox is gone (deleted); the other members are then empty. */
+  readonly exists: boolean;
+  readonly uidValidity: number;
+  /** Up to which mod-sequence this is complete: the next `since`. */
+  readonly modSeq: ModSeq;
+  readonly uidNext: Uid;
+  readonly keywords: readonly string[];
+  /** Messages that are new or whose flags changed after `since`, that exist now. */
+  readonly changed: MessageColumns;
+  /** UIDs expunged after `since`, ascending. */
+  readonly vanished: Uint32Array;
+  /** True: tombstones before `since` were pruned, `vanished` may lack some: compare with the mailbox's UIDs. */
+  readonly incomplete: boolean;
+}
+
+export interface NewMessage {
+  readonly prepared: PreparedMessage;
+  /** Flag and keyword names. */
+  readonly flags: readonly string[];
+  /** Seconds since 1970 UTC; undefined: now. */
+  readonly internalDate: number | undefined;
+}
+
+export type MailboxTarget =
+  | { readonly id: MailboxId }
+  | { readonly name: string }
+  | { readonly role: MailboxRole };
+
+export interface AppendOptions {
+  readonly operation: OperationId;
+  readonly target: MailboxTarget;
+  /** All are stored, or none. */
+  readonly messages: readonly NewMessage[];
+  /** A delivery to a mailbox that is not there: the INBOX instead of noSuchMailbox. */
+  readonly orInbox?: boolean;
+}
+
+export interface Appended {
+  readonly mailboxId: MailboxId;
+  readonly uidValidity: number;
+  readonly uids: Uint32Array;
+  readonly emailIds: Float64Array;
+  readonly modSeq: ModSeq;
+}
+
+export interface StoreFlagsOptions {
+  readonly operation: OperationId;
+  readonly mailboxId: MailboxId;
+  readonly uids: Uint32Array;
+  readonly mode: 'add' | 'remove' | 'replace';
+  readonly flags: readonly string[];
+  /** RFC 7162 UNCHANGEDSINCE: messages changed after it are left alone and returned in `modified`. */
+  readonly unchangedSince: ModSeq | undefined;
+}
+
+export interface StoredFlags {
+  /** The messages of `uids` that exist and were not left alone, with their flags now; modSeqs unchanged where nothing changed. */
+  readonly messages: MessageColumns;
+  readonly modified: Uint32Array;
+  readonly keywords: readonly string[];
+  /** UIDs that no longer exist. */
+  readonly missing: Uint32Array;
+}
+
+export interface CopyOptions {
+  readonly operation: OperationId;
+  readonly from: MailboxId;
+  readonly uids: Uint32Array;
+  readonly to: MailboxTarget;
+  /** Move: the sources are expunged in the same commit (RFC 6851). */
+  readonly move: boolean;
+}
+
+export interface Copied {
+  readonly to: MailboxId;
+  readonly uidValidity: number;
+  /** Parallel: source and destination UIDs, for those that existed. */
+  readonly sourceUids: Uint32Array;
+  readonly targetUids: Uint32Array;
+  readonly modSeq: ModSeq;
+}
+
+export interface Expunged {
+  readonly uids: Uint32Array;
+  readonly modSeq: ModSeq;
+}
+
+export interface MessageBytes {
+  readonly uid: Uid;
+  /** The bytes from offset 0; shorter than `size` when they would not fit: pull the rest by readRange. Undefined: expunged. */
+  readonly bytes: Uint8Array | undefined;
+  readonly size: number;
+}
+
+export interface MessageSummary {
+  readonly uid: Uid;
+  readonly emailId: EmailId;
+  readonly threadId: ThreadId;
+  /** The encoded summary (summary.ts), undefined when the message is gone. */
+  readonly summary: Uint8Array | undefined;
+}
+
+export interface QuotaStatus {
+  readonly bytesUsed: number;
+  readonly messagesUsed: number;
+  /** Undefined: no limit. */
+  readonly bytesMax: number | undefined;
+  readonly messagesMax: number | undefined;
+}
+
+/** Told after the change is durable. Says where to look, not what: ask changesSince. */
+export type AccountEvent =
+  | { readonly type: 'mailbox'; readonly mailboxId: MailboxId; readonly modSeq: ModSeq }
+  | { readonly type: 'mailboxes'; readonly modSeq: ModSeq }
+  /** The account was deleted or disabled: sessions end. */
+  | { readonly type: 'closed' };
+
+/** Which part of a message's bytes; offsets are into the message as it came. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface AccountPort {
+  readonly accountId: AccountId;
+
+  listMailboxes(): Promise<MailboxList>;
+  /** One mailbox by id, name (INBOX in any letter case) or role; undefined when there is none. */
+  findMailbox(target: MailboxTarget): Promise<MailboxInfo | undefined>;
+  /** Missing superiors are created. Refuses: mailboxExists, invalidMailboxName, limitReached. */
+  createMailbox(options: { operation: OperationId; name: string; role?: MailboxRole }): Promise<MailboxInfo>;
+  /** Children move along. Renaming INBOX moves its messages into a new mailbox (RFC 9051 6.3.6). */
+  renameMailbox(options: { operation: OperationId; from: string; to: string }): Promise<MailboxInfo>;
+  /** A mailbox with children stays as a place (not selectable). INBOX: permissionDenied. */
+  deleteMailbox(options: { operation: OperationId; name: string }): Promise<void>;
+  setSubscribed(options: { operation: OperationId; name: string; subscribed: boolean }): Promise<void>;
+
+  openMailbox(target: MailboxTarget, options: { claimRecent: boolean }): Promise<OpenedMailbox>;
+  /** Columns of the messages of `uids` that exist; of all when undefined. */
+  columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<MessageColumns>;
+  changesSince(mailboxId: MailboxId, since: ModSeq): Promise<MailboxChanges>;
+
+  append(options: AppendOptions): Promise<Appended>;
+  storeFlags(options: StoreFlagsOptions): Promise<StoredFlags>;
+  copy(options: CopyOptions): Promise<Copied>;
+  /** Removes those of `uids` (undefined: all) that have \Deleted, or, with `anyFlags`, all of them. */
+  expunge(options: {
+    operation: OperationId;
+    mailboxId: MailboxId;
+    uids: Uint32Array | undefined;
+    anyFlags: boolean;
+  }): Promise<Expunged>;
+
+  /** In the order of `uids`; stops before the answer passes `bytesMax`, but always answers one. The caller goes on behind it. */
+  readSummaries(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<MessageSummary[]>;
+  /** Whole messages in the order of `uids`, as many as fit in `bytesMax`, at least one (perhaps cut). */
+  readMessages(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<MessageBytes[]>;
+  /** A range of one message; undefined when it is gone; shorter at the message's end. */
+  readRange(mailboxId: MailboxId, uid: Uid, range: ByteRange): Promise<Uint8Array | undefined>;
+
+  /** UIDs that match, ascending. Sliced; does not see changes that come after it began. */
+  search(mailboxId: MailboxId, key: SearchKey): Promise<Uint32Array>;
+
+  quota(): Promise<QuotaStatus>;
+  setQuota(limits: { bytesMax: number | undefined; messagesMax: number | undefined }): Promise<void>;
+
+  /** Calls back after each durable change; the result ends it. */
+  watch(listener: (event: AccountEvent) => void): () => void;
+  /** POP3's maildrop lock (RFC 1939 section 4): refuses with inUse when another session has it. */
+  lockMaildrop(): Promise<AsyncDisposable>;
+}
+
+/** How speakers get accounts; in a cluster this finds the owner. Refuses: noSuchAccount, accountDisabled. */
+export interface AccountPorts {
+  open(accountId: AccountId): Promise<AccountPort>;
+}

@@ -1,0 +1,15 @@
+// A message made ready for storing, once, however many accounts it goes to: its bytes, their digest and the summary
+// (what protocols ask for most, ready to send). Plain data, so that it crosses links.
+
+export interface PreparedMessage {
+  /** The message as it is stored, byte for byte. */
+  readonly bytes: Uint8Array;
+  /** SHA-256 of bytes. */
+  readonly digest: Uint8Array;
+  /** Encoded summary, see summary.ts. */
+  readonly summary: Uint8Array;
+  /** Message-IDs of this message and those it refers to, normalised, at most a bounded number: for threading. */
+  readonly messageIds: readonly string[];
+  /** Base subject (RFC 5256 2.1), for threading. */
+  readonly baseSubject: string;
+}

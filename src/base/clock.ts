@@ -1,0 +1,37 @@
+// The only source of time (STYLE 6). `now` is wall-clock milliseconds, `monotonic` never steps back and is
+// what leases, deadlines and timeouts use. Tests and the simulator pass their own Clock.
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Milliseconds since 1970-01-01 UTC; may step when the machine's clock is set. */
+  now(): number;
+  /** Milliseconds from an arbitrary origin; never steps back. */
+  monotonic(): number;
+  /** Calls back once after `delayMs`, at the earliest on the next turn of the event loop. Does not keep the process alive. */
+  after(delayMs: number, callback: () => void): Timer;
+  /** Resolves after `delayMs`. */
+  sleep(delayMs: number): Promise<void>;
+  /** Resolves on the next turn of the event loop: how long work gives others a turn. */
+  yieldTurn(): Promise<void>;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(delayMs, callback) {
+    const handle = setTimeout(callback, delayMs);
+    handle.unref();
+    return { cancel: () => clearTimeout(handle) };
+  },
+  sleep: (delayMs) =>
+    new Promise((resolve) => {
+      setTimeout(resolve, delayMs);
+    }),
+  yieldTurn: () =>
+    new Promise((resolve) => {
+      setImmediate(resolve);
+    }),
+};

@@ -1,0 +1,144 @@
+// The configuration: one zod object, which checks the file, gives the defaults and generates docs/configuration.md.
+// Each key's description says what it is for; `reload` in docs says whether SIGHUP takes a change over.
+// Invariant: what loadConfig returns is complete and frozen; no other module reads files or the environment for settings.
+
+import { z } from 'zod';
+import { duration, listen, size } from './units.ts';
+
+const listenSchema = z.strictObject({
+  mx: listen('127.0.0.1:2525').describe('SMTP from the Internet (port 25 in production).'),
+  submission: listen('127.0.0.1:2587').describe('SMTP submission with STARTTLS (587).'),
+  submissions: listen('127.0.0.1:2465').describe('SMTP submission, TLS from the first byte (465).'),
+  lmtp: listen('127.0.0.1:2424').describe(
+    'LMTP, for another MTA on this site. Trusts its clients: keep it on loopback or a private network.',
+  ),
+  imap: listen('127.0.0.1:2143').describe('IMAP with STARTTLS (143).'),
+  imaps: listen('127.0.0.1:2993').describe('IMAP, TLS from the first byte (993).'),
+  pop3: listen('127.0.0.1:2110').describe('POP3 with STLS (110).'),
+  pop3s: listen('127.0.0.1:2995').describe('POP3, TLS from the first byte (995).'),
+  admin: listen('127.0.0.1:2080').describe('The admin API, /metrics, /healthz and /readyz, over HTTP.'),
+});
+
+const certificateSchema = z.strictObject({
+  certificate: z.string().describe('PEM file: the certificate and the chain above it.'),
+  key: z.string().describe('PEM file: the private key.'),
+});
+
+const tlsSchema = z.strictObject({
+  certificates: z
+    .array(certificateSchema)
+    .default([])
+    .describe(
+      'Certificates, chosen by the name the client asks for (SNI); the first one is for clients that name none. Empty: a self-signed one is made in the data directory.',
+    ),
+  minimum_version: z
+    .enum(['TLSv1.2', 'TLSv1.3'])
+    .default('TLSv1.2')
+    .describe('The oldest TLS version spoken.'),
+});
+
+const limitsSchema = z.strictObject({
+  message_size: size('50 MiB').describe('The largest message taken, by SMTP, LMTP and IMAP APPEND.'),
+  intake_memory: size('256 MiB').describe(
+    'Memory for messages on their way in, over all connections; beyond it senders wait, then are asked to come back.',
+  ),
+  account_memory: size('256 MiB').describe(
+    'Memory for open accounts; beyond it the least recently used idle ones are closed.',
+  ),
+  connections: z.int().min(1).default(20_000).describe('Connections at a time for each protocol.'),
+  connections_per_address: z
+    .int()
+    .min(1)
+    .default(500)
+    .describe('Connections at a time for each protocol from one remote address.'),
+  recipients: z.int().min(1).default(1000).describe('Recipients of one message.'),
+  smtp_idle: duration('5 min').describe(
+    'An SMTP or LMTP client that says nothing for this long is cut off (RFC 5321 4.5.3.2.7).',
+  ),
+  imap_idle: duration('30 min').describe(
+    'An IMAP client that says nothing for this long is logged out (RFC 9051 5.4: at least 30 min).',
+  ),
+  pop3_idle: duration('10 min').describe(
+    'A POP3 client that says nothing for this long is cut off (RFC 1939 section 3: at least 10 min).',
+  ),
+  login_time: duration('1 min').describe('A client that has not logged in after this time is cut off.'),
+  drain: duration('10 s').describe('After SIGTERM, running commands have this long to finish.'),
+});
+
+const authenticationSchema = z.strictObject({
+  cleartext: z
+    .enum(['never', 'loopback', 'always'])
+    .default('loopback')
+    .describe('Where passwords may be sent without TLS. "loopback": only from this machine itself.'),
+  failures_per_address: z
+    .int()
+    .min(1)
+    .default(20)
+    .describe(
+      'Failed logins from one address (IPv6: one /64) within ten minutes before it is slowed down and refused.',
+    ),
+  failures_per_account: z.int().min(1).default(20).describe('The same for one account.'),
+  verified_cache: duration('10 min').describe(
+    'How long a verified password is remembered (as a keyed digest) so that logins are cheap; "0 s" turns it off.',
+  ),
+});
+
+const storageSchema = z.strictObject({
+  engine: z
+    .enum(['lmdb', 'memory'])
+    .default('lmdb')
+    .describe('"lmdb": on disk under `data`. "memory": gone when the server stops, for trials.'),
+  map_size: size('1 TiB').describe('The address space LMDB maps: the largest its file may grow to.'),
+  compress_after: duration('1 d').describe(
+    'Blobs older than this are compressed (zstd) in the background when it pays; recent mail stays raw, because it is read most.',
+  ),
+  compress: z.boolean().default(true).describe('Whether blobs are compressed at all.'),
+  tombstones: duration('90 d').describe(
+    'How long expunged messages are remembered for clients that resynchronise.',
+  ),
+});
+
+const logSchema = z.strictObject({
+  level: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error'])
+    .default('info')
+    .describe('The least important events that are logged.'),
+  format: z
+    .enum(['auto', 'json', 'pretty'])
+    .default('auto')
+    .describe('"auto": pretty on a terminal, else one JSON line an event.'),
+});
+
+export const configSchema = z.strictObject({
+  data: z
+    .string()
+    .default('./data')
+    .describe('The directory that holds everything: store, blobs, self-signed certificate, admin socket.'),
+  hostname: z
+    .string()
+    .default('localhost')
+    .describe('The name of this server in greetings, Received fields and certificates.'),
+  sub_address_separators: z
+    .string()
+    .default('+')
+    .describe('Characters that separate a user from a detail: user+detail@domain.'),
+  listen: listenSchema.prefault({}).describe('Where to listen: "address:port", a list of them, or "off".'),
+  proxy_protocol_from: z
+    .array(z.string())
+    .default([])
+    .describe('Addresses or networks (CIDR) of balancers that announce clients by PROXY protocol v1 or v2.'),
+  tls: tlsSchema.prefault({}).describe('Certificates and TLS versions.'),
+  limits: limitsSchema.prefault({}).describe('Limits. Sizes as "50 MiB", durations as "30 min".'),
+  authentication: authenticationSchema.prefault({}).describe('Logins.'),
+  storage: storageSchema.prefault({}).describe('The storage engine.'),
+  log: logSchema.prefault({}).describe('Logging.'),
+});
+
+export type Config = z.output<typeof configSchema>;
+export type ListenerName = keyof Config['listen'];
+
+/** Keys (dotted; a trailing dot names a whole table) that a running server takes over on SIGHUP. */
+export const reloadableKeys = ['tls.', 'limits.', 'log.level', 'authentication.'] as const;
+
+/** Keys whose values `config show` masks. None yet holds a secret; the masking is by name so that a new one is masked at once. */
+export const secretKeyPattern = /(?:password|secret|token)$/;

@@ -1,0 +1,197 @@
+// Who may log in. Invariants: unknown user, wrong password, disabled account or domain and service switched off are one
+// answer and take the same work; nothing verified before a password change counts after it; every wrong guess that is
+// new is counted (throttle.ts). Failures of the store are faults and never look like wrong passwords.
+
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { MailError } from '../mail/mail-error.ts';
+import { opaqueString } from '../wire/sasl/prepare.ts';
+import type { AppPasswords } from './app-passwords.ts';
+import type {
+  AuthenticationContext,
+  Authenticator,
+  DirectoryAccount,
+  Principal,
+  ScramVerifier,
+  Service,
+} from './directory.ts';
+import { canonicalAddressOf, formatAddress } from './names.ts';
+import type { PasswordHasher } from './password-hash.ts';
+import type { ReadCache } from './read-cache.ts';
+import type { Resolver } from './resolver.ts';
+import type { SecretRow, StoredAppPassword } from './rows.ts';
+import { inventScramVerifier, parseScramSecret } from './scram-secret.ts';
+import type { DirectoryStore } from './store.ts';
+import type { LoginThrottle } from './throttle.ts';
+import type { VerifiedSecrets } from './verified-secrets.ts';
+
+export interface AuthenticatorParts {
+  readonly store: DirectoryStore;
+  readonly resolver: Resolver;
+  readonly hasher: PasswordHasher;
+  readonly verified: VerifiedSecrets;
+  readonly throttle: LoginThrottle;
+  readonly appPasswords: AppPasswords;
+  readonly storeSecret: Uint8Array;
+  readonly scramIterations: number;
+  /** Called with a password that is right and whose stored forms are not what is wanted now. */
+  readonly outdated: (account: DirectoryAccount, password: string) => void;
+}
+
+/** What is known under a login name. */
+interface Login {
+  /** Canonical where it can be: what failures are counted under. */
+  readonly name: string;
+  readonly account: DirectoryAccount | undefined;
+  readonly secret: SecretRow | undefined;
+}
+
+export class InternalAuthenticator implements Authenticator {
+  readonly #parts: AuthenticatorParts;
+  readonly #logins: ReadCache<Login>;
+
+  constructor(parts: AuthenticatorParts) {
+    this.#parts = parts;
+    this.#logins = parts.store.cache((user) => this.#findLogin(user));
+  }
+
+  async verifyPassword(
+    credentials: { readonly user: string; readonly password: string; readonly authorizationId: string },
+    context: AuthenticationContext,
+  ): Promise<Principal> {
+    const { throttle, appPasswords } = this.#parts;
+    const login = await this.#logins.get(credentials.user);
+    throttle.check(login.name, context.remoteAddress);
+    // Not allowed as a password: no stored one is equal to ''.
+    const password = opaqueString(credentials.password) ?? '';
+    const appPassword = findAppPassword(login.secret, password);
+    if (appPassword === undefined) await this.#verifyOwn(login, password, context);
+    const current = await this.#current(credentials.user, login, context);
+    const principal = await this.#authorize(current, credentials.authorizationId, context, appPassword);
+    if (appPassword !== undefined) appPasswords.used(principal.accountId, appPassword.id);
+    else if (login.secret !== undefined && this.#isOutdated(login.secret)) {
+      this.#parts.outdated(current, password);
+    }
+    return principal;
+  }
+
+  async scramVerifier(user: string, context: AuthenticationContext): Promise<ScramVerifier> {
+    const { storeSecret, scramIterations, throttle } = this.#parts;
+    const login = await this.#logins.get(user);
+    throttle.check(login.name, context.remoteAddress);
+    // Made for known users too, so that both take the same time.
+    const invented = inventScramVerifier(storeSecret, login.name, scramIterations);
+    const stored = login.secret?.scram;
+    return (stored === undefined ? undefined : parseScramSecret(stored)) ?? invented;
+  }
+
+  async finishScram(
+    outcome: { readonly user: string; readonly authorizationId: string; readonly verified: boolean },
+    context: AuthenticationContext,
+  ): Promise<Principal> {
+    const login = await this.#logins.get(outcome.user);
+    // Again: many exchanges may have begun before the first of them failed.
+    this.#parts.throttle.check(login.name, context.remoteAddress);
+    if (!outcome.verified || login.account === undefined) this.#refuse(login, context);
+    return this.#authorize(login.account, outcome.authorizationId, context, undefined);
+  }
+
+  /** The account's own password; returns when it is right. */
+  async #verifyOwn(login: Login, password: string, context: AuthenticationContext): Promise<void> {
+    const { verified, hasher, throttle } = this.#parts;
+    const subject = login.account?.id ?? `?${login.name}`;
+    const digest = verified.digest(subject, login.secret?.version ?? '', password);
+    const known = verified.recall(digest);
+    if (known === true) return;
+    // Counted when it was wrong for the first time; a mail program that repeats it tells nobody anything new.
+    if (known === false) throw refusal();
+    const checkAgain = (): void => throttle.check(login.name, context.remoteAddress);
+    const { isRight, joined } = await verified.verify(digest, () =>
+      hasher.verify(password, login.secret?.passwordHash, checkAgain),
+    );
+    if (isRight) return;
+    if (joined) throw refusal();
+    this.#refuse(login, context);
+  }
+
+  /** The account as it is now: it may have changed while the password was hashed. */
+  async #current(user: string, login: Login, context: AuthenticationContext): Promise<DirectoryAccount> {
+    const now = await this.#logins.get(user);
+    if (now.account === undefined || now.secret?.version !== login.secret?.version) this.#refuse(login, context);
+    return now.account;
+  }
+
+  /** The secret was right: may the account log in here, and for whom? */
+  async #authorize(
+    account: DirectoryAccount,
+    authorizationId: string,
+    context: AuthenticationContext,
+    appPassword: StoredAppPassword | undefined,
+  ): Promise<Principal> {
+    const login = { name: account.address, account, secret: undefined };
+    const inScope = appPassword === undefined || appPassword.services.includes(context.service);
+    if (!inScope || !mayUse(account, context.service)) this.#refuse(login, context);
+    const acting = await this.#actingFor(account, authorizationId, appPassword !== undefined);
+    if (acting === undefined || !mayUse(acting, context.service)) this.#refuse(login, context);
+    this.#parts.throttle.succeeded(account.address, context.remoteAddress);
+    return {
+      accountId: acting.id,
+      address: acting.address,
+      administrator: acting.administrator,
+      appPasswordId: appPassword?.id,
+    };
+  }
+
+  /** RFC 4616 section 2: another identity only for administrators, and not with an app password. */
+  async #actingFor(account: DirectoryAccount, authorizationId: string, byAppPassword: boolean) {
+    if (authorizationId === '') return account;
+    const address = canonicalAddressOf(authorizationId);
+    const other = address === undefined ? undefined : await this.#parts.resolver.loginAccount(address);
+    if (other?.id === account.id) return account;
+    return account.administrator && !byAppPassword ? other : undefined;
+  }
+
+  async #findLogin(user: string): Promise<Login> {
+    const address = canonicalAddressOf(user);
+    if (address === undefined) return { name: user, account: undefined, secret: undefined };
+    const account = await this.#parts.resolver.loginAccount(address);
+    const secret = account === undefined ? undefined : await this.#parts.store.secret(account.id);
+    // All of an account's names are throttled as one.
+    return { name: account?.address ?? formatAddress(address), account, secret };
+  }
+
+  #isOutdated(secret: SecretRow): boolean {
+    const { hasher, scramIterations } = this.#parts;
+    const iterations = secret.scram === undefined ? undefined : parseScramSecret(secret.scram)?.iterations;
+    const scramIsOld = iterations !== undefined && iterations !== scramIterations;
+    return secret.passwordHash !== undefined && (hasher.isOutdated(secret.passwordHash) || scramIsOld);
+  }
+
+  #refuse(login: Login, context: AuthenticationContext): never {
+    this.#parts.throttle.failed(login.name, context.remoteAddress);
+    throw refusal();
+  }
+}
+
+function refusal(): MailError {
+  return new MailError('authenticationFailed', 'user or password is wrong');
+}
+
+function mayUse(account: DirectoryAccount, service: Service): boolean {
+  return account.enabled && account.services.includes(service);
+}
+
+/** All are compared, whichever matches. */
+function findAppPassword(secret: SecretRow | undefined, password: string): StoredAppPassword | undefined {
+  if (secret === undefined || secret.appPasswords.length === 0) return undefined;
+  const digest = appPasswordDigest(password);
+  let found: StoredAppPassword | undefined;
+  for (const candidate of secret.appPasswords) {
+    if (timingSafeEqual(digest, Buffer.from(candidate.digest, 'base64'))) found = candidate;
+  }
+  return found;
+}
+
+/** As people copy it: spaces and dashes do not count, nor does letter case. */
+export function appPasswordDigest(password: string): Buffer {
+  return createHash('sha256').update(password.replace(/[\s-]/g, '').toLowerCase()).digest();
+}

@@ -1,0 +1,145 @@
+// How the internal directory lies in the engine: keys under ('directory', …) and values as checksummed JSON records.
+//
+//   domain, name                   the domain
+//   members, name                  changes whenever something is added to the domain: its removal is conditional on it
+//   address, domain, local part    who has the address: the one row that makes addresses unique
+//   account, id                    the account
+//   login, domain, local part      the account's id, in the order of listings
+//   administrator, id              administrators, for postmaster
+//   secret, id                     password hash, SCRAM verifier, app passwords
+//   lastUsed, id, app password     when it was last used: apart, because it is written without haste
+//   alias, domain, local part      the alias
+//   removed, id                    the account is gone, its storage perhaps not yet
+//   token, id                      an API token
+//   store                          the secret invented SCRAM salts come from
+//
+// A damaged value is a Fault: the account is unusable until `store check` set it aside, the others go on.
+
+import type { AccountId } from '../mail/ids.ts';
+import type { Bytes, Entry } from '../storage/engine.ts';
+import { decodeRecord, encodeRecord, RecordDamaged, type RecordKind } from '../storage/record.ts';
+import { encodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
+import type { Alias, DirectoryAccount, Domain, Service } from './directory.ts';
+
+const root = 'directory';
+const formatVersion = 1;
+
+/** The topic told when anything in the directory changed. */
+export const directoryTopic = 'directory';
+
+export type AddressRow = { readonly account: AccountId } | { readonly alias: true };
+
+export interface StoredAppPassword {
+  readonly id: string;
+  readonly name: string;
+  readonly services: readonly Service[];
+  readonly createdAt: number;
+  /** SHA-256, base64: the password is ours and random, so nothing slower is needed. */
+  readonly digest: string;
+}
+
+export interface SecretRow {
+  /** Random; another one whenever a password of any kind changes. */
+  readonly version: string;
+  readonly passwordHash: string | undefined;
+  readonly scram: string | undefined;
+  readonly appPasswords: readonly StoredAppPassword[];
+}
+
+export const keys = {
+  domain: (name: string) => encodeTuple([root, 'domain', name]),
+  domains: () => tuplePrefixRange([root, 'domain']),
+  members: (name: string) => encodeTuple([root, 'members', name]),
+  address: (address: string) => encodeTuple([root, 'address', ...parts(address)]),
+  account: (id: AccountId) => encodeTuple([root, 'account', id]),
+  login: (address: string) => encodeTuple([root, 'login', ...parts(address)]),
+  logins: (domain: string | undefined) => tuplePrefixRange(inDomain('login', domain)),
+  administrator: (id: AccountId) => encodeTuple([root, 'administrator', id]),
+  administrators: () => tuplePrefixRange([root, 'administrator']),
+  secret: (id: AccountId) => encodeTuple([root, 'secret', id]),
+  lastUsed: (id: AccountId, appPasswordId: string) => encodeTuple([root, 'lastUsed', id, appPasswordId]),
+  lastUses: (id: AccountId) => tuplePrefixRange([root, 'lastUsed', id]),
+  alias: (address: string) => encodeTuple([root, 'alias', ...parts(address)]),
+  aliases: (domain: string | undefined) => tuplePrefixRange(inDomain('alias', domain)),
+  removed: (id: AccountId) => encodeTuple([root, 'removed', id]),
+  removals: () => tuplePrefixRange([root, 'removed']),
+  token: (id: string) => encodeTuple([root, 'token', id]),
+  tokens: () => tuplePrefixRange([root, 'token']),
+  store: () => encodeTuple([root, 'store']),
+} as const;
+
+function inDomain(table: string, domain: string | undefined): string[] {
+  return domain === undefined ? [root, table] : [root, table, domain];
+}
+
+/** Domain first, so that a domain's rows lie together. */
+function parts(address: string): [domain: string, localPart: string] {
+  const at = address.lastIndexOf('@');
+  return [address.slice(at + 1), address.slice(0, at)];
+}
+
+export function encodeRow(kind: RecordKind, value: object): Buffer {
+  return encodeRecord(kind, formatVersion, Buffer.from(JSON.stringify(value)));
+}
+
+export function put(key: Bytes, kind: RecordKind, value: object): Entry {
+  return { key, value: encodeRow(kind, value) };
+}
+
+/** The value of a row; the checksum held, so its shape is what encodeRow was given. */
+function decodeRow<Value>(kind: RecordKind, bytes: Uint8Array): Partial<Value> {
+  const { payload } = decodeRecord(kind, formatVersion, bytes);
+  const value: unknown = JSON.parse(payload.toString());
+  if (typeof value !== 'object' || value === null) throw new RecordDamaged(`${kind} record holds no object`);
+  return value;
+}
+
+/** Decoders name every member, so that one left out by JSON (undefined) is there. */
+export function decodeDomain(bytes: Bytes): Domain {
+  const { name = '', enabled = false, aliasOf, catchAll, description = '' } = decodeRow<Domain>('domain', bytes);
+  return { name, enabled, aliasOf, catchAll, description };
+}
+
+export function decodeAccount(bytes: Bytes): DirectoryAccount {
+  const row = decodeRow<DirectoryAccount>('directoryAccount', bytes);
+  if (row.id === undefined || row.address === undefined) throw new RecordDamaged('account record has no address');
+  return {
+    id: row.id,
+    address: row.address,
+    addresses: row.addresses ?? [],
+    fullName: row.fullName ?? '',
+    enabled: row.enabled ?? false,
+    administrator: row.administrator ?? false,
+    services: row.services ?? [],
+    quotaBytes: row.quotaBytes,
+    quotaMessages: row.quotaMessages,
+    createdAt: row.createdAt ?? 0,
+  };
+}
+
+export function decodeAlias(bytes: Bytes): Alias {
+  const { address = '', targets = [], enabled = false } = decodeRow<Alias>('alias', bytes);
+  return { address, targets, enabled };
+}
+
+export function decodeSecret(bytes: Bytes): SecretRow {
+  const { version = '', passwordHash, scram, appPasswords = [] } = decodeRow<SecretRow>('secret', bytes);
+  return { version, passwordHash, scram, appPasswords };
+}
+
+export function decodeAddress(bytes: Bytes): AddressRow {
+  const row = decodeRow<{ account: AccountId }>('address', bytes);
+  return row.account === undefined ? { alias: true } : { account: row.account };
+}
+
+export function decodeNumber(kind: RecordKind, bytes: Bytes): number {
+  return decodeRow<{ value: number }>(kind, bytes).value ?? 0;
+}
+
+export function decodeText(kind: RecordKind, bytes: Bytes): string {
+  return decodeRow<{ value: string }>(kind, bytes).value ?? '';
+}
+
+export function decodeObject<Value>(kind: RecordKind, bytes: Bytes): Partial<Value> {
+  return decodeRow<Value>(kind, bytes);
+}

@@ -1,0 +1,55 @@
+// What the internal directory is given and what it is limited by. Each number says why it is what it is.
+
+import type { AccountId } from '../mail/ids.ts';
+import type { DirectoryAccount } from './directory.ts';
+import type { PasswordHashParameters } from './password-hash.ts';
+
+/**
+ * Told after the directory's commit is durable and before the call is answered. The accounts' storage hears here of
+ * accounts that come and go. A hook that fails is logged: storage is made on first open as well, and a removal
+ * is told again at the next start until the hook has succeeded once.
+ */
+export interface DirectoryHooks {
+  readonly onAccountAdded?: (account: DirectoryAccount) => Promise<void>;
+  /** Quota, addresses, switches: sessions of an account that is no longer enabled end. */
+  readonly onAccountChanged?: (account: DirectoryAccount, before: DirectoryAccount) => Promise<void>;
+  readonly onAccountRemoved?: (id: AccountId) => Promise<void>;
+}
+
+export interface DirectorySettings {
+  /** Characters of which the first one in a local part begins the detail; '' turns sub-addressing off. */
+  readonly subAddressSeparators: string;
+  /** Failed logins that are let through within ten minutes. */
+  readonly failuresPerAddress: number;
+  readonly failuresPerAccount: number;
+  /** How long a verified password is remembered as a keyed digest; 0: not at all. */
+  readonly verifiedCacheMs: number;
+  readonly hooks?: DirectoryHooks;
+  /** Tests make it cheap. */
+  readonly passwordHash?: PasswordHashParameters;
+  readonly scramIterations?: number;
+}
+
+/**
+ * PBKDF2 rounds of SCRAM verifiers. RFC 7677 asks for 4,096 at the least; the verifier lies beside the Argon2id hash and
+ * would be the weaker one, so it is eight times that: 5 ms for the client, once a login.
+ */
+export const scramIterationsDefault = 32_768;
+
+/** Cached lookups (one entry is under 1 KiB): the accounts of a busy server and some guessing besides. */
+export const cachedLookupsMax = 20_000;
+/** A lost change signal is made good after this long. */
+export const cachedLookupMs = 30_000;
+
+/** Nested aliases beyond this are a mistake or a loop. */
+export const aliasDepthMax = 8;
+/** Targets of one alias, and of one address after expansion: more is a mailing list's business. */
+export const aliasTargetsMax = 1_000;
+/** Addresses of one account: all of them are written in one batch. */
+export const addressesPerAccountMax = 500;
+export const appPasswordsMax = 50;
+/** A page of a listing: bounded memory and time for one request. */
+export const pageItemsMax = 1_000;
+export const nameCharactersMax = 256;
+/** A change that lost this many races in a row gives up: somebody else is writing the same record in a loop. */
+export const commitAttemptsMax = 8;

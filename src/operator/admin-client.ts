@@ -1,0 +1,163 @@
+// The command line's way to a running server: the admin API over the socket in the data directory, or over HTTP(S) with a
+// bearer token. Every failure becomes a CommandFailure that says what to do next.
+
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { join, resolve } from 'node:path';
+import { CommandFailure, exitCodes } from './exit-codes.ts';
+
+export interface ServerPlace {
+  /** The server's data directory: its admin socket is there. */
+  readonly data: string;
+  /** http(s)://host:port; then `token` is needed. */
+  readonly server?: string;
+  readonly token?: string;
+}
+
+export interface AdminRequest {
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly query?: Record<string, string | number | undefined>;
+  /** Sent as JSON, or as message/rfc822 when it is bytes. */
+  readonly body?: unknown;
+}
+
+/** The commands send one request at a time. */
+const connectionsMax = 2;
+/** An answer in JSON is a page at the most. */
+const answerBytesMax = 64 * 1024 * 1024;
+
+export class AdminClient {
+  readonly #place: ServerPlace;
+  readonly #agent: HttpAgent | HttpsAgent;
+
+  constructor(place: ServerPlace) {
+    this.#place = place;
+    const options = { keepAlive: true, maxSockets: connectionsMax };
+    this.#agent =
+      place.server?.startsWith('https:') === true ? new HttpsAgent(options) : new HttpAgent(options);
+  }
+
+  /** JSON in, JSON out; undefined for an empty answer. */
+  async call<T>(request: AdminRequest): Promise<T> {
+    const response = await this.open(request);
+    const text = (await bytesOf(response)).toString('utf8');
+    return (text === '' || text === 'null' ? undefined : JSON.parse(text)) as T;
+  }
+
+  async download(request: AdminRequest): Promise<Buffer> {
+    return bytesOf(await this.open(request));
+  }
+
+  /** All pages of a listing. */
+  async *items<T>(path: string, query: AdminRequest['query'] = {}): AsyncGenerator<T> {
+    let after: string | undefined;
+    do {
+      const page = await this.call<{ items: T[]; next?: string }>({ path, query: { ...query, after } });
+      yield* page.items;
+      after = page.next;
+    } while (after !== undefined);
+  }
+
+  /** The raw answer, once its status says success. */
+  async open(request: AdminRequest): Promise<IncomingMessage> {
+    const response = await this.#send(request);
+    if ((response.statusCode ?? 500) < 300) return response;
+    const text = (await bytesOf(response)).toString('utf8');
+    throw failureOf(response.statusCode ?? 500, text);
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #send(request: AdminRequest): Promise<IncomingMessage> {
+    const isBytes = request.body instanceof Uint8Array;
+    const body =
+      request.body === undefined
+        ? undefined
+        : isBytes
+          ? (request.body as Uint8Array)
+          : JSON.stringify(request.body);
+    const headers: Record<string, string> = {};
+    if (body !== undefined) headers['content-type'] = isBytes ? 'message/rfc822' : 'application/json';
+    if (this.#place.token !== undefined) headers.authorization = `Bearer ${this.#place.token}`;
+    const options: RequestOptions = { method: request.method ?? 'GET', agent: this.#agent, headers };
+    return new Promise((resolve, reject) => {
+      const onError = (error: NodeJS.ErrnoException): void => reject(this.#unreachable(error));
+      const sent =
+        this.#place.server === undefined ? this.#toSocket(request, options) : this.#toUrl(request, options);
+      sent.once('response', resolve).once('error', onError).end(body);
+    });
+  }
+
+  #toSocket(request: AdminRequest, options: RequestOptions): ReturnType<typeof httpRequest> {
+    const socketPath = adminSocketPath(this.#place.data);
+    return httpRequest({ ...options, socketPath, path: pathWith(request) });
+  }
+
+  #toUrl(request: AdminRequest, options: RequestOptions): ReturnType<typeof httpRequest> {
+    let url: URL;
+    try {
+      url = new URL(pathWith(request), this.#place.server);
+    } catch {
+      throw new CommandFailure(
+        `--server ${this.#place.server} is not a URL; expected http://HOST:PORT`,
+        exitCodes.usage,
+      );
+    }
+    return (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, options);
+  }
+
+  #unreachable(error: NodeJS.ErrnoException): CommandFailure {
+    const place = this.#place.server ?? adminSocketPath(this.#place.data);
+    const way =
+      this.#place.server === undefined
+        ? `is it running? Start it with \`rookery serve --data ${this.#place.data}\`, or name another place with --data DIR or --server URL --token TOKEN`
+        : 'is it running, and does listen.admin name this address?';
+    return new CommandFailure(
+      `cannot reach the server at ${place} (${error.code ?? error.message}): ${way}`,
+      exitCodes.unreachable,
+    );
+  }
+}
+
+/** Unix socket paths have at most 107 bytes; a deep data directory is reached relative to the working directory. */
+export function adminSocketPath(data: string): string {
+  return join(resolve(data), 'admin.sock');
+}
+
+function pathWith(request: AdminRequest): string {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(request.query ?? {}))
+    if (value !== undefined) query.set(key, String(value));
+  const text = query.toString();
+  return text === '' ? request.path : `${request.path}?${text}`;
+}
+
+async function bytesOf(response: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > answerBytesMax) throw new CommandFailure('the server answered more than was to be expected');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+function failureOf(status: number, text: string): CommandFailure {
+  let detail = text;
+  try {
+    detail = (JSON.parse(text) as { detail?: string }).detail ?? text;
+  } catch {
+    // not problem+json: something else answers at that address; its text is all there is to show
+  }
+  const code = status === 404 ? exitCodes.notFound : exitCodes.failure;
+  return new CommandFailure(status === 401 ? `${detail} (--token TOKEN or ROOKERY_TOKEN)` : detail, code);
+}

@@ -1,0 +1,75 @@
+// rookery domain add|list|show|set|remove
+
+import type { Command } from 'commander';
+import { parseBoolean } from '../parse-option.ts';
+import { withContext } from '../program-context.ts';
+
+const columns = ['name', 'enabled', 'aliasOf', 'catchAll', 'description'];
+
+interface DomainOptions {
+  readonly enabled?: boolean;
+  readonly aliasOf?: string;
+  readonly catchAll?: string;
+  readonly description?: string;
+}
+
+/** "none" takes a setting away. */
+function settings(options: DomainOptions): Record<string, unknown> {
+  const { enabled, aliasOf, catchAll, description } = options;
+  return {
+    enabled,
+    aliasOf: aliasOf === 'none' ? null : aliasOf,
+    catchAll: catchAll === 'none' ? null : catchAll,
+    description,
+  };
+}
+
+function withSettings(command: Command): Command {
+  return command
+    .option('--alias-of <domain>', 'another name of that domain ("none": not any more)')
+    .option('--catch-all <address>', 'gets mail to addresses that do not exist ("none": not any more)')
+    .option('--enabled <yes|no>', 'whether mail is taken for it', parseBoolean)
+    .option('--description <text>', 'a note for administrators');
+}
+
+export function addDomainCommands(program: Command): void {
+  const domain = program.command('domain').description('domains this site takes mail for');
+  withSettings(domain.command('add <domain>').description('add a domain')).action(
+    withContext(async ({ client, output }, name: string, options: DomainOptions) => {
+      output.record(
+        await client.call({ method: 'POST', path: '/api/domains', body: { name, ...settings(options) } }),
+      );
+    }),
+  );
+  domain
+    .command('list')
+    .description('list all domains')
+    .action(
+      withContext(async ({ client, output }, _options: object) => {
+        output.table(await Array.fromAsync(client.items<Record<string, unknown>>('/api/domains')), columns);
+      }),
+    );
+  domain
+    .command('show <domain>')
+    .description('show one domain')
+    .action(
+      withContext(async ({ client, output }, name: string, _options: object) => {
+        output.record(await client.call({ path: `/api/domains/${encodeURIComponent(name)}` }));
+      }),
+    );
+  withSettings(domain.command('set <domain>').description('change a domain')).action(
+    withContext(async ({ client, output }, name: string, options: DomainOptions) => {
+      const path = `/api/domains/${encodeURIComponent(name)}`;
+      output.record(await client.call({ method: 'PATCH', path, body: settings(options) }));
+    }),
+  );
+  domain
+    .command('remove <domain>')
+    .description('remove a domain that has no accounts and aliases')
+    .action(
+      withContext(async ({ client, output }, name: string, _options: object) => {
+        await client.call({ method: 'DELETE', path: `/api/domains/${encodeURIComponent(name)}` });
+        output.say(`removed domain ${name}`);
+      }),
+    );
+}

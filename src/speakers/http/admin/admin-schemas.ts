@@ -1,0 +1,145 @@
+// The shapes of the admin API, as zod schemas: they check requests, shape responses and are the OpenAPI description.
+
+import { z } from 'zod';
+import { services } from '../../../directory/directory.ts';
+import { adminScopes } from './admin-dependencies.ts';
+
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.number(),
+    detail: z.string(),
+    traceId: z.string(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  })
+  .describe('RFC 9457 problem details');
+
+/** Bounds one page's work and memory; a caller that wants all follows `next`. */
+export const pageLimitMax = 1000;
+
+export const pageQuery = z.object({
+  after: z.string().max(1024).optional().describe('The `next` of the page before.'),
+  limit: z.coerce.number().int().min(1).max(pageLimitMax).default(100),
+});
+
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.object({ items: z.array(item), next: z.string().optional().describe('Absent on the last page.') });
+}
+
+export const domainSchema = z.object({
+  name: z.string(),
+  enabled: z.boolean(),
+  aliasOf: z.string().nullable().describe('Another name of that domain.'),
+  catchAll: z.string().nullable().describe('Gets what no account or alias takes.'),
+  description: z.string(),
+});
+export const newDomainSchema = domainSchema.partial().required({ name: true }).strict();
+export const domainChangeSchema = domainSchema.omit({ name: true }).partial().strict();
+
+export const accountSchema = z.object({
+  id: z.string(),
+  address: z.string(),
+  addresses: z.array(z.string()).describe('Further addresses of the same account.'),
+  fullName: z.string(),
+  enabled: z.boolean(),
+  administrator: z.boolean(),
+  services: z.array(z.enum(services)),
+  quotaBytes: z.int().nonnegative().nullable(),
+  quotaMessages: z.int().nonnegative().nullable(),
+  createdAt: z.number().describe('Seconds since 1970 UTC.'),
+});
+export const newAccountSchema = accountSchema
+  .omit({ id: true, createdAt: true, enabled: true })
+  .extend({ password: z.string().min(1).max(1024) })
+  .partial()
+  .required({ address: true })
+  .strict();
+export const accountChangeSchema = accountSchema.omit({ id: true, createdAt: true }).partial().strict();
+export const passwordSchema = z.strictObject({ password: z.string().min(1).max(1024) });
+
+export const quotaSchema = z.object({
+  bytesUsed: z.number(),
+  messagesUsed: z.number(),
+  bytesMax: z.number().nullable(),
+  messagesMax: z.number().nullable(),
+});
+export const quotaChangeSchema = z.strictObject({
+  bytesMax: z.int().nonnegative().nullable().optional(),
+  messagesMax: z.int().nonnegative().nullable().optional(),
+});
+
+export const mailboxSchema = z.object({
+  id: z.number(),
+  name: z.string(),
+  role: z.string().nullable(),
+  selectable: z.boolean(),
+  subscribed: z.boolean(),
+  uidValidity: z.number(),
+  uidNext: z.number(),
+  highestModSeq: z.number(),
+  messages: z.number(),
+  unseen: z.number(),
+  bytes: z.number(),
+});
+
+export const messageRowSchema = z.object({
+  uid: z.number(),
+  flags: z.array(z.string()),
+  internalDate: z.number().describe('Seconds since 1970 UTC.'),
+  bytes: z.number(),
+});
+
+export const aliasSchema = z.object({
+  address: z.string(),
+  targets: z.array(z.string()),
+  enabled: z.boolean(),
+});
+export const newAliasSchema = z.strictObject({
+  address: z.string(),
+  targets: z.array(z.string()).min(1).max(1000),
+});
+export const aliasChangeSchema = aliasSchema.omit({ address: true }).partial().strict();
+
+export const appPasswordSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  services: z.array(z.enum(services)),
+  createdAt: z.number(),
+  lastUsedAt: z.number().nullable(),
+});
+export const newAppPasswordSchema = z.strictObject({
+  name: z.string().min(1).max(100),
+  services: z.array(z.enum(services)).min(1),
+});
+
+export const tokenSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  scopes: z.array(z.enum(adminScopes)),
+  expiresAt: z.number().nullable(),
+  createdAt: z.number(),
+});
+export const newTokenSchema = z.strictObject({
+  name: z.string().min(1).max(100),
+  scopes: z.array(z.enum(adminScopes)).min(1),
+  expiresAt: z.number().nullable().optional(),
+});
+
+/** JSON has null where the code has undefined. */
+export function nullsForUndefined<T extends object>(
+  value: T,
+): { [Key in keyof T]: Exclude<T[Key], undefined> | (undefined extends T[Key] ? null : never) } {
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [key, member === undefined ? null : member]),
+  ) as never;
+}
+
+/** And back: null becomes undefined, absent stays absent. */
+export function undefinedForNulls<T extends object>(
+  value: T,
+): { [Key in keyof T]: Exclude<T[Key], null> | (null extends T[Key] ? undefined : never) } {
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [key, member === null ? undefined : member]),
+  ) as never;
+}

@@ -1,0 +1,262 @@
+// The admin API: REST over HTTP on the admin listener and on a socket in the data directory. The socket (mode 0600) is
+// trusted as the operator; everywhere else a bearer token with scopes is needed, except for /healthz, /readyz and /metrics.
+// Every error is problem+json; every write may carry an Idempotency-Key; /api/openapi.json describes it all.
+
+import { chmodSync, rmSync } from 'node:fs';
+import swagger from '@fastify/swagger';
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
+import {
+  hasZodFastifySchemaValidationErrors,
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import { Fault } from '../../../base/fault.ts';
+import { isMailError } from '../../../mail/mail-error.ts';
+import type { AdminDependencies, AdminScope } from './admin-dependencies.ts';
+import { IdempotencyKeys } from './idempotency.ts';
+import { problem, problemContentType, statusByMailError } from './problem.ts';
+import { accountRoutes } from './routes/accounts.ts';
+import { aliasRoutes } from './routes/aliases.ts';
+import { domainRoutes } from './routes/domains.ts';
+import { healthRoutes } from './routes/health.ts';
+import { messageRoutes } from './routes/messages.ts';
+import { operationRoutes } from './routes/operations.ts';
+import { tokenRoutes } from './routes/tokens.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who calls: a token's id, or 'socket'. */
+    caller: string;
+    scopes: readonly AdminScope[];
+  }
+  interface FastifyContextConfig {
+    /** What a caller must be allowed; undefined: anyone. */
+    scope?: AdminScope;
+  }
+}
+
+export type AdminApp = FastifyInstance<
+  import('node:http').Server,
+  import('node:http').IncomingMessage,
+  import('node:http').ServerResponse,
+  import('fastify').FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+export interface AdminServerOptions {
+  readonly dependencies: AdminDependencies;
+  readonly listen: readonly { readonly address: string; readonly port: number }[];
+  /** Path of the operator's socket; a stale one is replaced. */
+  readonly socketPath: string;
+}
+
+export interface AdminServer {
+  /** Where it listens, ports filled in. */
+  readonly addresses: readonly { readonly address: string; readonly port: number }[];
+  close(): Promise<void>;
+}
+
+const allScopes: readonly AdminScope[] = ['read', 'write:directory', 'write:accounts', 'operate', 'metrics'];
+/** A key is a UUID or the like. */
+const idempotencyKeyBytesMax = 200;
+
+/** One app for each place to listen (fastify has one server each); they share the dependencies. */
+export async function openAdminServer(options: AdminServerOptions): Promise<AdminServer> {
+  const apps: AdminApp[] = [];
+  const addresses: { address: string; port: number }[] = [];
+  const keys = new IdempotencyKeys(options.dependencies.engine, options.dependencies.clock);
+  try {
+    const operatorApp = await buildAdminApp(options.dependencies, { trusted: true, keys });
+    apps.push(operatorApp);
+    rmSync(options.socketPath, { force: true });
+    await operatorApp.listen({ path: options.socketPath });
+    chmodSync(options.socketPath, 0o600);
+    for (const { address, port } of options.listen) {
+      const app = await buildAdminApp(options.dependencies, { trusted: false, keys });
+      apps.push(app);
+      await app.listen({ host: address, port }).catch((error: NodeJS.ErrnoException) => {
+        throw listenFault(error, address, port);
+      });
+      const bound = app.server.address();
+      addresses.push({ address, port: typeof bound === 'object' && bound !== null ? bound.port : port });
+    }
+  } catch (error) {
+    await Promise.all(apps.map((app) => app.close()));
+    throw error;
+  }
+  return {
+    addresses,
+    close: async () => {
+      await Promise.all(apps.map((app) => app.close()));
+      rmSync(options.socketPath, { force: true });
+    },
+  };
+}
+
+function listenFault(error: NodeJS.ErrnoException, address: string, port: number): Fault {
+  const why = error.code === 'EADDRINUSE' ? 'is taken by another program' : (error.code ?? error.message);
+  const way = `stop that program, or choose another: --set listen.admin=${address}:PORT`;
+  return new Fault(`cannot listen on ${address}:${port} (admin): it ${why}; ${way}`, {
+    temporary: false,
+    cause: error,
+  });
+}
+
+interface AppOptions {
+  readonly trusted: boolean;
+  readonly keys: IdempotencyKeys;
+}
+
+/** Exported for tests, which inject requests. */
+export async function buildAdminApp(dependencies: AdminDependencies, options: AppOptions): Promise<AdminApp> {
+  const app = Fastify({
+    loggerInstance: dependencies.log.child({ module: 'admin' }, { level: 'warn' }) as never,
+    genReqId: () => dependencies.random.identifier(12),
+    bodyLimit: 1024 * 1024,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 1000 },
+  }).withTypeProvider<ZodTypeProvider>() as unknown as AdminApp;
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Rookery admin API', version: dependencies.version },
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+      security: [{ bearer: [] }],
+    },
+    transform: jsonSchemaTransform,
+  });
+  app.decorateRequest('caller', '');
+  app.decorateRequest('scopes');
+  app.addHook('onRequest', async (request) => authenticate(request, dependencies, options.trusted));
+  addIdempotency(app, options.keys);
+  addErrors(app, dependencies);
+  app.addContentTypeParser(
+    'message/rfc822',
+    { parseAs: 'buffer', bodyLimit: dependencies.messageBytesMax },
+    (_request, body, done) => {
+      done(null, body);
+    },
+  );
+  const routeSets = [
+    healthRoutes,
+    domainRoutes,
+    accountRoutes,
+    aliasRoutes,
+    messageRoutes,
+    operationRoutes,
+    tokenRoutes,
+  ];
+  await app.register(async (scope) => {
+    for (const routes of routeSets) routes(scope as unknown as AdminApp, dependencies);
+  });
+  await app.ready();
+  return app;
+}
+
+class Unauthenticated extends Error {}
+class ScopeMissing extends Error {}
+
+async function authenticate(
+  request: FastifyRequest,
+  dependencies: AdminDependencies,
+  trusted: boolean,
+): Promise<void> {
+  if (trusted) {
+    request.caller = 'socket';
+    request.scopes = allScopes;
+    return;
+  }
+  const scope = request.routeOptions.config.scope;
+  if (scope === undefined) return;
+  const header = request.headers.authorization ?? '';
+  const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
+  const verified = token === undefined ? undefined : await dependencies.tokens.verify(token);
+  if (verified === undefined)
+    throw new Unauthenticated('send "Authorization: Bearer TOKEN"; tokens are made by `rookery token add`');
+  if (!verified.scopes.includes(scope)) throw new ScopeMissing(`this token lacks the scope "${scope}"`);
+  request.caller = verified.id;
+  request.scopes = verified.scopes;
+}
+
+function addIdempotency(app: AdminApp, keys: IdempotencyKeys): void {
+  const pending = new WeakMap<FastifyRequest, { key: string; request: string }>();
+  app.addHook('preHandler', async (request, reply) => {
+    const key = request.headers['idempotency-key'];
+    if (key === undefined || request.method === 'GET' || request.method === 'HEAD') return;
+    if (typeof key !== 'string' || key.length > idempotencyKeyBytesMax) {
+      throw Object.assign(new Error(`an Idempotency-Key has at most ${idempotencyKeyBytesMax} characters`), {
+        statusCode: 400,
+      });
+    }
+    const digest = IdempotencyKeys.digestOf(request.method, request.url, request.body);
+    const kept = await keys.begin(request.caller, key, digest);
+    if (kept === undefined) pending.set(request, { key, request: digest });
+    else
+      await reply
+        .status(kept.status)
+        .header('Idempotency-Replayed', 'true')
+        .type('application/json')
+        .serializer(String)
+        .send(kept.body);
+  });
+  app.addHook('onSend', async (request, reply, payload) => {
+    const begun = pending.get(request);
+    if (begun === undefined) return payload;
+    pending.delete(request);
+    const body = typeof payload === 'string' ? payload : '';
+    await keys.finish(request.caller, begun.key, { request: begun.request, status: reply.statusCode, body });
+    return payload;
+  });
+}
+
+function addErrors(app: AdminApp, dependencies: AdminDependencies): void {
+  const send = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    kind: string,
+    status: number,
+    detail: string,
+  ): FastifyReply =>
+    reply
+      .status(status)
+      .type(problemContentType)
+      .serializer(JSON.stringify)
+      .send(problem({ kind, status, detail, traceId: request.id }));
+  app.setNotFoundHandler((request, reply) =>
+    send(request, reply, 'notFound', 404, `there is no ${request.method} ${request.url.split('?')[0]}`),
+  );
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    if (hasZodFastifySchemaValidationErrors(error)) {
+      const errors = error.validation.map((one) => ({
+        path: one.instancePath,
+        message: one.message ?? 'is not right',
+      }));
+      const detail = errors.map((one) => `${one.path || '/'}: ${one.message}`).join('; ');
+      const body = problem({ kind: 'invalidArgument', status: 400, detail, traceId: request.id, errors });
+      return reply.status(400).type(problemContentType).serializer(JSON.stringify).send(body);
+    }
+    if (error instanceof Unauthenticated) {
+      void reply.header('WWW-Authenticate', 'Bearer');
+      return send(request, reply, 'authenticationFailed', 401, error.message);
+    }
+    if (error instanceof ScopeMissing) return send(request, reply, 'permissionDenied', 403, error.message);
+    if (isMailError(error))
+      return send(request, reply, error.kind, statusByMailError[error.kind], error.message);
+    if (error.statusCode !== undefined && error.statusCode < 500) {
+      return send(request, reply, 'badRequest', error.statusCode, error.message);
+    }
+    dependencies.log.error({ err: error, traceId: request.id, url: request.url }, 'admin request failed');
+    if (error instanceof Fault && error.temporary)
+      return send(request, reply, 'unavailable', 503, 'try again later');
+    return send(request, reply, 'internal', 500, 'see the server log');
+  });
+}

@@ -1,0 +1,178 @@
+// /api/accounts: accounts, their passwords, app passwords, quota and mailboxes.
+
+import { z } from 'zod';
+import type { DirectoryAccount } from '../../../../directory/directory.ts';
+import type { AdminDependencies } from '../admin-dependencies.ts';
+import {
+  accountChangeSchema,
+  accountSchema,
+  appPasswordSchema,
+  mailboxSchema,
+  newAccountSchema,
+  newAppPasswordSchema,
+  nullsForUndefined,
+  pageOf,
+  pageQuery,
+  passwordSchema,
+  quotaChangeSchema,
+  quotaSchema,
+  undefinedForNulls,
+} from '../admin-schemas.ts';
+import type { AdminApp } from '../admin-server.ts';
+import { findAccount } from './find-account.ts';
+
+const params = z.object({ account: z.string().describe('Address or id.') });
+const listQuery = pageQuery.extend({ domain: z.string().optional() });
+const read = { config: { scope: 'read' as const } };
+const write = { config: { scope: 'write:directory' as const } };
+
+function shownAccount(account: DirectoryAccount): z.output<typeof accountSchema> {
+  return nullsForUndefined({
+    ...account,
+    addresses: [...account.addresses],
+    services: [...account.services],
+  });
+}
+
+export function accountRoutes(app: AdminApp, dependencies: AdminDependencies): void {
+  addAccountRoutes(app, dependencies);
+  addSecretRoutes(app, dependencies);
+  addStorageRoutes(app, dependencies);
+}
+
+function addAccountRoutes(app: AdminApp, { directory }: AdminDependencies): void {
+  app.get(
+    '/api/accounts',
+    { ...read, schema: { querystring: listQuery, response: { 200: pageOf(accountSchema) } } },
+    async (request) => {
+      const { after, limit, domain } = request.query;
+      const page = await directory.accounts({ after, limit, ...(domain === undefined ? {} : { domain }) });
+      return { items: page.items.map(shownAccount), ...(page.next === undefined ? {} : { next: page.next }) };
+    },
+  );
+  app.post(
+    '/api/accounts',
+    { ...write, schema: { body: newAccountSchema, response: { 201: accountSchema } } },
+    async (request, reply) => {
+      const account = await directory.addAccount(
+        undefinedForNulls({ password: undefined, ...request.body }) as Parameters<
+          typeof directory.addAccount
+        >[0],
+      );
+      return reply.status(201).send(shownAccount(account));
+    },
+  );
+  app.get(
+    '/api/accounts/:account',
+    { ...read, schema: { params, response: { 200: accountSchema } } },
+    async (request) => shownAccount(await findAccount(directory, request.params.account)),
+  );
+  app.patch(
+    '/api/accounts/:account',
+    { ...write, schema: { params, body: accountChangeSchema, response: { 200: accountSchema } } },
+    async (request) => {
+      const { id } = await findAccount(directory, request.params.account);
+      return shownAccount(
+        await directory.setAccount(
+          id,
+          undefinedForNulls(request.body) as Parameters<typeof directory.setAccount>[1],
+        ),
+      );
+    },
+  );
+  app.delete(
+    '/api/accounts/:account',
+    { ...write, schema: { params, response: { 204: z.null() } } },
+    async (request, reply) => {
+      const { id } = await findAccount(directory, request.params.account);
+      await directory.removeAccount(id);
+      return reply.status(204).send(null);
+    },
+  );
+}
+
+function addSecretRoutes(app: AdminApp, { directory }: AdminDependencies): void {
+  app.put(
+    '/api/accounts/:account/password',
+    { ...write, schema: { params, body: passwordSchema, response: { 204: z.null() } } },
+    async (request, reply) => {
+      const { id } = await findAccount(directory, request.params.account);
+      await directory.setPassword(id, request.body.password);
+      return reply.status(204).send(null);
+    },
+  );
+  const list = z.object({ items: z.array(appPasswordSchema) });
+  app.get(
+    '/api/accounts/:account/app-passwords',
+    { ...read, schema: { params, response: { 200: list } } },
+    async (request) => {
+      const { id } = await findAccount(directory, request.params.account);
+      const items = await directory.appPasswords(id);
+      return { items: items.map((item) => nullsForUndefined({ ...item, services: [...item.services] })) };
+    },
+  );
+  const created = appPasswordSchema.extend({ password: z.string().describe('Shown this once.') });
+  app.post(
+    '/api/accounts/:account/app-passwords',
+    { ...write, schema: { params, body: newAppPasswordSchema, response: { 201: created } } },
+    async (request, reply) => {
+      const { id } = await findAccount(directory, request.params.account);
+      const item = await directory.addAppPassword(id, request.body);
+      return reply.status(201).send(nullsForUndefined({ ...item, services: [...item.services] }));
+    },
+  );
+  const one = params.extend({ appPassword: z.string() });
+  app.delete(
+    '/api/accounts/:account/app-passwords/:appPassword',
+    { ...write, schema: { params: one, response: { 204: z.null() } } },
+    async (request, reply) => {
+      const { id } = await findAccount(directory, request.params.account);
+      await directory.removeAppPassword(id, request.params.appPassword);
+      return reply.status(204).send(null);
+    },
+  );
+}
+
+function addStorageRoutes(app: AdminApp, { directory, accounts }: AdminDependencies): void {
+  app.get(
+    '/api/accounts/:account/quota',
+    { ...read, schema: { params, response: { 200: quotaSchema } } },
+    async (request) => {
+      const { id } = await findAccount(directory, request.params.account);
+      return nullsForUndefined(await (await accounts.open(id)).quota());
+    },
+  );
+  app.put(
+    '/api/accounts/:account/quota',
+    { ...write, schema: { params, body: quotaChangeSchema, response: { 200: quotaSchema } } },
+    async (request) => {
+      const { id } = await findAccount(directory, request.params.account);
+      const { bytesMax, messagesMax } = request.body;
+      // The directory says what the limits are; the account keeps a copy to enforce them without asking.
+      const account = await directory.setAccount(id, {
+        ...(bytesMax === undefined ? {} : { quotaBytes: bytesMax ?? undefined }),
+        ...(messagesMax === undefined ? {} : { quotaMessages: messagesMax ?? undefined }),
+      });
+      const port = await accounts.open(id);
+      await port.setQuota({ bytesMax: account.quotaBytes, messagesMax: account.quotaMessages });
+      return nullsForUndefined(await port.quota());
+    },
+  );
+  const mailboxes = z.object({ items: z.array(mailboxSchema) });
+  app.get(
+    '/api/accounts/:account/mailboxes',
+    { ...read, schema: { params, response: { 200: mailboxes } } },
+    async (request) => {
+      const { id } = await findAccount(directory, request.params.account);
+      const list = await (await accounts.open(id)).listMailboxes();
+      const subscribed = new Set(list.subscriptions);
+      return {
+        items: list.mailboxes.map((mailbox) => ({
+          ...mailbox,
+          role: mailbox.role ?? null,
+          subscribed: subscribed.has(mailbox.name),
+        })),
+      };
+    },
+  );
+}

@@ -1,0 +1,70 @@
+// /api/domains.
+
+import { z } from 'zod';
+import { MailError } from '../../../../mail/mail-error.ts';
+import type { AdminDependencies } from '../admin-dependencies.ts';
+import {
+  domainChangeSchema,
+  domainSchema,
+  newDomainSchema,
+  nullsForUndefined,
+  pageOf,
+  pageQuery,
+  undefinedForNulls,
+} from '../admin-schemas.ts';
+import type { AdminApp } from '../admin-server.ts';
+
+const params = z.object({ domain: z.string() });
+
+export function domainRoutes(app: AdminApp, { directory }: AdminDependencies): void {
+  const read = { config: { scope: 'read' as const } };
+  const write = { config: { scope: 'write:directory' as const } };
+
+  app.get(
+    '/api/domains',
+    { ...read, schema: { querystring: pageQuery, response: { 200: pageOf(domainSchema) } } },
+    async (request) => {
+      const page = await directory.domains({ after: request.query.after, limit: request.query.limit });
+      return {
+        items: page.items.map(nullsForUndefined),
+        ...(page.next === undefined ? {} : { next: page.next }),
+      };
+    },
+  );
+  app.post(
+    '/api/domains',
+    { ...write, schema: { body: newDomainSchema, response: { 201: domainSchema } } },
+    async (request, reply) => {
+      const domain = await directory.addDomain(
+        undefinedForNulls(request.body) as Parameters<typeof directory.addDomain>[0],
+      );
+      return reply.status(201).send(nullsForUndefined(domain));
+    },
+  );
+  app.get(
+    '/api/domains/:domain',
+    { ...read, schema: { params, response: { 200: domainSchema } } },
+    async (request) => {
+      const domain = await directory.domain(request.params.domain);
+      if (domain === undefined)
+        throw new MailError('noSuchAccount', `there is no domain ${request.params.domain}`);
+      return nullsForUndefined(domain);
+    },
+  );
+  app.patch(
+    '/api/domains/:domain',
+    { ...write, schema: { params, body: domainChangeSchema, response: { 200: domainSchema } } },
+    async (request) => {
+      const change = undefinedForNulls(request.body) as Parameters<typeof directory.setDomain>[1];
+      return nullsForUndefined(await directory.setDomain(request.params.domain, change));
+    },
+  );
+  app.delete(
+    '/api/domains/:domain',
+    { ...write, schema: { params, response: { 204: z.null() } } },
+    async (request, reply) => {
+      await directory.removeDomain(request.params.domain);
+      return reply.status(204).send(null);
+    },
+  );
+}

@@ -1,0 +1,138 @@
+// /api/accounts/:account/mailboxes/:mailbox/messages: what import and export use. Message bytes go in and out as they are.
+
+import { z } from 'zod';
+import type { AccountPort, MailboxInfo } from '../../../../account/port.ts';
+import { flagNames } from '../../../../mail/flags.ts';
+import type { MailboxId, OperationId, Uid } from '../../../../mail/ids.ts';
+import { MailError } from '../../../../mail/mail-error.ts';
+import type { AdminDependencies } from '../admin-dependencies.ts';
+import { messageRowSchema, pageLimitMax, pageOf } from '../admin-schemas.ts';
+import type { AdminApp } from '../admin-server.ts';
+import { findAccount } from './find-account.ts';
+
+const mailboxParams = z.object({ account: z.string(), mailbox: z.coerce.number().int() });
+const messageParams = mailboxParams.extend({ uid: z.coerce.number().int() });
+const listQuery = z.object({
+  after: z.coerce.number().int().optional().describe('The last UID of the page before.'),
+  limit: z.coerce.number().int().min(1).max(pageLimitMax).default(pageLimitMax),
+});
+const appendQuery = z.object({
+  mailbox: z.string().default('INBOX').describe('Name; made when it is not there.'),
+  flags: z.string().optional().describe('Comma-separated, such as \\Seen,\\Flagged,$Label1.'),
+  date: z.coerce.number().int().optional().describe('Internal date, seconds since 1970 UTC.'),
+});
+/** One read of a large message's export. */
+const exportPieceBytes = 1024 * 1024;
+
+export function messageRoutes(app: AdminApp, dependencies: AdminDependencies): void {
+  addAppend(app, dependencies);
+  addList(app, dependencies);
+  addDownload(app, dependencies);
+}
+
+function addAppend(
+  app: AdminApp,
+  { directory, accounts, prepareMessage, random, messageBytesMax }: AdminDependencies,
+): void {
+  const params = z.object({ account: z.string() });
+  const stored = z.object({ mailbox: z.number(), uid: z.number() });
+  const options = {
+    config: { scope: 'write:accounts' as const },
+    bodyLimit: messageBytesMax,
+    schema: { params, querystring: appendQuery, response: { 201: stored } },
+  };
+  app.post('/api/accounts/:account/messages', options, async (request, reply) => {
+    const { id } = await findAccount(directory, request.params.account);
+    if (!Buffer.isBuffer(request.body))
+      throw new MailError('invalidArgument', 'send the message as Content-Type: message/rfc822');
+    const port = await accounts.open(id);
+    const { mailbox, flags, date } = request.query;
+    const target = await mailboxNamed(port, mailbox, random.identifier(24) as OperationId);
+    const appended = await port.append({
+      operation: random.identifier(24) as OperationId,
+      target: { id: target.id },
+      messages: [
+        {
+          prepared: await prepareMessage(request.body),
+          flags: flags?.split(',').filter(Boolean) ?? [],
+          internalDate: date,
+        },
+      ],
+    });
+    return reply.status(201).send({ mailbox: appended.mailboxId, uid: appended.uids[0]! });
+  });
+}
+
+async function mailboxNamed(port: AccountPort, name: string, operation: OperationId): Promise<MailboxInfo> {
+  const existing = await port.findMailbox({ name });
+  if (existing?.selectable === true) return existing;
+  return port.createMailbox({ operation, name }).catch(async (error: unknown) => {
+    // Two imports at once may both find it missing.
+    const made = await port.findMailbox({ name });
+    if (made === undefined) throw error;
+    return made;
+  });
+}
+
+async function mailboxById(port: AccountPort, id: number): Promise<MailboxInfo> {
+  const mailbox = await port.findMailbox({ id: id as MailboxId });
+  if (mailbox === undefined) throw new MailError('noSuchMailbox', `there is no mailbox ${id}`);
+  return mailbox;
+}
+
+function addList(app: AdminApp, { directory, accounts }: AdminDependencies): void {
+  const options = {
+    config: { scope: 'read' as const },
+    schema: { params: mailboxParams, querystring: listQuery, response: { 200: pageOf(messageRowSchema) } },
+  };
+  app.get('/api/accounts/:account/mailboxes/:mailbox/messages', options, async (request) => {
+    const { id } = await findAccount(directory, request.params.account);
+    const port = await accounts.open(id);
+    const { info, uids } = await port.openMailbox(
+      { id: request.params.mailbox as MailboxId },
+      { claimRecent: false },
+    );
+    const { after = 0, limit } = request.query;
+    const first = uids.findIndex((uid) => uid > after);
+    const wanted = first < 0 ? new Uint32Array() : uids.slice(first, first + limit);
+    const columns = await port.columns(info.id, wanted);
+    // A keyword first used since `info` was read has no name there: the table only grows, so read it after.
+    const { keywords } = await mailboxById(port, info.id);
+    const items = [...columns.uids].map((uid, at) => ({
+      uid,
+      flags: flagNames(columns.flagsLow[at]!, columns.flagsHigh[at]!, keywords),
+      internalDate: columns.internalDates[at]!,
+      bytes: columns.sizes[at]!,
+    }));
+    const last = wanted.at(-1);
+    return { items, ...(last !== undefined && last !== uids.at(-1) ? { next: String(last) } : {}) };
+  });
+}
+
+function addDownload(app: AdminApp, { directory, accounts }: AdminDependencies): void {
+  const options = {
+    config: { scope: 'read' as const },
+    schema: { params: messageParams, produces: ['message/rfc822'] },
+  };
+  app.get('/api/accounts/:account/mailboxes/:mailbox/messages/:uid', options, async (request, reply) => {
+    const { id } = await findAccount(directory, request.params.account);
+    const port = await accounts.open(id);
+    const mailboxId = request.params.mailbox as MailboxId;
+    const uid = request.params.uid as Uid;
+    const [message] = await port.readMessages(mailboxId, Uint32Array.of(uid), exportPieceBytes);
+    if (message?.bytes === undefined)
+      throw new MailError('noSuchMessage', `there is no message ${uid} in mailbox ${mailboxId}`);
+    const pieces = [message.bytes];
+    for (let offset = message.bytes.length; offset < message.size; ) {
+      const piece = await port.readRange(mailboxId, uid, { offset, length: exportPieceBytes });
+      if (piece === undefined || piece.length === 0)
+        throw new MailError('noSuchMessage', `message ${uid} was expunged meanwhile`);
+      pieces.push(piece);
+      offset += piece.length;
+    }
+    return reply
+      .type('message/rfc822')
+      .serializer((body: Buffer) => body as unknown as string)
+      .send(Buffer.concat(pieces));
+  });
+}

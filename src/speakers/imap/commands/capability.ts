@@ -1,0 +1,12 @@
+// CAPABILITY (RFC 9051 6.1.1).
+
+import { capabilityText } from '../capabilities.ts';
+import { ok, type Reply } from '../reply.ts';
+import type { ImapSession } from '../session.ts';
+
+const done = ok('Capability completed');
+
+export function capability(session: ImapSession): Reply {
+  session.connection.write(`* ${capabilityText(session)}\r\n`);
+  return done;
+}

@@ -1,0 +1,30 @@
+// LSUB (RFC 3501 6.3.9), for IMAP4rev1 clients: subscribed names; with `%` also the superiors that stand for
+// subscribed names below, as \Noselect.
+
+import type { LsubCommand } from '../../../wire/imap/command.ts';
+import { quotedMailboxName } from '../mailbox-names.ts';
+import { MailboxPattern } from '../mailbox-pattern.ts';
+import { MailboxTree, parentsOf } from '../mailbox-tree.ts';
+import { ok, type Reply } from '../reply.ts';
+import { accountOf, type ImapSession } from '../session.ts';
+
+const done = ok('Lsub completed');
+
+export async function lsub(session: ImapSession, command: LsubCommand): Promise<Reply> {
+  const tree = new MailboxTree(await accountOf(session).listMailboxes());
+  const pattern = new MailboxPattern(command.reference, command.pattern);
+  /** Name to whether it is subscribed itself. */
+  const listed = new Map<string, boolean>();
+  for (const name of [...tree.subscribed].sort()) {
+    if (pattern.matches(name)) listed.set(name, true);
+    else
+      for (const parent of parentsOf(name)) {
+        if (pattern.matches(parent) && !listed.has(parent)) listed.set(parent, tree.subscribed.has(parent));
+      }
+  }
+  for (const [name, itself] of listed) {
+    const attributes = itself && tree.mailboxes.get(name)?.selectable !== false ? '' : '\\Noselect';
+    session.connection.write(`* LSUB (${attributes}) "/" ${quotedMailboxName(name, session.utf8)}\r\n`);
+  }
+  return done;
+}

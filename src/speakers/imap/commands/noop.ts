@@ -1,0 +1,9 @@
+// NOOP (RFC 9051 6.1.2): the dispatcher polls for it.
+
+import { ok, type Reply } from '../reply.ts';
+
+const done = ok('Noop completed');
+
+export function noop(): Reply {
+  return done;
+}

@@ -1,0 +1,48 @@
+// SELECT and EXAMINE (RFC 9051 6.3.2, 6.3.3; RFC 7162 3.1; RFC 8474 4.2).
+
+import type { SelectCommand } from '../../../wire/imap/command.ts';
+import { MailError } from '../../../mail/mail-error.ts';
+import { flagsResponses } from '../flag-text.ts';
+import { attributeOfRole, quotedMailboxName } from '../mailbox-names.ts';
+import { mailboxIdText } from '../object-ids.ts';
+import { ok, type Reply } from '../reply.ts';
+import { accountOf, type ImapSession } from '../session.ts';
+import { MailboxView } from '../view.ts';
+import type { OpenedMailbox } from '../../../account/port.ts';
+
+const selectedReadWrite = ok('Select completed', 'READ-WRITE');
+const selectedReadOnly = ok('Examine completed', 'READ-ONLY');
+
+export async function select(session: ImapSession, command: SelectCommand): Promise<Reply> {
+  const readOnly = command.name === 'EXAMINE';
+  const before = session.view === undefined ? '' : '* OK [CLOSED] Previous mailbox is closed\r\n';
+  // A SELECT that fails leaves nothing selected (RFC 9051 6.3.2).
+  session.unselect();
+  if (before !== '') session.connection.write(before);
+  if (command.condstore || command.qresync !== undefined) session.condstore = true;
+  const target = { name: command.mailbox };
+  const opened = await accountOf(session).openMailbox(target, { claimRecent: !readOnly });
+  if (!opened.info.selectable) throw new MailError('mailboxNotSelectable', 'only a place');
+  const view = new MailboxView(opened, { readOnly });
+  session.select(view);
+  session.connection.write(selectResponses(session, view, opened));
+  return readOnly ? selectedReadOnly : selectedReadWrite;
+}
+
+function selectResponses(session: ImapSession, view: MailboxView, opened: OpenedMailbox): string {
+  const { info, firstUnseen } = opened;
+  let text = flagsResponses(view.keywords, view.readOnly);
+  text += `* ${view.count} EXISTS\r\n`;
+  if (session.revision2) {
+    const attribute = attributeOfRole(info.role) ?? '';
+    text += `* LIST (${attribute}) "/" ${quotedMailboxName(info.name, session.utf8)}\r\n`;
+  } else {
+    text += `* ${view.recent} RECENT\r\n`;
+    const unseen = firstUnseen === undefined ? 0 : view.sequenceOf(firstUnseen);
+    if (unseen > 0) text += `* OK [UNSEEN ${unseen}] First unseen\r\n`;
+  }
+  text += `* OK [UIDVALIDITY ${info.uidValidity}] UIDs valid\r\n`;
+  text += `* OK [UIDNEXT ${info.uidNext}] Predicted next UID\r\n`;
+  text += `* OK [HIGHESTMODSEQ ${info.highestModSeq}] Highest\r\n`;
+  return `${text}* OK [MAILBOXID (${mailboxIdText(info.id)})] Ok\r\n`;
+}

@@ -1,0 +1,64 @@
+// STORE and UID STORE (RFC 9051 6.4.6), with UNCHANGEDSINCE (RFC 7162 3.1.3). What the session changes is answered here
+// and not told again by the view's updates.
+
+import type { StoredFlags } from '../../../account/port.ts';
+import type { StoreCommand } from '../../../wire/imap/command.ts';
+import { formatSequenceSet } from '../../../wire/imap/sequence-set.ts';
+import type { ModSeq } from '../../../mail/ids.ts';
+import { FlagText, flagsResponses } from '../flag-text.ts';
+import { resolveUids } from '../message-set.ts';
+import { expungeIssued, no, ok, type Reply } from '../reply.ts';
+import { accountOf, type ImapSession, viewOf } from '../session.ts';
+import { flagsResponse, tellInBatches } from '../updates.ts';
+
+const done = ok('Store completed');
+
+export async function store(session: ImapSession, command: StoreCommand): Promise<Reply> {
+  const view = viewOf(session);
+  if (view.readOnly) return no('Mailbox is selected read-only', 'NOPERM');
+  if (command.unchangedSince !== undefined) session.condstore = true;
+  const uids = resolveUids(view, command.set, command.uid);
+  if (uids.length === 0) return done;
+  // With changes of others under way, .SILENT must not hide them (RFC 9051 6.4.6): what is answered then is told again.
+  const hides = !command.silent || !session.stale;
+  const stored = await accountOf(session).storeFlags({
+    operation: session.operation(),
+    mailboxId: view.mailboxId,
+    uids,
+    mode: command.mode,
+    flags: command.flags,
+    unchangedSince: command.unchangedSince as ModSeq | undefined,
+  });
+  const { messages } = stored;
+  if (hides) messages.uids.forEach((uid, at) => { view.answered(uid, messages.modSeqs[at]!); });
+  await tellStored(session, command, stored);
+  if (stored.modified.length > 0) return ok('Conditional store failed', modifiedCode(session, command, stored));
+  // RFC 9051 7.1 EXPUNGEISSUED; a UID command just passes over what is gone (6.4.9).
+  return stored.missing.length > 0 && !command.uid ? expungeIssued : done;
+}
+
+function modifiedCode(session: ImapSession, command: StoreCommand, stored: StoredFlags): string {
+  const view = viewOf(session);
+  const numbers = command.uid ? stored.modified : stored.modified.map((uid) => view.sequenceOf(uid));
+  return `MODIFIED ${formatSequenceSet(numbers)}`;
+}
+
+async function tellStored(session: ImapSession, command: StoreCommand, stored: StoredFlags): Promise<void> {
+  const view = viewOf(session);
+  if (stored.keywords.length > view.keywords.length) {
+    view.keywords = stored.keywords;
+    session.connection.write(flagsResponses(view.keywords, view.readOnly));
+  }
+  const { uids, flagsLow, flagsHigh, modSeqs } = stored.messages;
+  // .SILENT drops the flags; CONDSTORE clients still get the new mod-sequences (RFC 7162 3.1.3).
+  if (command.silent && !session.condstore) return;
+  const flagText = new FlagText(view.keywords);
+  await tellInBatches(session, uids.length, (at) => {
+    const uid = uids[at]!;
+    const sequence = view.sequenceOf(uid);
+    const modSeq = modSeqs[at]!;
+    if (command.silent) return `* ${sequence} FETCH (UID ${uid} MODSEQ (${modSeq}))\r\n`;
+    const flags = flagText.list(flagsLow[at]!, flagsHigh[at]!, !session.revision2 && uid >= view.recentFrom);
+    return flagsResponse(session, { sequence, uid, flags, modSeq });
+  });
+}

@@ -1,0 +1,65 @@
+// Runs one command: checks the state, calls the handler, tells what changed, writes the tagged answer, counts and
+// logs. Invariant: exactly one tagged answer a command. Refusals and faults become NO by mail-error-responses.ts;
+// a closed connection and bugs pass through and end the session.
+
+import type { Command, CommandName } from '../../wire/imap/command.ts';
+import { type CommandEntry, commandTable } from './command-table.ts';
+import { errorResponse } from './mail-error-responses.ts';
+import { bad, type Reply } from './reply.ts';
+import type { ImapSession } from './session.ts';
+import { hasUpdates, tellUpdates } from './updates.ts';
+import { isMailError } from '../../mail/mail-error.ts';
+
+export async function dispatch(session: ImapSession, command: Command): Promise<Reply> {
+  const entry = commandTable[command.name] as CommandEntry<CommandName>;
+  const { clock, observeCommand } = session.environment;
+  const startedMs = clock.monotonic();
+  const reply = entry.states.includes(session.state)
+    ? await answer(session, command, entry)
+    : bad(wrongState(session, command.name));
+  const mayExpunge = entry.updates === 'all' || (entry.updates === 'expungeIfUid' && isUid(command));
+  if (session.state === 'selected' && entry.updates !== 'none') {
+    if (entry.polls === true || hasUpdates(session, mayExpunge)) await tellQuietly(session, mayExpunge);
+  }
+  const code = reply.code === undefined ? '' : `[${reply.code}] `;
+  session.connection.write(`${command.tag} ${reply.status} ${code}${reply.text}\r\n`);
+  observeCommand(command.name, reply.status, clock.monotonic() - startedMs);
+  if (reply.afterwards !== undefined) await reply.afterwards();
+  return reply;
+}
+
+async function answer(
+  session: ImapSession,
+  command: Command,
+  entry: CommandEntry<CommandName>,
+): Promise<Reply> {
+  try {
+    return await entry.handler(session, command as never);
+  } catch (error) {
+    const response = errorResponse(error);
+    if (response === undefined) throw error;
+    if (!isMailError(error)) session.connection.log.error({ error, command: command.name }, 'command failed');
+    return response;
+  }
+}
+
+/** The command is done whether or not its updates can be told: they are owed to the next one. */
+async function tellQuietly(session: ImapSession, mayExpunge: boolean): Promise<void> {
+  try {
+    await tellUpdates(session, mayExpunge);
+  } catch (error) {
+    if (errorResponse(error) === undefined) throw error;
+    session.connection.log.warn({ error }, 'updates could not be told');
+  }
+}
+
+function isUid(command: Command): boolean {
+  return 'uid' in command && command.uid;
+}
+
+function wrongState(session: ImapSession, name: CommandName): string {
+  if (session.state === 'notAuthenticated') return `${name} needs a login first`;
+  return session.state === 'authenticated' && commandTable[name].states.includes('selected')
+    ? `${name} needs a selected mailbox`
+    : `${name} is not possible after login`;
+}

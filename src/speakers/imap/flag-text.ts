@@ -1,0 +1,37 @@
+// The text of flag lists. One FlagText serves one answer: messages share few combinations of flags, so each is
+// written once. Holds a bounded number of texts; nothing fails.
+
+import { flagNames, keywordsMax, systemFlags } from '../../mail/flags.ts';
+
+/** Beyond this, combinations are no longer remembered: keywords in the hands of a joker. */
+const textsMax = 4096;
+
+export class FlagText {
+  readonly #keywords: readonly string[];
+  readonly #texts = new Map<number, string>();
+
+  constructor(keywords: readonly string[]) {
+    this.#keywords = keywords;
+  }
+
+  /** `(\Seen $Forwarded)`; with `recent` also \Recent. */
+  list(low: number, high: number, recent: boolean): string {
+    // Exact for all combinations: 32 bits of low, 2 of them free as high stays below 2^20 for nearly everyone.
+    const key = high < 0x80000 ? (high * 2 + (recent ? 1 : 0)) * 0x100000000 + low : undefined;
+    const known = key === undefined ? undefined : this.#texts.get(key);
+    if (known !== undefined) return known;
+    const names = flagNames(low, high, this.#keywords);
+    if (recent) names.push('\\Recent');
+    const text = `(${names.join(' ')})`;
+    if (key !== undefined && this.#texts.size < textsMax) this.#texts.set(key, text);
+    return text;
+  }
+}
+
+/** The FLAGS response and the PERMANENTFLAGS code of a mailbox (RFC 9051 7.1, 7.3.5). */
+export function flagsResponses(keywords: readonly string[], readOnly: boolean): string {
+  const all = [...systemFlags, ...keywords].join(' ');
+  const permanent = readOnly ? '' : keywords.length < keywordsMax ? `${all} \\*` : all;
+  const text = readOnly ? 'No permanent flags permitted' : 'Flags permitted';
+  return `* FLAGS (${all})\r\n* OK [PERMANENTFLAGS (${permanent})] ${text}\r\n`;
+}

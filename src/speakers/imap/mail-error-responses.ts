@@ -1,0 +1,61 @@
+// How refusals and faults read in IMAP: one exhaustive table of MailErrorKind to response code and text (RFC 5530,
+// RFC 9051 7.1). A new kind does not compile until it has an answer here. Texts are ours, never the error's own:
+// that one goes to the log.
+
+import { AssertionFailure } from '../../base/assert.ts';
+import { Fault } from '../../base/fault.ts';
+import { MailError, type MailErrorKind } from '../../mail/mail-error.ts';
+
+/** The tagged answer: `status code text`, without the tag. */
+export interface ErrorResponse {
+  readonly status: 'NO' | 'BAD';
+  /** Response code without brackets; undefined: none. */
+  readonly code: string | undefined;
+  readonly text: string;
+}
+
+const no = (code: string | undefined, text: string): ErrorResponse => ({ status: 'NO', code, text });
+
+const responses: Readonly<Record<MailErrorKind, ErrorResponse>> = {
+  noSuchMailbox: no('NONEXISTENT', 'No such mailbox'),
+  mailboxExists: no('ALREADYEXISTS', 'Mailbox already exists'),
+  mailboxNotSelectable: no('NONEXISTENT', 'Mailbox is only a place in the hierarchy'),
+  invalidMailboxName: no('CANNOT', 'Invalid mailbox name'),
+  noSuchMessage: no('EXPUNGEISSUED', 'Some of the messages are gone'),
+  noSuchAccount: no('UNAVAILABLE', 'No such account'),
+  accountDisabled: no('UNAVAILABLE', 'Account is disabled'),
+  permissionDenied: no('NOPERM', 'Permission denied'),
+  authenticationFailed: no('AUTHENTICATIONFAILED', 'Authentication failed'),
+  overQuota: no('OVERQUOTA', 'Over quota'),
+  messageTooLarge: no('TOOBIG', 'Message is too large'),
+  tooManyKeywords: no('LIMIT', 'Too many keywords in this mailbox'),
+  limitReached: no('LIMIT', 'Limit reached, try again later'),
+  conflict: no('ALREADYEXISTS', 'Conflicts with what is there'),
+  invalidArgument: no('CANNOT', 'Invalid argument'),
+  inUse: no('INUSE', 'In use by another session'),
+  unavailable: no('UNAVAILABLE', 'Temporarily unavailable'),
+  // RFC 9051 7.1: OVERQUOTA is for limits of the account; a full disk is the server's trouble and passes.
+  storageFull: no('UNAVAILABLE', 'Storage is full, try again later'),
+  notSupported: no('CANNOT', 'Not supported'),
+};
+
+/** Undefined for what is no failure of a command but ends the session (a closed connection, a bug). */
+export function errorResponse(error: unknown): ErrorResponse | undefined {
+  if (error instanceof MailError) return responses[error.kind];
+  if (error instanceof Fault) {
+    return error.temporary
+      ? no('UNAVAILABLE', 'Temporary failure, try again later')
+      : no('SERVERBUG', 'Internal failure');
+  }
+  return undefined;
+}
+
+/** A bug in a speaker ends its session (STYLE 8), with this. */
+export function isBug(error: unknown): boolean {
+  return (
+    error instanceof AssertionFailure ||
+    error instanceof TypeError ||
+    error instanceof RangeError ||
+    error instanceof ReferenceError
+  );
+}

@@ -1,0 +1,46 @@
+// Mailbox names and attributes as IMAP writes them. Pure tables; nothing fails.
+
+import type { MailboxRole } from '../../account/port.ts';
+import { encodeMailboxName } from '../../wire/imap/mailbox-name.ts';
+
+export const delimiter = '/';
+
+const attributeByRole: Readonly<Record<MailboxRole, string | undefined>> = {
+  // INBOX is known by its name.
+  inbox: undefined,
+  drafts: '\\Drafts',
+  sent: '\\Sent',
+  junk: '\\Junk',
+  trash: '\\Trash',
+  archive: '\\Archive',
+  all: '\\All',
+  flagged: '\\Flagged',
+  important: '\\Important',
+};
+
+/** RFC 6154 attributes that CREATE may give; \All and \Flagged would be views of other mailboxes, which we have not. */
+const creatableRoles: readonly MailboxRole[] = ['drafts', 'sent', 'junk', 'trash', 'archive'];
+
+export function attributeOfRole(role: MailboxRole | undefined): string | undefined {
+  return role === undefined ? undefined : attributeByRole[role];
+}
+
+export function roleOfAttribute(attribute: string): MailboxRole | undefined {
+  const wanted = attribute.toLowerCase();
+  return creatableRoles.find((role) => attributeByRole[role]?.toLowerCase() === wanted);
+}
+
+export function withoutTrailingDelimiter(name: string): string {
+  return name.length > 1 && name.endsWith(delimiter) ? name.slice(0, -1) : name;
+}
+
+/** The name quoted for the wire: modified UTF-7, or UTF-8 where the client enabled it (`utf8`). */
+export function quotedMailboxName(name: string, utf8: boolean): string {
+  return `"${encodeMailboxName(name, utf8).replaceAll(/["\\]/g, '\\$&')}"`;
+}
+
+/** INBOX in any letter case is INBOX, also as the first level of a name (RFC 9051 5.1). */
+export function normalizeInbox(name: string): string {
+  if (name.length < 5 || name.slice(0, 5).toUpperCase() !== 'INBOX') return name;
+  return name.length === 5 || name[5] === delimiter ? `INBOX${name.slice(5)}` : name;
+}

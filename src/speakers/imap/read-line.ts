@@ -1,0 +1,15 @@
+// A line that is not a command: a SASL response, IDLE's DONE. The connection's errors pass through; the peer's end
+// is a closed connection.
+
+import { ConnectionClosed } from '../kit/connection.ts';
+import type { ImapSession } from './session.ts';
+
+export async function readLine(session: ImapSession, bytesMax: number): Promise<Buffer> {
+  const { connection, environment } = session;
+  for (;;) {
+    const line = connection.takeLine(bytesMax);
+    if (line !== undefined) return line;
+    const more = await connection.fill(environment.limits.commandTimeoutMs);
+    if (!more) throw new ConnectionClosed();
+  }
+}

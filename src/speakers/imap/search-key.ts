@@ -1,0 +1,102 @@
+// From what a client's SEARCH says to what an account searches: message numbers, `$`, \Recent and ages become UIDs
+// through the view, the rest is renamed (RFC 9051 6.4.4). Needs the columns only for ages (RFC 5032).
+
+import type { MessageColumns } from '../../account/port.ts';
+import type { SearchKey } from '../../mail/search-key.ts';
+import type { SearchCriterion } from '../../wire/imap/search-criterion.ts';
+import { type SequenceSet, sequenceRanges } from '../../wire/imap/sequence-set.ts';
+import { resolvePlaces, uidsAt } from './message-set.ts';
+import { parseObjectId } from './object-ids.ts';
+import type { MailboxView } from './view.ts';
+
+export interface SearchContext {
+  readonly view: MailboxView;
+  /** Seconds since 1970 UTC. */
+  readonly now: number;
+  /** Of all messages; given when `usesAge`. */
+  readonly columns: MessageColumns | undefined;
+}
+
+const all: SearchKey = { type: 'all' };
+const nothing: SearchKey = { type: 'not', key: all };
+
+export function searchKey(criterion: SearchCriterion, context: SearchContext): SearchKey {
+  switch (criterion.type) {
+    case 'all':
+    case 'saveDateSupported':
+      return all;
+    case 'and':
+    case 'or':
+      return { type: criterion.type, keys: criterion.keys.map((key) => searchKey(key, context)) };
+    case 'not':
+      return { type: 'not', key: searchKey(criterion.key, context) };
+    case 'recent':
+      return uidsFrom(context.view.recentFrom);
+    case 'sequence':
+      return uidsKey(rangesOf(uidsAt(context.view, resolvePlaces(context.view, criterion.set, false))));
+    case 'uid':
+      return uidSetKey(context.view, criterion.set);
+    case 'older':
+    case 'younger':
+      return ageKey(criterion.type, context.now - criterion.seconds, context.columns!);
+    case 'emailId':
+    case 'threadId':
+      return objectIdKey(criterion.type, criterion.id);
+    default:
+      return criterion;
+  }
+}
+
+export function usesAge(criterion: SearchCriterion): boolean {
+  switch (criterion.type) {
+    case 'older':
+    case 'younger':
+      return true;
+    case 'and':
+    case 'or':
+      return criterion.keys.some(usesAge);
+    case 'not':
+      return usesAge(criterion.key);
+    default:
+      return false;
+  }
+}
+
+function uidsKey(ranges: readonly number[]): SearchKey {
+  return ranges.length === 0 ? nothing : { type: 'uids', ranges };
+}
+
+function uidsFrom(uid: number): SearchKey {
+  return uid > 0xffff_ffff ? nothing : uidsKey([Math.max(1, uid), 0xffff_ffff]);
+}
+
+function uidSetKey(view: MailboxView, set: SequenceSet): SearchKey {
+  return uidsKey(set.saved ? rangesOf(view.saved) : sequenceRanges(set, view.lastUid));
+}
+
+/** Ascending numbers to inclusive pairs. */
+function rangesOf(numbers: Uint32Array): number[] {
+  const ranges: number[] = [];
+  for (let start = 0; start < numbers.length; ) {
+    let end = start;
+    while (end + 1 < numbers.length && numbers[end + 1] === numbers[end]! + 1) end++;
+    ranges.push(numbers[start]!, numbers[end]!);
+    start = end + 1;
+  }
+  return ranges;
+}
+
+/** RFC 5032: OLDER at or before the instant, YOUNGER at or after it. */
+function ageKey(type: 'older' | 'younger', instant: number, columns: MessageColumns): SearchKey {
+  const { internalDates } = columns;
+  const uids = columns.uids.filter((_, at) =>
+    type === 'older' ? internalDates[at]! <= instant : internalDates[at]! >= instant,
+  );
+  return uidsKey(rangesOf(uids));
+}
+
+function objectIdKey(type: 'emailId' | 'threadId', text: string): SearchKey {
+  const id = parseObjectId(text, type === 'emailId' ? 'M' : 'T');
+  if (id === undefined) return nothing;
+  return type === 'emailId' ? { type, emailId: id } : { type, threadId: id };
+}

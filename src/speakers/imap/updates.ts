@@ -1,0 +1,86 @@
+// Tells a client what changed in its selected mailbox since it was last told: EXPUNGE, EXISTS, RECENT, FLAGS and
+// FETCH responses (RFC 9051 7.4, 7.5; RFC 7162 3.2). Invariant: EXPUNGE only when the caller says it may, and never
+// outside a command or IDLE. Failures of the account pass through; the view is then as it was.
+
+import { accountOf, type ImapSession, viewOf } from './session.ts';
+import { FlagText, flagsResponses } from './flag-text.ts';
+import type { MailboxView, ViewUpdate } from './view.ts';
+import type { MailboxChanges } from '../../account/port.ts';
+
+/** Messages told between two looks at the connection's back-pressure. */
+const batchMessages = 512;
+
+/** Asks the account what changed and tells it. */
+export async function tellUpdates(session: ImapSession, mayExpunge: boolean): Promise<void> {
+  const view = viewOf(session);
+  const account = accountOf(session);
+  session.stale = false;
+  let changes: MailboxChanges;
+  try {
+    changes = await account.changesSince(view.mailboxId, view.modSeq);
+  } catch (error) {
+    session.stale = true;
+    throw error;
+  }
+  if (!changes.exists || changes.uidValidity !== view.uidValidity) {
+    session.farewell = 'Selected mailbox is no longer there';
+    return;
+  }
+  const allUids = changes.incomplete ? (await account.columns(view.mailboxId, undefined)).uids : undefined;
+  const update = view.advance(changes, mayExpunge, allUids);
+  await tell(session, view, changes, update);
+}
+
+/** True when `tellUpdates` may have something to say. */
+export function hasUpdates(session: ImapSession, mayExpunge: boolean): boolean {
+  return session.stale || (mayExpunge && session.view !== undefined && session.view.owesExpunge);
+}
+
+async function tell(
+  session: ImapSession,
+  view: MailboxView,
+  changes: MailboxChanges,
+  update: ViewUpdate,
+): Promise<void> {
+  const { connection } = session;
+  await tellInBatches(session, update.expunged.length, (at) => `* ${update.expunged[at]} EXPUNGE\r\n`);
+  if (update.exists !== undefined) {
+    connection.write(`* ${update.exists} EXISTS\r\n`);
+    if (!session.revision2) connection.write(`* ${view.recent} RECENT\r\n`);
+  }
+  if (update.keywords) connection.write(flagsResponses(view.keywords, view.readOnly));
+  if (update.changed.length === 0) return;
+  const flagText = new FlagText(view.keywords);
+  const { uids, flagsLow, flagsHigh, modSeqs } = changes.changed;
+  await tellInBatches(session, update.changed.length, (place) => {
+    const at = update.changed[place]!;
+    const uid = uids[at]!;
+    const flags = flagText.list(flagsLow[at]!, flagsHigh[at]!, !session.revision2 && uid >= view.recentFrom);
+    return flagsResponse(session, { sequence: view.sequenceOf(uid), uid, flags, modSeq: modSeqs[at]! });
+  });
+}
+
+/** `* 3 FETCH (UID 7 FLAGS (\Seen) MODSEQ (12))`. UID is always told: RFC 7162 3.2.4 wants it, nobody minds. */
+export function flagsResponse(
+  session: ImapSession,
+  message: { readonly sequence: number; readonly uid: number; readonly flags: string; readonly modSeq: number },
+): string {
+  const modSeq = session.condstore ? ` MODSEQ (${message.modSeq})` : '';
+  return `* ${message.sequence} FETCH (UID ${message.uid} FLAGS ${message.flags}${modSeq})\r\n`;
+}
+
+/** Writes `count` lines, minding the client's pace. */
+export async function tellInBatches(
+  session: ImapSession,
+  count: number,
+  line: (index: number) => string,
+): Promise<void> {
+  const { connection } = session;
+  for (let at = 0; at < count; ) {
+    const end = Math.min(count, at + batchMessages);
+    let text = '';
+    for (; at < end; at++) text += line(at);
+    connection.write(text);
+    if (connection.congested) await connection.drain();
+  }
+}

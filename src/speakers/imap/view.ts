@@ -1,0 +1,202 @@
+// A session's view of its selected mailbox: which message has which number for this client. It owns the list of UIDs
+// in sequence order and what the client has been told; `advance` folds `changesSince` into it and says what to tell.
+// Invariants: UIDs rise; a message leaves the view only together with the EXPUNGE that tells so (until then it is
+// held, RFC 9051 7.5.1); what the session changed itself and was answered is not told again.
+// Pure: no I/O, nothing here fails but assertions.
+
+import { assert } from '../../base/assert.ts';
+import type { MailboxId, ModSeq, Uid } from '../../mail/ids.ts';
+import type { MailboxChanges, OpenedMailbox } from '../../account/port.ts';
+
+/** What an advance of the view has to tell the client, in the order it must be told. */
+export interface ViewUpdate {
+  /** Each number counts in the view as it is after the ones before it (RFC 9051 7.5.1). */
+  readonly expunged: readonly number[];
+  /** The new number of messages, when there are new ones. */
+  readonly exists: number | undefined;
+  /** Indexes into changes.changed of messages whose flags are news to the client. */
+  readonly changed: readonly number[];
+  /** True when the mailbox's keyword table grew beyond what the client knows. */
+  readonly keywords: boolean;
+}
+
+const nothing: readonly number[] = [];
+const noUids = new Uint32Array(0);
+
+export class MailboxView {
+  readonly mailboxId: MailboxId;
+  readonly readOnly: boolean;
+  readonly uidValidity: number;
+  /** The client knows everything up to here, but for the messages held. */
+  modSeq: ModSeq;
+  /** UIDs from here on were never in the view. */
+  uidNext: number;
+  /** RFC 3501 \Recent: this session is the first to be told of messages from here on. */
+  readonly recentFrom: number;
+  keywords: readonly string[];
+  /** RFC 5182: the result of the last SEARCH RETURN (SAVE), as UIDs. */
+  saved: Uint32Array = noUids;
+  #uids: Uint32Array;
+  #count: number;
+  /** Expunged elsewhere, still numbered here: UIDs. Undefined: none (nearly always). */
+  #held: Set<number> | undefined;
+  /** UID to the mod-sequence under which this session's own change was answered. */
+  #answered: Map<number, number> | undefined;
+
+  constructor(opened: OpenedMailbox, options: { readonly readOnly: boolean }) {
+    this.mailboxId = opened.info.id;
+    this.readOnly = options.readOnly;
+    this.uidValidity = opened.info.uidValidity;
+    this.modSeq = opened.info.highestModSeq;
+    this.uidNext = opened.info.uidNext;
+    this.recentFrom = opened.recentFrom;
+    this.keywords = opened.info.keywords;
+    this.#uids = opened.uids;
+    this.#count = opened.uids.length;
+  }
+
+  /** The number of messages the client knows of. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** All UIDs in sequence order; do not keep or change. */
+  get uids(): Uint32Array {
+    return this.#count === this.#uids.length ? this.#uids : this.#uids.subarray(0, this.#count);
+  }
+
+  /** The highest UID in the view, 0 when it is empty: what `*` means in a UID set. */
+  get lastUid(): number {
+    return this.#count === 0 ? 0 : this.#uids[this.#count - 1]!;
+  }
+
+  uidAt(sequence: number): Uid {
+    assert(sequence >= 1 && sequence <= this.#count, `sequence number ${sequence} of ${this.#count}`);
+    return this.#uids[sequence - 1] as Uid;
+  }
+
+  /** The index of the first message with this UID or a higher one. */
+  indexFrom(uid: number): number {
+    const uids = this.#uids;
+    let low = 0;
+    let high = this.#count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (uids[middle]! < uid) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The sequence number of a UID, 0 when it is not in the view. */
+  sequenceOf(uid: number): number {
+    const index = this.indexFrom(uid);
+    return index < this.#count && this.#uids[index] === uid ? index + 1 : 0;
+  }
+
+  /** How many messages are \Recent to this session. */
+  get recent(): number {
+    return this.#count - this.indexFrom(this.recentFrom);
+  }
+
+  /** True when messages of the view are known to be gone: EXPUNGE is owed at the next occasion. */
+  get owesExpunge(): boolean {
+    return this.#held !== undefined;
+  }
+
+  isHeld(uid: number): boolean {
+    return this.#held?.has(uid) ?? false;
+  }
+
+  /** The client was answered this state of a message: `advance` will not tell it again. */
+  answered(uid: number, modSeq: number): void {
+    this.#answered ??= new Map();
+    this.#answered.set(uid, modSeq);
+  }
+
+  /**
+   * Folds in what changed since `modSeq`. With `mayExpunge` false messages that vanished keep their numbers and are
+   * held until an advance that may. `allUids` must be given when `changes.incomplete`.
+   */
+  advance(changes: MailboxChanges, mayExpunge: boolean, allUids?: Uint32Array): ViewUpdate {
+    this.#hold(changes.vanished);
+    if (changes.incomplete && allUids !== undefined) this.#holdMissing(allUids);
+    const expunged = mayExpunge ? this.#releaseHeld() : nothing;
+    const before = this.#count;
+    const changed = this.#fold(changes);
+    const keywords = changes.keywords.length > this.keywords.length;
+    this.keywords = changes.keywords;
+    this.modSeq = changes.modSeq;
+    this.uidNext = Math.max(this.uidNext, changes.uidNext);
+    this.#answered = undefined;
+    return { expunged, exists: this.#count > before ? this.#count : undefined, changed, keywords };
+  }
+
+  #hold(uids: Uint32Array): void {
+    for (let at = 0; at < uids.length; at++) {
+      const uid = uids[at]!;
+      if (this.sequenceOf(uid) === 0) continue;
+      this.#held ??= new Set();
+      this.#held.add(uid);
+    }
+  }
+
+  #holdMissing(allUids: Uint32Array): void {
+    let other = 0;
+    for (let index = 0; index < this.#count; index++) {
+      const uid = this.#uids[index]!;
+      while (other < allUids.length && allUids[other]! < uid) other++;
+      if (other < allUids.length && allUids[other] === uid) continue;
+      this.#held ??= new Set();
+      this.#held.add(uid);
+    }
+  }
+
+  /** Takes what is held out of the view; the sequence numbers to tell. */
+  #releaseHeld(): readonly number[] {
+    const held = this.#held;
+    if (held === undefined) return nothing;
+    this.#held = undefined;
+    const numbers: number[] = [];
+    const kept = new Uint32Array(this.#count);
+    let count = 0;
+    for (let index = 0; index < this.#count; index++) {
+      const uid = this.#uids[index]!;
+      // What was kept so far is what stands before it once the earlier ones are gone.
+      if (held.has(uid)) numbers.push(count + 1);
+      else kept[count++] = uid;
+    }
+    this.#uids = kept;
+    this.#count = count;
+    // RFC 5182 2.1: expunged messages leave the saved result.
+    if (this.saved.length > 0) this.saved = this.saved.filter((uid) => !held.has(uid));
+    return numbers;
+  }
+
+  /** Appends new messages; the indexes of known ones whose state is news. */
+  #fold(changes: MailboxChanges): readonly number[] {
+    const { uids, modSeqs } = changes.changed;
+    let news: number[] | undefined;
+    for (let at = 0; at < uids.length; at++) {
+      const uid = uids[at]!;
+      if (uid >= this.uidNext) {
+        this.#append(uid);
+      } else if ((this.#answered?.get(uid) ?? 0) < modSeqs[at]! && this.sequenceOf(uid) !== 0) {
+        news ??= [];
+        news.push(at);
+      }
+    }
+    return news ?? nothing;
+  }
+
+  #append(uid: number): void {
+    if (this.#count === this.#uids.length) {
+      // Never written in place: the first array is the account's, and readers may hold the last one.
+      const grown = new Uint32Array(this.#count + Math.max(4, this.#count >>> 3));
+      grown.set(this.#uids);
+      this.#uids = grown;
+    }
+    this.#uids[this.#count++] = uid;
+    assert(this.#count === 1 || this.#uids[this.#count - 2]! < uid, 'UIDs rise');
+  }
+}

@@ -1,0 +1,70 @@
+// Addresses as limits see them: who is trusted (CIDR ranges) and how many connections each client has. An IPv6 client
+// is its /64: one machine owns all addresses of it. Invariant: the count of an address that has no connection is
+// not kept, so the table is as small as the set of clients.
+
+import ipaddr from 'ipaddr.js';
+import { Fault } from '../../base/fault.ts';
+
+type ParsedAddress = ipaddr.IPv4 | ipaddr.IPv6;
+
+/** `::ffff:192.0.2.1` is what a dual-stack socket says for 192.0.2.1. */
+export function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+}
+
+/** The address itself, or the /64 of an IPv6 address. */
+export function clientKey(address: string): string {
+  if (!address.includes(':') || !ipaddr.IPv6.isValid(address)) return address;
+  const parts = ipaddr.IPv6.parse(address).parts.slice(0, 4);
+  return `${parts.map((part) => part.toString(16)).join(':')}::/64`;
+}
+
+export class AddressRanges {
+  readonly #ranges: readonly [ParsedAddress, number][];
+
+  /** Each is an address or a CIDR range; throws a Fault naming the one that is neither. */
+  constructor(ranges: readonly string[]) {
+    this.#ranges = ranges.map((range) => {
+      try {
+        if (range.includes('/')) return ipaddr.parseCIDR(range);
+        const address = ipaddr.parse(range);
+        return [address, address.kind() === 'ipv4' ? 32 : 128];
+      } catch (cause) {
+        throw new Fault(`not an address or range: ${range}`, { temporary: false, cause });
+      }
+    });
+  }
+
+  get empty(): boolean {
+    return this.#ranges.length === 0;
+  }
+
+  contains(address: string): boolean {
+    if (this.#ranges.length === 0 || !ipaddr.isValid(address)) return false;
+    const parsed = ipaddr.process(address);
+    for (const [range, bits] of this.#ranges) {
+      if (range.kind() === parsed.kind() && parsed.match(range, bits)) return true;
+    }
+    return false;
+  }
+}
+
+export class ConnectionCounts {
+  readonly #counts = new Map<string, number>();
+
+  /** Counts one more connection of this client unless it has `max` already. */
+  acquire(address: string, max: number): boolean {
+    const key = clientKey(address);
+    const count = this.#counts.get(key) ?? 0;
+    if (count >= max) return false;
+    this.#counts.set(key, count + 1);
+    return true;
+  }
+
+  release(address: string): void {
+    const key = clientKey(address);
+    const count = this.#counts.get(key) ?? 0;
+    if (count > 1) this.#counts.set(key, count - 1);
+    else this.#counts.delete(key);
+  }
+}

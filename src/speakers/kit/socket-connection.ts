@@ -1,0 +1,395 @@
+// Connection over a node socket. Owns the socket: nothing else touches it. Invariants: input is bounded (reading stops
+// when nobody waits for more and the buffer is full), output is bounded when the session honours `congested`, every
+// wait has a deadline. Listeners are functions shared by all sockets, so an idle session costs no closures.
+// When the peer fails or goes, waiting calls reject with ConnectionClosed and the owner is told once.
+
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { assert } from '../../base/assert.ts';
+import type { Logger } from '../../base/log.ts';
+import { type Connection, ConnectionClosed, IdleTimeout, type TlsInfo } from './connection.ts';
+import type { DeadlineTicker } from './deadline-ticker.ts';
+import { InputBuffer } from './input-buffer.ts';
+import type { TlsContexts } from './tls-contexts.ts';
+import { TlsSession } from './tls-session.ts';
+
+export interface ConnectionLimits {
+  /** Reading stops above this when the session is busy: a pipelining peer waits instead of filling memory. */
+  readonly inputBytesMax: number;
+  /** Queued output above this is sent at once, not at the end of the turn. */
+  readonly outputBytesHighWater: number;
+  /** A peer that takes nothing for so long is cut off. */
+  readonly drainTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
+  /** After our end the peer gets so long to end too, so that no reset overtakes our last words. */
+  readonly lingerMs: number;
+}
+
+export const connectionLimitsDefault: ConnectionLimits = {
+  inputBytesMax: 64 * 1024,
+  outputBytesHighWater: 64 * 1024,
+  drainTimeoutMs: 300_000,
+  handshakeTimeoutMs: 30_000,
+  lingerMs: 5_000,
+};
+
+/** What all connections of a listener share. */
+export interface ConnectionEnvironment {
+  readonly ticker: DeadlineTicker;
+  readonly log: Logger;
+  readonly closing: AbortSignal;
+  readonly tlsContexts: TlsContexts | undefined;
+  readonly limits: ConnectionLimits;
+  /** Called once, when the socket is gone. */
+  closed(connection: SocketConnection): void;
+}
+
+export interface Endpoints {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+}
+
+interface Waiter<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: Error): void;
+}
+
+type OwnedSocket = Socket & { connection: SocketConnection };
+
+function onData(this: OwnedSocket, chunk: Buffer): void {
+  this.connection.received(chunk);
+}
+function onEnd(this: OwnedSocket): void {
+  this.connection.receivedEnd();
+}
+function onDrain(this: OwnedSocket): void {
+  this.connection.drained();
+}
+function onError(this: OwnedSocket, error: Error): void {
+  this.connection.failed(error);
+}
+function onClose(this: OwnedSocket): void {
+  this.connection.gone();
+}
+function onSecure(this: OwnedSocket): void {
+  this.connection.secured();
+}
+function flushConnection(connection: SocketConnection): void {
+  connection.flush();
+}
+
+export class SocketConnection implements Connection {
+  readonly traceId: string;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly #environment: ConnectionEnvironment;
+  readonly #input = new InputBuffer();
+  #socket: Socket;
+  #log: Logger | undefined;
+  #tls: TlsSession | undefined;
+  #state: 'open' | 'ending' | 'closed' = 'open';
+  /** Something came that no take has looked at. */
+  #arrived = false;
+  #peerEnded = false;
+  #paused = false;
+  #parts: (string | Uint8Array)[] | undefined;
+  #text = '';
+  #queuedBytes = 0;
+  #flushScheduled = false;
+  #fillWaiter: Waiter<boolean> | undefined;
+  #fillMidCommand = false;
+  #drainWaiter: Waiter<void> | undefined;
+  #secureWaiter: Waiter<void> | undefined;
+  #readDeadline = Number.POSITIVE_INFINITY;
+  #writeDeadline = Number.POSITIVE_INFINITY;
+
+  constructor(socket: Socket, traceId: string, endpoints: Endpoints, environment: ConnectionEnvironment) {
+    this.#socket = socket;
+    this.#environment = environment;
+    this.traceId = traceId;
+    this.remoteAddress = endpoints.remoteAddress;
+    this.remotePort = endpoints.remotePort;
+    this.localAddress = endpoints.localAddress;
+    this.localPort = endpoints.localPort;
+    environment.ticker.add(this);
+    this.#attach(socket);
+  }
+
+  get tls(): TlsInfo | undefined {
+    return this.#tls;
+  }
+
+  get log(): Logger {
+    this.#log ??= this.#environment.log.child({ traceId: this.traceId });
+    return this.#log;
+  }
+
+  get closing(): AbortSignal {
+    return this.#environment.closing;
+  }
+
+  get bufferedBytes(): number {
+    return this.#input.length;
+  }
+
+  takeLine(bytesMax: number): Buffer | undefined {
+    const line = this.#input.takeLine(bytesMax);
+    if (line === undefined) this.#arrived = false;
+    return line;
+  }
+
+  takeBytes(bytesMax: number): Buffer | undefined {
+    const bytes = this.#input.takeBytes(bytesMax);
+    if (bytes === undefined) this.#arrived = false;
+    return bytes;
+  }
+
+  fill(idleTimeoutMs: number, midCommand = false): Promise<boolean> {
+    if (this.#fillWaiter !== undefined) return this.#fillWaiter.promise;
+    if (this.#arrived) {
+      this.#arrived = false;
+      return Promise.resolve(true);
+    }
+    if (this.#state !== 'open') return Promise.reject(new ConnectionClosed());
+    if (this.#peerEnded) return Promise.resolve(false);
+    if (this.#environment.closing.aborted && !midCommand) return Promise.reject(new ConnectionClosed());
+    this.#fillMidCommand = midCommand;
+    this.#readDeadline = this.#environment.ticker.deadlineIn(idleTimeoutMs);
+    this.#fillWaiter = Promise.withResolvers<boolean>();
+    if (this.#paused) {
+      this.#paused = false;
+      this.#socket.resume();
+    }
+    return this.#fillWaiter.promise;
+  }
+
+  write(data: string | Uint8Array): void {
+    if (this.#state !== 'open' || data.length === 0) return;
+    if (typeof data === 'string') {
+      this.#text += data;
+    } else {
+      this.#parts ??= [];
+      if (this.#text !== '') this.#parts.push(this.#text);
+      this.#text = '';
+      this.#parts.push(data);
+    }
+    this.#queuedBytes += data.length;
+    if (this.#queuedBytes >= this.#environment.limits.outputBytesHighWater) {
+      this.flush();
+    } else if (!this.#flushScheduled) {
+      this.#flushScheduled = true;
+      // Runs when the microtasks of this turn are done: all answers to a pipelined batch leave in one write.
+      process.nextTick(flushConnection, this);
+    }
+  }
+
+  flush(): void {
+    this.#flushScheduled = false;
+    if (this.#queuedBytes === 0) return;
+    const parts = this.#parts;
+    const text = this.#text;
+    this.#parts = undefined;
+    this.#text = '';
+    this.#queuedBytes = 0;
+    if (this.#state === 'closed') return;
+    const socket = this.#socket;
+    if (parts === undefined) {
+      socket.write(text, 'latin1');
+      return;
+    }
+    socket.cork();
+    for (const part of parts) {
+      if (typeof part === 'string') socket.write(part, 'latin1');
+      else socket.write(part);
+    }
+    if (text !== '') socket.write(text, 'latin1');
+    socket.uncork();
+  }
+
+  get congested(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
+  drain(): Promise<void> {
+    this.flush();
+    if (this.#state === 'closed') return Promise.reject(new ConnectionClosed());
+    if (!this.#socket.writableNeedDrain) return Promise.resolve();
+    if (this.#drainWaiter === undefined) {
+      this.#writeDeadline = this.#environment.ticker.deadlineIn(this.#environment.limits.drainTimeoutMs);
+      this.#drainWaiter = Promise.withResolvers<void>();
+    }
+    return this.#drainWaiter.promise;
+  }
+
+  async startTls(): Promise<void> {
+    const contexts = this.#environment.tlsContexts;
+    assert(contexts !== undefined, 'TLS is not set up on this listener');
+    assert(this.#input.length === 0 && this.#tls === undefined, 'TLS must start on a clean connection');
+    this.flush();
+    if (this.#state !== 'open' || this.#peerEnded) throw new ConnectionClosed();
+    const clear = this.#socket;
+    this.#detach(clear);
+    const secure = new TLSSocket(clear, {
+      isServer: true,
+      secureContext: contexts.contextFor(undefined),
+      SNICallback: contexts.sniCallback,
+    });
+    this.#socket = secure;
+    this.#secureWaiter = Promise.withResolvers<void>();
+    this.#readDeadline = this.#environment.ticker.deadlineIn(this.#environment.limits.handshakeTimeoutMs);
+    // Handshake failures surface as _tlsError while no tls.Server owns the socket.
+    secure.on('_tlsError', onError);
+    secure.once('secure', onSecure);
+    this.#attach(secure);
+    await this.#secureWaiter.promise;
+    this.#tls = new TlsSession(secure);
+  }
+
+  end(): Promise<void> {
+    if (this.#state === 'closed') return Promise.resolve();
+    this.flush();
+    if (this.#state === 'ending') return Promise.resolve();
+    this.#state = 'ending';
+    this.#readDeadline = this.#environment.ticker.deadlineIn(this.#environment.limits.lingerMs);
+    this.#input.clear();
+    this.#rejectWaiters(new ConnectionClosed());
+    return new Promise((resolve) => {
+      const socket = this.#socket;
+      socket.once('close', resolve);
+      socket.end(() => {
+        // The last words are with the kernel. What the peer still sends is read and dropped until it ends too.
+        if (this.#peerEnded) socket.destroy();
+        else socket.resume();
+        resolve();
+      });
+    });
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+    this.gone();
+  }
+
+  /** The server drains: a session that waits for its next command is woken (Connection.fill rejects). */
+  wakeForClosing(): void {
+    if (this.#fillWaiter !== undefined && !this.#fillMidCommand) this.#rejectFill(new ConnectionClosed());
+  }
+
+  checkDeadlines(nowMs: number): void {
+    if (nowMs >= this.#readDeadline) {
+      this.#readDeadline = Number.POSITIVE_INFINITY;
+      if (this.#state === 'open' && this.#secureWaiter === undefined) this.#rejectFill(new IdleTimeout());
+      else this.destroy();
+    }
+    if (nowMs >= this.#writeDeadline) {
+      this.#rejectDrain(new IdleTimeout());
+      // What is queued will never be read; without this, ending would wait for it.
+      this.destroy();
+    }
+  }
+
+  // What the socket tells; called by the listeners above only.
+
+  received(chunk: Buffer): void {
+    if (this.#state !== 'open') return;
+    this.#input.push(chunk);
+    const waiter = this.#fillWaiter;
+    if (waiter === undefined) {
+      this.#arrived = true;
+      if (this.#input.length > this.#environment.limits.inputBytesMax && !this.#paused) {
+        this.#paused = true;
+        this.#socket.pause();
+      }
+      return;
+    }
+    this.#fillWaiter = undefined;
+    this.#readDeadline = Number.POSITIVE_INFINITY;
+    waiter.resolve(true);
+  }
+
+  receivedEnd(): void {
+    this.#peerEnded = true;
+    if (this.#state === 'ending') {
+      this.#socket.destroySoon();
+      return;
+    }
+    const waiter = this.#fillWaiter;
+    this.#fillWaiter = undefined;
+    this.#readDeadline = Number.POSITIVE_INFINITY;
+    waiter?.resolve(false);
+    this.#secureWaiter?.reject(new ConnectionClosed());
+  }
+
+  drained(): void {
+    const waiter = this.#drainWaiter;
+    this.#drainWaiter = undefined;
+    this.#writeDeadline = Number.POSITIVE_INFINITY;
+    waiter?.resolve();
+  }
+
+  failed(error: Error): void {
+    this.log.debug({ error: error.message }, 'connection failed');
+    this.#socket.destroy();
+  }
+
+  gone(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#environment.ticker.delete(this);
+    this.#rejectWaiters(new ConnectionClosed());
+    this.#environment.closed(this);
+  }
+
+  secured(): void {
+    const waiter = this.#secureWaiter;
+    this.#secureWaiter = undefined;
+    this.#readDeadline = Number.POSITIVE_INFINITY;
+    waiter?.resolve();
+  }
+
+  #rejectWaiters(error: Error): void {
+    this.#rejectFill(error);
+    this.#rejectDrain(error);
+    this.#secureWaiter?.reject(error);
+    this.#secureWaiter = undefined;
+  }
+
+  #rejectFill(error: Error): void {
+    const waiter = this.#fillWaiter;
+    this.#fillWaiter = undefined;
+    if (this.#state === 'open') this.#readDeadline = Number.POSITIVE_INFINITY;
+    waiter?.reject(error);
+  }
+
+  #rejectDrain(error: Error): void {
+    const waiter = this.#drainWaiter;
+    this.#drainWaiter = undefined;
+    this.#writeDeadline = Number.POSITIVE_INFINITY;
+    waiter?.reject(error);
+  }
+
+  #attach(socket: Socket): void {
+    (socket as OwnedSocket).connection = this;
+    socket.on('data', onData);
+    socket.on('end', onEnd);
+    socket.on('drain', onDrain);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    // Reading a PROXY header paused it.
+    if (socket.isPaused()) socket.resume();
+  }
+
+  /** The TLS socket takes over; errors of the socket below still end the connection. */
+  #detach(socket: Socket): void {
+    socket.removeListener('data', onData);
+    socket.removeListener('end', onEnd);
+    socket.removeListener('drain', onDrain);
+    socket.removeListener('close', onClose);
+    socket.pause();
+  }
+}

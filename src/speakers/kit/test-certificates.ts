@@ -1,0 +1,47 @@
+// Throw-away certificates for tests, self-signed until 2126. Their keys are public: never for a server.
+
+import type { CertificatePem } from './tls-contexts.ts';
+
+/** For example.test. */
+export const exampleCertificate: CertificatePem = {
+  certificate: `-----BEGIN CERTIFICATE-----
+MIIBnzCCAUSgAwIBAgIUfi7TJ9wfkGbUJqrCQAsNvIyuyqkwCgYIKoZIzj0EAwIw
+FzEVMBMGA1UEAwwMZXhhbXBsZS50ZXN0MCAXDTI2MTEyMjAxNTExMFoYDzIxMjYx
+MDI5MDE1MTEwWjAXMRUwEwYDVQQDDAxleGFtcGxlLnRlc3QwWTATBgcqhkjOPQIB
+BggqhkjOPQMBBwNCAAR3uMJBX9G5uLjHZiew90+9SYRzK3CRQ3lWAolaNnadYNkM
+uXcDhxG51eaPaByaUhor09S45FkC7Sdp3qUgNluwo2wwajAdBgNVHQ4EFgQUwZFk
+IVv5uiklKKcB/RbnzuuIqnUwHwYDVR0jBBgwFoAUwZFkIVv5uiklKKcB/RbnzuuI
+qnUwDwYDVR0TAQH/BAUwAwEB/zAXBgNVHREEEDAOggxleGFtcGxlLnRlc3QwCgYI
+KoZIzj0EAwIDSQAwRgIhAKwe9zsGgG1+KtR+PO/819WE+509tCHKUSnIzrtHhQsq
+AiEAwQj5j7ULKJk5B8bmr8DRQW0a+AnwX1LdT4Dcx8c/huw=
+-----END CERTIFICATE-----
+`,
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgZ68S7gVxremM4Ip+
+7k4w9pBpWz1IKYVEeF2UoLSwrIChRANCAAR3uMJBX9G5uLjHZiew90+9SYRzK3CR
+Q3lWAolaNnadYNkMuXcDhxG51eaPaByaUhor09S45FkC7Sdp3qUgNluw
+-----END PRIVATE KEY-----
+`,
+};
+
+/** For *.other.test. */
+export const otherCertificate: CertificatePem = {
+  certificate: `-----BEGIN CERTIFICATE-----
+MIIBnTCCAUSgAwIBAgIUNns17Y9NwHR7U2hOlkocXMdy8FwwCgYIKoZIzj0EAwIw
+FzEVMBMGA1UEAwwMKi5vdGhlci50ZXN0MCAXDTI2MTEyMjAxNTExMFoYDzIxMjYx
+MDI5MDE1MTEwWjAXMRUwEwYDVQQDDAwqLm90aGVyLnRlc3QwWTATBgcqhkjOPQIB
+BggqhkjOPQMBBwNCAARqKq7AQ2dK8EIUemI24pV8v9N5lDkC915wyLz3NuBgdVBs
+BklOtKnAwIFyTEfcr03sBXz6ENPOzp0q3ptJugMHo2wwajAdBgNVHQ4EFgQU/3M/
+A7chEsLuPOdQDhA08n6zSKgwHwYDVR0jBBgwFoAU/3M/A7chEsLuPOdQDhA08n6z
+SKgwDwYDVR0TAQH/BAUwAwEB/zAXBgNVHREEEDAOggwqLm90aGVyLnRlc3QwCgYI
+KoZIzj0EAwIDRwAwRAIgGkvpiKjwbA/nNVr1pyRfV7oQrGpWApLUZqVu7rJTTgcC
+IDstglGcsSfsdFwaKSNSSjNlKLk6jkJZ/l+y28k5sRSI
+-----END CERTIFICATE-----
+`,
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgkSAz9qpBCmNMgqoj
+3bCnzr8QD4sEMSQtrdGzWUU3iq+hRANCAARqKq7AQ2dK8EIUemI24pV8v9N5lDkC
+915wyLz3NuBgdVBsBklOtKnAwIFyTEfcr03sBXz6ENPOzp0q3ptJugMH
+-----END PRIVATE KEY-----
+`,
+};

@@ -1,0 +1,32 @@
+// What every engine asks of a batch before it takes it, in one place so that all engines refuse the same.
+// A key or value out of bounds is a bug of the caller, never of somebody's mail: it fails an assertion.
+
+import { assert } from '../base/assert.ts';
+import { type Batch, type Bytes, keyBytesMax, valueBytesMax } from './engine.ts';
+
+/** A row costs this much beyond its bytes while a batch waits (lengths, objects); keeps a queue of tiny rows bounded. */
+const rowOverheadBytes = 16;
+
+function keyBytes(key: Bytes): number {
+  assert(key.length > 0 && key.length <= keyBytesMax, `key of ${key.length} bytes`);
+  return key.length + rowOverheadBytes;
+}
+
+function rangeBytes(start: Bytes, end: Bytes): number {
+  assert(start.length <= keyBytesMax && end.length <= keyBytesMax, 'range bound is too long');
+  return start.length + end.length + rowOverheadBytes;
+}
+
+/** Checks every key and value; returns about how many bytes the batch takes in a queue. */
+export function measureBatch(batch: Batch): number {
+  let bytes = rowOverheadBytes;
+  if (batch.fence !== undefined) bytes += keyBytes(batch.fence.key);
+  for (const { key, expected } of batch.conditions ?? []) bytes += keyBytes(key) + (expected?.length ?? 0);
+  for (const { start, end } of batch.deleteRanges ?? []) bytes += rangeBytes(start, end);
+  for (const key of batch.deletes ?? []) bytes += keyBytes(key);
+  for (const { key, value } of batch.puts ?? []) {
+    assert(value.length <= valueBytesMax, `value of ${value.length} bytes`);
+    bytes += keyBytes(key) + value.length;
+  }
+  return bytes;
+}

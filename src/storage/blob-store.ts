@@ -1,0 +1,52 @@
+// Large immutable bytes, addressed by the SHA-256 of what they hold (uncompressed). Small messages never come
+// here: they live in the engine beside their metadata. A blob is durable before the metadata that names it.
+//
+// Invariant: a blob with at least one link is readable, byte for byte. A blob whose last link is gone is
+// removed by `collect`, never while a commit that links it can still succeed.
+// Links are rows in the engine, one for each holder, put and deleted in the same batch as the metadata that names
+// the blob: so there is no counter that two writers share, and the count is the number of rows.
+
+import type { Condition, Entry } from './engine.ts';
+
+/** 32 bytes. */
+export type BlobDigest = Uint8Array;
+
+export interface BlobStatistics {
+  readonly blobs: number;
+  /** Bytes of the blobs as they came, and as they are on disk. */
+  readonly bytes: number;
+  readonly bytesStored: number;
+}
+
+/** What to add to the batch that stores a reference. */
+export interface BlobLink {
+  readonly puts: readonly Entry[];
+  readonly conditions: readonly Condition[];
+}
+
+export interface BlobStore extends AsyncDisposable {
+  /**
+   * Makes the bytes durable (temp + fsync + rename + directory fsync); a blob that is there already is not written twice.
+   * Rejects with MailError('storageFull') or Fault.
+   */
+  put(digest: BlobDigest, bytes: Uint8Array): Promise<void>;
+  /**
+   * The rows and conditions that link `digest` for `holder` (a key-safe string unique to the reference, e.g. account/email).
+   * A commit that answers `conflict` on one of them means the blob was being collected: put it again and retry.
+   */
+  link(digest: BlobDigest, holder: string): Promise<BlobLink>;
+  /** The keys to delete in the batch that drops the reference. */
+  unlink(digest: BlobDigest, holder: string): Uint8Array[];
+  /** Tells the store that a link went; it collects in the background. */
+  dropped(digest: BlobDigest): void;
+  /** Up to `length` bytes from `offset` of the uncompressed bytes; undefined when there is no such blob. Rejects with Fault when it is damaged. */
+  read(digest: BlobDigest, offset: number, length: number): Promise<Uint8Array | undefined>;
+  /** Reads all of it and compares with the digest. */
+  verify(digest: BlobDigest): Promise<'sound' | 'damaged' | 'missing'>;
+  /** Every blob there is, with its number of links: for store check. */
+  list(): AsyncIterable<{ readonly digest: BlobDigest; readonly bytes: number; readonly links: number }>;
+  /** Removes blobs that have no link; runs in the background by itself, awaited by tests and store check. */
+  collect(): Promise<{ readonly removed: number; readonly bytes: number }>;
+  statistics(): BlobStatistics;
+  close(): Promise<void>;
+}

@@ -1,0 +1,20 @@
+// The one error the IMAP parser throws: what the client sent is not a command. Not a fault and no bug: the session
+// answers with `status`, `code` and the message, and goes on.
+
+/** The message is for the client: printable ASCII without line ends, and repeats nothing of a secret. */
+export class ImapSyntaxError extends Error {
+  /** The command's tag; undefined when not even that could be read: an untagged BAD. */
+  tag: string | undefined;
+  /** NO for what is well-formed and cannot be served: a charset, an undecodable mailbox name. */
+  readonly status: 'BAD' | 'NO';
+  /** Response code without brackets, as `BADCHARSET (UTF-8 US-ASCII)`. */
+  readonly code: string | undefined;
+
+  constructor(message: string, options?: { tag?: string; status?: 'BAD' | 'NO'; code?: string }) {
+    super(message);
+    this.name = 'ImapSyntaxError';
+    this.tag = options?.tag;
+    this.status = options?.status ?? 'BAD';
+    this.code = options?.code;
+  }
+}

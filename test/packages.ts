@@ -1,0 +1,40 @@
+// The Debian packages that the system tests and the benchmark need, and how to tell that one is there. A system that
+// is not Debian may have the programs under other package names; what counts is that they are found.
+
+export interface TestPackage {
+  readonly name: string;
+  readonly reason: string;
+  /** Any of these shows that it is installed: a program on the search path, or a file by its full path. */
+  readonly shownBy: readonly string[];
+}
+
+export const testPackages: readonly TestPackage[] = [
+  { name: 'curl', reason: 'a client for IMAP, POP3, SMTP and the admin API', shownBy: ['curl'] },
+  { name: 'openssl', reason: 'test certificates, and s_client against the TLS ports', shownBy: ['openssl'] },
+  { name: 'swaks', reason: 'scripted SMTP and LMTP sessions with TLS and AUTH', shownBy: ['swaks'] },
+  { name: 'isync', reason: 'mbsync: full synchronisation both ways over IMAP', shownBy: ['mbsync'] },
+  { name: 'fetchmail', reason: 'draining a mailbox over POP3 and IMAP', shownBy: ['fetchmail'] },
+  { name: 'getmail6', reason: 'a second POP3 client, which keeps UIDLs between runs', shownBy: ['getmail'] },
+  { name: 'neomutt', reason: 'a mail reader, driven in batch mode', shownBy: ['neomutt'] },
+  { name: 'dovecot-core', reason: 'the peer that the benchmark measures against', shownBy: ['dovecot'] },
+  {
+    name: 'dovecot-imapd',
+    reason: "the peer's IMAP server",
+    shownBy: ['/usr/lib/dovecot/imap', '/usr/libexec/dovecot/imap'],
+  },
+  {
+    name: 'dovecot-lmtpd',
+    reason: "the peer's LMTP server",
+    shownBy: ['/usr/lib/dovecot/lmtp', '/usr/libexec/dovecot/lmtp'],
+  },
+  {
+    name: 'dovecot-pop3d',
+    reason: "the peer's POP3 server",
+    shownBy: ['/usr/lib/dovecot/pop3', '/usr/libexec/dovecot/pop3'],
+  },
+  {
+    name: 'postfix',
+    reason: 'a real mail server that delivers to ours over SMTP and LMTP',
+    shownBy: ['postfix'],
+  },
+];
