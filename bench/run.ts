@@ -1,0 +1,150 @@
+// `npm run bench [-- --vs dovecot] [--only lmtp,imap-login] [--scale 0.1] [--json FILE] [--directory DIR]`
+// Runs each workload against Rookery and, with --vs, against its peers, one after the other in the same run on the same disk,
+// and prints figures and ratios. A ratio above 1 is better than the better of the peers. These machines are noisy: compare
+// ratios, not single figures.
+
+import { type ChildProcess, fork } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { GeneratorAnswer, GeneratorRequest } from './generator.ts';
+import { formatReport, type Measured } from './report.ts';
+import type { BenchTarget, TargetPlace } from './target.ts';
+import { startDovecot } from './targets/dovecot.ts';
+import { withPostfix } from './targets/postfix.ts';
+import { residentBytes } from './targets/processes.ts';
+import { type RookeryTarget, startRookery } from './targets/rookery.ts';
+import type { Figure } from './workloads/workload.ts';
+
+const allWorkloads = [
+  'lmtp',
+  'smtp',
+  'imap-login',
+  'imap-append',
+  'imap-fetch',
+  'fairness',
+  'imap-idle',
+  'pop3',
+];
+const idleSessions = 5000;
+
+const { values } = parseArgs({
+  options: {
+    vs: { type: 'string' },
+    only: { type: 'string' },
+    scale: { type: 'string', default: '1' },
+    json: { type: 'string' },
+    directory: { type: 'string', default: fileURLToPath(new URL('./results', import.meta.url)) },
+    prof: { type: 'boolean', default: false },
+  },
+});
+const scale = Number(values.scale);
+const directory = values.directory;
+const only = values.only?.split(',') ?? allWorkloads;
+
+class Generator {
+  readonly #child: ChildProcess = fork(fileURLToPath(new URL('./generator.ts', import.meta.url)));
+
+  ask(request: GeneratorRequest): Promise<readonly Figure[]> {
+    return new Promise((resolve, reject) => {
+      this.#child.once('message', (answer: GeneratorAnswer) => {
+        if ('error' in answer) reject(new Error(answer.error));
+        else resolve(answer.figures);
+      });
+      this.#child.send(request);
+    });
+  }
+
+  end(): void {
+    this.#child.kill('SIGKILL');
+  }
+}
+
+function placeOf({ name, ports, domain, password }: BenchTarget): TargetPlace {
+  return { name, ports, domain, password };
+}
+
+/** Idle sessions are counted against a peer only in a small number: it has a process for each. */
+async function idle(target: BenchTarget, generator: Generator): Promise<Figure[]> {
+  const count = Math.ceil((target.name === 'rookery' ? idleSessions : 300) * scale);
+  const place = placeOf(target);
+  await generator.ask({ type: 'notify', target: place, rounds: Math.ceil(100 * scale) });
+  await generator.ask({ type: 'openIdle', target: place, count: Math.ceil(count / 10) });
+  const before = residentBytes(await target.pids());
+  await generator.ask({ type: 'openIdle', target: place, count });
+  const growth = residentBytes(await target.pids()) - before;
+  const notified = await generator.ask({ type: 'notify', target: place, rounds: Math.ceil(200 * scale) });
+  return [
+    { name: 'imap idle session, memory', value: growth / count / 1024, unit: 'KB', better: 'lower' },
+    ...notified,
+  ];
+}
+
+async function eventLoopDelay(target: BenchTarget): Promise<Figure[]> {
+  if (target.name !== 'rookery') return [];
+  const text = await (await fetch(`http://127.0.0.1:${(target as RookeryTarget).adminPort}/metrics`)).text();
+  const read = (kind: string): number =>
+    Number(new RegExp(`^rookery_event_loop_delay_${kind}_seconds (\\S+)`, 'm').exec(text)?.[1] ?? Number.NaN);
+  return ['p99', 'max'].map((kind) => ({
+    name: `event-loop delay ${kind} since the last workload`,
+    value: read(kind) * 1000,
+    unit: 'ms',
+    better: 'lower' as const,
+  }));
+}
+
+async function measure(target: BenchTarget): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  for (const workload of only) {
+    const generator = new Generator();
+    try {
+      await eventLoopDelay(target); // reading resets it
+      const place = placeOf(target);
+      const found =
+        workload === 'imap-idle'
+          ? await idle(target, generator)
+          : await generator.ask({ type: 'run', workload, target: place, scale });
+      const all = [
+        ...found,
+        ...(workload === 'fairness' || workload === 'imap-idle' ? await eventLoopDelay(target) : []),
+      ];
+      for (const figure of all)
+        process.stderr.write(
+          `${target.name.padEnd(24)} ${figure.name.padEnd(60)} ${figure.value.toFixed(1)} ${figure.unit}\n`,
+        );
+      figures.push(...all);
+    } finally {
+      generator.end();
+    }
+  }
+  return figures;
+}
+
+async function measureAndStop(open: () => Promise<BenchTarget>): Promise<Measured> {
+  const target = await open();
+  try {
+    return { target: target.name, figures: await measure(target) };
+  } finally {
+    await target.stop();
+  }
+}
+
+mkdirSync(directory, { recursive: true });
+const measured: Measured[] = [];
+measured.push(
+  await measureAndStop(() =>
+    startRookery(directory, values.prof ? ['--cpu-prof', `--cpu-prof-dir=${directory}`] : []),
+  ),
+);
+if (values.vs === 'dovecot') {
+  measured.push(
+    await measureAndStop(async () => withPostfix(directory, await startDovecot(directory, 'sdbox'))),
+  );
+  measured.push(await measureAndStop(() => startDovecot(directory, 'maildir')));
+} else if (values.vs !== undefined) {
+  throw new Error(`--vs ${values.vs}: there is only "dovecot"`);
+}
+const file = values.json ?? join(directory, 'latest.json');
+writeFileSync(file, `${JSON.stringify({ scale, measured }, null, 2)}\n`);
+process.stdout.write(`${formatReport(measured)}\nas JSON: ${file}\n`);

@@ -1,0 +1,111 @@
+// `npm start`, `rookery quickstart`: a whole mail server to try, on loopback, with a domain and three accounts.
+// Invariant: data/quickstart.txt (mode 0600) is written before the accounts it names exist, so that a start that was
+// cut off goes on with the same passwords.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import type { DirectoryAdministration } from '../directory/directory.ts';
+import { type ConfigOptions, configFrom, withConfigOptions } from './commands/configuration.ts';
+import { CommandFailure } from './exit-codes.ts';
+import { formatTable } from './output.ts';
+import { randomPassword } from './read-password.ts';
+import type { RunningServer, StartServer } from './running-server.ts';
+import { runUntilSignal, startOrFail } from './serve.ts';
+
+const domain = 'example.test';
+const users = ['alice', 'bob', 'admin'] as const;
+
+interface Login {
+  readonly address: string;
+  readonly password: string;
+}
+
+export function addQuickstartCommand(program: Command, start: StartServer): void {
+  const description = `run a server to try on loopback: domain ${domain}, accounts ${users.join(', ')}; goes on where it stopped`;
+  withConfigOptions(program.command('quickstart').description(description)).action(
+    async (_options: object, command: Command) => {
+      const read = () => configFrom(command.optsWithGlobals<ConfigOptions>(), command);
+      const { data } = read();
+      await mkdir(data, { recursive: true, mode: 0o700 });
+      const file = join(data, 'quickstart.txt');
+      const isFirst = !existsSync(file);
+      const server = await startOrFail(start, read);
+      const logins = isFirst ? await writeLogins(file) : readLogins(file);
+      await ensureAccounts(server.directory, logins);
+      process.stdout.write(banner(server, { logins, isFirst, file }));
+      await runUntilSignal(server, read);
+    },
+  );
+}
+
+async function writeLogins(file: string): Promise<Login[]> {
+  const logins = users.map((user) => ({ address: `${user}@${domain}`, password: randomPassword() }));
+  const text = logins.map(({ address, password }) => `${address} ${password}\n`).join('');
+  await writeFile(`${file}.new`, text, { mode: 0o600, flush: true });
+  await rename(`${file}.new`, file);
+  return logins;
+}
+
+function readLogins(file: string): Login[] {
+  const lines = readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
+  return lines.map((line) => {
+    const [address, password] = line.split(' ');
+    if (address === undefined || password === undefined) {
+      throw new CommandFailure(
+        `${file}: expected "address password" lines, found "${line}"; remove the data directory to begin anew`,
+      );
+    }
+    return { address, password };
+  });
+}
+
+/** Makes what is missing and leaves the rest as it is: an account removed or changed by its owner stays so. */
+async function ensureAccounts(directory: DirectoryAdministration, logins: readonly Login[]): Promise<void> {
+  if ((await directory.domain(domain)) === undefined)
+    await directory.addDomain({ name: domain, description: 'made by quickstart' });
+  const page = await directory.accounts({ after: undefined, limit: users.length });
+  if (page.items.length >= logins.length) return;
+  for (const { address, password } of logins) {
+    if ((await directory.accountByAddress(address)) !== undefined) continue;
+    const user = address.split('@')[0]!;
+    const fullName = `${user[0]!.toUpperCase()}${user.slice(1)}`;
+    await directory.addAccount({ address, password, fullName, administrator: user === 'admin' });
+  }
+}
+
+interface BannerParts {
+  readonly logins: readonly Login[];
+  readonly isFirst: boolean;
+  readonly file: string;
+}
+
+function banner(server: RunningServer, { logins, isFirst, file }: BannerParts): string {
+  const rows = server.endpoints.map(({ name, address, port }) => ({
+    service: name,
+    address: `${address}:${port}`,
+  }));
+  const place = (name: string): string => rows.find((row) => row.service === name)?.address ?? '(off)';
+  const [alice, bob] = logins as [Login, Login];
+  const password = (login: Login): string => (isFirst ? login.password : 'PASSWORD');
+  const secrets = isFirst
+    ? `Accounts (passwords are shown this once, and kept in ${file}):\n${logins.map((login) => `  ${login.address}  ${login.password}`).join('\n')}`
+    : `Accounts: ${logins.map((login) => login.address).join(', ')}. Their passwords are in ${file}.`;
+  const message = `From: ${alice.address}\\r\\nTo: ${bob.address}\\r\\nSubject: hello\\r\\n\\r\\nIt works.\\r\\n`;
+  return `
+Rookery is running. Stop it with Ctrl-C; start it again and it goes on where it stopped.
+
+${formatTable(rows, ['service', 'address'])}
+
+${secrets}
+
+Try it:
+  send  printf '${message}' | curl -sk --ssl-reqd smtp://${place('submission')} -u '${alice.address}:${password(alice)}' --mail-from ${alice.address} --mail-rcpt ${bob.address} -T -
+  read  curl -sk --ssl-reqd 'imap://${place('imap')}/INBOX;MAILINDEX=1' -u '${bob.address}:${password(bob)}'
+  open  neomutt -f imaps://bob%40${domain}@${place('imaps')}/INBOX     (or any mail client: user ${bob.address})
+
+`;
+}

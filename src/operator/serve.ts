@@ -1,0 +1,52 @@
+// `rookery serve` and what runs a server until a signal ends it: SIGTERM and SIGINT drain, SIGHUP reloads.
+
+import type { Command } from 'commander';
+import { Fault } from '../base/fault.ts';
+import { isMailError } from '../mail/mail-error.ts';
+import { type ConfigOptions, configFrom, withConfigOptions } from './commands/configuration.ts';
+import { CommandFailure } from './exit-codes.ts';
+import type { RunningServer, StartServer } from './running-server.ts';
+
+export function addServeCommand(program: Command, start: StartServer): void {
+  withConfigOptions(
+    program.command('serve').description('run the server until SIGTERM; SIGHUP reloads'),
+  ).action(async (_options: object, command: Command) => {
+    const read = () => configFrom(command.optsWithGlobals<ConfigOptions>(), command);
+    const server = await startOrFail(start, read);
+    await runUntilSignal(server, read);
+  });
+}
+
+/** A fault at the start (a port that is taken, a store in use) is told in one line. */
+export async function startOrFail(
+  start: StartServer,
+  read: () => ReturnType<typeof configFrom>,
+): Promise<RunningServer> {
+  try {
+    return await start(read(), read);
+  } catch (error) {
+    if (error instanceof Fault || isMailError(error)) throw new CommandFailure(error.message);
+    throw error;
+  }
+}
+
+export async function runUntilSignal(
+  server: RunningServer,
+  read: () => ReturnType<typeof configFrom>,
+): Promise<void> {
+  const reload = (): void => {
+    void (async () => server.reload(read()))().catch((error: Error) => {
+      process.stderr.write(`rookery: not reloaded: ${error.message}\n`);
+    });
+  };
+  process.on('SIGHUP', reload);
+  await new Promise<void>((resolve) => {
+    process.once('SIGTERM', () => resolve());
+    process.once('SIGINT', () => resolve());
+  });
+  // A second signal ends it at once, for an operator who will not wait.
+  process.once('SIGTERM', () => process.exit(1));
+  process.once('SIGINT', () => process.exit(1));
+  await server.close();
+  process.off('SIGHUP', reload);
+}
