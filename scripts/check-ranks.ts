@@ -1,6 +1,7 @@
 // Who may import whom (ARCHITECTURE.md, "Ranks"). In src a file imports from its own folder or from a folder of a
-// lower rank, never sideways, and no import goes round in a circle, types included: a circle of types still means
-// that neither file can be read without the other. compose.ts and main.ts choose the parts and may import all of them.
+// lower rank, never sideways, types included. No import goes round in a circle, but for types within one folder: they
+// are erased before the program runs, so a table of commands and the session it commands may name each other's.
+// compose.ts and main.ts choose the parts and may import all of them.
 //
 // A unit's test (x.test.ts, and the x-contract.ts it shares) may also import folders of the same rank and test/:
 // it puts together what the product keeps apart. test/, bench/ and scripts/ are outside the ranks; src imports none of
@@ -31,6 +32,8 @@ const exempt = new Set(['src/compose.ts', 'src/main.ts']);
 interface Import {
   readonly specifier: string;
   readonly line: number;
+  /** Erased before the program runs. */
+  readonly typeOnly: boolean;
 }
 
 const importPatterns = [
@@ -47,6 +50,7 @@ export function importsOf(text: string): Import[] {
     [...text.matchAll(pattern)].map((match) => ({
       specifier: match[1]!,
       line: text.slice(0, match.index).split('\n').length,
+      typeOnly: /^(?:import|export)\s+type\s/.test(match[0]),
     })),
   );
 }
@@ -91,12 +95,12 @@ export function findViolations(files: readonly SourceFile[], dependencies: Reado
     if (!path.startsWith('src/')) continue;
     const targets: string[] = [];
     graph.set(path, targets);
-    for (const { specifier, line } of importsOf(text)) {
+    for (const { specifier, line, typeOnly } of importsOf(text)) {
       const wrong = specifier.startsWith('.')
         ? judge(path, resolveImport(path, specifier))
         : judgePackage(path, specifier, dependencies);
       if (wrong !== undefined) violations.push(`${path}:${line}: ${wrong}`);
-      if (specifier.startsWith('.')) targets.push(resolveImport(path, specifier));
+      if (specifier.startsWith('.') && !typeOnly) targets.push(resolveImport(path, specifier));
     }
   }
   return [...violations, ...findCycles(graph)];

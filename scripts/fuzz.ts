@@ -21,6 +21,8 @@ const hangMs = 5_000;
 /** For loading the target and its seeds. */
 const startMs = 30_000;
 const pollMs = 100;
+/** For ending a thread, which takes a millisecond unless it is collecting garbage without end. */
+const endMs = 3_000;
 /** A parser that needs more for 256 KiB of input does not bound its memory. */
 const heapMegabytesMax = 1_024;
 
@@ -28,6 +30,10 @@ export interface FuzzOptions {
   readonly seconds: number;
   readonly target?: string | undefined;
   readonly seed?: number | undefined;
+}
+
+export interface FuzzCounts extends TestCounts {
+  readonly stuck: boolean;
 }
 
 interface Finding {
@@ -40,6 +46,8 @@ interface TargetResult {
   readonly findings: ReadonlyMap<string, Finding>;
   readonly runs: number;
   readonly slowestMs: number;
+  /** The thread did not end when it was told to: it may be out of memory, and goes on taking more. */
+  readonly stuck: boolean;
 }
 
 /** One target for a while in a thread of its own. */
@@ -77,14 +85,14 @@ class TargetRun {
       ),
     );
     worker.on('exit', () => {
-      this.#state = 'ended';
+      // A promise that never settles leaves the thread with nothing to do, and it ends before its time.
+      if (this.#state !== 'ended') this.#endWith('hang', 'a promise that never settles');
     });
-    try {
-      await this.#watch(seconds);
-    } finally {
-      await worker.terminate();
-    }
+    await this.#watch(seconds);
+    const killed = worker.terminate().then(() => true);
+    const stuck = !(await Promise.race([killed, systemClock.sleep(endMs).then(() => false)]));
     return {
+      stuck,
       name: this.#name,
       findings: this.#findings,
       runs: Atomics.load(this.#head, header.sequence),
@@ -95,7 +103,10 @@ class TargetRun {
   #hear(message: FuzzReport): void {
     if (message.kind === 'ready') this.#state = 'running';
     else if (message.kind === 'finding') this.#findings.set(message.key, message);
-    else this.#slowestMs = message.slowestMs;
+    else {
+      this.#slowestMs = message.slowestMs;
+      this.#state = 'ended';
+    }
   }
 
   /** Returns when the thread has ended or hangs. */
@@ -149,28 +160,37 @@ function show(result: TargetResult): void {
 }
 
 /** Runs the targets, as many at once as there are processors; each counts as one test. */
-export async function runFuzz(options: FuzzOptions): Promise<TestCounts> {
+export async function runFuzz(options: FuzzOptions): Promise<FuzzCounts> {
   const seed = options.seed ?? systemRandom.integer(2 ** 32);
   const paths = listFiles('test/fuzz', '.fuzz.ts').filter(
     (path) => options.target === undefined || basename(path, '.fuzz.ts') === options.target,
   );
   if (paths.length === 0 && options.target !== undefined) {
     console.error(`there is no test/fuzz/${options.target}.fuzz.ts`);
-    return { ...noTests, failed: 1 };
+    return { ...noTests, failed: 1, stuck: false };
   }
   console.log(`${paths.length} targets, ${options.seconds} s each, --seed ${seed}`);
   const waiting = paths.values();
   let [passed, failed] = [0, 0];
+  let stuck = false;
   const takeTurns = async (): Promise<void> => {
     for (const path of waiting) {
+      if (stuck) return;
       const result = await new TargetRun(path, seed).run(options.seconds);
       show(result);
       if (result.findings.size === 0) passed++;
       else failed++;
+      stuck ||= result.stuck;
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, takeTurns));
-  return { passed, failed, skipped: 0 };
+  if (stuck) console.log('a thread could not be ended, so the targets that are left were not run');
+  return { passed, failed, skipped: 0, stuck };
+}
+
+/** Ends this process, also while a thread in it cannot be ended; what was printed is out by then. */
+export function leaveFuzz(counts: FuzzCounts): void {
+  if (counts.stuck) process.kill(process.pid, 'SIGKILL');
 }
 
 if (import.meta.main) {
@@ -188,4 +208,5 @@ if (import.meta.main) {
   const counts = await runFuzz({ ...numbers, target: values.target });
   console.log(`${counts.passed} passed, ${counts.failed} failed`);
   process.exitCode = counts.failed === 0 ? 0 : 1;
+  leaveFuzz(counts);
 }

@@ -4,7 +4,7 @@
 import { testPackages } from '../test/packages.ts';
 import { runChecks } from './check.ts';
 import { installPackages, missingPackages, whyNotInstallable } from './debian-packages.ts';
-import { runFuzz } from './fuzz.ts';
+import { leaveFuzz, runFuzz } from './fuzz.ts';
 import { addCounts, noTests, runTestFiles } from './run-tests.ts';
 import { listFiles } from './source-files.ts';
 
@@ -37,9 +37,11 @@ async function runEverything(): Promise<boolean> {
   const options = { files, concurrency: systemTestConcurrency, testTimeoutMs: systemTestTimeoutMs, print };
   counts = addCounts(counts, await runTestFiles(options));
   heading('fuzz targets, short form');
-  counts = addCounts(counts, await runFuzz({ seconds: fuzzSecondsPerTarget }));
+  const fuzzCounts = await runFuzz({ seconds: fuzzSecondsPerTarget });
+  counts = addCounts(counts, fuzzCounts);
   heading('everything');
   console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  leaveFuzz(fuzzCounts);
   return counts.failed === 0;
 }
 

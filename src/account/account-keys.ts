@@ -122,7 +122,11 @@ export class AccountKeys {
   /** Tombstones of a mailbox with a mod-sequence of at least `fromModSeq`. */
   tombstones(mailboxId: number, fromModSeq = 0): KeyRange {
     const prefix = withNumber(this.#prefixes.x, mailboxId);
-    return { start: withNumber(prefix, fromModSeq), end: successorOfPrefix(prefix), prefixLength: prefix.length };
+    return {
+      start: withNumber(prefix, fromModSeq),
+      end: successorOfPrefix(prefix),
+      prefixLength: prefix.length,
+    };
   }
 
   /** Everything of the account, its record included. */

@@ -29,7 +29,7 @@ export const accountLimitsDefault: AccountLimits = Object.freeze({
   operationsKept: 1_000,
   tombstonesMax: 10_000,
   tombstonesInMemoryMax: 512,
-  messagesPerCommit: 2_000,
+  messagesPerCommit: 1_000,
   queueMax: 10_000,
   memoryBytesMax: 512 * 1024 * 1024,
   idleUnloadMs: 10 * 60_000,

@@ -25,6 +25,8 @@ export interface AccountRecord {
   createdAt: number;
   /** The account is being removed; what is left of it goes. */
   removed: boolean;
+  /** A large copy that was cut off: rows of this mailbox from uidNext on are its leftovers (staged-copy.ts). */
+  staged?: number;
 }
 
 export interface MailboxRecord {

@@ -115,7 +115,8 @@ export async function loadAccount(accountId: AccountId, options: LoadOptions): P
   const keys = new AccountKeys(accountId);
   const value = await engine.get(keys.account);
   const account = value === undefined ? undefined : decodeAccount(value);
-  if (account === undefined || account.removed) throw new MailError('noSuchAccount', `no account ${accountId}`);
+  if (account === undefined || account.removed)
+    throw new MailError('noSuchAccount', `no account ${accountId}`);
   const state = new AccountState(accountId, account);
   await eachEntry(engine, keys.rows('b'), clock, (entry) => {
     state.addMailbox(decodeMailbox(entry.value), limits);
@@ -142,7 +143,9 @@ export async function loadTable(
   const range = state.keys.messages(mailbox.record.id);
   const table = new MessageTable(mailbox.record.messages);
   await eachEntry(options.engine, range, options.clock, (entry) => {
-    table.push(decodeMessageRow(numberBehind(entry.key, range.prefixLength), entry.value));
+    const uid = numberBehind(entry.key, range.prefixLength);
+    // Rows from uidNext on are leftovers of a large copy that was cut off (staged-copy.ts).
+    if (uid < mailbox.record.uidNext) table.push(decodeMessageRow(uid, entry.value));
   });
   mailbox.table = table;
   state.tableBytes += table.bytes;

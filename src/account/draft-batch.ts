@@ -3,6 +3,7 @@
 // engine stay equal.
 
 import type { Batch, Bytes, Condition, Entry, Fence } from '../storage/engine.ts';
+import { encodeRecord } from '../storage/record.ts';
 import { encodeAccount, encodeMailbox } from './account-record.ts';
 import type { AccountState } from './account-state.ts';
 import type { Draft, DraftEmail } from './draft.ts';
@@ -11,7 +12,6 @@ import { encodeEmail } from './email-record.ts';
 import { encodeMessageRow } from './message-row.ts';
 import { MessageTable } from './message-table.ts';
 import { encodeOperation } from './operation-record.ts';
-import { encodeRecord } from '../storage/record.ts';
 import { encodeThreadRow } from './thread-row.ts';
 
 interface MutableBatch {
@@ -28,9 +28,15 @@ const subscriptionRecord = encodeRecord('subscription', 1, Buffer.alloc(0));
 /** The batch of a draft that changed something. */
 export function draftBatch(draft: Draft, fence: Fence | undefined): Batch {
   const { keys } = draft.state;
-  const batch: MutableBatch = { puts: [...draft.puts], deletes: [...draft.deletes], deleteRanges: [], conditions: [] };
+  const batch: MutableBatch = {
+    puts: [...draft.puts],
+    deletes: [...draft.deletes],
+    deleteRanges: [],
+    conditions: [],
+  };
   batch.puts.push({ key: keys.account, value: encodeAccount(draft.account) });
-  for (const mailbox of draft.mailboxes.values()) if (mailbox.changed || mailbox.dropped) writeMailbox(draft, mailbox, batch);
+  for (const mailbox of draft.mailboxes.values())
+    if (mailbox.changed || mailbox.dropped) writeMailbox(draft, mailbox, batch);
   for (const [emailId, email] of draft.emails) writeEmail(draft, emailId, email, batch);
   for (const hash of draft.threadsChanged) {
     const row = draft.threads.get(hash);
@@ -59,8 +65,10 @@ function writeMailbox(draft: Draft, mailbox: DraftMailbox, batch: MutableBatch):
   batch.puts.push({ key: keys.mailbox(id), value: encodeMailbox(mailbox.record) });
   const committedUidNext = mailbox.state?.record.uidNext ?? 1;
   for (const [uid, row] of mailbox.rows) {
-    if (row !== undefined) batch.puts.push({ key: keys.message(id, uid), value: encodeMessageRow(row) });
-    else if (uid < committedUidNext) batch.deletes.push(keys.message(id, uid));
+    if (row !== undefined) {
+      if (uid >= committedUidNext && uid < mailbox.stagedBelow) continue;
+      batch.puts.push({ key: keys.message(id, uid), value: encodeMessageRow(row) });
+    } else if (uid < committedUidNext) batch.deletes.push(keys.message(id, uid));
   }
   const { tombstones } = mailbox;
   for (let index = 0; index < tombstones.length; index += 3) {
@@ -99,7 +107,8 @@ export function applyDraft(draft: Draft): void {
     if (id === undefined) state.mailboxIdByName.delete(name);
     else state.mailboxIdByName.set(name, id);
   }
-  for (const mailbox of draft.mailboxes.values()) if (mailbox.changed || mailbox.dropped) applyMailbox(draft, mailbox);
+  for (const mailbox of draft.mailboxes.values())
+    if (mailbox.changed || mailbox.dropped) applyMailbox(draft, mailbox);
   for (const [name, subscribed] of draft.subscriptions) {
     if (subscribed) state.subscriptions.add(name);
     else state.subscriptions.delete(name);

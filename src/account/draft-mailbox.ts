@@ -23,6 +23,8 @@ export class DraftMailbox {
   lastChangeModSeq: number;
   /** The record must be written. */
   changed: boolean;
+  /** New rows below this uid are in the engine already (staged-copy.ts). */
+  stagedBelow = 0;
   /** Removed for good: record and remaining rows go. */
   dropped = false;
 
@@ -93,7 +95,10 @@ export class DraftMailbox {
   }
 
   #table() {
-    assert(this.state === undefined || this.state.table !== undefined, 'columns are loaded before they are used');
+    assert(
+      this.state === undefined || this.state.table !== undefined,
+      'columns are loaded before they are used',
+    );
     return this.state?.table;
   }
 

@@ -5,10 +5,10 @@
 // one leaves no trace; committed state is never touched here (apply-draft.ts does, after the commit).
 // Fails only by the engine's faults while loading, before anything was changed.
 
-import type { MailboxId } from '../mail/ids.ts';
-import type { Bytes, Condition, Entry, Reader } from '../storage/engine.ts';
-import type { BlobStore } from '../storage/blob-store.ts';
 import type { Clock } from '../base/clock.ts';
+import type { MailboxId } from '../mail/ids.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import type { Batch, Bytes, Condition, Entry, Reader } from '../storage/engine.ts';
 import type { AccountLimits } from './account-limits.ts';
 import { pageRowsMax } from './account-limits.ts';
 import type { AccountRecord, MailboxRecord } from './account-record.ts';
@@ -24,6 +24,8 @@ export interface DraftContext {
   readonly blobs: BlobStore;
   readonly clock: Clock;
   readonly limits: AccountLimits;
+  /** Makes a part of an exclusive mutation durable before its commit. A failure leaves the outcome of all of it open. */
+  stage?(batch: Batch): Promise<void>;
 }
 
 /** An email in the draft. `record` undefined: it is gone. */
@@ -52,6 +54,8 @@ export class Draft {
   /** Rows that background work takes away or rewrites (pruning, store check). */
   readonly deletes: Bytes[] = [];
   readonly puts: Entry[] = [];
+  /** Some of it is durable already. */
+  staged = false;
   /** Mailboxes came, went or changed their names. */
   mailboxesChanged = false;
 
@@ -108,7 +112,9 @@ export class Draft {
       const current = draft?.record ?? record;
       if (!current.gone && draft?.dropped !== true) yield current;
     }
-    for (const draft of this.mailboxes.values()) if (draft.state === undefined) yield draft.record;
+    for (const { state, record, dropped } of this.mailboxes.values()) {
+      if (state === undefined && !record.gone && !dropped) yield record;
+    }
   }
 
   addMailbox(record: MailboxRecord): DraftMailbox {

@@ -30,7 +30,10 @@ export function bitWords(bit: number): { readonly low: number; readonly high: nu
 }
 
 /** The bit of a flag or keyword; undefined when the mailbox does not know it. */
-export function flagBit(name: string, keywords: readonly string[]): { low: number; high: number } | undefined {
+export function flagBit(
+  name: string,
+  keywords: readonly string[],
+): { low: number; high: number } | undefined {
   const system = systemFlagBit(name);
   if (system !== undefined) return { low: system, high: 0 };
   const index = keywordIndex(keywords, name);
@@ -38,7 +41,11 @@ export function flagBit(name: string, keywords: readonly string[]): { low: numbe
 }
 
 /** Bits of flag names. `grow`: unknown keywords get the next bits, else they are left out. */
-export function resolveFlags(names: readonly string[], keywords: readonly string[], grow: boolean): ResolvedFlags {
+export function resolveFlags(
+  names: readonly string[],
+  keywords: readonly string[],
+  grow: boolean,
+): ResolvedFlags {
   let low = 0;
   let high = 0;
   let table = keywords;
@@ -56,7 +63,8 @@ export function resolveFlags(names: readonly string[], keywords: readonly string
     let index = keywordIndex(table, name);
     if (index < 0) {
       if (!grow) continue;
-      if (table.length >= keywordsMax) throw new MailError('tooManyKeywords', `more than ${keywordsMax} keywords`);
+      if (table.length >= keywordsMax)
+        throw new MailError('tooManyKeywords', `more than ${keywordsMax} keywords`);
       index = table.length;
       table = [...table, name];
     }

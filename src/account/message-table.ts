@@ -2,8 +2,8 @@
 // and change only after a commit (STYLE 9); what a mutation has decided but not committed is in the draft.
 // Invariant: uids ascend strictly; `length` rows are valid, what lies behind is room to grow.
 
-import type { MessageColumns } from './port.ts';
 import type { MessageRow } from './message-row.ts';
+import type { MessageColumns } from './port.ts';
 
 /** What a row costs, for the memory limit. */
 export const tableBytesPerRow = 44;

@@ -17,14 +17,22 @@ export interface OperationRecord {
 const version = 1;
 
 export function encodeOperation(operationId: string, mutation: string, result: OperationResult): Buffer {
-  return encodeRecord('operation', version, Buffer.from(JSON.stringify([operationId, mutation, result]), 'utf8'));
+  return encodeRecord(
+    'operation',
+    version,
+    Buffer.from(JSON.stringify([operationId, mutation, result]), 'utf8'),
+  );
 }
 
 /** Throws RecordDamaged. */
 export function decodeOperation(value: Uint8Array): OperationRecord {
   const { payload } = decodeRecord('operation', version, value);
   try {
-    const [operationId, mutation, result] = JSON.parse(payload.toString('utf8')) as [string, string, OperationResult];
+    const [operationId, mutation, result] = JSON.parse(payload.toString('utf8')) as [
+      string,
+      string,
+      OperationResult,
+    ];
     return { operationId, mutation, result };
   } catch {
     throw new RecordDamaged('operation record is not what was written');

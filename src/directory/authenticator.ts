@@ -2,7 +2,7 @@
 // answer and take the same work; nothing verified before a password change counts after it; every wrong guess that is
 // new is counted (throttle.ts). Failures of the store are faults and never look like wrong passwords.
 
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { formatAddress, parseAddress } from '../mail/address.ts';
 import { MailError } from '../mail/mail-error.ts';
 import { opaqueString } from '../wire/sasl/prepare.ts';
 import type { AppPasswords } from './app-passwords.ts';
@@ -14,12 +14,12 @@ import type {
   ScramVerifier,
   Service,
 } from './directory.ts';
-import { canonicalAddressOf, formatAddress } from './names.ts';
 import type { PasswordHasher } from './password-hash.ts';
 import type { ReadCache } from './read-cache.ts';
-import type { Resolver } from './resolver.ts';
+import { canonicalForm, type Resolver } from './resolver.ts';
 import type { SecretRow, StoredAppPassword } from './rows.ts';
 import { inventScramVerifier, parseScramSecret } from './scram-secret.ts';
+import { findAppPassword } from './secrets.ts';
 import type { DirectoryStore } from './store.ts';
 import type { LoginThrottle } from './throttle.ts';
 import type { VerifiedSecrets } from './verified-secrets.ts';
@@ -116,7 +116,8 @@ export class InternalAuthenticator implements Authenticator {
   /** The account as it is now: it may have changed while the password was hashed. */
   async #current(user: string, login: Login, context: AuthenticationContext): Promise<DirectoryAccount> {
     const now = await this.#logins.get(user);
-    if (now.account === undefined || now.secret?.version !== login.secret?.version) this.#refuse(login, context);
+    if (now.account === undefined || now.secret?.version !== login.secret?.version)
+      this.#refuse(login, context);
     return now.account;
   }
 
@@ -144,15 +145,17 @@ export class InternalAuthenticator implements Authenticator {
   /** RFC 4616 section 2: another identity only for administrators, and not with an app password. */
   async #actingFor(account: DirectoryAccount, authorizationId: string, byAppPassword: boolean) {
     if (authorizationId === '') return account;
-    const address = canonicalAddressOf(authorizationId);
-    const other = address === undefined ? undefined : await this.#parts.resolver.loginAccount(address);
+    const address = parseAddress(authorizationId);
+    const other =
+      address === undefined ? undefined : await this.#parts.resolver.loginAccount(canonicalForm(address));
     if (other?.id === account.id) return account;
     return account.administrator && !byAppPassword ? other : undefined;
   }
 
   async #findLogin(user: string): Promise<Login> {
-    const address = canonicalAddressOf(user);
-    if (address === undefined) return { name: user, account: undefined, secret: undefined };
+    const parsed = parseAddress(user);
+    if (parsed === undefined) return { name: user, account: undefined, secret: undefined };
+    const address = canonicalForm(parsed);
     const account = await this.#parts.resolver.loginAccount(address);
     const secret = account === undefined ? undefined : await this.#parts.store.secret(account.id);
     // All of an account's names are throttled as one.
@@ -178,20 +181,4 @@ function refusal(): MailError {
 
 function mayUse(account: DirectoryAccount, service: Service): boolean {
   return account.enabled && account.services.includes(service);
-}
-
-/** All are compared, whichever matches. */
-function findAppPassword(secret: SecretRow | undefined, password: string): StoredAppPassword | undefined {
-  if (secret === undefined || secret.appPasswords.length === 0) return undefined;
-  const digest = appPasswordDigest(password);
-  let found: StoredAppPassword | undefined;
-  for (const candidate of secret.appPasswords) {
-    if (timingSafeEqual(digest, Buffer.from(candidate.digest, 'base64'))) found = candidate;
-  }
-  return found;
-}
-
-/** As people copy it: spaces and dashes do not count, nor does letter case. */
-export function appPasswordDigest(password: string): Buffer {
-  return createHash('sha256').update(password.replace(/[\s-]/g, '').toLowerCase()).digest();
 }

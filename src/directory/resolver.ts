@@ -3,14 +3,19 @@
 // Invariant: expansion ends: nested aliases and targets are bounded, an address is visited once. An alias that names
 // itself among others reaches the others; one that reaches nobody but itself is an alias loop.
 
+import { type Address, canonicalLocalPart, formatAddress, parseAddress } from '../mail/address.ts';
 import type { AccountId } from '../mail/ids.ts';
 import type { Alias, DirectoryAccount, Resolution, Target } from './directory.ts';
-import { type CanonicalAddress, canonicalAddressOf, formatAddress } from './names.ts';
-import type { DirectoryStore } from './store.ts';
 import { aliasDepthMax, aliasTargetsMax } from './settings.ts';
+import type { DirectoryStore } from './store.ts';
 
 type Found =
-  | { readonly type: 'account'; readonly account: DirectoryAccount; readonly address: string; readonly detail?: string }
+  | {
+      readonly type: 'account';
+      readonly account: DirectoryAccount;
+      readonly address: string;
+      readonly detail?: string;
+    }
   | { readonly type: 'alias'; readonly alias: Alias; readonly detail?: string }
   | { readonly type: 'catchAll'; readonly address: string }
   | { readonly type: 'foreign' | 'unknownUser' | 'disabled' };
@@ -25,6 +30,11 @@ export interface Resolved {
   readonly byCatchAll: boolean;
 }
 
+/** The form addresses are stored and compared in. */
+export function canonicalForm(address: Address): Address {
+  return { localPart: canonicalLocalPart(address.localPart), domain: address.domain };
+}
+
 export class Resolver {
   readonly #store: DirectoryStore;
   readonly #separators: string;
@@ -34,32 +44,40 @@ export class Resolver {
     this.#separators = subAddressSeparators;
   }
 
-  async resolve(address: CanonicalAddress): Promise<Resolved> {
+  /** Addresses are canonical in all of this: see canonicalForm. */
+  async resolve(address: Address): Promise<Resolved> {
     const expansion = new Expansion(this);
     await expansion.add(address, { asWritten: '', detail: undefined, depth: 0 });
     return { resolution: expansion.resolution(), byCatchAll: expansion.byCatchAll };
   }
 
-  /** The account that has exactly this address, through domain aliases, in a domain that is enabled. */
-  async loginAccount(address: CanonicalAddress): Promise<DirectoryAccount | undefined> {
+  /** The account that may log in by exactly this address: as accountOf, in a domain that is enabled. */
+  async loginAccount(address: Address): Promise<DirectoryAccount | undefined> {
     const domain = await this.#domain(address.domain);
-    if (domain === undefined || !domain.enabled) return undefined;
-    const row = await this.#store.addressRow(`${address.localPart}@${domain.name}`);
+    return domain?.enabled === true ? this.accountOf(address) : undefined;
+  }
+
+  /** The account that has exactly this address, through domain aliases. */
+  async accountOf(address: Address): Promise<DirectoryAccount | undefined> {
+    const domain = await this.#domain(address.domain);
+    if (domain === undefined) return undefined;
+    const row = await this.#store.addressRow(formatAddress({ ...address, domain: domain.name }));
     return row !== undefined && 'account' in row ? this.#store.account(row.account) : undefined;
   }
 
-  async find(address: CanonicalAddress): Promise<Found> {
+  async find(address: Address): Promise<Found> {
     // RFC 5321 4.1.1.3: "postmaster" without a domain is this server's.
     if (address.domain === '') return this.#postmaster(address);
     const domain = await this.#domain(address.domain);
     if (domain === undefined) return { type: 'foreign' };
     if (!domain.enabled) return { type: 'disabled' };
-    const exact = await this.#exact(`${address.localPart}@${domain.name}`);
+    const { localPart } = address;
+    const exact = await this.#exact({ localPart, domain: domain.name });
     if (exact !== undefined) return enabledOnly(exact);
-    const cut = this.#separatorIndex(address.localPart);
+    const cut = this.#separatorIndex(localPart);
     if (cut > 0) {
-      const base = await this.#exact(`${address.localPart.slice(0, cut)}@${domain.name}`);
-      if (base !== undefined) return enabledOnly({ ...base, detail: address.localPart.slice(cut + 1) });
+      const base = await this.#exact({ localPart: localPart.slice(0, cut), domain: domain.name });
+      if (base !== undefined) return enabledOnly({ ...base, detail: localPart.slice(cut + 1) });
     }
     if (domain.catchAll !== undefined) return { type: 'catchAll', address: domain.catchAll };
     return this.#postmaster(address);
@@ -72,7 +90,8 @@ export class Resolver {
     return this.#store.domain(domain.aliasOf);
   }
 
-  async #exact(address: string): Promise<Exact | undefined> {
+  async #exact(exact: Address): Promise<Exact | undefined> {
+    const address = formatAddress(exact);
     const row = await this.#store.addressRow(address);
     if (row === undefined) return undefined;
     if ('account' in row) {
@@ -91,7 +110,7 @@ export class Resolver {
     return -1;
   }
 
-  async #postmaster(address: CanonicalAddress): Promise<Found> {
+  async #postmaster(address: Address): Promise<Found> {
     if (address.localPart !== 'postmaster') return { type: 'unknownUser' };
     const account = await this.#store.administrator();
     if (account === undefined) return { type: 'unknownUser' };
@@ -134,7 +153,7 @@ class Expansion {
     return { outcome: this.#isLoop ? 'aliasLoop' : this.#nothing };
   }
 
-  async add(address: CanonicalAddress, way: Way): Promise<void> {
+  async add(address: Address, way: Way): Promise<void> {
     const name = formatAddress(address);
     if (this.#visited.has(name)) {
       this.#isLoop = true;
@@ -167,8 +186,9 @@ class Expansion {
 
   async #addAll(targets: readonly string[], detail: string | undefined, depth: number): Promise<void> {
     for (const target of targets) {
-      const address = canonicalAddressOf(target);
-      if (address !== undefined) await this.add(address, { asWritten: target, detail, depth: depth + 1 });
+      const address = parseAddress(target);
+      if (address !== undefined)
+        await this.add(canonicalForm(address), { asWritten: target, detail, depth: depth + 1 });
     }
   }
 

@@ -51,6 +51,7 @@ export const keys = {
   domains: () => tuplePrefixRange([root, 'domain']),
   members: (name: string) => encodeTuple([root, 'members', name]),
   address: (address: string) => encodeTuple([root, 'address', ...parts(address)]),
+  addresses: (domain: string) => tuplePrefixRange(inDomain('address', domain)),
   account: (id: AccountId) => encodeTuple([root, 'account', id]),
   login: (address: string) => encodeTuple([root, 'login', ...parts(address)]),
   logins: (domain: string | undefined) => tuplePrefixRange(inDomain('login', domain)),
@@ -87,7 +88,7 @@ export function put(key: Bytes, kind: RecordKind, value: object): Entry {
 }
 
 /** The value of a row; the checksum held, so its shape is what encodeRow was given. */
-function decodeRow<Value>(kind: RecordKind, bytes: Uint8Array): Partial<Value> {
+export function decodeRow<Value>(kind: RecordKind, bytes: Uint8Array): Partial<Value> {
   const { payload } = decodeRecord(kind, formatVersion, bytes);
   const value: unknown = JSON.parse(payload.toString());
   if (typeof value !== 'object' || value === null) throw new RecordDamaged(`${kind} record holds no object`);
@@ -96,13 +97,20 @@ function decodeRow<Value>(kind: RecordKind, bytes: Uint8Array): Partial<Value> {
 
 /** Decoders name every member, so that one left out by JSON (undefined) is there. */
 export function decodeDomain(bytes: Bytes): Domain {
-  const { name = '', enabled = false, aliasOf, catchAll, description = '' } = decodeRow<Domain>('domain', bytes);
+  const {
+    name = '',
+    enabled = false,
+    aliasOf,
+    catchAll,
+    description = '',
+  } = decodeRow<Domain>('domain', bytes);
   return { name, enabled, aliasOf, catchAll, description };
 }
 
 export function decodeAccount(bytes: Bytes): DirectoryAccount {
   const row = decodeRow<DirectoryAccount>('directoryAccount', bytes);
-  if (row.id === undefined || row.address === undefined) throw new RecordDamaged('account record has no address');
+  if (row.id === undefined || row.address === undefined)
+    throw new RecordDamaged('account record has no address');
   return {
     id: row.id,
     address: row.address,
@@ -138,8 +146,4 @@ export function decodeNumber(kind: RecordKind, bytes: Bytes): number {
 
 export function decodeText(kind: RecordKind, bytes: Bytes): string {
   return decodeRow<{ value: string }>(kind, bytes).value ?? '';
-}
-
-export function decodeObject<Value>(kind: RecordKind, bytes: Bytes): Partial<Value> {
-  return decodeRow<Value>(kind, bytes);
 }

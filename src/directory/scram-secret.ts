@@ -35,7 +35,11 @@ export function parseScramSecret(text: string): ScramVerifier | undefined {
 }
 
 /** `storeSecret` is kept in the store and told to nobody. */
-export function inventScramVerifier(storeSecret: Uint8Array, user: string, iterations: number): ScramVerifier {
+export function inventScramVerifier(
+  storeSecret: Uint8Array,
+  user: string,
+  iterations: number,
+): ScramVerifier {
   const derive = (purpose: string): Buffer =>
     createHmac('sha256', storeSecret).update(`scram-${purpose}\0`).update(user).digest();
   return {

@@ -48,17 +48,22 @@ export class DirectoryStore implements Disposable {
   readonly log: Logger;
   readonly #caches: ReadCache<unknown>[] = [];
   readonly #unsubscribe: () => void;
-  readonly #domains = this.cache((name) => this.#value(keys.domain(name), decodeDomain));
-  readonly #addresses = this.cache((address) => this.#value(keys.address(address), decodeAddress));
-  readonly #aliases = this.cache((address) => this.#value(keys.alias(address), decodeAlias));
-  readonly #accounts = this.cache((id) => this.#value(keys.account(id as AccountId), decodeAccount));
-  readonly #administrators = this.cache(() => this.#findAdministrator());
+  readonly #domains: ReadCache<Domain | undefined>;
+  readonly #addresses: ReadCache<AddressRow | undefined>;
+  readonly #aliases: ReadCache<Alias | undefined>;
+  readonly #accounts: ReadCache<DirectoryAccount | undefined>;
+  readonly #administrators: ReadCache<DirectoryAccount | undefined>;
 
   constructor(options: StoreOptions) {
     this.engine = options.engine;
     this.clock = options.clock;
     this.random = options.random;
     this.log = options.log;
+    this.#domains = this.cache(async (name) => this.#value(keys.domain(name), decodeDomain));
+    this.#addresses = this.cache(async (address) => this.#value(keys.address(address), decodeAddress));
+    this.#aliases = this.cache(async (address) => this.#value(keys.alias(address), decodeAlias));
+    this.#accounts = this.cache(async (id) => this.#value(keys.account(id as AccountId), decodeAccount));
+    this.#administrators = this.cache(() => this.#findAdministrator());
     this.#unsubscribe = this.engine.subscribe(directoryTopic, () => this.#clear());
   }
 
@@ -156,6 +161,8 @@ export class DirectoryStore implements Disposable {
 }
 
 /** Conditions that the rows are still what was read. */
-export function unchanged(...rows: readonly ReadRow<unknown>[]): { key: Bytes; expected: Bytes | undefined }[] {
+export function unchanged(
+  ...rows: readonly ReadRow<unknown>[]
+): { key: Bytes; expected: Bytes | undefined }[] {
   return rows.map(({ key, bytes }) => ({ key, expected: bytes }));
 }

@@ -38,7 +38,10 @@ export class VerifiedSecrets {
   }
 
   /** Runs `verify`, or joins the run that is under way for the same digest; `joined` tells which. */
-  async verify(digest: string, verify: () => Promise<boolean>): Promise<{ isRight: boolean; joined: boolean }> {
+  async verify(
+    digest: string,
+    verify: () => Promise<boolean>,
+  ): Promise<{ isRight: boolean; joined: boolean }> {
     const running = this.#running.get(digest);
     if (running !== undefined) return { isRight: await running, joined: true };
     const run = verify();

@@ -185,7 +185,9 @@ const encodedWord = /^=\?[^?\s]{1,100}\?[bBqQ]\?[^?\s]*\?=/;
 function atomEnd(code: number): boolean {
   // White space ( " , : ; < > @ [ — a dot and a backslash stay in the atom.
   if (code <= 32) return true;
-  return code === 40 || code === 34 || code === 44 || (code >= 58 && code <= 60) || code === 62 || code === 91;
+  return (
+    code === 40 || code === 34 || code === 44 || (code >= 58 && code <= 60) || code === 62 || code === 91
+  );
 }
 
 /** The words of a display name; white space is kept where it was. */
@@ -203,7 +205,10 @@ function addressSpec(words: readonly Word[], inAngle: boolean): AddressSpec {
   if (inAngle && words[0]?.quoted === false && words[0].text.startsWith('@')) {
     const end = words.findIndex((word) => !word.quoted && word.text === ':');
     if (end !== -1) {
-      route = words.slice(0, end).map((word) => word.text).join('');
+      route = words
+        .slice(0, end)
+        .map((word) => word.text)
+        .join('');
       rest = words.slice(end + 1);
     }
   }
@@ -222,7 +227,11 @@ function addressSpec(words: readonly Word[], inAngle: boolean): AddressSpec {
 /** Obsolete white space around dots is dropped; between words of no address it is kept where `spaces`. */
 function joined(words: readonly Word[], spaces: boolean): string {
   let text = '';
-  for (const word of words) text += spaces && text !== '' && word.spaced && !text.endsWith('.') && word.text !== '.' ? ` ${word.text}` : word.text;
+  for (const word of words)
+    text +=
+      spaces && text !== '' && word.spaced && !text.endsWith('.') && word.text !== '.'
+        ? ` ${word.text}`
+        : word.text;
   return text;
 }
 

@@ -40,7 +40,8 @@ export function parseAddress(text: string): Address | undefined {
 export function parseLocalPart(text: string): string | undefined {
   const isQuoted = text.startsWith('"');
   const content = isQuoted ? unquoted(text) : dotString.test(text) ? text : undefined;
-  if (content === undefined || content === '' || Buffer.byteLength(content) > localPartBytesMax) return undefined;
+  if (content === undefined || content === '' || Buffer.byteLength(content) > localPartBytesMax)
+    return undefined;
   return content;
 }
 
@@ -48,7 +49,8 @@ function unquoted(text: string): string | undefined {
   let content = '';
   for (let index = 1; index < text.length; index++) {
     const character = text[index]!;
-    if (character === '"') return index === text.length - 1 && !unsafeInQuotes.test(content) ? content : undefined;
+    if (character === '"')
+      return index === text.length - 1 && !unsafeInQuotes.test(content) ? content : undefined;
     if (character === '\\') {
       index++;
       if (index >= text.length - 1) return undefined;

@@ -150,6 +150,7 @@ function undecidedLength(input: Uint8Array): number {
   return input.length - index;
 }
 
+/** Decodes what lies before `end`; what an "=" there means may depend on the bytes after it. */
 function decodeQuotedPrintable(input: Uint8Array, end: number): Buffer {
   const output = Buffer.allocUnsafe(end);
   let length = 0;
@@ -159,12 +160,12 @@ function decodeQuotedPrintable(input: Uint8Array, end: number): Buffer {
     const byte = input[index]!;
     if (byte === equals) {
       const high = hexDigit(input[index + 1]);
-      const low = index + 2 < end ? hexDigit(input[index + 2]) : -1;
+      const low = hexDigit(input[index + 2]);
       if (high >= 0 && low >= 0) {
         output[length++] = high * 16 + low;
         index += 2;
       } else {
-        const next = afterSoftBreak(input, index + 1, end);
+        const next = afterSoftBreak(input, index + 1);
         if (next === -1) output[length++] = byte;
         else index = next - 1;
       }
@@ -185,11 +186,11 @@ function decodeQuotedPrintable(input: Uint8Array, end: number): Buffer {
 }
 
 /** Where the text goes on after `=` and a line break (white space between them tolerated); -1 when it is none. */
-function afterSoftBreak(input: Uint8Array, from: number, end: number): number {
+function afterSoftBreak(input: Uint8Array, from: number): number {
   let index = from;
-  while (index < end && (input[index] === space || input[index] === tab)) index++;
+  while (index < input.length && (input[index] === space || input[index] === tab)) index++;
   // A body that ends in "=" was cut at a soft break.
-  if (index >= end) return index;
+  if (index >= input.length) return index;
   if (input[index] === lineFeed) return index + 1;
   return input[index] === carriageReturn && input[index + 1] === lineFeed ? index + 2 : -1;
 }

@@ -27,7 +27,7 @@ export function openMemoryEngine(): Engine {
 }
 
 function text(key: Bytes): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.length).latin1Slice();
+  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
 }
 
 function readPage(rows: SortedMap, range: Range, limits: PageLimits): Page {
@@ -58,7 +58,9 @@ function refuse(rows: SortedMap, batch: Batch): CommitResult | undefined {
     const { key, expected } = conditions[condition]!;
     const value = rows.get(text(key));
     const holds =
-      value === undefined || expected === undefined ? value === expected : Buffer.compare(value, expected) === 0;
+      value === undefined || expected === undefined
+        ? value === expected
+        : Buffer.compare(value, expected) === 0;
     if (!holds) return { outcome: 'conflict', condition };
   }
   return undefined;

@@ -4,6 +4,7 @@
 
 import type { EmailId, MailboxId, ModSeq, ThreadId } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
+import type { Condition, Entry } from '../../storage/engine.ts';
 import type { Draft } from '../draft.ts';
 import { type DraftMailbox, uidMax } from '../draft-mailbox.ts';
 import { encodeContent, encodeSummaryRecord } from '../email-record.ts';
@@ -12,7 +13,6 @@ import { normalTarget } from '../mailbox-name.ts';
 import type { OperationResult } from '../operation-record.ts';
 import type { Appended, AppendOptions, NewMessage } from '../port.ts';
 import { threadHashesOf } from '../thread-row.ts';
-import type { Condition, Entry } from '../../storage/engine.ts';
 import type { Mutation } from './mutation.ts';
 
 interface Links {
@@ -76,14 +76,16 @@ function targetOf(draft: Draft, options: AppendOptions): DraftMailbox {
   const usable = found?.record.selectable ? found : undefined;
   const mailbox = usable ?? (options.orInbox ? draft.find({ role: 'inbox' }) : undefined);
   if (mailbox !== undefined) return mailbox;
-  if (found !== undefined) throw new MailError('mailboxNotSelectable', 'the mailbox is only a place for others');
+  if (found !== undefined)
+    throw new MailError('mailboxNotSelectable', 'the mailbox is only a place for others');
   throw new MailError('noSuchMailbox', 'no such mailbox');
 }
 
 /** Refuses when the messages do not fit in the quota any more. */
 export function checkQuota(draft: Draft, bytes: number, messages: number): void {
   const { bytesMax, messagesMax, bytesUsed, messagesUsed } = draft.account;
-  if (bytesMax !== undefined && bytesUsed + bytes > bytesMax) throw new MailError('overQuota', 'no room in bytes');
+  if (bytesMax !== undefined && bytesUsed + bytes > bytesMax)
+    throw new MailError('overQuota', 'no room in bytes');
   if (messagesMax !== undefined && messagesUsed + messages > messagesMax) {
     throw new MailError('overQuota', 'no room in messages');
   }
@@ -110,7 +112,8 @@ function checkAppend(draft: Draft, mailbox: DraftMailbox, messages: readonly New
   let bytes = 0;
   for (const { prepared } of messages) bytes += prepared.bytes.length;
   checkQuota(draft, bytes, messages.length);
-  if (mailbox.record.uidNext + messages.length > uidMax) throw new MailError('limitReached', 'the mailbox is out of UIDs');
+  if (mailbox.record.uidNext + messages.length > uidMax)
+    throw new MailError('limitReached', 'the mailbox is out of UIDs');
   let { keywords } = mailbox.record;
   for (const { flags } of messages) keywords = resolveFlags(flags, keywords, true).keywords;
 }

@@ -2,8 +2,9 @@
 // its size, all or nothing (RFC 9051 6.4.7); a move may be several, each message is in one place at any time (RFC 6851 3.3).
 // Refuses: noSuchMailbox, mailboxNotSelectable, limitReached.
 
-import { MailError } from '../../mail/mail-error.ts';
+import { Slicer } from '../../base/slicer.ts';
 import type { MailboxId, ModSeq } from '../../mail/ids.ts';
+import { MailError } from '../../mail/mail-error.ts';
 import type { Draft } from '../draft.ts';
 import { type DraftMailbox, uidMax } from '../draft-mailbox.ts';
 import { FlagTranslation } from '../keyword-table.ts';
@@ -11,12 +12,14 @@ import { normalTarget } from '../mailbox-name.ts';
 import type { MessageRow } from '../message-row.ts';
 import { decodeRuns, encodeRuns, type OperationResult } from '../operation-record.ts';
 import type { Copied, CopyOptions } from '../port.ts';
-import { Slicer } from '../../base/slicer.ts';
+import { stagedCopy } from '../staged-copy.ts';
 import type { Mutation } from './mutation.ts';
 import { mailboxOf } from './store-flags.ts';
 
-export function copyMutation(options: CopyOptions): Mutation<Copied> {
+/** `staged`: write ahead of the commit, for a copy too large for one batch. */
+export function copyMutation(options: CopyOptions, staged = false): Mutation<Copied> {
   return {
+    exclusive: staged,
     name: options.move ? 'move' : 'copy',
     operation: options.operation,
     bytes: options.uids.length * 400,
@@ -30,7 +33,9 @@ export function copyMutation(options: CopyOptions): Mutation<Copied> {
         const row = source.row(uid);
         if (row !== undefined) rows.push(row);
       }
-      if (target.record.uidNext + rows.length > uidMax) throw new MailError('limitReached', 'the mailbox is out of UIDs');
+      if (target.record.uidNext + rows.length > uidMax)
+        throw new MailError('limitReached', 'the mailbox is out of UIDs');
+      if (staged) return stagedCopy(draft, { source, target, rows });
       await draft.loadEmails(rows.map((row) => row.emailId));
       return applyCopy(draft, { source, target, rows, move: options.move });
     },
@@ -54,11 +59,12 @@ export function copyMutation(options: CopyOptions): Mutation<Copied> {
 function targetOf(draft: Draft, options: CopyOptions): DraftMailbox {
   const target = draft.find(normalTarget(options.to));
   if (target === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
-  if (!target.record.selectable) throw new MailError('mailboxNotSelectable', 'the mailbox is only a place for others');
+  if (!target.record.selectable)
+    throw new MailError('mailboxNotSelectable', 'the mailbox is only a place for others');
   return target;
 }
 
-interface CopyWork {
+export interface CopyWork {
   readonly source: DraftMailbox;
   readonly target: DraftMailbox;
   readonly rows: readonly MessageRow[];

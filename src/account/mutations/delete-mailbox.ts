@@ -4,15 +4,17 @@
 // Refuses: noSuchMailbox, permissionDenied (INBOX), conflict (a mere place that has mailboxes in it).
 
 import { MailError } from '../../mail/mail-error.ts';
-import type { AccountPort } from '../port.ts';
 import { isInferior, normalName } from '../mailbox-name.ts';
+import type { MessageRow } from '../message-row.ts';
+import type { AccountPort } from '../port.ts';
 import { expungeRows } from './expunge.ts';
 import { addMailbox } from './mailboxes.ts';
 import { internalMutation, type Mutation } from './mutation.ts';
-import type { MessageRow } from '../message-row.ts';
 
 /** Resolves with the id of what has to be removed. */
-export function deleteMailboxMutation(options: Parameters<AccountPort['deleteMailbox']>[0]): Mutation<number> {
+export function deleteMailboxMutation(
+  options: Parameters<AccountPort['deleteMailbox']>[0],
+): Mutation<number> {
   return {
     name: 'deleteMailbox',
     operation: options.operation,

@@ -2,8 +2,8 @@
 // is renamed; a name gets a new UIDVALIDITY whenever a new mailbox takes it.
 // Refuses: mailboxExists, noSuchMailbox, invalidMailboxName, limitReached, permissionDenied.
 
-import { MailError } from '../../mail/mail-error.ts';
 import type { OperationId } from '../../mail/ids.ts';
+import { MailError } from '../../mail/mail-error.ts';
 import { mailboxInfo } from '../account-record.ts';
 import type { Draft } from '../draft.ts';
 import type { DraftMailbox } from '../draft-mailbox.ts';
@@ -56,11 +56,17 @@ function infoMutation(
 }
 
 function checkRoom(draft: Draft, added: number): void {
-  const count = draft.state.mailboxes.size + [...draft.mailboxes.values()].filter((mailbox) => !mailbox.state).length;
-  if (count + added > draft.context.limits.mailboxesMax) throw new MailError('limitReached', 'too many mailboxes');
+  const count =
+    draft.state.mailboxes.size + [...draft.mailboxes.values()].filter((mailbox) => !mailbox.state).length;
+  if (count + added > draft.context.limits.mailboxesMax)
+    throw new MailError('limitReached', 'too many mailboxes');
 }
 
-export function createMailboxMutation({ operation, name, role }: CreateMailboxOptions): Mutation<MailboxInfo> {
+export function createMailboxMutation({
+  operation,
+  name,
+  role,
+}: CreateMailboxOptions): Mutation<MailboxInfo> {
   return infoMutation('createMailbox', operation, (draft) => {
     const normal = validName(name);
     const existing = draft.find({ name: normal });
@@ -89,8 +95,10 @@ export function renameMailboxMutation({ operation, from, to }: RenameMailboxOpti
     const after = validName(to);
     const mailbox = draft.find({ name: before });
     if (mailbox === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
-    if (draft.find({ name: after }) !== undefined) throw new MailError('mailboxExists', 'the new name is taken');
-    if (isInferior(after, before)) throw new MailError('invalidMailboxName', 'a mailbox cannot move into itself');
+    if (draft.find({ name: after }) !== undefined)
+      throw new MailError('mailboxExists', 'the new name is taken');
+    if (isInferior(after, before))
+      throw new MailError('invalidMailboxName', 'a mailbox cannot move into itself');
     const inferiors = [...draft.records()].filter((record) => isInferior(record.name, before));
     for (const { name } of inferiors) checkRenamed(draft, after + name.slice(before.length), before);
     const missing = superiorsOf(after).filter((superior) => draft.find({ name: superior }) === undefined);

@@ -16,6 +16,8 @@ export interface Mutation<T> {
   readonly threadHashes?: readonly number[];
   /** Blobs it links: made durable before, and again when a commit finds one collected. */
   readonly blobs?: readonly { readonly digest: Uint8Array; readonly bytes: Uint8Array }[];
+  /** Decided and committed with nothing beside it: it writes ahead of its commit (staged-copy.ts). */
+  readonly exclusive?: boolean;
   decide(draft: Draft): T | Promise<T>;
   /** What is stored of the result. */
   result(value: T): OperationResult;

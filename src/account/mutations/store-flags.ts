@@ -35,7 +35,10 @@ export function storeFlagsMutation(options: StoreFlagsOptions): Mutation<StoredF
       await draft.loadTable(mailbox);
       const modified = decodeRuns(result[0] as readonly number[]);
       const left = new Set(modified);
-      const { rows, missing } = rowsOf(mailbox, options.uids.filter((uid) => !left.has(uid)));
+      const { rows, missing } = rowsOf(
+        mailbox,
+        options.uids.filter((uid) => !left.has(uid)),
+      );
       return storedFlags(mailbox, rows, modified, missing);
     },
   };
@@ -50,7 +53,10 @@ function rowsOf(mailbox: DraftMailbox, uids: Uint32Array): { rows: MessageRow[];
     const row = mailbox.row(uid, guess);
     if (row === undefined) missing.push(uid);
     else rows.push(row);
-    guess = table !== undefined && table.columns.uids[guess] === uid ? guess + 1 : (table?.lowerBound(uid) ?? 0) + 1;
+    guess =
+      table !== undefined && table.columns.uids[guess] === uid
+        ? guess + 1
+        : (table?.lowerBound(uid) ?? 0) + 1;
   }
   return { rows, missing };
 }
@@ -82,7 +88,8 @@ function applyFlags(draft: Draft, mailbox: DraftMailbox, options: StoreFlagsOpti
       modified.push(row.uid);
       continue;
     }
-    const flagsLow = (mode === 'add' ? row.flagsLow | low : mode === 'remove' ? row.flagsLow & ~low : low) >>> 0;
+    const flagsLow =
+      (mode === 'add' ? row.flagsLow | low : mode === 'remove' ? row.flagsLow & ~low : low) >>> 0;
     const flagsHigh =
       (mode === 'add' ? row.flagsHigh | high : mode === 'remove' ? row.flagsHigh & ~high : high) >>> 0;
     if (flagsLow === row.flagsLow && flagsHigh === row.flagsHigh) {

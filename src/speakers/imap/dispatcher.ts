@@ -8,7 +8,7 @@ import { errorResponse } from './mail-error-responses.ts';
 import { bad, type Reply } from './reply.ts';
 import type { ImapSession } from './session.ts';
 import { hasUpdates, tellUpdates } from './updates.ts';
-import { isMailError } from '../../mail/mail-error.ts';
+import { Fault } from '../../base/fault.ts';
 
 export async function dispatch(session: ImapSession, command: Command): Promise<Reply> {
   const entry = commandTable[command.name] as CommandEntry<CommandName>;
@@ -38,7 +38,7 @@ async function answer(
   } catch (error) {
     const response = errorResponse(error);
     if (response === undefined) throw error;
-    if (!isMailError(error)) session.connection.log.error({ error, command: command.name }, 'command failed');
+    if (error instanceof Fault) session.connection.log.error({ error, command: command.name }, 'command failed');
     return response;
   }
 }

@@ -2,9 +2,9 @@
 // RFC 9051 7.1). A new kind does not compile until it has an answer here. Texts are ours, never the error's own:
 // that one goes to the log.
 
-import { AssertionFailure } from '../../base/assert.ts';
 import { Fault } from '../../base/fault.ts';
 import { MailError, type MailErrorKind } from '../../mail/mail-error.ts';
+import { ImapSyntaxError } from '../../wire/imap/imap-syntax-error.ts';
 
 /** The tagged answer: `status code text`, without the tag. */
 export interface ErrorResponse {
@@ -42,20 +42,14 @@ const responses: Readonly<Record<MailErrorKind, ErrorResponse>> = {
 /** Undefined for what is no failure of a command but ends the session (a closed connection, a bug). */
 export function errorResponse(error: unknown): ErrorResponse | undefined {
   if (error instanceof MailError) return responses[error.kind];
+  // Message numbers that only the session can judge.
+  if (error instanceof ImapSyntaxError) {
+    return { status: error.status, code: error.code, text: error.message };
+  }
   if (error instanceof Fault) {
     return error.temporary
       ? no('UNAVAILABLE', 'Temporary failure, try again later')
       : no('SERVERBUG', 'Internal failure');
   }
   return undefined;
-}
-
-/** A bug in a speaker ends its session (STYLE 8), with this. */
-export function isBug(error: unknown): boolean {
-  return (
-    error instanceof AssertionFailure ||
-    error instanceof TypeError ||
-    error instanceof RangeError ||
-    error instanceof ReferenceError
-  );
 }

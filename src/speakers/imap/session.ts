@@ -3,9 +3,10 @@
 // Invariants: `account` is set in every state but notAuthenticated; `view` exactly in the state selected; nothing but the
 // dispatcher and IDLE writes to the connection between commands. When a session ends, `release` gives back its watch.
 
+import type { AccountPort, AccountPorts } from '../../account/port.ts';
+import type { ByteBudget } from '../../base/byte-budget.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
-import type { AccountPort, AccountPorts } from '../../account/port.ts';
 import type { AuthenticationContext, Authenticator, Principal } from '../../directory/directory.ts';
 import type { OperationId } from '../../mail/ids.ts';
 import type { Connection } from '../kit/connection.ts';
@@ -21,6 +22,10 @@ export interface ImapEnvironment {
   readonly accounts: AccountPorts;
   readonly watches: AccountWatches;
   readonly limits: ImapLimits;
+  /** Messages of APPEND in memory, of all sessions together. */
+  readonly messageBytes: ByteBudget;
+  /** Counts a finished command and its time. */
+  observeCommand(name: string, status: string, durationMs: number): void;
   readonly clock: Clock;
   readonly random: Random;
   /** Names this server in its greeting. */

@@ -53,6 +53,8 @@ export interface Connection {
   takeLine(bytesMax: number): Buffer | undefined;
   /** Up to `bytesMax` buffered bytes, undefined when nothing is buffered. A view that stays valid. */
   takeBytes(bytesMax: number): Buffer | undefined;
+  /** Gives back the end of what the last takeBytes returned: the next take sees it first. */
+  putBack(bytes: Buffer): void;
   /** Bytes buffered now: a STARTTLS with something behind it is refused (RFC 3207, CVE-2011-0411). */
   readonly bufferedBytes: number;
   /**

@@ -55,6 +55,17 @@ export class InputBuffer {
     return this.#take(Math.min(bytesMax, this.#chunks[0]!.length - this.#offset));
   }
 
+  putBack(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    const chunks = this.#chunks ?? [];
+    if (this.#offset > 0) chunks[0] = chunks[0]!.subarray(this.#offset);
+    chunks.unshift(bytes);
+    this.#chunks = chunks;
+    this.#offset = 0;
+    this.#scanned = 0;
+    this.#length += bytes.length;
+  }
+
   clear(): void {
     this.#chunks = undefined;
     this.#offset = 0;

@@ -100,7 +100,7 @@ class SocketListener implements Listener {
     this.#options = options;
     this.#limits = options.limits;
     this.#trustedProxies = new AddressRanges(options.proxyProtocolFrom ?? []);
-    this.#tracePrefix = (options.random ?? systemRandom).identifier(6);
+    this.#tracePrefix = (options.random ?? systemRandom).identifier(8);
     setMaxListeners(0, this.#closing.signal);
     this.#environment = {
       ticker: options.ticker ?? new DeadlineTicker(options.clock),

@@ -149,6 +149,11 @@ export class SocketConnection implements Connection {
     return bytes;
   }
 
+  putBack(bytes: Buffer): void {
+    this.#input.putBack(bytes);
+    this.#arrived = true;
+  }
+
   fill(idleTimeoutMs: number, midCommand = false): Promise<boolean> {
     if (this.#fillWaiter !== undefined) return this.#fillWaiter.promise;
     if (this.#arrived) {

@@ -67,7 +67,8 @@ export class ArgumentCursor {
   run(classBit: number): string {
     const start = this.at;
     let index = start;
-    while (index < this.text.length && (characterClasses[this.text.charCodeAt(index)]! & classBit) !== 0) index++;
+    while (index < this.text.length && (characterClasses[this.text.charCodeAt(index)]! & classBit) !== 0)
+      index++;
     this.at = index;
     return this.text.slice(start, index);
   }
@@ -85,7 +86,8 @@ export class ArgumentCursor {
   takeWord(word: string): boolean {
     const end = this.at + 1 + word.length;
     if (this.peek() !== 0x20 || this.text.slice(this.at + 1, end).toUpperCase() !== word) return false;
-    if (end < this.text.length && (characterClasses[this.text.charCodeAt(end)]! & atomCharacter) !== 0) return false;
+    if (end < this.text.length && (characterClasses[this.text.charCodeAt(end)]! & atomCharacter) !== 0)
+      return false;
     this.at = end;
     return true;
   }
@@ -142,7 +144,7 @@ export class ArgumentCursor {
   stringOctets(what = 'string'): string {
     if (this.peek() === 0x22) return this.#quoted();
     if (!this.atLiteral()) this.fail(what);
-    const octets = octetsOf(this.literal()).latin1Slice();
+    const octets = octetsOf(this.literal()).toString('latin1');
     if (octets.includes('\0')) throw new ImapSyntaxError(`NUL is not allowed in ${what}`);
     return octets;
   }
@@ -188,7 +190,8 @@ export class ArgumentCursor {
     const start = ++this.at;
     let index = start;
     const text = this.text;
-    while (index < text.length && (characterClasses[text.charCodeAt(index)]! & quotedCharacter) !== 0) index++;
+    while (index < text.length && (characterClasses[text.charCodeAt(index)]! & quotedCharacter) !== 0)
+      index++;
     if (text.charCodeAt(index) === 0x22) {
       this.at = index + 1;
       return text.slice(start, index);
@@ -231,8 +234,7 @@ export function decodeUtf8(octets: string, what: string): string {
     if (octets.charCodeAt(index) < 0x80) continue;
     const bytes = Buffer.from(octets, 'latin1');
     if (!isUtf8(bytes)) throw new ImapSyntaxError(`${what} is not valid UTF-8`);
-    return bytes.utf8Slice();
+    return bytes.toString('utf8');
   }
   return octets;
 }
-

@@ -30,7 +30,8 @@ export const characterClasses: Uint8Array = (() => {
     }
     if (isAtom || ']%*'.includes(character)) bits |= listCharacter;
     if ('0123456789:,*$'.includes(character)) bits |= sequenceCharacter;
-    if (octet !== 0 && octet !== 0x0d && octet !== 0x0a && !'"\\'.includes(character)) bits |= quotedCharacter;
+    if (octet !== 0 && octet !== 0x0d && octet !== 0x0a && !'"\\'.includes(character))
+      bits |= quotedCharacter;
     if (/[A-Za-z0-9.]/.test(character)) bits |= itemCharacter;
     classes[octet] = bits;
   }

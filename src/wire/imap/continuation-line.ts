@@ -19,5 +19,5 @@ export function lineText(line: Buffer): string {
   let end = line.length;
   if (end > 0 && line[end - 1] === 0x0a) end--;
   if (end > 0 && line[end - 1] === 0x0d) end--;
-  return line.latin1Slice(0, end);
+  return line.toString('latin1', 0, end);
 }

@@ -21,19 +21,21 @@ export function formatNstring(octets: string | undefined): string {
 
 /** astring: an atom where that says the same. NIL is quoted lest it be read as none. */
 export function formatAstring(octets: string): string {
-  if (octets.length <= 255 && isAll(octets, astringCharacter) && octets.toUpperCase() !== 'NIL') return octets;
+  if (octets.length <= 255 && isAll(octets, astringCharacter) && octets.toUpperCase() !== 'NIL')
+    return octets;
   return quoteOctets(octets, false);
 }
 
 /** Text (Unicode) as a string of UTF-8 octets; `utf8`: the client reads UTF-8 in quoted strings. */
 export function formatText(text: string, utf8: boolean): string {
-  return quoteOctets(Buffer.from(text, 'utf8').latin1Slice(), utf8);
+  return quoteOctets(Buffer.from(text, 'utf8').toString('latin1'), utf8);
 }
 
 /** A mailbox name as an astring: modified UTF-7, or UTF-8 once enabled. */
 export function formatMailboxName(name: string, utf8: boolean): string {
   const octets = encodeMailboxName(name, utf8);
-  if (octets.length <= 255 && isAll(octets, astringCharacter) && octets.toUpperCase() !== 'NIL') return octets;
+  if (octets.length <= 255 && isAll(octets, astringCharacter) && octets.toUpperCase() !== 'NIL')
+    return octets;
   return quoteOctets(octets, utf8);
 }
 

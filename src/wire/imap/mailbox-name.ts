@@ -14,12 +14,12 @@ export function decodeMailboxName(octets: string, utf8: boolean): string | undef
   if (plain) return octets;
   if (!utf8) return decodeModifiedUtf7(octets);
   const bytes = Buffer.from(octets, 'latin1');
-  return isUtf8(bytes) ? bytes.utf8Slice() : undefined;
+  return isUtf8(bytes) ? bytes.toString('utf8') : undefined;
 }
 
 /** The name to latin1 octets for the wire, not yet quoted: see formatMailboxName in format-string.ts. */
 export function encodeMailboxName(name: string, utf8: boolean): string {
-  if (utf8) return Buffer.from(name, 'utf8').latin1Slice();
+  if (utf8) return Buffer.from(name, 'utf8').toString('latin1');
   let encoded = '';
   let start = 0;
   while (start < name.length) {

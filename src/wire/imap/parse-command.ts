@@ -8,9 +8,21 @@ import { ImapSyntaxError } from './imap-syntax-error.ts';
 import { parseAppend } from './parse-append.ts';
 import { parseFetch } from './parse-fetch.ts';
 import { parseList, parseLsub } from './parse-list.ts';
-import { mailboxParser, parseCreate, parseRename, parseStatus, selectParser } from './parse-mailbox-arguments.ts';
+import {
+  mailboxParser,
+  parseCreate,
+  parseRename,
+  parseStatus,
+  selectParser,
+} from './parse-mailbox-arguments.ts';
 import { parseSearch } from './parse-search.ts';
-import { parseAuthenticate, parseEnable, parseId, parseLogin, plainParser } from './parse-session-arguments.ts';
+import {
+  parseAuthenticate,
+  parseEnable,
+  parseId,
+  parseLogin,
+  plainParser,
+} from './parse-session-arguments.ts';
 import { copyParser, parseExpunge, parseStore } from './parse-store.ts';
 import type { RawCommand } from './raw-command.ts';
 

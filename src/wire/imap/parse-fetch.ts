@@ -32,6 +32,7 @@ const simpleItems: ReadonlyMap<string, readonly FetchItem[]> = new Map<string, r
   ['FLAGS', [flags]],
   ['INTERNALDATE', [internalDate]],
   ['RFC822.SIZE', [size]],
+  ['BODY', [body]],
   ['BODYSTRUCTURE', [{ type: 'bodyStructure', label: 'BODYSTRUCTURE' }]],
   ['UID', [uidItem]],
   ['MODSEQ', [modSeq]],
@@ -41,8 +42,14 @@ const simpleItems: ReadonlyMap<string, readonly FetchItem[]> = new Map<string, r
   ['PREVIEW', [{ type: 'preview', label: 'PREVIEW' }]],
   // RFC 3501 6.4.5: equivalent to BODY[], BODY.PEEK[HEADER] and BODY[TEXT] but for the name in the answer.
   ['RFC822', [{ type: 'section', peek: false, section: whole, partial: undefined, label: 'RFC822' }]],
-  ['RFC822.HEADER', [{ type: 'section', peek: true, section: header, partial: undefined, label: 'RFC822.HEADER' }]],
-  ['RFC822.TEXT', [{ type: 'section', peek: false, section: text, partial: undefined, label: 'RFC822.TEXT' }]],
+  [
+    'RFC822.HEADER',
+    [{ type: 'section', peek: true, section: header, partial: undefined, label: 'RFC822.HEADER' }],
+  ],
+  [
+    'RFC822.TEXT',
+    [{ type: 'section', peek: false, section: text, partial: undefined, label: 'RFC822.TEXT' }],
+  ],
 ]);
 
 /** FETCH SP sequence-set SP (macro / item / "(" items ")") [SP "(" modifiers ")"]. */
@@ -94,13 +101,17 @@ function addItem(items: FetchItem[], item: FetchItem): void {
 
 function parseItem(cursor: ArgumentCursor, items: FetchItem[]): void {
   const name = cursor.run(itemCharacter).toUpperCase();
-  if (cursor.peek() === 0x5b) return addItem(items, parseSectionItem(cursor, name));
-  if (name === 'BODY') return addItem(items, body);
+  if (cursor.peek() === 0x5b) {
+    addItem(items, parseSectionItem(cursor, name));
+    return;
+  }
   const simple = simpleItems.get(name);
-  if (simple === undefined) throw new ImapSyntaxError(name === '' ? 'FETCH item expected' : 'unknown FETCH item');
+  if (simple === undefined)
+    throw new ImapSyntaxError(name === '' ? 'FETCH item expected' : 'unknown FETCH item');
   for (const item of simple) addItem(items, item);
   // RFC 8970: PREVIEW (LAZY) allows NIL for what is not at hand; ours always is.
-  if (name === 'PREVIEW' && cursor.text.slice(cursor.at, cursor.at + 7).toUpperCase() === ' (LAZY)') cursor.at += 7;
+  if (name === 'PREVIEW' && cursor.text.slice(cursor.at, cursor.at + 7).toUpperCase() === ' (LAZY)')
+    cursor.at += 7;
 }
 
 function parseSectionItem(cursor: ArgumentCursor, name: string): FetchItem {
@@ -109,7 +120,13 @@ function parseSectionItem(cursor: ArgumentCursor, name: string): FetchItem {
     case 'BODY.PEEK': {
       const { section, label } = parseSection(cursor);
       const partial = parsePartial(cursor);
-      return { type: 'section', peek: name !== 'BODY', section, partial, label: `BODY[${label}]${origin(partial)}` };
+      return {
+        type: 'section',
+        peek: name !== 'BODY',
+        section,
+        partial,
+        label: `BODY[${label}]${origin(partial)}`,
+      };
     }
     case 'BINARY':
     case 'BINARY.PEEK': {
@@ -160,7 +177,8 @@ function parseSection(cursor: ArgumentCursor): { section: BodySection; label: st
     part.push(parsePartNumber(cursor, part.length));
     more = cursor.take('.');
   }
-  if (!more && cursor.take(']')) return { section: { part, text: 'whole', fields: [] }, label: part.join('.') };
+  if (!more && cursor.take(']'))
+    return { section: { part, text: 'whole', fields: [] }, label: part.join('.') };
   if (!more) cursor.fail("']'");
   const name = cursor.run(itemCharacter).toUpperCase();
   const label = [...part, name].join('.');

@@ -53,7 +53,10 @@ function parseReturn(cursor: ArgumentCursor): SearchReturn {
 /** Strings are read as UTF-8 always, of which US-ASCII is a part. */
 function checkCharset(charset: string): void {
   if (/^(utf-?8|us-ascii|ascii)$/i.test(charset)) return;
-  throw new ImapSyntaxError('charset is not supported', { status: 'NO', code: 'BADCHARSET (UTF-8 US-ASCII)' });
+  throw new ImapSyntaxError('charset is not supported', {
+    status: 'NO',
+    code: 'BADCHARSET (UTF-8 US-ASCII)',
+  });
 }
 
 /** search-key *(SP search-key): one key, or the conjunction of several. */

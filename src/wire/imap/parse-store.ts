@@ -12,7 +12,8 @@ export function parseStore(cursor: ArgumentCursor, tag: string, uid: boolean): S
   cursor.expect(' ');
   let unchangedSince: number | undefined;
   if (cursor.take('(')) {
-    if (cursor.word('UNCHANGEDSINCE') !== 'UNCHANGEDSINCE') throw new ImapSyntaxError('unknown STORE modifier');
+    if (cursor.word('UNCHANGEDSINCE') !== 'UNCHANGEDSINCE')
+      throw new ImapSyntaxError('unknown STORE modifier');
     cursor.expect(' ');
     unchangedSince = cursor.modSequence();
     cursor.expect(')');

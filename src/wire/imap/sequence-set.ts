@@ -125,7 +125,10 @@ export function uidIndexes(set: SequenceSet, uids: Uint32Array): Uint32Array {
   let from = 0;
   for (let index = 0; index < pairs.length; index += 2) {
     const low = lowerBound(uids, pairs[index]!, from);
-    from = pairs[index] === pairs[index + 1] ? low + Number(uids[low] === pairs[index]) : lowerBound(uids, pairs[index + 1]! + 1, low);
+    from =
+      pairs[index] === pairs[index + 1]
+        ? low + Number(uids[low] === pairs[index])
+        : lowerBound(uids, pairs[index + 1]! + 1, low);
     pairs[index] = low;
     pairs[index + 1] = from;
   }

@@ -2,6 +2,7 @@
 // `stale` and calls `wake`; tells run one after another, and what happens meanwhile makes one more. Waiting costs
 // one closure and one promise.
 
+import { isDone } from '../../../wire/imap/continuation-line.ts';
 import { ConnectionClosed } from '../../kit/connection.ts';
 import { bad, ok, type Reply } from '../reply.ts';
 import type { ImapSession } from '../session.ts';
@@ -29,7 +30,7 @@ export async function idle(session: ImapSession): Promise<Reply> {
       session.wake();
     }
     const line = await waitForLine(session);
-    return /^done\r?\n$/i.test(line.latin1Slice()) ? done : notDone;
+    return isDone(line) ? done : notDone;
   } finally {
     session.wake = undefined;
     await telling;

@@ -1,0 +1,219 @@
+// The accounts this node hosts: finds or opens them, makes and removes their storage, and keeps what is in memory
+// under its limit by unloading the least recently used ones.
+//
+// Invariant: one LocalAccount an account and process as long as anybody refers to it. The map holds weak references,
+// so that a session without watchers keeps its account alive, and millions of accounts once used cost nothing;
+// those that are loaded, watched or locked are held strongly.
+// Failures: MailError noSuchAccount; after close, `unavailable`.
+
+import type { Clock, Timer } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { AccountId, Epoch, ShardId } from '../mail/ids.ts';
+import { MailError } from '../mail/mail-error.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import type { Engine } from '../storage/engine.ts';
+import { fenceFor } from '../storage/fence.ts';
+import { type AccountLimits, accountLimitsDefault } from './account-limits.ts';
+import { loadAccount } from './account-state.ts';
+import { createAccount, type NewAccountQuota, removeAccount } from './account-storage.ts';
+import { LocalAccount } from './local-account.ts';
+import type { AccountPort, AccountPorts } from './port.ts';
+import { shardOf } from './shard.ts';
+
+/** Who may write: the epochs of the shards this node holds. Refuses with `unavailable` for others. */
+export interface ShardLeases {
+  epochOf(shard: ShardId): Epoch;
+}
+
+export interface AccountHostsOptions {
+  readonly engine: Engine;
+  readonly blobs: BlobStore;
+  readonly shards: ShardLeases;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly limits?: Partial<AccountLimits>;
+}
+
+export interface AccountHostsStatistics {
+  readonly loaded: number;
+  readonly memoryBytes: number;
+}
+
+export interface AccountHosts extends AccountPorts, AsyncDisposable {
+  /** Makes the account with INBOX and the mailboxes of the usual roles. Refuses with conflict when it is there. */
+  create(accountId: AccountId, quota?: NewAccountQuota): Promise<void>;
+  /** Removes all of it; its sessions end. Refuses with noSuchAccount. */
+  remove(accountId: AccountId): Promise<void>;
+  /** Ends all sessions of an account, which was disabled or got a new password. */
+  endSessions(accountId: AccountId): void;
+  /** The host itself, for store check and tests. Refuses with noSuchAccount. */
+  host(accountId: AccountId): Promise<LocalAccount>;
+  statistics(): AccountHostsStatistics;
+  /** Refuses new work, waits for what is under way. */
+  close(): Promise<void>;
+}
+
+/** How often idle accounts are looked for. */
+const sweepMs = 30_000;
+/** After so many uses the memory limit is looked at. */
+const usesPerCheck = 256;
+
+export function openAccountHosts(options: AccountHostsOptions): AccountHosts {
+  return new LocalAccountHosts(options);
+}
+
+class LocalAccountHosts implements AccountHosts {
+  readonly #options: AccountHostsOptions;
+  readonly #limits: AccountLimits;
+  readonly #accounts = new Map<AccountId, WeakRef<LocalAccount>>();
+  /** Loaded, watched or locked, in no order. */
+  readonly #held = new Set<LocalAccount>();
+  readonly #finalized: FinalizationRegistry<AccountId>;
+  readonly #removing = new Set<AccountId>();
+  #sweep: Timer;
+  #uses = 0;
+  #closed = false;
+
+  constructor(options: AccountHostsOptions) {
+    this.#options = options;
+    this.#limits = Object.freeze({ ...accountLimitsDefault, ...options.limits });
+    this.#finalized = new FinalizationRegistry((accountId) => {
+      if (this.#accounts.get(accountId)?.deref() === undefined) this.#accounts.delete(accountId);
+    });
+    this.#sweep = options.clock.after(sweepMs, () => this.#sweepIdle());
+  }
+
+  async open(accountId: AccountId): Promise<AccountPort> {
+    return this.host(accountId);
+  }
+
+  async host(accountId: AccountId): Promise<LocalAccount> {
+    if (this.#closed) throw new MailError('unavailable', 'the server is stopping');
+    if (this.#removing.has(accountId)) throw new MailError('noSuchAccount', `no account ${accountId}`);
+    const account = this.#accounts.get(accountId)?.deref() ?? this.#add(accountId);
+    if (account.writer.state === undefined) {
+      try {
+        await account.writer.open();
+      } catch (error) {
+        this.#held.delete(account);
+        throw error;
+      }
+    }
+    return account;
+  }
+
+  async create(accountId: AccountId, quota?: NewAccountQuota): Promise<void> {
+    await createAccount(accountId, { ...this.#storageOptions(accountId), quota: quota ?? {} });
+  }
+
+  async remove(accountId: AccountId): Promise<void> {
+    const account = await this.host(accountId);
+    this.#removing.add(accountId);
+    try {
+      await account.writer.close(new MailError('noSuchAccount', 'the account was removed'));
+      account.end();
+      await removeAccount(accountId, this.#storageOptions(accountId));
+    } finally {
+      this.#removing.delete(accountId);
+    }
+  }
+
+  endSessions(accountId: AccountId): void {
+    this.#accounts.get(accountId)?.deref()?.endSessions();
+  }
+
+  statistics(): AccountHostsStatistics {
+    let loaded = 0;
+    let memoryBytes = 0;
+    for (const { writer } of this.#held) {
+      if (writer.state === undefined) continue;
+      loaded++;
+      memoryBytes += writer.state.bytes;
+    }
+    return { loaded, memoryBytes };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#sweep.cancel();
+    const stopping = new MailError('unavailable', 'the server is stopping');
+    const accounts = [...this.#held];
+    await Promise.all(accounts.map((account) => account.writer.close(stopping)));
+    await Promise.all(accounts.map((account) => account.settled()));
+    this.#held.clear();
+    this.#accounts.clear();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #storageOptions(accountId: AccountId) {
+    const { engine, blobs, clock } = this.#options;
+    return { engine, blobs, clock, fence: this.#fence(accountId), limits: this.#limits };
+  }
+
+  #fence(accountId: AccountId) {
+    const shard = shardOf(accountId);
+    return fenceFor(shard, this.#options.shards.epochOf(shard));
+  }
+
+  #add(accountId: AccountId): LocalAccount {
+    const { engine, blobs, clock, log } = this.#options;
+    const account: LocalAccount = new LocalAccount({
+      accountId,
+      engine,
+      blobs,
+      clock,
+      log,
+      limits: this.#limits,
+      fence: () => this.#fence(accountId),
+      load: () => loadAccount(accountId, { engine, clock, limits: this.#limits }),
+      used: (used) => this.#used(used),
+      ended: (ended) => this.#ended(ended),
+    });
+    this.#accounts.set(accountId, new WeakRef(account));
+    this.#finalized.register(account, accountId);
+    this.#used(account);
+    return account;
+  }
+
+  #used(account: LocalAccount): void {
+    account.usedAt = this.#options.clock.monotonic();
+    this.#held.add(account);
+    if (++this.#uses % usesPerCheck === 0) this.#shrink();
+  }
+
+  #ended(account: LocalAccount): void {
+    this.#held.delete(account);
+    if (this.#accounts.get(account.accountId)?.deref() === account) this.#accounts.delete(account.accountId);
+  }
+
+  /** Unloads the least recently used accounts until the rest is well below the limit. */
+  #shrink(): void {
+    let { memoryBytes } = this.statistics();
+    if (memoryBytes <= this.#limits.memoryBytesMax) return;
+    const oldestFirst = [...this.#held].sort((a, b) => a.usedAt - b.usedAt);
+    for (const account of oldestFirst) {
+      if (memoryBytes <= this.#limits.memoryBytesMax * 0.9) return;
+      const bytes = account.writer.state?.bytes ?? 0;
+      if (this.#unload(account)) memoryBytes -= bytes;
+    }
+  }
+
+  #unload(account: LocalAccount): boolean {
+    if (account.writer.busy) return false;
+    account.writer.unload();
+    if (!account.watched && !account.maildropLocked) this.#held.delete(account);
+    return true;
+  }
+
+  #sweepIdle(): void {
+    if (this.#closed) return;
+    const before = this.#options.clock.monotonic() - this.#limits.idleUnloadMs;
+    for (const account of this.#held) if (account.usedAt < before) this.#unload(account);
+    this.#shrink();
+    this.#sweep = this.#options.clock.after(sweepMs, () => this.#sweepIdle());
+  }
+}

@@ -1,0 +1,285 @@
+// The only writer of one account. Mutations queue; while a commit is under way more of them queue up; then all that
+// wait are decided one after the other on a draft, committed as one batch under the shard's fence, and only when the
+// engine said `committed` does memory change, are callers answered and watchers told (STYLE 9).
+//
+// Invariants: at most one commit of an account is under way; state in memory equals the engine's, or is dropped.
+// Failures: a refusal concerns its mutation alone; storageFull fails the group and nothing else; a Fault leaves the
+// outcome unknown, so the state is thrown away and read again; `fenced` closes the account for good.
+
+import { assert } from '../base/assert.ts';
+import { Fault } from '../base/fault.ts';
+import type { Logger } from '../base/log.ts';
+import { isMailError, MailError } from '../mail/mail-error.ts';
+import type { Batch, CommitResult, Engine, Fence } from '../storage/engine.ts';
+import { groupBytesMax, groupMutationsMax } from './account-limits.ts';
+import type { AccountState } from './account-state.ts';
+import { Draft, type DraftContext } from './draft.ts';
+import { applyDraft, draftBatch } from './draft-batch.ts';
+import type { Mutation } from './mutations/mutation.ts';
+import { decodeOperation, type OperationRecord } from './operation-record.ts';
+import { removeStaged } from './staged-copy.ts';
+
+/** A commit that meets a blob being collected is decided again; thrice means that something is broken. */
+const attemptsMax = 3;
+
+export interface WriterOptions extends DraftContext {
+  readonly engine: Engine;
+  readonly log: Logger;
+  /** Of the account's shard, now. */
+  fence(): Fence | undefined;
+  load(): Promise<AccountState>;
+  /** After a commit. */
+  committed(draft: Draft): void;
+  /** The state was thrown away after a commit of unknown outcome. */
+  lost(state: AccountState): void;
+  /** Another owner has the shard. */
+  fenced(): void;
+}
+
+interface Pending {
+  // The queue is of mixed types; submit keeps a mutation and its promise together.
+  readonly mutation: Mutation<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+type Decided = { readonly pending: Pending } & (
+  | { readonly refused: false; readonly value: unknown }
+  | { readonly refused: true; readonly error: unknown }
+);
+
+export class AccountWriter {
+  readonly #options: WriterOptions;
+  #queue: Pending[] = [];
+  #running: Promise<void> | undefined;
+  #state: AccountState | undefined;
+  #loading: Promise<AccountState> | undefined;
+  #closed: MailError | undefined;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+  }
+
+  /** The committed state, when it is in memory. */
+  get state(): AccountState | undefined {
+    return this.#state;
+  }
+
+  get busy(): boolean {
+    return this.#running !== undefined || this.#loading !== undefined || this.#queue.length > 0;
+  }
+
+  /** The committed state, read from the engine if need be. */
+  async open(): Promise<AccountState> {
+    if (this.#closed !== undefined) throw this.#closed;
+    if (this.#state !== undefined) return this.#state;
+    this.#loading ??= this.#load();
+    return this.#loading;
+  }
+
+  /** Resolves when the mutation is durable; rejects with its refusal, a Fault, or `unavailable` when closed. */
+  submit<T>(mutation: Mutation<T>): Promise<T> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    if (this.#queue.length >= this.#options.limits.queueMax) {
+      return Promise.reject(new MailError('limitReached', 'too many changes are waiting for this account'));
+    }
+    return new Promise<T>((resolve, reject) => {
+      const pending = { mutation, resolve, reject };
+      this.#queue.push(pending as unknown as Pending);
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Gives the memory back; only when not busy. */
+  unload(): void {
+    assert(!this.busy, 'a busy account is not unloaded');
+    this.#state = undefined;
+  }
+
+  /** Refuses everything from now on; what is under way ends first. */
+  async close(error: MailError): Promise<void> {
+    this.#closed ??= error;
+    await this.#running;
+    this.#state = undefined;
+  }
+
+  async #load(): Promise<AccountState> {
+    try {
+      this.#state = await this.#options.load();
+      return this.#state;
+    } finally {
+      this.#loading = undefined;
+    }
+  }
+
+  async #run(): Promise<void> {
+    // What arrives in the same turn of the event loop goes into the same group.
+    await undefined;
+    while (this.#queue.length > 0) {
+      const group = this.#takeGroup();
+      try {
+        await this.#perform(group);
+      } catch (error) {
+        for (const pending of group) pending.reject(error);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  #takeGroup(): Pending[] {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#queue.length && count < groupMutationsMax) {
+      if (this.#queue[count]!.mutation.exclusive === true) {
+        if (count === 0) count = 1;
+        break;
+      }
+      bytes += this.#queue[count]!.mutation.bytes;
+      if (count > 0 && bytes > groupBytesMax) break;
+      count++;
+    }
+    if (count === this.#queue.length) {
+      const all = this.#queue;
+      this.#queue = [];
+      return all;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  async #perform(group: readonly Pending[]): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const state = await this.open();
+      if (state.account.staged !== undefined) await this.#unstage(state);
+      const draft = new Draft(state, this.#context(state));
+      const decided = await this.#decide(group, draft);
+      const result = draft.version === 0 ? undefined : await this.#commit(draft);
+      if (result?.outcome === 'conflict') {
+        if (attempt === attemptsMax) throw new Fault('a blob vanished again and again', { temporary: true });
+        await this.#putBlobs(group);
+        continue;
+      }
+      if (result?.outcome === 'fenced') throw this.#fenced();
+      if (result !== undefined) applyDraft(draft);
+      for (const one of decided) {
+        if (one.refused) one.pending.reject(one.error);
+        else one.pending.resolve(one.value);
+      }
+      if (result !== undefined) this.#options.committed(draft);
+      return;
+    }
+  }
+
+  async #decide(group: readonly Pending[], draft: Draft): Promise<Decided[]> {
+    const hashes: number[] = [];
+    for (const { mutation } of group)
+      if (mutation.threadHashes !== undefined) hashes.push(...mutation.threadHashes);
+    if (hashes.length > 0) await draft.loadThreads([...new Set(hashes)]);
+    const decided: Decided[] = [];
+    for (const pending of group) {
+      const { version } = draft;
+      try {
+        const outcome = this.#apply(pending.mutation, draft);
+        const value = outcome instanceof Promise ? await outcome : outcome;
+        decided.push({ pending, refused: false, value });
+      } catch (error) {
+        // A mutation that fails half-way would leave a trace: the whole group fails, nothing is written.
+        if (draft.version !== version) throw error;
+        decided.push({ pending, refused: true, error });
+      }
+    }
+    return decided;
+  }
+
+  #apply(mutation: Mutation<unknown>, draft: Draft): unknown {
+    const { operation } = mutation;
+    if (operation === undefined) return mutation.decide(draft);
+    const inDraft = draft.appliedInDraft(operation);
+    if (inDraft !== undefined) return replay(mutation, inDraft, draft);
+    const slot = draft.state.operationSlots.get(operation);
+    if (slot !== undefined) return this.#replayStored(mutation, slot, draft);
+    const { version } = draft;
+    const value = mutation.decide(draft);
+    if (value instanceof Promise) return value.then((settled) => remember(mutation, settled, draft, version));
+    return remember(mutation, value, draft, version);
+  }
+
+  async #replayStored(mutation: Mutation<unknown>, slot: number, draft: Draft): Promise<unknown> {
+    const value = await this.#options.engine.get(draft.state.keys.operation(slot));
+    assert(value !== undefined, 'a remembered operation has a row');
+    return replay(mutation, decodeOperation(value), draft);
+  }
+
+  async #commit(draft: Draft): Promise<CommitResult> {
+    try {
+      return await this.#options.engine.commit(draftBatch(draft, this.#options.fence()));
+    } catch (error) {
+      // The contract: nothing of a batch without room is visible, now or later. Anything else: we do not know.
+      if (!isMailError(error, 'storageFull') || draft.staged) this.#lose(draft.state, error);
+      throw error;
+    }
+  }
+
+  #fenced(): MailError {
+    this.#closed = new MailError('unavailable', 'the account has moved');
+    this.#state = undefined;
+    this.#options.fenced();
+    return this.#closed;
+  }
+
+  #lose(state: AccountState, error: unknown): void {
+    this.#state = undefined;
+    this.#options.log.error(
+      { err: error, account: state.accountId },
+      'a commit failed, the account is read again',
+    );
+    this.#options.lost(state);
+  }
+
+  #context(state: AccountState): DraftContext {
+    const { engine, blobs, clock, limits } = this.#options;
+    return { engine, blobs, clock, limits, stage: (batch) => this.#stage(state, batch) };
+  }
+
+  async #stage(state: AccountState, batch: Batch): Promise<void> {
+    const fence = this.#options.fence();
+    let result: CommitResult;
+    try {
+      result = await this.#options.engine.commit(fence === undefined ? batch : { ...batch, fence });
+    } catch (error) {
+      // What was staged before stays until the account is read again and unstaged, even when only room was missing.
+      this.#lose(state, error);
+      throw error;
+    }
+    if (result.outcome === 'fenced') throw this.#fenced();
+    assert(result.outcome === 'committed', 'a stage has no conditions');
+  }
+
+  async #unstage(state: AccountState): Promise<void> {
+    await removeStaged(state, this.#context(state));
+  }
+
+  async #putBlobs(group: readonly Pending[]): Promise<void> {
+    for (const { mutation } of group) {
+      for (const { digest, bytes } of mutation.blobs ?? []) await this.#options.blobs.put(digest, bytes);
+    }
+  }
+}
+
+/** An operation that changed nothing is not worth a commit: done again it changes nothing again, or what is new. */
+function remember(mutation: Mutation<unknown>, value: unknown, draft: Draft, versionBefore: number): unknown {
+  if (draft.version !== versionBefore) {
+    draft.recordOperation({
+      operationId: mutation.operation!,
+      mutation: mutation.name,
+      result: mutation.result(value),
+    });
+  }
+  return value;
+}
+
+function replay(mutation: Mutation<unknown>, record: OperationRecord, draft: Draft): unknown {
+  if (record.mutation !== mutation.name) {
+    throw new MailError('invalidArgument', `this operation id was used for ${record.mutation}`);
+  }
+  return mutation.replay(record.result, draft);
+}

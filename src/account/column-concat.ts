@@ -1,0 +1,46 @@
+// Puts together what came in chunks, and cuts what goes in chunks.
+
+import type { MessageColumns } from './port.ts';
+
+/** At least one chunk, perhaps empty. Views of `uids`. */
+export function chunksOf(uids: Uint32Array, countMax: number): Uint32Array[] {
+  const chunks: Uint32Array[] = [];
+  for (let start = 0; start < uids.length || start === 0; start += countMax) {
+    chunks.push(uids.subarray(start, start + countMax));
+  }
+  return chunks;
+}
+
+export function concatUids(parts: readonly Uint32Array[]): Uint32Array {
+  if (parts.length === 1) return parts[0]!;
+  const all = new Uint32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let position = 0;
+  for (const part of parts) {
+    all.set(part, position);
+    position += part.length;
+  }
+  return all;
+}
+
+function concatDoubles(parts: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let position = 0;
+  for (const part of parts) {
+    all.set(part, position);
+    position += part.length;
+  }
+  return all;
+}
+
+export function concatColumns(parts: readonly MessageColumns[]): MessageColumns {
+  return {
+    uids: concatUids(parts.map((part) => part.uids)),
+    flagsLow: concatUids(parts.map((part) => part.flagsLow)),
+    flagsHigh: concatUids(parts.map((part) => part.flagsHigh)),
+    modSeqs: concatDoubles(parts.map((part) => part.modSeqs)),
+    sizes: concatUids(parts.map((part) => part.sizes)),
+    internalDates: concatDoubles(parts.map((part) => part.internalDates)),
+    saveDates: concatDoubles(parts.map((part) => part.saveDates)),
+    emailIds: concatDoubles(parts.map((part) => part.emailIds)),
+  };
+}

@@ -1,0 +1,415 @@
+// The account port on the node that hosts the account: reads from committed state, hands every change to the writer,
+// and keeps what belongs to sessions rather than to storage: watchers and the maildrop lock.
+// Invariant: there is at most one LocalAccount of an account in a process (account-hosts.ts), so that all sessions meet
+// here; its state may be unloaded at any time nothing is under way, sessions and watchers survive that.
+// Failures: as the port says. After `fenced` every call is refused with `unavailable`.
+
+import { flagSeen } from '../mail/flags.ts';
+import type { AccountId, MailboxId, ModSeq, OperationId, Uid } from '../mail/ids.ts';
+import { MailError } from '../mail/mail-error.ts';
+import type { SearchKey } from '../mail/search-key.ts';
+import { mailboxInfo } from './account-record.ts';
+import { type AccountState, loadTable } from './account-state.ts';
+import { AccountWriter, type WriterOptions } from './account-writer.ts';
+import { chunksOf, concatColumns, concatUids } from './column-concat.ts';
+import type { Draft } from './draft.ts';
+import { changesSince, goneMailboxChanges } from './mailbox-changes.ts';
+import { normalName, normalTarget } from './mailbox-name.ts';
+import type { MailboxState } from './mailbox-state.ts';
+import { type ReaderContext, readEmail, readMessages, readSummaries } from './message-reader.ts';
+import type { MessageTable } from './message-table.ts';
+import { appendMutation } from './mutations/append.ts';
+import { copyMutation } from './mutations/copy.ts';
+import { deleteMailboxMutation, removeGoneMutation } from './mutations/delete-mailbox.ts';
+import { type ExpungeOptions, expungeMutation } from './mutations/expunge.ts';
+import {
+  type CreateMailboxOptions,
+  createMailboxMutation,
+  inboxRenameTargetMutation,
+  type RenameMailboxOptions,
+  renameMailboxMutation,
+  setSubscribedMutation,
+} from './mutations/mailboxes.ts';
+import { internalMutation } from './mutations/mutation.ts';
+import { pruneTombstonesMutation } from './mutations/prune-tombstones.ts';
+import { setQuotaMutation } from './mutations/set-quota.ts';
+import { storeFlagsMutation } from './mutations/store-flags.ts';
+import type * as Port from './port.ts';
+import { searchMailbox } from './search.ts';
+
+export interface LocalAccountOptions extends Omit<WriterOptions, 'committed' | 'lost' | 'fenced'> {
+  readonly accountId: AccountId;
+  /** The account was used: for unloading the least recently used one. */
+  used(account: LocalAccount): void;
+  /** It is of no use any more: somebody else hosts it. */
+  ended(account: LocalAccount): void;
+}
+
+interface OpenTable {
+  readonly state: AccountState;
+  readonly mailbox: MailboxState;
+  readonly table: MessageTable;
+}
+
+export class LocalAccount implements Port.AccountPort {
+  readonly accountId: AccountId;
+  readonly writer: AccountWriter;
+  /** Milliseconds, monotonic. */
+  usedAt = 0;
+  readonly #options: LocalAccountOptions;
+  readonly #listeners = new Set<(event: Port.AccountEvent) => void>();
+  /** Work that nobody waits for: pruning, removing what is gone, reading again. */
+  readonly #background = new Set<Promise<unknown>>();
+  readonly #pruning = new Set<number>();
+  #maildropLocked = false;
+
+  constructor(options: LocalAccountOptions) {
+    this.accountId = options.accountId;
+    this.#options = options;
+    this.writer = new AccountWriter({
+      ...options,
+      fence: () => options.fence(),
+      load: async () => {
+        const state = await options.load();
+        this.#resumeRemovals(state);
+        return state;
+      },
+      committed: (draft) => this.#committed(draft),
+      lost: (state) => this.#lost(state),
+      fenced: () => this.end(),
+    });
+  }
+
+  get watched(): boolean {
+    return this.#listeners.size > 0;
+  }
+
+  get maildropLocked(): boolean {
+    return this.#maildropLocked;
+  }
+
+  /** Everything that nobody waits for has been done. */
+  async settled(): Promise<void> {
+    while (this.#background.size > 0) await Promise.all(this.#background);
+  }
+
+  /** Ends all sessions of the account; it goes on. */
+  endSessions(): void {
+    this.#tell({ type: 'closed' });
+    this.#listeners.clear();
+  }
+
+  /** Ends all sessions, and this host. */
+  end(): void {
+    this.endSessions();
+    this.#options.ended(this);
+  }
+
+  async listMailboxes(): Promise<Port.MailboxList> {
+    const state = await this.#open();
+    const mailboxes: Port.MailboxInfo[] = [];
+    for (const { record } of state.mailboxes.values()) if (!record.gone) mailboxes.push(mailboxInfo(record));
+    return { mailboxes, subscriptions: [...state.subscriptions], modSeq: state.account.modSeq as ModSeq };
+  }
+
+  async findMailbox(target: Port.MailboxTarget): Promise<Port.MailboxInfo | undefined> {
+    const mailbox = (await this.#open()).find(normalTarget(target));
+    return mailbox === undefined ? undefined : mailboxInfo(mailbox.record);
+  }
+
+  createMailbox(options: CreateMailboxOptions): Promise<Port.MailboxInfo> {
+    return this.#submit(createMailboxMutation(options));
+  }
+
+  async renameMailbox(options: RenameMailboxOptions): Promise<Port.MailboxInfo> {
+    if (normalName(options.from) !== 'INBOX') return this.#submit(renameMailboxMutation(options));
+    const info = await this.#submit(inboxRenameTargetMutation(options));
+    const inbox = await this.openMailbox({ role: 'inbox' }, { claimRecent: false });
+    const { operation } = options;
+    await this.copy({ operation, from: inbox.info.id, uids: inbox.uids, to: { id: info.id }, move: true });
+    return (await this.findMailbox({ id: info.id })) ?? info;
+  }
+
+  async deleteMailbox(options: { operation: OperationId; name: string }): Promise<void> {
+    const id = await this.#submit(deleteMailboxMutation(options));
+    await this.#removeGone(id);
+  }
+
+  async setSubscribed(options: { operation: OperationId; name: string; subscribed: boolean }): Promise<void> {
+    await this.#submit(setSubscribedMutation(options));
+  }
+
+  async openMailbox(
+    target: Port.MailboxTarget,
+    { claimRecent }: { claimRecent: boolean },
+  ): Promise<Port.OpenedMailbox> {
+    const { mailbox, table } = await this.#table(target);
+    const { uids, flagsLow } = table.columns;
+    const recentFrom = mailbox.recentFrom as Uid;
+    if (claimRecent) mailbox.recentFrom = mailbox.record.uidNext;
+    let first = 0;
+    if (mailbox.record.unseen === 0) first = table.length;
+    while (first < table.length && (flagsLow[first]! & flagSeen) !== 0) first++;
+    return {
+      info: mailboxInfo(mailbox.record),
+      uids: uids.slice(0, table.length),
+      recentFrom,
+      firstUnseen: first < table.length ? (uids[first] as Uid) : undefined,
+    };
+  }
+
+  async columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<Port.MessageColumns> {
+    const { table } = await this.#table({ id: mailboxId });
+    return uids === undefined ? table.all() : table.select(uids);
+  }
+
+  async changesSince(mailboxId: MailboxId, since: ModSeq): Promise<Port.MailboxChanges> {
+    const state = await this.#open();
+    if (state.mailbox(mailboxId) === undefined) return goneMailboxChanges;
+    const opened = await this.#table({ id: mailboxId });
+    return changesSince(opened.state, opened.mailbox, since, this.#options);
+  }
+
+  async append(options: Port.AppendOptions): Promise<Port.Appended> {
+    const { limits, blobs } = this.#options;
+    const mutation = appendMutation(options, limits.inlineBytesMax);
+    if (mutation.blobs !== undefined && mutation.blobs.length > 0) {
+      await this.#checkRoom(options);
+      for (const { digest, bytes } of mutation.blobs) await blobs.put(digest, bytes);
+    }
+    return this.#submit(mutation);
+  }
+
+  /** Several commits when there are many: RFC 9051 6.4.6 does not ask for all or nothing. */
+  async storeFlags(options: Port.StoreFlagsOptions): Promise<Port.StoredFlags> {
+    const chunks = chunksOf(options.uids, this.#options.limits.messagesPerCommit);
+    if (chunks.length === 1) return this.#submit(storeFlagsMutation(options));
+    const stored: Port.StoredFlags[] = [];
+    for (const [index, uids] of chunks.entries()) {
+      const operation = chunkOperation(options.operation, index);
+      stored.push(await this.#submit(storeFlagsMutation({ ...options, uids, operation })));
+    }
+    return {
+      messages: concatColumns(stored.map((part) => part.messages)),
+      modified: concatUids(stored.map((part) => part.modified)),
+      missing: concatUids(stored.map((part) => part.missing)),
+      keywords: stored.at(-1)!.keywords,
+    };
+  }
+
+  /** A copy is one commit, all or nothing; a move of many messages is several. */
+  async copy(options: Port.CopyOptions): Promise<Port.Copied> {
+    const chunks = chunksOf(options.uids, this.#options.limits.messagesPerCommit);
+    if (chunks.length === 1) return this.#submit(copyMutation(options));
+    if (!options.move) return this.#submit(copyMutation(options, true));
+    const copied: Port.Copied[] = [];
+    for (const [index, uids] of chunks.entries()) {
+      const operation = chunkOperation(options.operation, index);
+      copied.push(await this.#submit(copyMutation({ ...options, uids, operation })));
+    }
+    return {
+      ...copied.at(-1)!,
+      sourceUids: concatUids(copied.map((part) => part.sourceUids)),
+      targetUids: concatUids(copied.map((part) => part.targetUids)),
+    };
+  }
+
+  /** Several commits when there are many. */
+  async expunge(options: ExpungeOptions): Promise<Port.Expunged> {
+    const { messagesPerCommit } = this.#options.limits;
+    const chunks = options.uids === undefined ? [undefined] : chunksOf(options.uids, messagesPerCommit);
+    const expunged: Port.Expunged[] = [];
+    for (let index = 0, chunk = 0; chunk < chunks.length; index++) {
+      const operation = chunkOperation(options.operation, index);
+      const mutation = expungeMutation({ ...options, uids: chunks[chunk], operation }, messagesPerCommit);
+      const part = await this.#submit(mutation);
+      expunged.push(part);
+      // Without a list of uids one chunk stands for all there are: again until fewer went than could.
+      if (options.uids !== undefined || part.uids.length < messagesPerCommit) chunk++;
+    }
+    return { uids: concatUids(expunged.map((part) => part.uids)), modSeq: expunged.at(-1)!.modSeq };
+  }
+
+  async readSummaries(
+    mailboxId: MailboxId,
+    uids: Uint32Array,
+    bytesMax: number,
+  ): Promise<Port.MessageSummary[]> {
+    const { state, table } = await this.#table({ id: mailboxId });
+    return readSummaries(this.#readerContext(state), table, uids, bytesMax);
+  }
+
+  async readMessages(
+    mailboxId: MailboxId,
+    uids: Uint32Array,
+    bytesMax: number,
+  ): Promise<Port.MessageBytes[]> {
+    const { state, table } = await this.#table({ id: mailboxId });
+    return readMessages(this.#readerContext(state), table, uids, bytesMax);
+  }
+
+  async readRange(mailboxId: MailboxId, uid: Uid, range: Port.ByteRange): Promise<Uint8Array | undefined> {
+    const { state, table } = await this.#table({ id: mailboxId });
+    const index = table.indexOf(uid);
+    if (index < 0) return undefined;
+    return readEmail(this.#readerContext(state), table.columns.emailIds[index]!, range);
+  }
+
+  async search(mailboxId: MailboxId, key: SearchKey): Promise<Uint32Array> {
+    const { state, mailbox, table } = await this.#table({ id: mailboxId });
+    const { keywords } = mailbox.record;
+    return searchMailbox({
+      ...this.#readerContext(state),
+      clock: this.#options.clock,
+      columns: table.all(),
+      keywords,
+      key,
+    });
+  }
+
+  async quota(): Promise<Port.QuotaStatus> {
+    const { bytesUsed, messagesUsed, bytesMax, messagesMax } = (await this.#open()).account;
+    return { bytesUsed, messagesUsed, bytesMax, messagesMax };
+  }
+
+  async setQuota(limits: { bytesMax: number | undefined; messagesMax: number | undefined }): Promise<void> {
+    await this.#submit(setQuotaMutation(limits));
+  }
+
+  watch(listener: (event: Port.AccountEvent) => void): () => void {
+    // Its own function: the same listener may watch twice.
+    const own = (event: Port.AccountEvent): void => listener(event);
+    this.#listeners.add(own);
+    return () => {
+      this.#listeners.delete(own);
+    };
+  }
+
+  async lockMaildrop(): Promise<AsyncDisposable> {
+    if (this.#maildropLocked) throw new MailError('inUse', 'another session has the maildrop');
+    this.#maildropLocked = true;
+    let held = true;
+    return {
+      [Symbol.asyncDispose]: async () => {
+        if (held) this.#maildropLocked = false;
+        held = false;
+      },
+    };
+  }
+
+  #open(): Promise<AccountState> | AccountState {
+    this.#options.used(this);
+    return this.writer.state ?? this.writer.open();
+  }
+
+  #submit<T>(mutation: Parameters<typeof this.writer.submit<T>>[0]): Promise<T> {
+    this.#options.used(this);
+    return this.writer.submit(mutation);
+  }
+
+  /** A mailbox with its columns. Refuses: noSuchMailbox, mailboxNotSelectable. */
+  async #table(target: Port.MailboxTarget): Promise<OpenTable> {
+    for (;;) {
+      const state = await this.#open();
+      const mailbox = state.find(normalTarget(target));
+      if (mailbox === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
+      if (!mailbox.record.selectable) {
+        throw new MailError('mailboxNotSelectable', 'the mailbox is only a place for others');
+      }
+      if (mailbox.table !== undefined) return { state, mailbox, table: mailbox.table };
+      // Through the writer, so that no commit changes rows while they are read.
+      await this.#submit(
+        internalMutation('loadTable', async (draft) => {
+          const current = draft.state.mailbox(mailbox.record.id);
+          if (current !== undefined) await loadTable(draft.state, current, this.#options);
+        }),
+      );
+    }
+  }
+
+  #readerContext(state: AccountState): ReaderContext {
+    const { engine, blobs, limits } = this.#options;
+    return { engine, blobs, keys: state.keys, inlineBytesMax: limits.inlineBytesMax };
+  }
+
+  /** A large message that cannot fit is refused before its bytes are written; the writer has the last word. */
+  async #checkRoom(options: Port.AppendOptions): Promise<void> {
+    const { account, operationSlots } = await this.#open();
+    if (operationSlots.has(options.operation) || account.bytesMax === undefined) return;
+    let bytes = account.bytesUsed;
+    for (const { prepared } of options.messages) bytes += prepared.bytes.length;
+    if (bytes > account.bytesMax) throw new MailError('overQuota', 'no room in bytes');
+  }
+
+  #committed(draft: Draft): void {
+    const modSeq = draft.account.modSeq as ModSeq;
+    for (const mailbox of draft.mailboxes.values()) {
+      if (!mailbox.changed || mailbox.dropped) continue;
+      if (!mailbox.record.gone) this.#pruneTombstones(mailbox.id, mailbox.record.tombstones);
+      this.#tell({ type: 'mailbox', mailboxId: mailbox.id as MailboxId, modSeq });
+    }
+    if (draft.mailboxesChanged) this.#tell({ type: 'mailboxes', modSeq });
+  }
+
+  #tell(event: Port.AccountEvent): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        this.#options.log.error({ err: error, account: this.accountId }, 'a watcher failed');
+      }
+    }
+  }
+
+  /** Reads the account again and tells watchers of what the doubtful commit may have done. */
+  #lost(before: AccountState): void {
+    this.#spawn(async () => {
+      const after = await this.writer.open();
+      if (after.account.modSeq === before.account.modSeq) return;
+      for (const { record } of after.mailboxes.values()) {
+        const modSeq = record.highestModSeq as ModSeq;
+        if (modSeq > before.account.modSeq)
+          this.#tell({ type: 'mailbox', mailboxId: record.id as MailboxId, modSeq });
+      }
+      this.#tell({ type: 'mailboxes', modSeq: after.account.modSeq as ModSeq });
+    });
+  }
+
+  #pruneTombstones(mailboxId: number, count: number): void {
+    const { limits } = this.#options;
+    // A quarter of slack: pruning is done in bulk.
+    if (count <= limits.tombstonesMax * 1.25 || this.#pruning.has(mailboxId)) return;
+    this.#pruning.add(mailboxId);
+    this.#spawn(async () => {
+      try {
+        while (await this.writer.submit(pruneTombstonesMutation(mailboxId)));
+      } finally {
+        this.#pruning.delete(mailboxId);
+      }
+    });
+  }
+
+  #resumeRemovals(state: AccountState): void {
+    for (const { record } of state.mailboxes.values()) {
+      if (record.gone) this.#spawn(() => this.#removeGone(record.id));
+    }
+  }
+
+  async #removeGone(mailboxId: number): Promise<void> {
+    const { messagesPerCommit } = this.#options.limits;
+    while (!(await this.writer.submit(removeGoneMutation(mailboxId, messagesPerCommit))));
+  }
+
+  #spawn(work: () => Promise<void>): void {
+    const running = work().catch((error: unknown) => {
+      this.#options.log.warn({ err: error, account: this.accountId }, 'background work on an account failed');
+    });
+    this.#background.add(running);
+    void running.finally(() => this.#background.delete(running));
+  }
+}
+
+/** The first chunk bears the caller's id, so that the id of a small mutation is what the caller chose. */
+function chunkOperation(operation: OperationId, index: number): OperationId {
+  return index === 0 ? operation : (`${operation}#${index}` as OperationId);
+}

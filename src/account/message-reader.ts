@@ -1,0 +1,132 @@
+// Reads what messages hold: bytes and summaries. Reads go around the writer: an email's content never changes, so the
+// only race is that it is gone meanwhile, which is answered as gone.
+// Invariant: answers stop before `bytesMax`, but always hold one. Fails with Fault when storage does, or is damaged.
+
+import { Fault } from '../base/fault.ts';
+import type { EmailId, ThreadId, Uid } from '../mail/ids.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import type { Bytes, Reader } from '../storage/engine.ts';
+import type { AccountKeys } from './account-keys.ts';
+import { decodeContent, decodeEmail, decodeSummaryRecord } from './email-record.ts';
+import type { MessageTable } from './message-table.ts';
+import type { ByteRange, MessageBytes, MessageSummary } from './port.ts';
+
+/** Summaries asked for at a time; most are about a kilobyte. */
+const summariesPerRead = 200;
+
+export interface ReaderContext {
+  readonly engine: Reader;
+  readonly blobs: BlobStore;
+  readonly keys: AccountKeys;
+  readonly inlineBytesMax: number;
+}
+
+interface Found {
+  readonly uid: number;
+  /** Undefined: no such message. */
+  readonly emailId: number | undefined;
+  readonly size: number;
+}
+
+/** Where uids are; copied, so that later changes of the table do no harm. */
+function locate(table: MessageTable, uids: Uint32Array, countMax: number, bytesMax: number): Found[] {
+  const found: Found[] = [];
+  let bytes = 0;
+  let guess = 0;
+  const { emailIds, sizes } = table.columns;
+  for (const uid of uids) {
+    const index = table.indexNear(uid, guess);
+    const size = index < 0 ? 0 : sizes[index]!;
+    if (found.length > 0 && (found.length >= countMax || bytes + size > bytesMax)) break;
+    bytes += size;
+    found.push({ uid, emailId: index < 0 ? undefined : emailIds[index]!, size });
+    if (index >= 0) guess = index + 1;
+  }
+  return found;
+}
+
+export async function readSummaries(
+  context: ReaderContext,
+  table: MessageTable,
+  uids: Uint32Array,
+  bytesMax: number,
+): Promise<MessageSummary[]> {
+  const found = locate(table, uids, summariesPerRead, Number.POSITIVE_INFINITY);
+  const values = await getMany(context, found, (emailId) => context.keys.summary(emailId));
+  const summaries: MessageSummary[] = [];
+  let bytes = 0;
+  for (let index = 0; index < found.length; index++) {
+    const { uid, emailId } = found[index]!;
+    const value = values[index];
+    bytes += value?.length ?? 0;
+    if (index > 0 && bytes > bytesMax) break;
+    const record = value === undefined ? undefined : decodeSummaryRecord(value);
+    summaries.push({
+      uid: uid as Uid,
+      emailId: (emailId ?? 0) as EmailId,
+      threadId: (record?.threadId ?? 0) as ThreadId,
+      summary: record?.summary,
+    });
+  }
+  return summaries;
+}
+
+export async function readMessages(
+  context: ReaderContext,
+  table: MessageTable,
+  uids: Uint32Array,
+  bytesMax: number,
+): Promise<MessageBytes[]> {
+  const found = locate(table, uids, uids.length, bytesMax);
+  const inline = found.filter((message) => message.size <= context.inlineBytesMax);
+  const values = await getMany(context, inline, (emailId) => context.keys.content(emailId));
+  const messages: MessageBytes[] = [];
+  let next = 0;
+  for (const message of found) {
+    const value = message.size <= context.inlineBytesMax ? values[next++] : undefined;
+    const { uid, size } = message;
+    const bytes =
+      value !== undefined
+        ? decodeContent(value).subarray(0, bytesMax)
+        : message.emailId === undefined
+          ? undefined
+          : await readEmail(context, message.emailId, { offset: 0, length: Math.min(size, bytesMax) });
+    messages.push({ uid: uid as Uid, bytes, size });
+  }
+  return messages;
+}
+
+/** A range of an email's bytes, wherever they are; undefined when it is gone. */
+export async function readEmail(
+  context: ReaderContext,
+  emailId: number,
+  { offset, length }: ByteRange,
+): Promise<Uint8Array | undefined> {
+  const value = await context.engine.get(context.keys.email(emailId));
+  if (value === undefined) return undefined;
+  const email = decodeEmail(value);
+  if (email.inline) {
+    const content = await context.engine.get(context.keys.content(emailId));
+    return content === undefined ? undefined : decodeContent(content).subarray(offset, offset + length);
+  }
+  const bytes = await context.blobs.read(email.digest, offset, length);
+  if (bytes !== undefined) return bytes;
+  // Expunged between the two reads, or lost.
+  if ((await context.engine.get(context.keys.email(emailId))) === undefined) return undefined;
+  throw new Fault(`the blob of email ${emailId} is missing`, { temporary: false });
+}
+
+/** Values for those that exist; keys in the order of `found`. */
+async function getMany(
+  context: ReaderContext,
+  found: readonly Found[],
+  keyOf: (emailId: number) => Bytes,
+): Promise<(Bytes | undefined)[]> {
+  if (found.every((message) => message.emailId !== undefined)) {
+    return context.engine.getMany(found.map((message) => keyOf(message.emailId!)));
+  }
+  const present = found.filter((message) => message.emailId !== undefined);
+  const values = await context.engine.getMany(present.map((message) => keyOf(message.emailId!)));
+  let next = 0;
+  return found.map((message) => (message.emailId === undefined ? undefined : values[next++]));
+}

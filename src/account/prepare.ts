@@ -1,0 +1,87 @@
+// Makes a message ready for storing: one digest, one parse, one summary, however many accounts it goes to.
+// Invariants: never fails on any bytes; small messages are done at once (they are nearly all, and a promise's turn
+// costs more than they do), large ones in slices, so that nobody waits for them.
+
+import { createHash, hash } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
+import { Slicer } from '../base/slicer.ts';
+import { parseDate } from '../mail/date.ts';
+import { fieldValue, findField } from '../mail/header.ts';
+import { ownMessageId, referencedIds } from '../mail/message-ids.ts';
+import { type ParsedMessage, parseMessage, parseMessageSteps } from '../mail/mime/parse-message.ts';
+import { encodeStructure } from '../mail/mime/structure-codec.ts';
+import { preview } from '../mail/mime/text.ts';
+import { baseSubject } from '../mail/subject.ts';
+import { formatBodyStructure } from '../wire/imap/format-body-structure.ts';
+import { formatEnvelope } from '../wire/imap/format-envelope.ts';
+import type { PreparedMessage } from './prepared-message.ts';
+import { encodeSummary } from './summary.ts';
+
+/** Up to this size a message is parsed and hashed in about a millisecond. */
+const atOnceBytesMax = 256 * 1024;
+/** About a millisecond of hashing. */
+const hashStepBytes = 512 * 1024;
+/** Message-IDs used for threading: its own, and the references nearest to it. */
+const messageIdsMax = 20;
+/**
+ * The header of a larger message is kept in the summary too, so that lists and searches need not read the message;
+ * a smaller message is itself read as quickly.
+ */
+const headerKeptAboveBytes = 8 * 1024;
+const headerKeptBytesMax = 16 * 1024;
+
+/** The bytes are kept, not copied: the caller must not change them. */
+export async function prepareMessage(bytes: Uint8Array, options: { clock: Clock }): Promise<PreparedMessage> {
+  if (bytes.length <= atOnceBytesMax) return prepareSmallMessage(bytes);
+  const slicer = new Slicer(options.clock);
+  const digest = createHash('sha256');
+  for (let start = 0; start < bytes.length; start += hashStepBytes) {
+    digest.update(bytes.subarray(start, start + hashStepBytes));
+    if (slicer.due()) await slicer.rest();
+  }
+  const steps = parseMessageSteps(bytes);
+  let step = steps.next();
+  for (; !step.done; step = steps.next()) if (slicer.due()) await slicer.rest();
+  return prepared(bytes, digest.digest(), step.value);
+}
+
+/** The same at once, whatever the size: for callers that know it is small. */
+export function prepareSmallMessage(bytes: Uint8Array): PreparedMessage {
+  return prepared(bytes, hash('sha256', bytes, 'buffer'), parseMessage(bytes));
+}
+
+function prepared(bytes: Uint8Array, digest: Uint8Array, message: ParsedMessage): PreparedMessage {
+  const { envelope, root, header } = message;
+  const references = findField(bytes, header, 'References');
+  const own = ownMessageId(envelope.messageId);
+  const referenced = referencedIds(
+    references < 0 ? undefined : fieldValue(bytes, header, references),
+    envelope.inReplyTo,
+  );
+  const messageIds = [...new Set(own === undefined ? referenced : [...referenced, own])].slice(
+    -messageIdsMax,
+  );
+  const keepHeader = bytes.length > headerKeptAboveBytes && root.headerEnd <= headerKeptBytesMax;
+  const summary = encodeSummary({
+    sentDay: sentDay(envelope.date),
+    envelope: formatEnvelope(envelope),
+    bodyStructure: formatBodyStructure(root),
+    structure: encodeStructure(message),
+    header,
+    preview: preview(bytes, message),
+    headerBytes: keepHeader ? bytes.subarray(root.headerStart, root.headerEnd) : undefined,
+  });
+  return {
+    bytes,
+    digest,
+    summary,
+    messageIds,
+    baseSubject: baseSubject(envelope.subject).text.toLowerCase(),
+  };
+}
+
+function sentDay(date: string | undefined): number | undefined {
+  const parsed = date === undefined ? undefined : parseDate(date);
+  if (parsed === undefined) return undefined;
+  return Math.floor((parsed.unixSeconds + parsed.zoneMinutes * 60) / 86_400);
+}

@@ -1,0 +1,29 @@
+// Takes every shard of a store for this process: what a server without a cluster does when it starts.
+// Invariant: an epoch is raised by a commit with a condition on the old one; from then on a process that took the
+// shards before is fenced: its commits are refused, so two servers on one store cannot both write.
+// Fails with the engine's faults, or a Fault when others keep taking the shards at the same time.
+
+import type { ShardLeases } from '../account/account-hosts.ts';
+import { shardCount } from '../account/shard.ts';
+import { Fault } from '../base/fault.ts';
+import type { Epoch, ShardId } from '../mail/ids.ts';
+import type { Engine } from '../storage/engine.ts';
+import { decodeEpoch, fenceKey, raiseEpoch } from '../storage/fence.ts';
+
+/** Two that start at once meet a few times at the most. */
+const attemptsMax = 10;
+
+export async function acquireAllShards(engine: Engine): Promise<ShardLeases> {
+  const shards = Array.from({ length: shardCount }, (_, shard) => shard as ShardId);
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const rows = await engine.getMany(shards.map(fenceKey));
+    const epochs = rows.map((row) => (decodeEpoch(row) + 1) as Epoch);
+    const raised = shards.map((shard) => raiseEpoch(shard, rows[shard], epochs[shard]!));
+    const result = await engine.commit({
+      conditions: raised.map(({ condition }) => condition),
+      puts: raised.map(({ put }) => put),
+    });
+    if (result.outcome === 'committed') return { epochOf: (shard) => epochs[shard]! };
+  }
+  throw new Fault('other servers keep taking the shards of this store', { temporary: true });
+}

@@ -1,0 +1,237 @@
+// Accounts: added, changed, removed. Invariant: an address belongs to one account or alias: its address row is put
+// under the condition that there is none, in the batch that puts the account, so of two that want it one gets it.
+// Account ids are random and never used again. A removal leaves a `removed` row until its hook has succeeded.
+
+import { type Address, canonicalAddress, parseAddress } from '../mail/address.ts';
+import type { AccountId } from '../mail/ids.ts';
+import { MailError } from '../mail/mail-error.ts';
+import type { Batch, Condition } from '../storage/engine.ts';
+import type { AccountChange, DirectoryAccount, DirectoryAdministration, NewAccount } from './directory.ts';
+import { services } from './directory.ts';
+import { hostingDomain, touchMembers } from './domain-administration.ts';
+import { canonicalForm, type Resolver } from './resolver.ts';
+import { decodeAccount, decodeAddress, keys, put, type SecretRow } from './rows.ts';
+import type { Secrets } from './secrets.ts';
+import { addressesPerAccountMax, type DirectoryHooks, nameCharactersMax } from './settings.ts';
+import { type DirectoryStore, unchanged } from './store.ts';
+
+const accountIdLength = 16;
+
+export type AccountAdministration = Pick<
+  DirectoryAdministration,
+  'account' | 'accountByAddress' | 'addAccount' | 'accounts' | 'setAccount' | 'removeAccount' | 'setPassword'
+>;
+
+interface Parts {
+  readonly store: DirectoryStore;
+  readonly resolver: Resolver;
+  readonly secrets: Secrets;
+  readonly hooks: DirectoryHooks;
+}
+
+export function accountAdministration(parts: Parts): AccountAdministration {
+  const { store, resolver, secrets } = parts;
+  return {
+    account: (id) => store.account(id),
+    async accountByAddress(text) {
+      const address = parseAddress(text);
+      return address === undefined ? undefined : resolver.accountOf(canonicalForm(address));
+    },
+    addAccount: (account) => addAccount(parts, account),
+    async accounts(page) {
+      const after = page.after === undefined ? undefined : keys.login(page.after);
+      const range = keys.logins(page.domain);
+      const rows = await store.list(range, { after, limit: page.limit }, decodeAddress);
+      const ids = rows.items.flatMap((row) => ('account' in row ? [row.account] : []));
+      const found = await Promise.all(ids.map((id) => store.account(id)));
+      const items = found.filter((account) => account !== undefined);
+      return { items, next: rows.hasMore ? items.at(-1)?.address : undefined };
+    },
+    setAccount: (id, change) => setAccount(parts, id, change),
+    removeAccount: (id) => removeAccount(parts, id),
+    setPassword: (id, password) => secrets.setPassword(id, password),
+  };
+}
+
+async function addAccount({ store, secrets, hooks }: Parts, wanted: NewAccount): Promise<DirectoryAccount> {
+  const address = localAddress(wanted.address);
+  const account = checkedAccount({
+    id: store.random.identifier(accountIdLength) as AccountId,
+    address,
+    addresses: further(address, wanted.addresses ?? []),
+    fullName: wanted.fullName ?? '',
+    enabled: true,
+    administrator: wanted.administrator ?? false,
+    services: wanted.services ?? services,
+    quotaBytes: wanted.quotaBytes,
+    quotaMessages: wanted.quotaMessages,
+    createdAt: Math.floor(store.clock.now() / 1000),
+  });
+  const secret: SecretRow = await secrets.make(wanted.password);
+  await store.change(async () => {
+    const taken = await takeAddresses(store, account.id, addressesOf(account));
+    const puts = [...accountPuts(account), put(keys.secret(account.id), 'secret', secret), ...taken.puts];
+    return { batch: { conditions: taken.conditions, puts }, result: undefined };
+  });
+  await tell(store, 'added', account.id, hooks.onAccountAdded?.(account));
+  return account;
+}
+
+async function setAccount(
+  { store, hooks }: Parts,
+  id: AccountId,
+  change: AccountChange,
+): Promise<DirectoryAccount> {
+  const { before, after } = await store.change(async () => {
+    const row = await existing(store, id);
+    const before = row.value;
+    const address = change.address === undefined ? before.address : localAddress(change.address);
+    const addresses = further(address, change.addresses ?? before.addresses);
+    const after = checkedAccount({
+      ...before,
+      ...change,
+      id,
+      createdAt: before.createdAt,
+      address,
+      addresses,
+    });
+    const wanted = addressesOf(after);
+    const had = addressesOf(before);
+    const taken = await takeAddresses(
+      store,
+      id,
+      wanted.filter((one) => !had.includes(one)),
+    );
+    const deletes = had.filter((one) => !wanted.includes(one)).map((one) => keys.address(one));
+    if (before.address !== after.address) deletes.push(keys.login(before.address));
+    if (before.administrator && !after.administrator) deletes.push(keys.administrator(id));
+    const conditions = [...unchanged(row), ...taken.conditions];
+    const batch = { conditions, deletes, puts: [...accountPuts(after), ...taken.puts] };
+    return { batch, result: { before, after } };
+  });
+  await tell(store, 'changed', id, hooks.onAccountChanged?.(after, before));
+  return after;
+}
+
+async function removeAccount({ store, hooks }: Parts, id: AccountId): Promise<void> {
+  await store.change(async () => {
+    const row = await existing(store, id);
+    const deletes = [row.key, keys.secret(id), keys.administrator(id), keys.login(row.value.address)];
+    for (const address of addressesOf(row.value)) deletes.push(keys.address(address));
+    const batch: Batch = {
+      conditions: unchanged(row),
+      deleteRanges: [keys.lastUses(id)],
+      deletes,
+      puts: [put(keys.removed(id), 'address', { account: id })],
+    };
+    return { batch, result: undefined };
+  });
+  await finishRemoval(store, hooks, id);
+}
+
+/** Tells the hook of removals that it has not been told of with success, as after a crash. */
+export async function finishRemovals(store: DirectoryStore, hooks: DirectoryHooks): Promise<void> {
+  const { entries } = await store.engine.page(keys.removals(), {
+    entriesMax: 10_000,
+    bytesMax: 16 * 1024 * 1024,
+  });
+  for (const { value } of entries) {
+    const row = decodeAddress(value);
+    if ('account' in row) await finishRemoval(store, hooks, row.account);
+  }
+}
+
+async function finishRemoval(store: DirectoryStore, hooks: DirectoryHooks, id: AccountId): Promise<void> {
+  const isDone = await tell(store, 'removed', id, hooks.onAccountRemoved?.(id));
+  if (isDone) await store.engine.commit({ deletes: [keys.removed(id)] });
+}
+
+/** Waits for a hook; what it throws is logged: the directory's change is durable and stays. */
+async function tell(
+  store: DirectoryStore,
+  what: string,
+  accountId: AccountId,
+  hook: Promise<void> | undefined,
+): Promise<boolean> {
+  try {
+    await hook;
+    return true;
+  } catch (error) {
+    store.log.error(
+      { err: error, accountId, what },
+      'the directory changed an account, its storage did not follow',
+    );
+    return false;
+  }
+}
+
+async function existing(store: DirectoryStore, id: AccountId) {
+  const row = await store.row(keys.account(id), decodeAccount);
+  const { value } = row;
+  if (value === undefined) throw new MailError('noSuchAccount', 'there is no such account');
+  return { ...row, value };
+}
+
+/** Conditions and puts that give `addresses` to the account; refuses with conflict when one is taken. */
+async function takeAddresses(
+  store: DirectoryStore,
+  account: AccountId,
+  addresses: readonly string[],
+): Promise<Required<Pick<Batch, 'puts'>> & { conditions: Condition[] }> {
+  const conditions: Condition[] = [];
+  const domains = new Set<string>();
+  for (const address of addresses) {
+    const row = await store.row(keys.address(address), decodeAddress);
+    if (row.value !== undefined) throw new MailError('conflict', `${address} is taken already`);
+    conditions.push(...unchanged(row));
+    domains.add(address.slice(address.lastIndexOf('@') + 1));
+  }
+  for (const domain of domains) conditions.push(...unchanged(await hostingDomain(store, domain)));
+  const puts = addresses.map((address) => put(keys.address(address), 'address', { account }));
+  return { conditions, puts: [...puts, ...[...domains].map((domain) => touchMembers(store, domain))] };
+}
+
+function accountPuts(account: DirectoryAccount) {
+  const reference = { account: account.id };
+  const puts = [
+    put(keys.account(account.id), 'directoryAccount', account),
+    put(keys.login(account.address), 'address', reference),
+  ];
+  if (account.administrator) puts.push(put(keys.administrator(account.id), 'address', reference));
+  return puts;
+}
+
+function addressesOf(account: DirectoryAccount): string[] {
+  return [account.address, ...account.addresses];
+}
+
+export function localAddress(text: string): string {
+  const address: Address | undefined = parseAddress(text);
+  if (address === undefined) throw new MailError('invalidArgument', `${text} is no mail address`);
+  return canonicalAddress(address);
+}
+
+/** The further addresses: canonical, each once, without the first one. */
+function further(address: string, addresses: readonly string[]): string[] {
+  const canonical = new Set(addresses.map((one) => localAddress(one)));
+  canonical.delete(address);
+  return [...canonical];
+}
+
+function checkedAccount(account: DirectoryAccount): DirectoryAccount {
+  const refuse = (message: string): never => {
+    throw new MailError('invalidArgument', message);
+  };
+  if (account.addresses.length > addressesPerAccountMax) {
+    refuse(`an account has at most ${addressesPerAccountMax} further addresses`);
+  }
+  if (account.fullName.length > nameCharactersMax)
+    refuse(`a full name has at most ${nameCharactersMax} characters`);
+  if (/[\p{Cc}]/u.test(account.fullName)) refuse('a full name has no control characters');
+  for (const service of account.services) if (!services.includes(service)) refuse(`${service} is no service`);
+  for (const quota of [account.quotaBytes, account.quotaMessages]) {
+    if (quota !== undefined && !(Number.isSafeInteger(quota) && quota >= 0))
+      refuse('a quota is a whole number');
+  }
+  return account;
+}

@@ -1,0 +1,114 @@
+// The directory kept in the engine: puts its parts together. Several processes may open it over one engine; what one
+// changes the others see by the engine's signal, at the latest when their cached lookups age.
+
+import type { Address } from '../mail/address.ts';
+import { accountAdministration, finishRemovals } from './account-administration.ts';
+import { aliasAdministration } from './alias-administration.ts';
+import { AppPasswords } from './app-passwords.ts';
+import { InternalAuthenticator } from './authenticator.ts';
+import type { Directory, DirectoryAdministration } from './directory.ts';
+import { domainAdministration } from './domain-administration.ts';
+import { PasswordHasher, passwordHashDefault } from './password-hash.ts';
+import { canonicalForm, Resolver } from './resolver.ts';
+import { decodeText, keys, put } from './rows.ts';
+import { Secrets } from './secrets.ts';
+import { type DirectorySettings, scramIterationsDefault } from './settings.ts';
+import { DirectoryStore, type StoreOptions } from './store.ts';
+import { LoginThrottle } from './throttle.ts';
+import { VerifiedSecrets } from './verified-secrets.ts';
+
+export interface InternalDirectory extends DirectoryAdministration, AsyncDisposable {
+  /** Resolves when background writes (last uses, renewed hashes) are done. */
+  settled(): Promise<void>;
+}
+
+const storeSecretBytes = 32;
+
+/** Opens the directory, making what a new store lacks, and finishes removals a crash interrupted. */
+export async function openInternalDirectory(
+  options: StoreOptions & { readonly settings: DirectorySettings },
+): Promise<InternalDirectory> {
+  const { clock, random, settings } = options;
+  const hooks = settings.hooks ?? {};
+  const scramIterations = settings.scramIterations ?? scramIterationsDefault;
+  const store = new DirectoryStore(options);
+  const storeSecret = await readStoreSecret(store);
+  const resolver = new Resolver(store, settings.subAddressSeparators);
+  const hasher = new PasswordHasher(settings.passwordHash ?? passwordHashDefault, random);
+  const secrets = new Secrets(store, hasher, scramIterations);
+  const appPasswords = new AppPasswords(store, secrets);
+  const authenticator = new InternalAuthenticator({
+    store,
+    resolver,
+    hasher,
+    verified: new VerifiedSecrets(clock, random, settings.verifiedCacheMs),
+    throttle: new LoginThrottle(clock, settings),
+    appPasswords,
+    storeSecret,
+    scramIterations,
+    outdated: (account, password) => secrets.renew(account, password),
+  });
+  await finishRemovals(store, hooks);
+  const settled = async (): Promise<void> => {
+    await Promise.all([secrets.settled(), appPasswords.settled()]);
+  };
+  return {
+    ...addressLookups(store, resolver),
+    ...domainAdministration(store),
+    ...accountAdministration({ store, resolver, secrets, hooks }),
+    ...aliasAdministration(store),
+    verifyPassword: (credentials, context) => authenticator.verifyPassword(credentials, context),
+    scramVerifier: (user, context) => authenticator.scramVerifier(user, context),
+    finishScram: (outcome, context) => authenticator.finishScram(outcome, context),
+    addAppPassword: (id, wanted) => appPasswords.addAppPassword(id, wanted),
+    appPasswords: (id) => appPasswords.appPasswords(id),
+    removeAppPassword: (id, appPasswordId) => appPasswords.removeAppPassword(id, appPasswordId),
+    settled,
+    async [Symbol.asyncDispose]() {
+      await settled();
+      store[Symbol.dispose]();
+    },
+  };
+}
+
+/** What RCPT and MAIL ask; whole resolutions are cached, so that mail to known addresses costs one lookup in memory. */
+function addressLookups(
+  store: DirectoryStore,
+  resolver: Resolver,
+): Pick<Directory, 'resolve' | 'ownsAddress'> {
+  const resolutions = store.cache((key) => resolver.resolve(addressOfKey(key)));
+  const resolved = (address: Address) => resolutions.get(keyOfAddress(canonicalForm(address)));
+  return {
+    async resolve(address) {
+      return (await resolved(address)).resolution;
+    },
+    async ownsAddress(accountId, address) {
+      const { resolution, byCatchAll } = await resolved(address);
+      if (byCatchAll || resolution.outcome !== 'deliver' || resolution.targets.length !== 1) return false;
+      const target = resolution.targets[0]!;
+      return target.type === 'account' && target.accountId === accountId;
+    },
+  };
+}
+
+/** A domain holds no '@', a local part may. */
+function keyOfAddress(address: Address): string {
+  return `${address.localPart}@${address.domain}`;
+}
+
+function addressOfKey(key: string): Address {
+  const at = key.lastIndexOf('@');
+  return { localPart: key.slice(0, at), domain: key.slice(at + 1) };
+}
+
+/** Made once a store; of two processes that make it at once, one wins and both use that one. */
+async function readStoreSecret(store: DirectoryStore): Promise<Buffer> {
+  const secret = await store.change(async () => {
+    const row = await store.row(keys.store(), (bytes) => decodeText('store', bytes));
+    if (row.value !== undefined) return { batch: undefined, result: row.value };
+    const value = store.random.bytes(storeSecretBytes).toString('base64');
+    const conditions = [{ key: row.key, expected: undefined }];
+    return { batch: { conditions, puts: [put(row.key, 'store', { value })] }, result: value };
+  });
+  return Buffer.from(secret, 'base64');
+}

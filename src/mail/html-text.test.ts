@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { htmlToText } from './html-text.ts';
+
+const cases: [string, string][] = [
+  ['a<b>b</b>c', 'abc'],
+  ['<p>one</p><p>two</p>', '\none\n\ntwo\n'],
+  ['a<br/>b', 'a\nb'],
+  ['<style>p { x: y }</style>text<script>if (a < b) "</p>"</script>!', 'text!'],
+  ['<STYLE>x</Style >text', 'text'],
+  ['<title>T</title><head><meta x>', ''],
+  ['<!-- comment <p> -->text<!doctype html>', 'text'],
+  ['<script>never closed', ''],
+  ['<!-- never closed', ''],
+  ['a < b and c > d', 'a < b and c > d'],
+  ['cut <a href="x', 'cut '],
+  [
+    '&lt;&amp;&gt;&nbsp;&eacute;&Ouml;&#228;&#xe4;&euro;&unknown;&#0;&#xd800;',
+    '<&>\u00a0éÖää€&unknown;\ufffd\ufffd',
+  ],
+  ['fish &chips', 'fish &chips'],
+  ['<![if mso]>x<![endif]>', 'x'],
+  ['', ''],
+];
+
+for (const [html, expected] of cases)
+  test(`html ${JSON.stringify(html)}`, () => assert.equal(htmlToText(html), expected));
+
+test('what never ends is passed over once', () => {
+  assert.equal(htmlToText('<script>'.repeat(100_000)), '');
+  assert.equal(htmlToText('<a '.repeat(100_000)), '');
+  assert.equal(htmlToText('< '.repeat(1000)).length, 2000);
+});

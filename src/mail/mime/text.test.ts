@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseMessage } from './parse-message.ts';
+import { decodedText, preview, searchTexts } from './text.ts';
+
+function message(...lines: string[]): Buffer {
+  return Buffer.from(lines.join('\r\n'), 'latin1');
+}
+
+function previewOf(...lines: string[]): string {
+  const bytes = message(...lines);
+  return preview(bytes, parseMessage(bytes));
+}
+
+test('transfer encoding and charset are undone', () => {
+  const bytes = message(
+    'Content-Type: text/plain; charset=koi8-r',
+    'Content-Transfer-Encoding: base64',
+    '',
+    '89DJ08/L',
+  );
+  assert.equal(decodedText(bytes, parseMessage(bytes).root), 'Список');
+  const html = message('Content-Type: text/html; charset=utf-8', '', '<p>a &amp; \xc3\xa4</p>');
+  assert.equal(decodedText(html, parseMessage(html).root).trim(), 'a & ä');
+});
+
+test('text ends at the limit, at a whole character', () => {
+  const bytes = message('Content-Type: text/plain; charset=utf-8', '', 'a\xc3\xa4b');
+  const { root } = parseMessage(bytes);
+  assert.equal(decodedText(bytes, root, 2), 'a');
+  assert.equal(decodedText(bytes, root, 3), 'aä');
+});
+
+test('the preview is the beginning of the text, white space collapsed', () => {
+  assert.equal(previewOf('', 'one\t two', '', '  three'), 'one two three');
+  assert.equal(previewOf('Subject: nothing', '', ''), '');
+  assert.equal(previewOf('Content-Type: image/png', '', 'xx'), '');
+  assert.equal([...previewOf('', 'word '.repeat(1000))].length, 199);
+});
+
+test('the preview is bounded in characters and in bytes', () => {
+  assert.equal(previewOf('', 'x'.repeat(1000)).length, 200);
+  const wide = previewOf('Content-Type: text/plain; charset=utf-8', '', '\xe4\xb8\xad'.repeat(1000));
+  assert.equal(wide, '中'.repeat(85));
+});
+
+test('the preview prefers plain text, and takes HTML when there is none', () => {
+  const part = (type: string, text: string) => ['--b', `Content-Type: ${type}`, '', text];
+  const mixed = (...parts: string[][]) =>
+    previewOf('Content-Type: multipart/alternative; boundary=b', '', ...parts.flat(), '--b--');
+  const html = part('text/html', '<style>x{}</style><p>of <b>HTML</b></p>');
+  assert.equal(mixed(html, part('text/plain', 'plain')), 'plain');
+  assert.equal(mixed(html), 'of HTML');
+  assert.equal(mixed(part('text/plain', '  '), html), 'of HTML');
+  assert.equal(mixed(['--b', 'Content-Disposition: attachment', '', 'attached'], html), 'of HTML');
+});
+
+test('the preview leaves quotations out, unless there is nothing else', () => {
+  const quoted = ['On Monday, Bob wrote:', '> his text', '>> older'];
+  assert.equal(previewOf('', ...quoted, '', 'My answer', '-- ', 'Signature'), 'My answer');
+  assert.equal(previewOf('', '-----Original Message-----', 'From: x', 'Subject: y', '', 'text'), 'text');
+  assert.equal(previewOf('', '> only', '> quoted'), '> only > quoted');
+  assert.equal(previewOf('', 'He wrote:', 'no quotation'), 'He wrote: no quotation');
+});
+
+test('HTML whose style fills the beginning still has a preview', () => {
+  const style = `<style>${'p { margin: 0 }\r\n'.repeat(1000)}</style>`;
+  assert.equal(previewOf('Content-Type: text/html', '', `${style}<p>text</p>`), 'text');
+});
+
+test('searched are texts and the headers of nested messages, not attachments', () => {
+  const bytes = message(
+    'Subject: outer',
+    'Content-Type: multipart/mixed; boundary=b',
+    '',
+    '--b',
+    '',
+    'first',
+    '--b',
+    'Content-Type: image/png',
+    '',
+    'picture',
+    '--b',
+    'Content-Type: message/rfc822',
+    '',
+    'Subject: =?utf-8?Q?=C3=A4?=',
+    ' folded',
+    '',
+    'inner',
+    '--b',
+    'Content-Type: message/delivery-status',
+    '',
+    'Action: failed',
+    '--b--',
+  );
+  const texts = [...searchTexts(bytes, parseMessage(bytes))];
+  assert.deepEqual(texts, ['first', 'Subject: ä folded\n', 'inner', 'Action: failed']);
+});
+
+test('a large body comes in pieces that overlap and miss nothing', () => {
+  const line = (index: number) => `line ${index} \u00e4\u4e2d`;
+  const lines = Array.from({ length: 60_000 }, (_, index) => line(index));
+  const encoded = Buffer.from(lines.join('\r\n')).toString('base64').replace(/.{76}/g, '$&\r\n');
+  const bytes = message(
+    'Content-Type: text/plain; charset=utf-8',
+    'Content-Transfer-Encoding: base64',
+    '',
+    encoded,
+  );
+  const pieces = [...searchTexts(bytes, parseMessage(bytes))];
+  assert.ok(pieces.length > 3);
+  for (let index = 0; index < lines.length; index += 100) {
+    const key = `${line(index)}\r\n${line(index + 1)}\r\n`;
+    if (index + 2 < lines.length)
+      assert.ok(
+        pieces.some((piece) => piece.includes(key)),
+        key,
+      );
+  }
+});

@@ -1,0 +1,176 @@
+// The text of a message for people: decoded bodies, the preview of message lists (RFC 8970), the texts that SEARCH
+// looks through. Nothing here fails on any bytes; every size is bounded.
+
+import { asBuffer } from '../bytes.ts';
+import { decodeCharset } from '../charset.ts';
+import { decodeHeaderText } from '../encoded-word.ts';
+import { unfold } from '../header.ts';
+import { htmlToText } from '../html-text.ts';
+import { decodeTransfer, transferDecoder } from '../transfer-encoding.ts';
+import { leafParts, type MessagePart, type MessageStructure, rawParameter } from './structure.ts';
+
+/** Bytes of a part that are decoded at once when the caller names no limit. */
+export const decodedBytesMax = 4 * 1024 * 1024;
+
+/**
+ * The text of a text part: transfer encoding and charset undone, HTML made plain. At most `outputBytesMax` bytes are
+ * decoded; what comes after is left out.
+ */
+export function decodedText(bytes: Uint8Array, part: MessagePart, outputBytesMax = decodedBytesMax): string {
+  const text = charsetText(bytes, part, outputBytesMax);
+  return part.subtype === 'html' && part.type === 'text' ? htmlToText(text) : text;
+}
+
+function charsetText(bytes: Uint8Array, part: MessagePart, outputBytesMax: number): string {
+  const body = asBuffer(bytes).subarray(part.bodyStart, part.bodyEnd);
+  const decoded = decodeTransfer(body, part.encoding, outputBytesMax);
+  const text = decodeCharset(decoded, rawParameter(part.parameters, 'charset') ?? 'us-ascii');
+  // A character that the limit cut through.
+  return decoded.length === outputBytesMax && text.endsWith('\ufffd') ? text.slice(0, -1) : text;
+}
+
+/** RFC 8970 3.1: at most 200 characters; and at most 256 bytes, so that what is stored per message stays small. */
+export const previewCharactersMax = 200;
+export const previewBytesMax = 256;
+/** Text parts looked at before a message counts as one without text. */
+const previewPartsMax = 8;
+/** First try and second try: style sheets can fill the beginning of HTML. */
+const previewSourceBytes = [4 * 1024, 64 * 1024] as const;
+
+/** The beginning of a message's text, white space collapsed, without quotations; '' when it has no text. */
+export function preview(bytes: Uint8Array, structure: MessageStructure): string {
+  const candidates: MessagePart[] = [];
+  for (const part of leafParts(structure.root, false)) {
+    if (part.type !== 'text' || part.disposition?.type === 'attachment') continue;
+    candidates.push(part);
+    if (candidates.length >= previewPartsMax) break;
+  }
+  const plainFirst = [
+    ...candidates.filter((part) => part.subtype !== 'html'),
+    ...candidates.filter((part) => part.subtype === 'html'),
+  ];
+  for (const part of plainFirst) {
+    const text = partPreview(bytes, part);
+    if (text !== '') return text;
+  }
+  return '';
+}
+
+function partPreview(bytes: Uint8Array, part: MessagePart): string {
+  let text = '';
+  for (const sourceBytes of previewSourceBytes) {
+    const decoded = decodedText(bytes, part, sourceBytes);
+    text = shortened(withoutQuotes(decoded, part.subtype === 'html'));
+    if (text.length >= previewCharactersMax / 2 || part.bodyEnd - part.bodyStart <= sourceBytes) break;
+  }
+  return text;
+}
+
+const attribution =
+  /^.{1,300}\b(?:wrote|schrieb|écrit|escribió|ha scritto|scrisse|schreef)\s?(?:.{0,100})?:$/i;
+const forwardedMarker = /^-{2,}\s*(?:original message|forwarded message|ursprüngliche nachricht)\b/i;
+const repeatedHeader = /^(?:from|sent|to|cc|subject|date|von|gesendet|an|betreff|datum):\s/i;
+
+/** Leaves out quoted lines, who wrote them, and the header lines that programs put before a forwarded text. */
+function withoutQuotes(text: string, isHtml: boolean): string {
+  if (isHtml) return text;
+  const kept: string[] = [];
+  let length = 0;
+  let afterMarker = false;
+  let from = 0;
+  while (from < text.length && length < 2 * previewCharactersMax) {
+    const found = text.indexOf('\n', from);
+    const end = found === -1 ? text.length : found;
+    const line = text.slice(from, Math.min(end, from + previewLineLengthMax)).trim();
+    from = end + 1;
+    if (line === '' || line.startsWith('>')) continue;
+    // "-- " starts a signature (RFC 3676 4.3).
+    if (line === '--' && length > 0) break;
+    const isMarker = forwardedMarker.test(line);
+    afterMarker = isMarker || (afterMarker && repeatedHeader.test(line));
+    if (afterMarker || (line.endsWith(':') && text[from] === '>' && attribution.test(line))) continue;
+    kept.push(line);
+    length += line.length;
+  }
+  // Nothing but quotations: better those than nothing.
+  return kept.length > 0 ? kept.join(' ') : text.slice(0, 4 * previewCharactersMax);
+}
+
+const previewLineLengthMax = 1000;
+const invisible = /\u00ad|\u034f|[\u200b-\u200f\u2060\ufeff]/g;
+
+function shortened(text: string): string {
+  const collapsed = text
+    .slice(0, 16 * previewCharactersMax)
+    .replace(invisible, '')
+    .replace(/[\s\x00-\x1f\x7f-\x9f]+/g, ' ')
+    .trim();
+  if (collapsed.length <= previewBytesMax / 4) return collapsed;
+  let characters = 0;
+  let bytes = 0;
+  let end = 0;
+  for (const character of collapsed) {
+    const code = character.codePointAt(0)!;
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    if (++characters > previewCharactersMax || bytes > previewBytesMax) break;
+    end += character.length;
+  }
+  return collapsed.slice(0, end).trimEnd();
+}
+
+/** How much is decoded before the caller gets a turn. */
+const searchPieceBytes = 256 * 1024;
+/** Characters repeated at the start of the next piece of one body, so that a key across the cut is found. */
+export const searchOverlapCharacters = 1000;
+
+/**
+ * The texts that SEARCH BODY looks through: text parts and other readable ones (delivery reports), and the
+ * headers of nested messages. Large plain bodies come in pieces that overlap.
+ */
+export function* searchTexts(bytes: Uint8Array, structure: MessageStructure): Generator<string, void, void> {
+  const pending: MessagePart[] = [structure.root];
+  for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
+    for (let index = part.children.length - 1; index >= 0; index--) pending.push(part.children[index]!);
+    if (part.children.length > 0) continue;
+    if (part.message !== undefined) {
+      yield headerText(bytes, part.message.root);
+      pending.push(part.message.root);
+    } else if (part.type === 'text' || part.type === 'message') yield* bodyPieces(bytes, part);
+  }
+}
+
+/** A header decoded for searching, a line a field. At most `decodedBytesMax` of it. */
+export function headerText(bytes: Uint8Array, root: MessagePart): string {
+  const end = Math.min(root.headerEnd, root.headerStart + decodedBytesMax);
+  const raw = asBuffer(bytes).toString('latin1', root.headerStart, end);
+  return raw
+    .split(/\r?\n(?![ \t])/)
+    .map((line) => decodeHeaderText(unfold(line)))
+    .join('\n');
+}
+
+function* bodyPieces(bytes: Uint8Array, part: MessagePart): Generator<string, void, void> {
+  const charset = rawParameter(part.parameters, 'charset') ?? 'us-ascii';
+  const isWhole = part.bodyEnd - part.bodyStart <= searchPieceBytes;
+  if (isWhole || part.subtype === 'html' || /utf-?(?:16|32)|ucs/i.test(charset)) {
+    yield decodedText(bytes, part);
+    return;
+  }
+  const body = asBuffer(bytes).subarray(part.bodyStart, part.bodyEnd);
+  const decoder = transferDecoder(part.encoding);
+  let rest: Buffer = Buffer.alloc(0);
+  let overlap = '';
+  for (let start = 0; start < body.length; start += searchPieceBytes) {
+    const isLast = start + searchPieceBytes >= body.length;
+    const decoded = [rest, decoder.push(body.subarray(start, start + searchPieceBytes))];
+    if (isLast) decoded.push(decoder.end());
+    const piece = Buffer.concat(decoded);
+    // Cut at a line's end: no character and no shift state of a charset goes across it.
+    const lineEnd = isLast ? piece.length : piece.lastIndexOf(10) + 1;
+    const cut = lineEnd === 0 ? piece.length : lineEnd;
+    rest = piece.subarray(cut);
+    const text = decodeCharset(piece.subarray(0, cut), charset);
+    yield overlap + text;
+    overlap = text.slice(-searchOverlapCharacters);
+  }
+}

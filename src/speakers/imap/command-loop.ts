@@ -1,0 +1,202 @@
+// Reads a session's commands one after another and has each carried out to its end before the next: pipelined ones
+// are answered in order (RFC 9051 5.5). Owns the reader and the bytes borrowed for APPEND's messages, which it gives
+// back when the command is done. Ends with the last words the client shall hear, undefined when it heard them.
+
+import { assert } from '../../base/assert.ts';
+import type { Command } from '../../wire/imap/command.ts';
+import {
+  CommandReader,
+  type CommandReaderLimits,
+  type ReaderStep,
+  type Refusal,
+  commandReaderLimits,
+  unauthenticatedLimits,
+} from '../../wire/imap/command-reader.ts';
+import { formatResponseText } from '../../wire/imap/format-string.ts';
+import { ImapSyntaxError } from '../../wire/imap/imap-syntax-error.ts';
+import { parseAppendHead, parseCommand } from '../../wire/imap/parse-command.ts';
+import type { RawCommand } from '../../wire/imap/raw-command.ts';
+import { ConnectionClosed, IdleTimeout, LineTooLong } from '../kit/connection.ts';
+import { dispatch } from './dispatcher.ts';
+import type { ImapSession } from './session.ts';
+
+/** How long an APPEND waits for memory before it is told to come back. */
+const budgetWaitMs = 30_000;
+
+export class CommandLoop {
+  readonly #session: ImapSession;
+  readonly #reader = new CommandReader(unauthenticatedLimits);
+  readonly #loginDeadlineMs: number;
+  #badCommands = 0;
+  /** Borrowed from the byte budget for the command being read. */
+  #borrowedBytes = 0;
+
+  constructor(session: ImapSession) {
+    this.#session = session;
+    const { clock, limits } = session.environment;
+    this.#loginDeadlineMs = clock.monotonic() + limits.loginTimeoutMs;
+  }
+
+  /** Until the session ends. The text of a BYE, or undefined when none is due. */
+  async run(): Promise<string | undefined> {
+    const session = this.#session;
+    try {
+      while (session.state !== 'logout') {
+        const line = session.connection.takeLine(this.#reader.limits.textBytesMax);
+        if (line === undefined) {
+          if (!(await session.connection.fill(this.#timeoutMs()))) return undefined;
+          continue;
+        }
+        const farewell = await this.#oneCommand(line);
+        if (farewell !== undefined) return farewell;
+        if (session.connection.congested) await session.connection.drain();
+      }
+      return undefined;
+    } catch (error) {
+      if (error instanceof LineTooLong) return 'Command line is too long';
+      if (error instanceof IdleTimeout) return 'Idle for too long';
+      if (error instanceof ConnectionClosed && session.connection.closing.aborted) {
+        return 'Server is shutting down';
+      }
+      throw error;
+    } finally {
+      this.#giveBack();
+    }
+  }
+
+  /** Strangers have one deadline for all they do, so that NOOPs do not buy time. */
+  #timeoutMs(): number {
+    const { state, environment } = this.#session;
+    if (state !== 'notAuthenticated') return environment.limits.idleTimeoutMs;
+    return Math.max(1, this.#loginDeadlineMs - environment.clock.monotonic());
+  }
+
+  async #oneCommand(line: Buffer): Promise<string | undefined> {
+    const session = this.#session;
+    let step = this.#reader.line(line);
+    if (step.type !== 'command') step = await this.#readOn(step);
+    switch (step.type) {
+      case 'command':
+        await this.#carryOut(step.command);
+        break;
+      case 'refused':
+        this.#answer(step.tag, step.refusal);
+        break;
+      case 'fatal':
+        return step.text;
+      default:
+        assert(false, 'the reader ends with a command or a refusal');
+    }
+    this.#giveBack();
+    if (this.#badCommands >= session.environment.limits.badCommandsMax) return 'Too many bad commands';
+    return session.farewell;
+  }
+
+  async #carryOut(raw: RawCommand): Promise<void> {
+    const session = this.#session;
+    let command: Command;
+    try {
+      command = parseCommand(raw, { utf8: session.utf8 });
+    } catch (error) {
+      if (!(error instanceof ImapSyntaxError)) throw error;
+      this.#answer(error.tag, syntaxRefusal(error));
+      return;
+    }
+    const before = session.state;
+    const reply = await dispatch(session, command);
+    this.#badCommands = reply.status === 'BAD' ? this.#badCommands + 1 : 0;
+    if (before === 'notAuthenticated' && session.state === 'authenticated') {
+      this.#reader.limits = readerLimits(session);
+    }
+  }
+
+  #answer(tag: string | undefined, refusal: Refusal): void {
+    if (refusal.status === 'BAD') this.#badCommands++;
+    const code = refusal.code === undefined ? '' : `[${refusal.code}] `;
+    const text = formatResponseText(refusal.text);
+    this.#session.connection.write(`${tag ?? '*'} ${refusal.status} ${code}${text}\r\n`);
+  }
+
+  /** The rest of a command that has literals. */
+  async #readOn(first: ReaderStep): Promise<ReaderStep> {
+    const { connection, environment } = this.#session;
+    const { commandTimeoutMs } = environment.limits;
+    let step = first;
+    for (;;) {
+      if (step.type === 'append') {
+        step = await this.#judgeAppend(step.bytes);
+        continue;
+      }
+      if (step.type !== 'line' && step.type !== 'bytes') return step;
+      if (step.continuation) {
+        connection.write('+ OK\r\n');
+        connection.flush();
+      }
+      const wanted: ReaderStep['type'] = step.type;
+      for (;;) {
+        const input =
+          wanted === 'line'
+            ? connection.takeLine(this.#reader.limits.textBytesMax)
+            : connection.takeBytes(this.#reader.bytesWanted);
+        if (input !== undefined) {
+          step = wanted === 'line' ? this.#reader.line(input) : this.#reader.bytes(input);
+          break;
+        }
+        if (!(await connection.fill(commandTimeoutMs, true))) throw new ConnectionClosed();
+      }
+    }
+  }
+
+  /** Whether a message of APPEND may come: what can be refused is refused before its bytes are sent. */
+  async #judgeAppend(bytes: number): Promise<ReaderStep> {
+    const session = this.#session;
+    const refusal = await this.#appendRefusal();
+    if (refusal !== undefined) return this.#reader.refuse(refusal);
+    const { messageBytes } = session.environment;
+    if (!messageBytes.tryAcquire(bytes) && !(await messageBytes.acquire(bytes, budgetWaitMs))) {
+      return this.#reader.refuse({ status: 'NO', code: 'UNAVAILABLE', text: 'Too busy, try again later' });
+    }
+    this.#borrowedBytes += bytes;
+    return this.#reader.acceptLiteral();
+  }
+
+  async #appendRefusal(): Promise<Refusal | undefined> {
+    const session = this.#session;
+    const { account } = session;
+    if (account === undefined) return { status: 'BAD', code: undefined, text: 'APPEND needs a login first' };
+    try {
+      const head = parseAppendHead(this.#reader.pending, { utf8: session.utf8 });
+      if (head.messages.length > session.environment.limits.appendMessagesMax) {
+        return { status: 'NO', code: 'LIMIT', text: 'Too many messages in one APPEND' };
+      }
+      const mailbox = await account.findMailbox({ name: head.mailbox });
+      if (mailbox !== undefined) return undefined;
+      return { status: 'NO', code: 'TRYCREATE', text: 'No such mailbox' };
+    } catch (error) {
+      if (error instanceof ImapSyntaxError) return syntaxRefusal(error);
+      // The account's refusals and faults come again when the command runs, and are answered there.
+      session.connection.log.debug({ error }, 'append could not be judged');
+      return undefined;
+    }
+  }
+
+  #giveBack(): void {
+    if (this.#borrowedBytes === 0) return;
+    this.#session.environment.messageBytes.release(this.#borrowedBytes);
+    this.#borrowedBytes = 0;
+  }
+}
+
+function syntaxRefusal(error: ImapSyntaxError): Refusal {
+  return { status: error.status, code: error.code, text: error.message };
+}
+
+function readerLimits(session: ImapSession): CommandReaderLimits {
+  const { limits } = session.environment;
+  return {
+    ...commandReaderLimits,
+    textBytesMax: limits.lineBytesMax,
+    literalBytesMax: limits.literalBytesMax,
+    messageBytesMax: limits.appendBytesMax,
+  };
+}

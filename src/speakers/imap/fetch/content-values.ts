@@ -1,0 +1,66 @@
+// The values of a message's content items, made ready before its answer is begun: once a line is begun, it can only be
+// finished or the connection cut. Small values are in memory, of large ones the beginning, the rest is streamed.
+
+import { isMailError } from '../../../mail/mail-error.ts';
+import { type ContentItem, isWhole } from './fetch-plan.ts';
+import { type Located, type MessageParts, UnknownEncoding } from './message-parts.ts';
+
+/** Values up to this are pulled before they are written; several messages are pulled at once. */
+export const valueBytesInMemory = 256 * 1024;
+
+/** Undefined: NIL. */
+export type ContentValue =
+  | {
+      readonly total: number;
+      /** The first bytes. */
+      readonly bytes: Uint8Array;
+      /** The rest is the message's range from here to `end`. */
+      readonly restStart: number;
+      readonly end: number;
+    }
+  | undefined;
+
+export type ContentValues = 'gone' | 'unknownEncoding' | readonly ContentValue[];
+
+const none = new Uint8Array(0);
+
+/** Values for all items, in their order. */
+export async function contentValues(
+  parts: MessageParts,
+  items: readonly ContentItem[],
+): Promise<ContentValues> {
+  try {
+    const values: ContentValue[] = [];
+    for (const item of items) values.push(await contentValue(parts, item, await parts.locate(item)));
+    return values;
+  } catch (error) {
+    if (error instanceof UnknownEncoding) return 'unknownEncoding';
+    if (isMailError(error, 'noSuchMessage')) return 'gone';
+    throw error;
+  }
+}
+
+async function contentValue(
+  parts: MessageParts,
+  item: ContentItem,
+  located: Located,
+): Promise<ContentValue> {
+  if (located === undefined) return undefined;
+  if (located.type === 'bytes') return wholeValue(located.bytes, located.bytes.length);
+  const { start, end } = located;
+  if (item.type === 'binarySize') return { total: end - start, bytes: none, restStart: end, end };
+  if (end - start > valueBytesInMemory && parts.source.bytes === undefined) {
+    return { total: end - start, bytes: none, restStart: start, end };
+  }
+  return wholeValue(await parts.read(start, end), end - start);
+}
+
+/** The value of BODY[] from the message's first bytes, which may be all of them. */
+export function wholeValue(bytes: Uint8Array, size: number): ContentValue {
+  return { total: size, bytes, restStart: bytes.length, end: size };
+}
+
+/** True when a message's bytes are the answer to all items: no promise is needed for such a message. */
+export function areAllWhole(items: readonly ContentItem[]): boolean {
+  return items.every((item) => item.type === 'section' && item.partial === undefined && isWhole(item));
+}

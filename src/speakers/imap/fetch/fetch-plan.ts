@@ -1,0 +1,60 @@
+// What a FETCH needs, found out once for all its messages: which columns, summaries and bytes to pull, and the
+// labels ready to copy. Pure.
+
+import type { FetchCommand, FetchItem } from '../../../wire/imap/command.ts';
+
+export type ContentItem = Extract<FetchItem, { readonly type: 'section' | 'binary' | 'binarySize' }>;
+
+export interface PlannedItem {
+  readonly item: FetchItem;
+  /** The label with the space behind it, and the one before it unless it is the first. */
+  readonly label: Uint8Array;
+}
+
+export interface FetchPlan {
+  readonly items: readonly PlannedItem[];
+  /** The summary is asked for, or needed to find parts. */
+  readonly needsSummary: boolean;
+  readonly content: readonly ContentItem[];
+  /** The whole message is asked for: messages are pulled many at a time, and parts are cut out of them. */
+  readonly readsWhole: boolean;
+  /** A part without PEEK is asked for: \Seen is set. */
+  readonly setsSeen: boolean;
+  readonly hasFlags: boolean;
+  readonly hasModSeq: boolean;
+}
+
+const summaryTypes: ReadonlySet<FetchItem['type']> = new Set([
+  'envelope',
+  'body',
+  'bodyStructure',
+  'threadId',
+  'preview',
+]);
+
+export function fetchPlan(command: FetchCommand): FetchPlan {
+  const { items } = command;
+  const content = items.filter(isContent);
+  return {
+    items: items.map((item, index) => ({
+      item,
+      label: Buffer.from(`${index === 0 ? '' : ' '}${item.label} `, 'latin1'),
+    })),
+    needsSummary: items.some((item) => summaryTypes.has(item.type)) || content.some((item) => !isWhole(item)),
+    content,
+    readsWhole: content.some((item) => isWhole(item) && !('partial' in item && item.partial !== undefined)),
+    setsSeen: content.some((item) => 'peek' in item && !item.peek),
+    hasFlags: items.some((item) => item.type === 'flags'),
+    hasModSeq: items.some((item) => item.type === 'modSeq'),
+  };
+}
+
+function isContent(item: FetchItem): item is ContentItem {
+  return item.type === 'section' || item.type === 'binary' || item.type === 'binarySize';
+}
+
+/** BODY[], RFC822, BINARY[]: the message from its first byte to its last. */
+export function isWhole(item: ContentItem): boolean {
+  if (item.type === 'section') return item.section.text === 'whole' && item.section.part.length === 0;
+  return item.part.length === 0;
+}

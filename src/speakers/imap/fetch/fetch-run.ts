@@ -1,0 +1,396 @@
+// Carries out one FETCH: pulls columns, summaries and bytes from the account in bounded pieces and writes the answers.
+// Invariants: what is in memory is bounded by the pieces, whatever the mailbox; the next piece is on its way while
+// one is written; no turn of the event loop lasts longer than a slice. Messages that are gone are passed over and
+// remembered in `missing`. Account refusals and faults pass through; the lines written until then stand.
+
+import type { MessageSummary } from '../../../account/port.ts';
+import { Slicer } from '../../../base/slicer.ts';
+import { flagSeen } from '../../../mail/flags.ts';
+import type { Uid } from '../../../mail/ids.ts';
+import type { FetchCommand } from '../../../wire/imap/command.ts';
+import { ConnectionClosed } from '../../kit/connection.ts';
+import { flagsResponses } from '../flag-text.ts';
+import { errorResponse } from '../mail-error-responses.ts';
+import { accountOf, type ImapSession, viewOf } from '../session.ts';
+import { areAllWhole, type ContentValue, type ContentValues, contentValues, wholeValue } from './content-values.ts';
+import { type ContentItem, type FetchPlan, fetchPlan } from './fetch-plan.ts';
+import { ItemWriter } from './item-writer.ts';
+import { MessageParts } from './message-parts.ts';
+import { ResponseWriter } from './response-writer.ts';
+import { type Targets, targetsOf } from './targets.ts';
+
+/** Messages whose columns are pulled at once: 44 bytes each. */
+const windowMessages = 16_384;
+/** Rows written between two looks at the clock and the connection. */
+const rowsPerLook = 256;
+/** A summary is about a kilobyte. */
+const summaryBytesPerPull = 256 * 1024;
+const messagesPerPull = 256;
+const messageBytesPerPull = 1024 * 1024;
+/** Messages of which parts are read at the same time; with valueBytesInMemory this bounds a piece to 8 MiB an item. */
+const partialMessagesPerPull = 32;
+/** Of smaller messages all bytes are read, many in one call, whatever part is asked for. */
+const smallMessageBytes = 16 * 1024;
+/** What a short answer takes for each message. */
+const bytesPerMessage = 128;
+
+interface ContentPiece {
+  /** From the row at which the piece was asked. */
+  readonly values: readonly ContentValues[];
+  readonly summaries: readonly MessageSummary[] | undefined;
+}
+
+export class FetchRun {
+  /** Some of the messages are gone. */
+  missing = false;
+  /** Some part could not be decoded. */
+  unknownEncoding = false;
+  readonly #session: ImapSession;
+  readonly #command: FetchCommand;
+  readonly #plan: FetchPlan;
+  readonly #writer: ResponseWriter;
+  readonly #items: ItemWriter;
+  readonly #slicer: Slicer;
+  readonly #allWhole: boolean;
+
+  constructor(session: ImapSession, command: FetchCommand, messages: number) {
+    this.#session = session;
+    this.#command = command;
+    this.#plan = fetchPlan(command);
+    this.#writer = new ResponseWriter(session.connection, messages * bytesPerMessage);
+    this.#items = new ItemWriter(session, this.#writer);
+    this.#slicer = new Slicer(session.environment.clock);
+    this.#allWhole = areAllWhole(this.#plan.content);
+  }
+
+  /** `uids` and `places` in parallel, ascending. */
+  async run(uids: Uint32Array, places: Uint32Array): Promise<void> {
+    const account = accountOf(this.#session);
+    const { mailboxId } = viewOf(this.#session);
+    try {
+      for (let at = 0; at < uids.length; at += windowMessages) {
+        const window = {
+          uids: uids.subarray(at, at + windowMessages),
+          places: places.subarray(at, at + windowMessages),
+        };
+        const columns = await account.columns(mailboxId, window.uids);
+        if (columns.uids.length < window.uids.length) this.missing = true;
+        const targets = targetsOf(columns, window, this.#command.changedSince);
+        if (this.#plan.content.length > 0) await this.#writeContents(targets);
+        else if (this.#plan.needsSummary) await this.#writeSummaries(targets);
+        else await this.#writeRows(targets);
+      }
+    } finally {
+      this.#writer.flush();
+    }
+  }
+
+  async #writeRows(targets: Targets): Promise<void> {
+    for (let row = 0; row < targets.count; row++) {
+      this.#writeLine(targets, row, undefined);
+      if (row % rowsPerLook === rowsPerLook - 1 && this.#mustPause()) await this.#pause();
+    }
+  }
+
+  async #writeSummaries(targets: Targets): Promise<void> {
+    let next = this.#pullSummaries(targets, 0);
+    for (let row = 0; row < targets.count; ) {
+      const summaries = await next;
+      const from = row;
+      next = this.#pullSummaries(targets, from + summaries.length);
+      for (; row < from + summaries.length; row++) {
+        const summary = summaries[row - from]!;
+        if (summary.summary === undefined) this.missing = true;
+        else this.#writeLine(targets, row, summary);
+      }
+      if (this.#mustPause()) await this.#pause();
+    }
+  }
+
+  #pullSummaries(targets: Targets, row: number): Promise<MessageSummary[]> {
+    if (row >= targets.count) return Promise.resolve([]);
+    const uids = targets.columns.uids.subarray(row, row + messagesPerPull);
+    const { mailboxId } = viewOf(this.#session);
+    return handled(accountOf(this.#session).readSummaries(mailboxId, uids, summaryBytesPerPull));
+  }
+
+  #writeLine(targets: Targets, row: number, summary: MessageSummary | undefined): void {
+    this.#items.open(targets.sequences[row]!);
+    for (const planned of this.#plan.items) this.#items.item(planned, targets, row, summary);
+    this.#items.close();
+  }
+
+  async #writeContents(targets: Targets): Promise<void> {
+    let next = this.#pullContents(targets, 0);
+    for (let row = 0; row < targets.count; ) {
+      const piece = await next;
+      const from = row;
+      next = this.#pullContents(targets, from + piece.values.length);
+      const seen = await this.#markSeen(targets, from, piece.values);
+      for (; row < from + piece.values.length; row++) {
+        const values = piece.values[row - from]!;
+        if (values === 'gone') this.missing = true;
+        else if (values === 'unknownEncoding') this.unknownEncoding = true;
+        else {
+          const streaming = this.#writeMessage(targets, row, {
+            values,
+            summary: piece.summaries?.[row - from],
+            seen: seen?.has(targets.columns.uids[row]!) ?? false,
+          });
+          if (streaming !== undefined) await streaming;
+        }
+        if (this.#mustPause()) await this.#pause();
+      }
+    }
+  }
+
+  /** A promise only when a value has to be streamed. */
+  #writeMessage(
+    targets: Targets,
+    row: number,
+    message: {
+      readonly values: readonly ContentValue[];
+      readonly summary: MessageSummary | undefined;
+      readonly seen: boolean;
+    },
+  ): Promise<void> | undefined {
+    const { values } = message;
+    if (values.some((value) => value !== undefined && value.restStart < value.end)) {
+      return this.#streamMessage(targets, row, message);
+    }
+    this.#items.open(targets.sequences[row]!);
+    let place = 0;
+    for (const planned of this.#plan.items) {
+      if (!isContent(planned.item.type)) this.#items.item(planned, targets, row, message.summary);
+      else {
+        this.#writer.label(planned.label);
+        this.#writeValueStart(planned.item as ContentItem, values[place++]);
+      }
+    }
+    this.#closeMessage(targets, row, message.seen);
+    return undefined;
+  }
+
+  async #streamMessage(
+    targets: Targets,
+    row: number,
+    message: {
+      readonly values: readonly ContentValue[];
+      readonly summary: MessageSummary | undefined;
+      readonly seen: boolean;
+    },
+  ): Promise<void> {
+    this.#items.open(targets.sequences[row]!);
+    let place = 0;
+    for (const planned of this.#plan.items) {
+      if (!isContent(planned.item.type)) {
+        this.#items.item(planned, targets, row, message.summary);
+        continue;
+      }
+      const value = message.values[place++];
+      this.#writer.label(planned.label);
+      this.#writeValueStart(planned.item as ContentItem, value);
+      if (value !== undefined) await this.#streamRest(targets.columns.uids[row]!, value.restStart, value.end);
+    }
+    this.#closeMessage(targets, row, message.seen);
+  }
+
+  #writeValueStart(item: ContentItem, value: ContentValue): void {
+    const writer = this.#writer;
+    if (value === undefined) {
+      writer.text('NIL');
+      return;
+    }
+    if (item.type === 'binarySize') {
+      writer.number(value.total);
+      return;
+    }
+    // RFC 3516 section 4.2: literal8 where NUL may come.
+    const mayHaveNul = item.type === 'binary' && (value.restStart < value.end || value.bytes.includes(0));
+    writer.text(mayHaveNul ? '~{' : '{');
+    writer.number(value.total);
+    writer.text('}\r\n');
+    writer.bytes(value.bytes);
+  }
+
+  #closeMessage(targets: Targets, row: number, seen: boolean): void {
+    if (seen && !this.#plan.hasFlags) {
+      this.#items.extraFlags(targets, row, this.#session.condstore && !this.#plan.hasModSeq);
+    }
+    this.#items.close();
+  }
+
+  /** The rest of a large value. A line is begun: what fails now cuts the connection. */
+  async #streamRest(uid: number, start: number, end: number): Promise<void> {
+    const account = accountOf(this.#session);
+    const { mailboxId } = viewOf(this.#session);
+    const pull = (offset: number) => {
+      const length = Math.min(messageBytesPerPull, end - offset);
+      if (length <= 0) return Promise.resolve(undefined);
+      return handled(account.readRange(mailboxId, uid as Uid, { offset, length }));
+    };
+    let next = pull(start);
+    for (let offset = start; offset < end; ) {
+      const bytes = await next.catch((error: unknown) => {
+        this.#session.connection.log.error({ err: error }, 'message could not be read to its end');
+        return undefined;
+      });
+      if (bytes === undefined || bytes.length === 0) {
+        this.#session.connection.destroy();
+        throw new ConnectionClosed();
+      }
+      offset += bytes.length;
+      next = pull(offset);
+      this.#writer.bytes(bytes);
+      if (this.#mustPause()) await this.#pause();
+    }
+  }
+
+  #pullContents(targets: Targets, row: number): Promise<ContentPiece> {
+    if (row >= targets.count) return Promise.resolve({ values: [], summaries: undefined });
+    return handled(this.#plan.readsWhole ? this.#pullWhole(targets, row) : this.#pullParts(targets, row));
+  }
+
+  /** Many messages at once, their parts cut out of them. */
+  async #pullWhole(targets: Targets, row: number): Promise<ContentPiece> {
+    const account = accountOf(this.#session);
+    const { mailboxId } = viewOf(this.#session);
+    const uids = targets.columns.uids.subarray(row, row + messagesPerPull);
+    const messages = await account.readMessages(mailboxId, uids, messageBytesPerPull);
+    const summaries = this.#plan.needsSummary
+      ? await this.#summariesOf(uids.subarray(0, messages.length))
+      : undefined;
+    const values: ContentValues[] = [];
+    for (const [index, { uid, bytes, size }] of messages.entries()) {
+      if (bytes === undefined || (summaries !== undefined && summaries[index]?.summary === undefined)) {
+        values.push('gone');
+      } else if (this.#allWhole) {
+        values.push(this.#plan.content.map(() => wholeValue(bytes, size)));
+      } else {
+        const complete = bytes.length === size ? Buffer.from(bytes.buffer, bytes.byteOffset, size) : undefined;
+        const summary = summaries?.[index]?.summary;
+        const parts = new MessageParts({ account, mailboxId, uid, size, bytes: complete, summary });
+        values.push(await contentValues(parts, this.#plan.content));
+      }
+    }
+    return { values, summaries };
+  }
+
+  /** Only parts are asked for: their ranges are read, those of some messages at the same time. */
+  async #pullParts(targets: Targets, row: number): Promise<ContentPiece> {
+    const account = accountOf(this.#session);
+    const { mailboxId } = viewOf(this.#session);
+    const uids = targets.columns.uids.subarray(row, row + partialMessagesPerPull);
+    const [summaries, small] = await Promise.all([
+      this.#plan.needsSummary ? this.#summariesOf(uids) : undefined,
+      this.#smallMessages(uids, targets.columns.sizes.subarray(row, row + uids.length)),
+    ]);
+    const pulls: Promise<ContentValues>[] = [];
+    for (let index = 0; index < uids.length; index++) {
+      const summary = summaries?.[index]?.summary;
+      if (summaries !== undefined && summary === undefined) {
+        pulls.push(Promise.resolve('gone'));
+        continue;
+      }
+      const size = targets.columns.sizes[row + index]!;
+      const bytes = small.get(uids[index]!);
+      const source = { account, mailboxId, uid: uids[index]!, size, bytes, summary };
+      pulls.push(contentValues(new MessageParts(source), this.#plan.content));
+    }
+    return { values: await Promise.all(pulls), summaries };
+  }
+
+  async #smallMessages(uids: Uint32Array, sizes: Uint32Array): Promise<Map<number, Buffer>> {
+    const found = new Map<number, Buffer>();
+    const small = uids.filter((_, index) => sizes[index]! <= smallMessageBytes);
+    const { mailboxId } = viewOf(this.#session);
+    for (let at = 0; at < small.length; ) {
+      const wanted = small.subarray(at);
+      const messages = await accountOf(this.#session).readMessages(mailboxId, wanted, messageBytesPerPull);
+      for (const { uid, bytes } of messages) {
+        if (bytes !== undefined) found.set(uid, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+      }
+      at += messages.length;
+    }
+    return found;
+  }
+
+  /** One for each UID. */
+  async #summariesOf(uids: Uint32Array): Promise<MessageSummary[]> {
+    const account = accountOf(this.#session);
+    const { mailboxId } = viewOf(this.#session);
+    const summaries = await account.readSummaries(mailboxId, uids, summaryBytesPerPull);
+    while (summaries.length < uids.length) {
+      const more = await account.readSummaries(mailboxId, uids.subarray(summaries.length), summaryBytesPerPull);
+      summaries.push(...more);
+    }
+    return summaries;
+  }
+
+  /** Sets \Seen on the messages that are about to be written; their UIDs. RFC 9051 6.4.5. */
+  async #markSeen(
+    targets: Targets,
+    from: number,
+    values: readonly ContentValues[],
+  ): Promise<Set<number> | undefined> {
+    const session = this.#session;
+    const view = viewOf(session);
+    if (!this.#plan.setsSeen || view.readOnly) return undefined;
+    const { uids, flagsLow, flagsHigh, modSeqs } = targets.columns;
+    const unseen: number[] = [];
+    for (let row = from; row < from + values.length; row++) {
+      if ((flagsLow[row]! & flagSeen) === 0 && values[row - from] !== 'gone') unseen.push(uids[row]!);
+    }
+    if (unseen.length === 0) return undefined;
+    try {
+      const stored = await accountOf(session).storeFlags({
+        operation: session.operation(),
+        mailboxId: view.mailboxId,
+        uids: Uint32Array.from(unseen),
+        mode: 'add',
+        flags: ['\\Seen'],
+        unchangedSince: undefined,
+      });
+      if (stored.keywords.length > view.keywords.length) {
+        // Flags of others' making are about to be told with ours: their names first.
+        view.keywords = stored.keywords;
+        this.#items.setKeywords(stored.keywords);
+        this.#writer.text(flagsResponses(view.keywords, view.readOnly));
+      }
+      let row = from;
+      stored.messages.uids.forEach((uid, at) => {
+        while (uids[row] !== uid) row++;
+        flagsLow[row] = stored.messages.flagsLow[at]!;
+        flagsHigh[row] = stored.messages.flagsHigh[at]!;
+        modSeqs[row] = stored.messages.modSeqs[at]!;
+        view.answered(uid, modSeqs[row]!);
+      });
+      return new Set(stored.messages.uids);
+    } catch (error) {
+      if (errorResponse(error) === undefined) throw error;
+      // A full disk must not keep anybody from reading.
+      session.connection.log.warn({ err: error }, 'seen flags could not be set');
+      return undefined;
+    }
+  }
+
+  #mustPause(): boolean {
+    return this.#session.connection.congested || this.#slicer.due();
+  }
+
+  async #pause(): Promise<void> {
+    const { connection } = this.#session;
+    if (connection.congested) await connection.drain();
+    if (this.#slicer.due()) await this.#slicer.rest();
+  }
+}
+
+function isContent(type: string): boolean {
+  return type === 'section' || type === 'binary' || type === 'binarySize';
+}
+
+/** A piece pulled ahead may fail before it is awaited, or be dropped with the FETCH. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}

@@ -1,0 +1,72 @@
+// The IMAP speaker: RFC 9051 and RFC 3501 over a connection of the kit. Owns what its sessions share (watches,
+// metrics) and greets; a session's failures end that session only.
+
+import type { AccountPorts } from '../../account/port.ts';
+import type { ByteBudget } from '../../base/byte-budget.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Metrics } from '../../base/metrics.ts';
+import type { Random } from '../../base/random.ts';
+import type { Authenticator } from '../../directory/directory.ts';
+import { ConnectionClosed, IdleTimeout, type SessionProtocol } from '../kit/connection.ts';
+import { AccountWatches } from './account-watches.ts';
+import { capabilityText } from './capabilities.ts';
+import { CommandLoop } from './command-loop.ts';
+import { type ImapLimits, imapLimitsDefault } from './imap-limits.ts';
+import { commandObserver } from './imap-metrics.ts';
+import { type ImapEnvironment, ImapSession } from './session.ts';
+
+export interface ImapDependencies {
+  readonly authenticator: Authenticator;
+  readonly accounts: AccountPorts;
+  /** Bytes of messages that come in by APPEND; shared with other protocols when one budget serves all. */
+  readonly messageBytes: ByteBudget;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly hostname: string;
+  readonly version: string;
+  /** STARTTLS is offered on connections in the clear. */
+  readonly offersTls: boolean;
+  /** LOGIN and AUTHENTICATE are allowed without TLS: loopback, tests, TLS ended by a proxy. */
+  readonly allowCleartextLogin: boolean;
+  readonly limits?: Partial<ImapLimits>;
+  readonly metrics?: Metrics | undefined;
+}
+
+export function imapProtocol(dependencies: ImapDependencies): SessionProtocol {
+  const environment: ImapEnvironment = {
+    ...dependencies,
+    limits: { ...imapLimitsDefault, ...dependencies.limits },
+    watches: new AccountWatches(),
+    observeCommand: commandObserver(dependencies.metrics),
+  };
+  return {
+    name: 'imap',
+    run: (connection) => speak(new ImapSession(environment, connection)),
+    refuse: (reason) =>
+      reason === 'shuttingDown'
+        ? '* BYE [UNAVAILABLE] Server is shutting down\r\n'
+        : '* BYE [LIMIT] Too many connections\r\n',
+  };
+}
+
+async function speak(session: ImapSession): Promise<void> {
+  const { connection, environment } = session;
+  connection.write(`* OK [${capabilityText(session)}] ${environment.hostname} Rookery ready\r\n`);
+  try {
+    const farewell = await new CommandLoop(session).run();
+    if (farewell !== undefined) connection.write(`* BYE ${farewell}\r\n`);
+  } catch (error) {
+    if (!isGone(error)) {
+      // The client hears of it; the listener logs the error and cuts the connection.
+      connection.write('* BYE [SERVERBUG] Internal failure\r\n');
+      await connection.end();
+    }
+    throw error;
+  } finally {
+    session.release();
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof ConnectionClosed || error instanceof IdleTimeout;
+}

@@ -1,0 +1,59 @@
+// MAIL: begins a transaction (RFC 5321 4.1.1.2; SIZE RFC 1870, BODY RFC 6152 and 3030, SMTPUTF8 RFC 6531).
+
+import { parseAddress } from '../../../mail/address.ts';
+import { type MailArguments, parseMailArguments } from '../../../wire/smtp/envelope-arguments.ts';
+import type { SmtpCommand } from '../command.ts';
+import type { SmtpSession } from '../smtp-session.ts';
+
+function begin(session: SmtpSession, mail: MailArguments): string {
+  session.transaction = { mail, recipients: [], receiver: undefined };
+  return '250 2.1.0 Sender OK\r\n';
+}
+
+/** What forbids a transaction whoever sends it. */
+function refusal(session: SmtpSession, mail: MailArguments): string | undefined {
+  const { limits, messageRates } = session.dependencies;
+  if (mail.size !== undefined && mail.size > limits.messageBytesMax) {
+    return '552 5.3.4 Message is larger than SIZE allows\r\n';
+  }
+  // RFC 6531 3.4.
+  if (mail.path.international && !mail.smtpUtf8) return '553 5.6.7 The address needs SMTPUTF8\r\n';
+  if (session.messages >= limits.messagesMax) {
+    session.finished = true;
+    return '421 4.7.0 Enough messages for one connection, connect again\r\n';
+  }
+  const { messagesPerMinuteMax } = limits;
+  const { remoteAddress } = session.connection;
+  if (messagesPerMinuteMax !== undefined && !messageRates.take(remoteAddress, messagesPerMinuteMax)) {
+    return '450 4.7.1 Too many messages a minute from you, try again later\r\n';
+  }
+  return undefined;
+}
+
+/** RFC 6409 6.1: a user sends as an address of theirs. The null sender is for receipts and bounces. */
+async function beginAsUser(session: SmtpSession, mail: MailArguments): Promise<string> {
+  const { principal, dependencies } = session;
+  if (principal === undefined) return '530 5.7.0 Authentication required\r\n';
+  if (mail.path.text !== '') {
+    const address = parseAddress(mail.path.text);
+    if (address === undefined) return '501 5.1.7 Bad sender address syntax\r\n';
+    if (!(await dependencies.directory.ownsAddress(principal.accountId, address))) {
+      return '553 5.7.1 Not an address of yours\r\n';
+    }
+  }
+  return begin(session, mail);
+}
+
+export const mailCommand: SmtpCommand = {
+  verb: 'MAIL',
+  states: ['greeted'],
+  argument: 'any',
+  idle: false,
+  rfc: 'RFC 5321 4.1.1.2',
+  handle(session, argument) {
+    const mail = parseMailArguments(argument);
+    const refused = refusal(session, mail);
+    if (refused !== undefined) return refused;
+    return session.dependencies.profile.authenticates ? beginAsUser(session, mail) : begin(session, mail);
+  },
+};

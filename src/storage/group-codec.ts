@@ -1,0 +1,118 @@
+// How a group of batches travels to the LMDB writer: one ArrayBuffer, packed once and transferred, so that a commit
+// costs one copy of its bytes on the event loop and none in the writer, which reads keys and values in place.
+// All lengths are 32-bit little-endian. Never stored: both sides are always of one version.
+
+import type { Batch, Bytes } from './engine.ts';
+import { encodeEpoch } from './fence.ts';
+
+/** Stands for the length of an expected value that must not be there. */
+const absent = 0xffffffff;
+const noFence = Buffer.alloc(0);
+
+class Packer {
+  readonly target: Buffer;
+  #position = 0;
+
+  constructor(bytes: number) {
+    // Slow: not from the pool, because it is transferred.
+    this.target = Buffer.allocUnsafeSlow(bytes);
+  }
+
+  number(value: number): void {
+    this.#position = this.target.writeUInt32LE(value, this.#position);
+  }
+
+  bytes(bytes: Bytes): void {
+    this.number(bytes.length);
+    this.target.set(bytes, this.#position);
+    this.#position += bytes.length;
+  }
+}
+
+function packedLength(batch: Batch): number {
+  let length = 6 * 4; // the bytes of the puts, the fence's length and four counts
+  if (batch.fence !== undefined) length += batch.fence.key.length + 12;
+  for (const { key, expected } of batch.conditions ?? []) length += 8 + key.length + (expected?.length ?? 0);
+  for (const { start, end } of batch.deleteRanges ?? []) length += 8 + start.length + end.length;
+  for (const key of batch.deletes ?? []) length += 4 + key.length;
+  for (const { key, value } of batch.puts ?? []) length += 8 + key.length + value.length;
+  return length;
+}
+
+/** What the batch adds to the store; 0 when it only deletes. */
+function putBytes(batch: Batch): number {
+  let bytes = 0;
+  for (const { key, value } of batch.puts ?? []) bytes += key.length + value.length;
+  return bytes;
+}
+
+/** Copies the batches into one buffer of their exact size. */
+export function packGroup(batches: readonly Batch[]): Buffer {
+  let length = 4;
+  for (const batch of batches) length += 4 + packedLength(batch);
+  const packer = new Packer(length);
+  packer.number(batches.length);
+  for (const batch of batches) {
+    packer.number(packedLength(batch));
+    packer.number(putBytes(batch));
+    packer.bytes(batch.fence?.key ?? noFence);
+    if (batch.fence !== undefined) packer.bytes(encodeEpoch(batch.fence.epoch));
+    packer.number(batch.conditions?.length ?? 0);
+    for (const { key, expected } of batch.conditions ?? []) {
+      packer.bytes(key);
+      if (expected === undefined) packer.number(absent);
+      else packer.bytes(expected);
+    }
+    packer.number(batch.deleteRanges?.length ?? 0);
+    for (const { start, end } of batch.deleteRanges ?? []) {
+      packer.bytes(start);
+      packer.bytes(end);
+    }
+    packer.number(batch.deletes?.length ?? 0);
+    for (const key of batch.deletes ?? []) packer.bytes(key);
+    packer.number(batch.puts?.length ?? 0);
+    for (const { key, value } of batch.puts ?? []) {
+      packer.bytes(key);
+      packer.bytes(value);
+    }
+  }
+  return packer.target;
+}
+
+/** Reads a packed group front to back; what it gives are views into the group. */
+export class GroupReader {
+  readonly #source: Buffer;
+  #position = 0;
+
+  constructor(source: Buffer) {
+    this.#source = source;
+  }
+
+  /** One batch, as a reader of its own; this one goes on behind it. */
+  batch(): GroupReader {
+    return new GroupReader(this.bytes());
+  }
+
+  number(): number {
+    const value = this.#source.readUInt32LE(this.#position);
+    this.#position += 4;
+    return value;
+  }
+
+  bytes(): Buffer {
+    const length = this.number();
+    return this.#take(length);
+  }
+
+  /** What `Condition.expected` was. */
+  expected(): Buffer | undefined {
+    const length = this.number();
+    return length === absent ? undefined : this.#take(length);
+  }
+
+  #take(length: number): Buffer {
+    const start = this.#position;
+    this.#position += length;
+    return this.#source.subarray(start, this.#position);
+  }
+}

@@ -1,0 +1,84 @@
+// Gathers commits that come at the same time into groups, one group at the writer at a time: while it flushes one, the
+// next collects. So many accounts share one flush, which is where the speed comes from.
+//
+// Invariant: batches go out in the order of the calls. What waits is bounded; above the bounds a commit is refused
+// with a temporary Fault, since its callers already wait for theirs and are not to be many more than this.
+
+import { Fault } from '../base/fault.ts';
+import { measureBatch } from './batch-limits.ts';
+import type { Batch, CommitResult } from './engine.ts';
+
+/** More in a group does not make it cheaper: the flush is then bound by the bytes, and latency suffers. */
+const groupBytesMax = 4 * 1024 * 1024;
+const groupBatchesMax = 1000;
+/** Callers wait for their commits, so a queue this long means that the disk has stopped. */
+const waitingBatchesMax = 50_000;
+const waitingBytesMax = 512 * 1024 * 1024;
+
+export interface PendingCommit {
+  readonly batch: Batch;
+  readonly bytes: number;
+  readonly resolve: (result: CommitResult) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export interface GroupCommitOptions {
+  /** Resolves on the next turn of the event loop: commits of one turn share a group. */
+  readonly nextTurn: () => Promise<void>;
+  /** Writes a group and settles every commit in it; never rejects. */
+  readonly write: (group: readonly PendingCommit[]) => Promise<void>;
+}
+
+export class GroupCommit {
+  readonly #options: GroupCommitOptions;
+  #waiting: PendingCommit[] = [];
+  #waitingBytes = 0;
+  #running: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options;
+  }
+
+  add(batch: Batch): Promise<CommitResult> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) throw new Fault('the store is closed', { temporary: true });
+      const bytes = measureBatch(batch);
+      const full =
+        this.#waiting.length >= waitingBatchesMax ||
+        (this.#waiting.length > 0 && this.#waitingBytes + bytes > waitingBytesMax);
+      if (full) throw new Fault('too many changes wait for the disk', { temporary: true });
+      this.#waiting.push({ batch, bytes, resolve, reject });
+      this.#waitingBytes += bytes;
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Refuses further commits and resolves when all that were accepted are settled. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      await this.#options.nextTurn();
+      await this.#options.write(this.#take());
+    }
+    this.#running = undefined;
+  }
+
+  #take(): PendingCommit[] {
+    let bytes = 0;
+    let count = 0;
+    for (const pending of this.#waiting) {
+      if (count > 0 && (bytes + pending.bytes > groupBytesMax || count >= groupBatchesMax)) break;
+      bytes += pending.bytes;
+      count++;
+    }
+    const group = this.#waiting.slice(0, count);
+    this.#waiting = this.#waiting.slice(count);
+    this.#waitingBytes -= bytes;
+    return group;
+  }
+}

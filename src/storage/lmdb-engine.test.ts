@@ -1,0 +1,178 @@
+// The LMDB engine: the contract, and what is its own: the lock, the format marker, full maps and disks, old snapshots.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
+import { silentLog } from '../base/log.ts';
+import { MailError } from '../mail/mail-error.ts';
+import type { Engine } from './engine.ts';
+import { engineContract } from './engine-contract.ts';
+import { type LmdbEngineOptions, openLmdbEngine } from './lmdb-engine.ts';
+import { encodeRecord } from './record.ts';
+import { encodeTuple } from './tuple.ts';
+
+function openIn(directory: string, options: Partial<LmdbEngineOptions> = {}): Promise<Engine> {
+  return openLmdbEngine({ directory, log: silentLog, clock: systemClock, ...options });
+}
+
+/** With a dot, which lmdb-js would take for a file name. */
+const makeDirectory = (): string => mkdtempSync(join(tmpdir(), 'rookery-lmdb.'));
+
+engineContract('lmdb', async () => {
+  const directory = makeDirectory();
+  return {
+    open: () => openIn(directory),
+    remove: async () => rmSync(directory, { recursive: true }),
+    durable: true,
+  };
+});
+
+const key = (index: number): Buffer => encodeTuple(['k', index]);
+
+/** Commits rows of `size` bytes until one is refused; returns how many were taken and the refusal. */
+async function fill(
+  engine: Engine,
+  from: number,
+  size: number,
+): Promise<{ taken: number; refusal: unknown }> {
+  for (let taken = 0; ; taken++) {
+    try {
+      await engine.commit({ puts: [{ key: key(from + taken), value: Buffer.alloc(size, taken) }] });
+    } catch (refusal) {
+      return { taken, refusal };
+    }
+  }
+}
+
+function assertFull(refusal: unknown): void {
+  assert.ok(refusal instanceof MailError, String(refusal));
+  assert.equal(refusal.kind, 'storageFull');
+}
+
+it('opens a directory once at a time and says who has it', async () => {
+  const directory = makeDirectory();
+  const first = await openIn(directory);
+  await assert.rejects(openIn(directory), (error: Error) => {
+    assert.match(error.message, new RegExp(`is in use by process ${process.pid} on `));
+    return error instanceof Fault && !error.temporary;
+  });
+  await first.commit({ puts: [{ key: key(1), value: key(1) }] });
+  await first.close();
+  const second = await openIn(directory);
+  assert.deepEqual(await second.get(key(1)), key(1));
+  await second.close();
+  rmSync(directory, { recursive: true });
+});
+
+it('refuses a store of a newer format, and leaves it alone', async () => {
+  const directory = makeDirectory();
+  const marker = encodeTuple(['store']);
+  const engine = await openIn(directory);
+  assert.notEqual(await engine.get(marker), undefined);
+  await engine.commit({ puts: [{ key: marker, value: encodeRecord('store', 99) }] });
+  await engine.close();
+  await assert.rejects(openIn(directory), /format 99; this Rookery knows up to 1: start a newer one/);
+  await assert.rejects(openIn(directory), /format 99/);
+  rmSync(directory, { recursive: true });
+});
+
+it('goes on when the file outgrows the address space that was mapped', async () => {
+  const directory = makeDirectory();
+  await using engine = await openIn(directory, { mapBytes: 1024 * 1024 });
+  const snapshot = await engine.snapshot();
+  for (let index = 0; index < 40; index++) {
+    await engine.commit({ puts: [{ key: key(index), value: Buffer.alloc(100_000, index) }] });
+    assert.deepEqual(await engine.get(key(0)), Buffer.alloc(100_000, 0));
+  }
+  for (let index = 0; index < 40; index++)
+    assert.deepEqual(await engine.get(key(index)), Buffer.alloc(100_000, index));
+  assert.equal(await snapshot.get(key(0)), undefined);
+  await engine.close();
+  rmSync(directory, { recursive: true });
+});
+
+/** Of a group, what needs room is refused, and what deletes is done. */
+async function assertHarmsOnlyItself(engine: Engine): Promise<void> {
+  const [small, tooBig, other] = await Promise.allSettled([
+    engine.commit({ deletes: [key(5000)] }),
+    engine.commit({
+      puts: [2, 3].map((index) => ({ key: key(900 + index), value: Buffer.alloc(20 * 1024 * 1024) })),
+    }),
+    engine.commit({ conditions: [{ key: key(902), expected: undefined }], deletes: [key(6000)] }),
+  ]);
+  assert.deepEqual(small, { status: 'fulfilled', value: { outcome: 'committed' } });
+  assert.equal(tooBig.status, 'rejected');
+  assertFull(tooBig.reason);
+  assert.deepEqual(other, { status: 'fulfilled', value: { outcome: 'committed' } });
+}
+
+it('refuses what does not fit on the disk and goes on by itself when there is room', async (test) => {
+  const mount = makeDirectory();
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'none', mount], { stdio: 'pipe' });
+  } catch (error) {
+    rmSync(mount, { recursive: true });
+    return test.skip(`needs root for a small file system of its own: ${String(error)}`);
+  }
+  const directory = join(mount, 'store');
+  const ballast = join(mount, 'ballast');
+  const options = { reserveBytes: 2 * 1024 * 1024 };
+  writeFileSync(ballast, Buffer.alloc(8 * 1024 * 1024));
+  let engine = await openIn(directory, options);
+  try {
+    const { taken, refusal } = await fill(engine, 0, 20_000);
+    assertFull(refusal);
+    assert.ok(taken > 50, `${taken} rows fitted`);
+    await assertHarmsOnlyItself(engine);
+    // Nothing of the refused batch is there, everything before it is, also after reopening on the full disk.
+    await engine.close();
+    engine = await openIn(directory, options);
+    assert.equal(await engine.get(key(taken)), undefined);
+    for (let index = 0; index < taken; index++) {
+      assert.deepEqual(await engine.get(key(index)), Buffer.alloc(20_000, index));
+    }
+    unlinkSync(ballast);
+    const again = await fill(engine, 1000, 20_000);
+    assert.ok(again.taken > 200, `${again.taken} rows fitted after there was room`);
+    assertFull(again.refusal);
+    // Deleting works on a full disk.
+    await engine.commit({ deleteRanges: [{ start: key(1000), end: key(1000 + again.taken) }] });
+    assert.equal(await engine.get(key(1003)), undefined);
+    assert.deepEqual(await engine.get(key(0)), Buffer.alloc(20_000, 0));
+  } finally {
+    await engine.close();
+    execFileSync('umount', [mount]);
+    rmSync(mount, { recursive: true });
+  }
+});
+
+it('ends a snapshot that lives too long', async () => {
+  const directory = makeDirectory();
+  const timers: { delayMs: number; callback: () => void }[] = [];
+  const clock: Clock = {
+    ...systemClock,
+    after(delayMs, callback) {
+      const timer = { delayMs, callback };
+      timers.push(timer);
+      return { cancel: () => timers.splice(timers.indexOf(timer), 1) };
+    },
+  };
+  await using engine = await openIn(directory, { clock, snapshotAgeMsMax: 1234 });
+  const old = await engine.snapshot();
+  assert.deepEqual(
+    timers.map((timer) => timer.delayMs),
+    [1234],
+  );
+  timers[0]!.callback();
+  await assert.rejects(old.get(key(1)), /lived too long/);
+  await old.release();
+  await (await engine.snapshot()).release();
+  assert.equal(timers.length, 0);
+  await engine.close();
+  rmSync(directory, { recursive: true });
+});

@@ -1,0 +1,290 @@
+// The embedded engine: LMDB, read on the event loop and written by one thread of its own (lmdb-writer.ts).
+//
+// Invariants: a commit resolves after its group's fdatasync and after this thread's reads can see it; a directory is
+// open in one process at a time; a store newer than this program does not open. When there is no room, the commits
+// that need it reject with MailError('storageFull') before anything is written, and the next ones are tried afresh: so
+// the engine recovers by itself. When a write fails all the same, or the writer thread dies (a bug), its group and every
+// commit from then on reject until the process is started again; nothing of them is on disk, and reads go on.
+
+import { once } from 'node:events';
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
+import type { Logger } from '../base/log.ts';
+import { siblingModule } from '../base/module-url.ts';
+import { MailError } from '../mail/mail-error.ts';
+import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import type {
+  Batch,
+  Bytes,
+  CommitResult,
+  Engine,
+  EngineStatistics,
+  Page,
+  PageLimits,
+  Range,
+  Snapshot,
+} from './engine.ts';
+import { packGroup } from './group-codec.ts';
+import { GroupCommit, type PendingCommit } from './group-commit.ts';
+import { type LmdbDatabase, type LmdbEnvironmentOptions, openLmdbEnvironment } from './lmdb-environment.ts';
+import { readPage, readValue, unslicedKeysMax } from './lmdb-reads.ts';
+import { LmdbSnapshot } from './lmdb-snapshot.ts';
+import {
+  type BatchFailure,
+  outcomeCodes,
+  type WriterReply,
+  type WriterRequest,
+} from './lmdb-writer-protocol.ts';
+import { checkStoreMarker } from './store-marker.ts';
+import { Topics } from './topics.ts';
+
+/** Address space, not disk: the file grows as it is used. Less is taken where the machine does not give that much. */
+const mapBytesDefault = 1024 ** 4;
+const mapBytesMin = 64 * 1024 * 1024;
+/** The largest group and the tree around it, twice over; also what deletions live from when the disk is full. */
+const reserveBytesDefault = 64 * 1024 * 1024;
+/** A reader keeps every page that was freed since from being used again, so the file grows while it lives. */
+const snapshotAgeMsDefault = 5 * 60 * 1000;
+
+export interface LmdbEngineOptions {
+  /** Made when missing. Nothing else may be kept in it. */
+  readonly directory: string;
+  /** Address space to map at once. lmdb-js maps more by itself when the file outgrows it, so this is no limit of the file. */
+  readonly mapBytes?: number;
+  /** Room that is left free on the file system; commits that would use it are refused as storageFull. */
+  readonly reserveBytes?: number;
+  readonly snapshotAgeMsMax?: number;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** Rejects with Fault when the directory is in use, or cannot be opened, or is from a newer Rookery. */
+export async function openLmdbEngine(options: LmdbEngineOptions): Promise<Engine> {
+  const { directory } = options;
+  mkdirSync(directory, { recursive: true });
+  const lock = lockDirectory(directory);
+  let engine: LmdbEngine | undefined;
+  try {
+    const { database, environment } = openDatabase(options);
+    syncDirectory(directory);
+    syncDirectory(dirname(directory));
+    const worker = new Worker(siblingModule(import.meta.url, './lmdb-writer'), { workerData: environment });
+    engine = new LmdbEngine({ ...options, database, worker, lock });
+    await once(worker, 'message');
+    engine.listen();
+    await checkStoreMarker(engine, directory);
+    return engine;
+  } catch (cause) {
+    if (engine === undefined) lock.release();
+    else await engine.close();
+    if (cause instanceof Fault || cause instanceof MailError) throw cause;
+    throw new Fault(`cannot open the store in ${directory}`, { temporary: false, cause });
+  }
+}
+
+function openDatabase(options: LmdbEngineOptions): {
+  database: LmdbDatabase;
+  environment: LmdbEnvironmentOptions;
+} {
+  const { directory, reserveBytes = reserveBytesDefault } = options;
+  for (let mapBytes = options.mapBytes ?? mapBytesDefault; ; mapBytes /= 4) {
+    try {
+      const environment = { directory, mapBytes, reserveBytes };
+      return { database: openLmdbEnvironment(environment), environment };
+    } catch (cause) {
+      // ENOMEM: a limit on address space (ulimit -v, a container's). What the operator asked for is not quietly made less.
+      const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+      if (code !== 12 || options.mapBytes !== undefined || mapBytes <= mapBytesMin) throw cause;
+    }
+  }
+}
+
+/** A file that was just made is durable when its directory is. */
+function syncDirectory(directory: string): void {
+  const descriptor = openSync(directory, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function writeFailure({ noRoom, message }: WriterFailure): Error {
+  if (noRoom) return new MailError('storageFull', `no room for a commit: ${message}`);
+  return new Fault(`a commit failed: ${message}`, { temporary: true });
+}
+
+interface LmdbEngineParts extends LmdbEngineOptions {
+  readonly database: LmdbDatabase;
+  readonly worker: Worker;
+  readonly lock: DirectoryLock;
+}
+
+class LmdbEngine implements Engine {
+  readonly name = 'lmdb';
+  readonly #parts: LmdbEngineParts;
+  readonly #topics: Topics;
+  readonly #commits: GroupCommit;
+  readonly #snapshots = new Set<LmdbSnapshot>();
+  #inFlight: { group: readonly PendingCommit[]; done: () => void } | undefined;
+  #writerFailure: Error | undefined;
+  #closing: Promise<void> | undefined;
+  #closed = false;
+  #commitCount = 0;
+  #batchCount = 0;
+  #bytesWritten = 0;
+
+  constructor(parts: LmdbEngineParts) {
+    this.#parts = parts;
+    this.#topics = new Topics(parts.log);
+    this.#commits = new GroupCommit({
+      nextTurn: () => parts.clock.yieldTurn(),
+      write: (group) => this.#write(group),
+    });
+    parts.worker.on('error', (cause) => {
+      this.#writerDied(new Fault('the writer thread failed', { temporary: true, cause }));
+    });
+    parts.worker.on('exit', () =>
+      this.#writerDied(new Fault('the writer thread ended', { temporary: true })),
+    );
+  }
+
+  /** Once the thread has said that it is ready. */
+  listen(): void {
+    this.#parts.worker.on('message', (reply: WriterReply) => this.#settle(reply));
+  }
+
+  async get(key: Bytes): Promise<Bytes | undefined> {
+    return readValue(this.#database(), key);
+  }
+
+  async getMany(keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
+    if (keys.length <= unslicedKeysMax) {
+      const database = this.#database();
+      return keys.map((key) => readValue(database, key));
+    }
+    await using snapshot = await this.snapshot();
+    return await snapshot.getMany(keys);
+  }
+
+  async page(range: Range, limits: PageLimits): Promise<Page> {
+    return readPage(this.#database(), range, limits);
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    const snapshot = new LmdbSnapshot({
+      database: this.#database(),
+      clock: this.#parts.clock,
+      ageMsMax: this.#parts.snapshotAgeMsMax ?? snapshotAgeMsDefault,
+      log: this.#parts.log,
+      ended: (ended) => this.#snapshots.delete(ended),
+    });
+    this.#snapshots.add(snapshot);
+    return snapshot;
+  }
+
+  async commit(batch: Batch): Promise<CommitResult> {
+    if (this.#writerFailure !== undefined) throw this.#writerFailure;
+    return await this.#commits.add(batch);
+  }
+
+  subscribe(topic: string, listener: () => void): () => void {
+    return this.#topics.subscribe(topic, listener);
+  }
+
+  statistics(): EngineStatistics {
+    const file = statSync(join(this.#parts.directory, 'data.mdb'), { throwIfNoEntry: false });
+    return {
+      commits: this.#commitCount,
+      batches: this.#batchCount,
+      bytesWritten: this.#bytesWritten,
+      bytesOnDisk: (file?.blocks ?? 0) * 512,
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    const { worker, database, lock } = this.#parts;
+    await this.#commits.close();
+    this.#closed = true;
+    for (const snapshot of this.#snapshots) snapshot.end('the store is closed');
+    if (this.#writerFailure === undefined) {
+      const exited = once(worker, 'exit');
+      worker.postMessage({ close: true } satisfies WriterRequest);
+      await exited;
+    }
+    await database.close();
+    lock.release();
+  }
+
+  #database(): LmdbDatabase {
+    if (this.#closed) throw new Fault('the store is closed', { temporary: true });
+    return this.#parts.database;
+  }
+
+  #write(group: readonly PendingCommit[]): Promise<void> {
+    const failure = this.#writerFailure;
+    if (failure !== undefined) {
+      for (const pending of group) pending.reject(failure);
+      return Promise.resolve();
+    }
+    const packed = packGroup(group.map((pending) => pending.batch)).buffer as ArrayBuffer;
+    return new Promise((done) => {
+      this.#inFlight = { group, done };
+      this.#parts.worker.postMessage({ group: packed } satisfies WriterRequest, [packed]);
+    });
+  }
+
+  #settle(reply: WriterReply): void {
+    const flight = this.#inFlight;
+    assert(flight !== undefined, 'the writer answered what it was not asked');
+    this.#inFlight = undefined;
+    // Else this turn's reads would go on in the state before the group.
+    this.#parts.database.resetReadTxn();
+    this.#commitCount++;
+    for (let index = 0; index < flight.group.length; index++) {
+      const pending = flight.group[index]!;
+      if (reply.failure !== undefined) pending.reject(writeFailure(reply.failure));
+      else this.#settleOne(pending, reply.outcomes[index]!);
+    }
+    if (reply.failure !== undefined) this.#writerDied(writeFailure(reply.failure));
+    flight.done();
+  }
+
+  #settleOne(pending: PendingCommit, outcome: number): void {
+    if (outcome === outcomeCodes.committed) {
+      this.#batchCount++;
+      this.#bytesWritten += pending.bytes;
+      pending.resolve({ outcome: 'committed' });
+      this.#topics.signal(pending.batch.signals);
+    } else if (outcome === outcomeCodes.fenced) {
+      pending.resolve({ outcome: 'fenced' });
+    } else if (outcome === outcomeCodes.noRoom) {
+      pending.reject(new MailError('storageFull', 'the disk of the store is full'));
+    } else {
+      pending.resolve({ outcome: 'conflict', condition: outcome });
+    }
+  }
+
+  #writerDied(failure: Error): void {
+    if (this.#writerFailure !== undefined || this.#closed) return;
+    this.#writerFailure = failure;
+    this.#parts.log.fatal({ err: failure }, 'the store can no longer write');
+    const flight = this.#inFlight;
+    this.#inFlight = undefined;
+    for (const pending of flight?.group ?? []) pending.reject(failure);
+    flight?.done();
+  }
+}

@@ -1,0 +1,45 @@
+// How the LMDB file is opened: by the engine for reading and by its writer thread for writing, with the same options,
+// because both share one environment of the process.
+
+import { open, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb';
+
+export type LmdbDatabase = RootDatabase<Buffer, Buffer>;
+
+export interface LmdbEnvironmentOptions {
+  readonly directory: string;
+  readonly mapBytes: number;
+  /** Room on the file system that commits leave free. */
+  readonly reserveBytes: number;
+}
+
+/**
+ * Readers at one moment: a snapshot takes one each version of the data. LMDB keeps 64 bytes for each in a file that
+ * it maps, so the number is generous.
+ */
+export const readersMax = 2048;
+
+/** lmdb-js hands over its own buffer, which the next read overwrites: what goes out is a copy (measured faster than getBinary). */
+function copyOut(bytes: Buffer): Buffer {
+  const length = bytes.length;
+  const copy = Buffer.allocUnsafe(length);
+  bytes.copy(copy, 0, 0, length);
+  return copy;
+}
+
+/**
+ * `overlappingSync: false`: a commit returns when it is on disk (fdatasync), not before. `noReadAhead`: mail is read at random.
+ * `noSubdir: false`: a directory with a dot in its name is a directory all the same.
+ */
+export function openLmdbEnvironment(options: LmdbEnvironmentOptions): LmdbDatabase {
+  const settings: RootDatabaseOptionsWithPath & { readonly noReadAhead: boolean } = {
+    path: options.directory,
+    noSubdir: false,
+    encoder: { encode: (value: Buffer) => value, decode: copyOut },
+    keyEncoding: 'binary',
+    overlappingSync: false,
+    noReadAhead: true,
+    mapSize: options.mapBytes,
+    maxReaders: readersMax,
+  };
+  return open<Buffer, Buffer>(settings);
+}

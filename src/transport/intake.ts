@@ -1,0 +1,186 @@
+// One accepted message: envelope and bytes come in, trace fields are added, the message is prepared once, and every
+// recipient's copy is delivered. Invariants: what `accept` answers `sent` is durable; a message that went round more than
+// `hopsMax` servers is bounced; two recipients that lead to the same account and mailbox get one copy.
+// Faults become deferrals: the sender still has the message.
+
+import type { AccountPorts } from '../account/port.ts';
+import { prepareMessage } from '../account/prepare.ts';
+import type { PreparedMessage } from '../account/prepared-message.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import { Slicer } from '../base/slicer.ts';
+import { formatDate } from '../mail/date.ts';
+import type { AccountId } from '../mail/ids.ts';
+import { isMailError } from '../mail/mail-error.ts';
+import { bounced, type DeliveryOutcome, deferred, sent, worstOutcome } from './delivery/delivery-outcome.ts';
+import { LocalDelivery, type LocalTarget } from './delivery/local-delivery.ts';
+import { type MessageHead, readMessageHead } from './message-head.ts';
+import { PartialDeliveries } from './partial-deliveries.ts';
+import { formatReceived, type MessageOrigin } from './trace-headers.ts';
+
+export interface Recipient {
+  /** As the client wrote it. */
+  readonly address: string;
+  readonly targets: readonly LocalTarget[];
+}
+
+export interface IncomingMessage {
+  /** Unique for ever: the session's and a number. */
+  readonly traceId: string;
+  readonly log: Logger;
+  readonly origin: MessageOrigin;
+  /** The reverse path; '' is the null sender. */
+  readonly sender: string;
+  /** At least one. */
+  readonly recipients: readonly Recipient[];
+  /** The message as it came. */
+  readonly pieces: readonly Buffer[];
+  readonly length: number;
+  /** A submission: Date and Message-ID are added when absent (RFC 6409 8). */
+  readonly complete: boolean;
+  /** The sender hears one answer for all recipients (SMTP, not LMTP). */
+  readonly oneAnswer: boolean;
+}
+
+export interface IntakeOptions {
+  readonly accounts: AccountPorts;
+  /** Our name in Received and Message-ID. */
+  readonly hostname: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Received fields that make a loop; RFC 5321 6.3 asks for at least 100. */
+  readonly hopsMax?: number;
+}
+
+const hopsMaxDefault = 100;
+/** Copying so much takes about a millisecond; larger messages are copied in steps. */
+const copyBytesAtOnce = 4 * 1024 * 1024;
+
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #delivery: LocalDelivery;
+  readonly #partial = new PartialDeliveries();
+  readonly #hopsMax: number;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#delivery = new LocalDelivery(options.accounts);
+    this.#hopsMax = options.hopsMax ?? hopsMaxDefault;
+  }
+
+  /** Outcomes in the order of the recipients. Does not throw. */
+  async accept(message: IncomingMessage): Promise<DeliveryOutcome[]> {
+    try {
+      const head = readMessageHead(message.pieces);
+      if (head.receivedCount > this.#hopsMax) return message.recipients.map(() => bounced('loop'));
+      const bytes = await this.#assemble(message, head);
+      const prepared = await prepareMessage(bytes, this.#options);
+      return await this.#deliver(message, prepared, head);
+    } catch (error) {
+      message.log.error({ err: error, message: message.traceId }, 'message not taken');
+      const outcome = isMailError(error, 'messageTooLarge')
+        ? bounced('messageTooLarge')
+        : deferred('unavailable');
+      return message.recipients.map(() => outcome);
+    }
+  }
+
+  async #deliver(
+    message: IncomingMessage,
+    prepared: PreparedMessage,
+    head: MessageHead,
+  ): Promise<DeliveryOutcome[]> {
+    const { recipients } = message;
+    const only = recipients[0]!;
+    if (recipients.length === 1 && only.targets.length === 1 && this.#partial.empty) {
+      if (isLoop(only.targets[0]!, head)) return [bounced('loop')];
+      return await this.#delivery.deliver(prepared, only.targets, message);
+    }
+    return await this.#deliverToSeveral(message, prepared, head);
+  }
+
+  async #deliverToSeveral(
+    message: IncomingMessage,
+    prepared: PreparedMessage,
+    head: MessageHead,
+  ): Promise<DeliveryOutcome[]> {
+    const key = message.oneAnswer ? this.#partial.key(message.sender, message.pieces, message.length) : '';
+    const before = this.#partial.delivered(key);
+    const targets = new Map<string, LocalTarget>();
+    const outcomes = new Map<string, DeliveryOutcome>();
+    for (const recipient of message.recipients) {
+      for (const target of recipient.targets) {
+        const place = placeOf(target);
+        if (isLoop(target, head)) outcomes.set(place, bounced('loop'));
+        else if (before?.has(target.accountId) === true) outcomes.set(place, sent);
+        else targets.set(place, target);
+      }
+    }
+    const places = [...targets.keys()];
+    const delivered = await this.#delivery.deliver(prepared, [...targets.values()], message);
+    for (let index = 0; index < places.length; index++) outcomes.set(places[index]!, delivered[index]!);
+    if (message.oneAnswer) this.#remember(key, targets, outcomes);
+    return message.recipients.map(({ targets }) =>
+      worstOutcome(targets.map((target) => outcomes.get(placeOf(target)) ?? deferred('unavailable'))),
+    );
+  }
+
+  #remember(
+    key: string,
+    targets: ReadonlyMap<string, LocalTarget>,
+    outcomes: ReadonlyMap<string, DeliveryOutcome>,
+  ): void {
+    if (worstOutcome([...outcomes.values()]).outcome !== 'deferred') {
+      this.#partial.forget(key);
+      return;
+    }
+    const accounts = new Set<AccountId>();
+    for (const [place, { accountId }] of targets) {
+      if (outcomes.get(place)?.outcome === 'sent') accounts.add(accountId);
+    }
+    if (accounts.size > 0) this.#partial.remember(key, accounts);
+  }
+
+  /** The message as it is stored: our fields, then what came, copied once. */
+  async #assemble(message: IncomingMessage, head: MessageHead): Promise<Buffer> {
+    const fields = Buffer.from(this.#fields(message, head), 'utf8');
+    const length = fields.length + message.length;
+    if (length <= copyBytesAtOnce) return Buffer.concat([fields, ...message.pieces], length);
+    const slicer = new Slicer(this.#options.clock);
+    const bytes = Buffer.allocUnsafeSlow(length);
+    fields.copy(bytes);
+    let position = fields.length;
+    for (const piece of message.pieces) {
+      position += piece.copy(bytes, position);
+      if (slicer.due()) await slicer.rest();
+    }
+    return bytes;
+  }
+
+  #fields(message: IncomingMessage, head: MessageHead): string {
+    const { hostname, clock, random } = this.#options;
+    const date = formatDate(Math.floor(clock.now() / 1000));
+    const only = message.recipients.length === 1 ? message.recipients[0]! : undefined;
+    let fields = `Return-Path: <${message.sender}>\r\n`;
+    // With several copies of one message, the field would tell each who the others are.
+    const onlyTarget = only?.targets.length === 1 ? only.targets[0] : undefined;
+    if (onlyTarget !== undefined) fields += `Delivered-To: ${onlyTarget.address}\r\n`;
+    const { origin, traceId } = message;
+    fields += formatReceived({ origin, hostname, traceId, recipient: only?.address, date });
+    if (message.complete && !head.hasDate) fields += `Date: ${date}\r\n`;
+    if (message.complete && !head.hasMessageId) {
+      fields += `Message-ID: <${random.identifier(24)}@${hostname}>\r\n`;
+    }
+    return fields;
+  }
+}
+
+function placeOf(target: LocalTarget): string {
+  return `${target.accountId}/${target.detail ?? ''}`;
+}
+
+/** We delivered this very message to this address before: somebody sends it back to us. */
+function isLoop(target: LocalTarget, head: MessageHead): boolean {
+  return head.deliveredTo.length > 0 && head.deliveredTo.includes(target.address.toLowerCase());
+}

@@ -1,0 +1,56 @@
+// What intake needs to know of a message's header: how often it was received already, to whom it was delivered already,
+// and which fields a submission lacks. One scan of the header block, nothing of the body.
+
+import { type HeaderBlock, headerFields, offsetsPerField } from '../mail/header.ts';
+
+export interface MessageHead {
+  readonly receivedCount: number;
+  /** Values of Delivered-To, lower case. */
+  readonly deliveredTo: readonly string[];
+  readonly hasDate: boolean;
+  readonly hasMessageId: boolean;
+}
+
+/** No header of a real message is longer; what comes behind is not looked at. */
+const headBytesMax = 256 * 1024;
+
+/** The first bytes of a message that came in pieces; copies only when the first piece does not hold the header. */
+function firstBytes(pieces: readonly Buffer[]): Buffer {
+  const first = pieces[0];
+  if (first === undefined) return Buffer.alloc(0);
+  if (pieces.length === 1 || first.length >= headBytesMax || first.includes('\r\n\r\n')) return first;
+  let length = 0;
+  let count = 0;
+  while (count < pieces.length && length < headBytesMax) length += pieces[count++]!.length;
+  return Buffer.concat(pieces.slice(0, count), length);
+}
+
+function nameIs(bytes: Buffer, block: HeaderBlock, base: number, name: string): boolean {
+  const start = block.offsets[base]!;
+  const end = block.offsets[base + 1]!;
+  return end - start === name.length && bytes.toString('latin1', start, end).toLowerCase() === name;
+}
+
+export function readMessageHead(pieces: readonly Buffer[]): MessageHead {
+  const bytes = firstBytes(pieces);
+  const block = headerFields(bytes, 0, Math.min(bytes.length, headBytesMax));
+  let receivedCount = 0;
+  const deliveredTo: string[] = [];
+  let hasDate = false;
+  let hasMessageId = false;
+  for (let index = 0; index < block.count; index++) {
+    const base = index * offsetsPerField;
+    if (nameIs(bytes, block, base, 'received')) receivedCount++;
+    else if (nameIs(bytes, block, base, 'date')) hasDate = true;
+    else if (nameIs(bytes, block, base, 'message-id')) hasMessageId = true;
+    else if (nameIs(bytes, block, base, 'delivered-to')) {
+      deliveredTo.push(
+        bytes
+          .toString('utf8', block.offsets[base + 2], block.offsets[base + 3])
+          .trim()
+          .toLowerCase(),
+      );
+    }
+  }
+  return { receivedCount, deliveredTo, hasDate, hasMessageId };
+}

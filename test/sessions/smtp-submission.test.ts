@@ -1,0 +1,134 @@
+// Submission by our users: authentication, whose address it is, completing messages.
+
+import assert from 'node:assert/strict';
+import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
+import { test } from 'node:test';
+import type { TestClient } from '../../src/speakers/kit/test-client.ts';
+import { codeOf, codes, greeted, openSmtpServer, type SmtpServer } from './smtp-fixture.ts';
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+const plain = (user: string, password: string): string => `AUTH PLAIN ${base64(`\0${user}\0${password}`)}`;
+const alice = 'alice@example.test';
+
+async function secure(server: SmtpServer): Promise<TestClient> {
+  const client = await greeted(server);
+  await codes(client, 'STARTTLS');
+  await client.startTls();
+  client.send('EHLO client.test');
+  await client.reply();
+  return client;
+}
+
+test('in the clear there is no AUTH, unless it is allowed', async () => {
+  await using server = await openSmtpServer('submission');
+  using client = await server.connect();
+  await client.reply();
+  client.send('EHLO client.test');
+  const offer = await client.reply();
+  assert.ok(!offer.join().includes('AUTH'));
+  assert.deepEqual(await codes(client, plain(alice, 'secret')), ['530 5.7.0']);
+  assert.deepEqual(await codes(client, `MAIL FROM:<${alice}>`), ['530 5.7.0']);
+
+  await using open = await openSmtpServer('submission', { protocol: { allowCleartextAuth: true } });
+  using other = await open.connect();
+  await other.reply();
+  other.send('EHLO client.test');
+  assert.ok((await other.reply()).some((line) => line.endsWith('AUTH SCRAM-SHA-256 PLAIN LOGIN')));
+  assert.deepEqual(await codes(other, plain(alice, 'secret')), ['235 2.7.0']);
+});
+
+test('PLAIN and LOGIN, right and wrong, cancelled and garbled', async () => {
+  await using server = await openSmtpServer('submission', { protocol: { limits: { errorsMax: 100 } } });
+  using client = await secure(server);
+  assert.deepEqual(await codes(client, plain(alice, 'wrong'), plain('throttled', 'x')), [
+    '535 5.7.8',
+    '454 4.7.0',
+  ]);
+  assert.deepEqual(await codes(client, 'AUTH PLAIN', '*'), ['334', '501 5.7.0']);
+  assert.deepEqual(await codes(client, 'AUTH PLAIN', '###'), ['334', '501 5.5.2']);
+  assert.deepEqual(await codes(client, 'AUTH PLAIN', 'x'.repeat(20_000)), ['334', '500 5.5.6']);
+  assert.deepEqual(await codes(client, 'AUTH PLAIN ====', 'AUTH CRAM-MD5', 'AUTH'), [
+    ...['501 5.5.2', '504 5.5.4', '501 5.5.4'],
+  ]);
+  assert.deepEqual(await codes(client, 'AUTH LOGIN', base64(alice), base64('secret')), [
+    '334',
+    '334',
+    '235 2.7.0',
+  ]);
+  assert.deepEqual(await codes(client, plain(alice, 'secret')), ['503 5.5.1']);
+});
+
+/** The client's side of SCRAM-SHA-256(-PLUS), RFC 5802. */
+async function scram(
+  client: TestClient,
+  header: string,
+  binding: Buffer,
+  mechanism: string,
+): Promise<string> {
+  const bare = `n=${alice},r=clientnonce`;
+  client.send(`AUTH ${mechanism} ${base64(`${header}${bare}`)}`);
+  const serverFirst = Buffer.from((await client.line())!.slice(4), 'base64').toString();
+  const [, nonce, salt, iterations] = /^r=(.*),s=(.*),i=(.*)$/.exec(serverFirst)!;
+  const salted = pbkdf2Sync('secret', Buffer.from(salt!, 'base64'), Number(iterations), 32, 'sha256');
+  const hmac = (key: Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
+  const clientKey = hmac(salted, 'Client Key');
+  const final = `c=${Buffer.concat([Buffer.from(header), binding]).toString('base64')},r=${nonce}`;
+  const stored = createHash('sha256').update(clientKey).digest();
+  const signature = hmac(stored, `${bare},${serverFirst},${final}`);
+  const proof = clientKey.map((byte, index) => byte ^ signature[index]!);
+  client.send(base64(`${final},p=${Buffer.from(proof).toString('base64')}`));
+  const answer = await client.reply();
+  if (!answer[0]!.startsWith('334')) return codeOf(answer);
+  const expected = hmac(hmac(salted, 'Server Key'), `${bare},${serverFirst},${final}`).toString('base64');
+  assert.equal(Buffer.from(answer[0]!.slice(4), 'base64').toString(), `v=${expected}`);
+  client.send('');
+  return codeOf(await client.reply());
+}
+
+test('SCRAM-SHA-256, and -PLUS bound to this TLS session', async () => {
+  await using server = await openSmtpServer('submission');
+  using first = await secure(server);
+  assert.equal(await scram(first, 'n,,', Buffer.alloc(0), 'SCRAM-SHA-256'), '235 2.7.0');
+  using second = await greeted(server);
+  await codes(second, 'STARTTLS');
+  const tls = await second.startTls();
+  await codes(second, 'EHLO client.test');
+  const binding = tls.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
+  assert.equal(await scram(second, 'p=tls-exporter,,', Buffer.alloc(32), 'SCRAM-SHA-256-PLUS'), '535 5.7.8');
+  assert.equal(await scram(second, 'p=tls-exporter,,', binding, 'SCRAM-SHA-256-PLUS'), '235 2.7.0');
+});
+
+test('the sender is the user, other domains come later', async () => {
+  await using server = await openSmtpServer('submission');
+  using client = await secure(server);
+  assert.deepEqual(
+    await codes(client, 'MAIL FROM:<>', plain(alice, 'secret'), 'MAIL FROM:<bob@example.test>'),
+    [...['530 5.7.0', '235 2.7.0', '553 5.7.1']],
+  );
+  assert.deepEqual(await codes(client, 'MAIL FROM:<>', 'RSET'), ['250 2.1.0', '250 2.0.0']);
+  assert.deepEqual(await codes(client, `MAIL FROM:<${alice}>`, 'AUTH PLAIN'), ['250 2.1.0', '503 5.5.1']);
+  client.send('RCPT TO:<x@elsewhere.test>');
+  assert.match((await client.line())!, /^550 5\.7\.1 .*relaying to other domains comes later/);
+});
+
+test('Date and Message-ID are added when absent, and not otherwise', async () => {
+  await using server = await openSmtpServer('submission');
+  using client = await secure(server);
+  await codes(client, plain(alice, 'secret'));
+  const send = async (message: string): Promise<string> => {
+    await codes(client, `MAIL FROM:<${alice}>`, 'RCPT TO:<bob@example.test>', 'DATA');
+    client.write(`${message}\r\n.\r\n`);
+    assert.equal(codeOf(await client.reply()), '250 2.0.0');
+    return server.accounts.delivered.at(-1)!.text;
+  };
+  const completed = await send('Subject: x\r\n\r\ntext');
+  assert.match(
+    completed,
+    /\r\nDate: [^\r]*\+0000\r\nMessage-ID: <[a-z2-7]{24}@mail\.example\.test>\r\nSubject: x\r\n\r\ntext\r\n$/,
+  );
+  assert.match(completed, /with ESMTPSA \(TLSv1\.3/);
+  const complete = await send('date: today\r\nMESSAGE-ID: <1@x>\r\n\r\ntext');
+  assert.match(complete, /\+0000\r\ndate: today\r\nMESSAGE-ID: <1@x>\r\n\r\ntext\r\n$/);
+  // A header that looks like one in the body does not count.
+  assert.match(await send('Subject: x\r\n\r\nDate: x'), /\r\nDate: [^\r]*\r\nMessage-ID/);
+});

@@ -1,0 +1,471 @@
+// SMTP from other servers (the mx profile), as transcripts over real sockets.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Fault } from '../../src/base/fault.ts';
+import { MailError } from '../../src/mail/mail-error.ts';
+import { codeOf, codes, greeted, openSmtpServer } from './smtp-fixture.ts';
+
+const from = 'MAIL FROM:<sender@elsewhere.test>';
+const to = 'RCPT TO:<alice@example.test>';
+
+test('greeting and EHLO name what we can', async () => {
+  await using server = await openSmtpServer('mx');
+  using client = await server.connect();
+  assert.deepEqual(await client.reply(), ['220 mail.example.test ESMTP Rookery']);
+  client.send('EHLO client.test');
+  assert.deepEqual(await client.reply(), [
+    '250-mail.example.test',
+    '250-PIPELINING',
+    '250-SIZE 52428800',
+    '250-8BITMIME',
+    '250-SMTPUTF8',
+    '250-ENHANCEDSTATUSCODES',
+    '250-CHUNKING',
+    '250-BINARYMIME',
+    '250-HELP',
+    '250-LIMITS RCPTMAX=1000 MAILMAX=10000',
+    '250 STARTTLS',
+  ]);
+  client.send('HELO client.test');
+  assert.deepEqual(await client.reply(), ['250 mail.example.test']);
+});
+
+test('a message arrives with its trace fields', async () => {
+  await using server = await openSmtpServer('mx');
+  using client = await greeted(server);
+  assert.deepEqual(await codes(client, from, to, 'DATA'), ['250 2.1.0', '250 2.1.5', '354']);
+  client.write('Subject: hi\r\n\r\n..dot\r\n.\r\n');
+  const [reply] = await client.reply();
+  assert.match(reply!, /^250 2\.0\.0 OK [a-z2-7]+-\w+\.0$/);
+  const [message] = server.accounts.delivered;
+  assert.equal(message!.account, 'alice');
+  const id = reply!.split(' ').at(-1);
+  const date = '\\w{3}, \\d+ \\w{3} \\d{4} \\d\\d:\\d\\d:\\d\\d \\+0000';
+  const expected = [
+    'Return-Path: <sender@elsewhere\\.test>',
+    'Delivered-To: alice@example\\.test',
+    'Received: from client\\.test \\(\\[127\\.0\\.0\\.1\\]\\)',
+    `\tby mail\\.example\\.test \\(Rookery\\) with ESMTP id ${id}`,
+    '\tfor <alice@example\\.test>;',
+    `\t${date}`,
+    'Subject: hi',
+    '',
+    '\\.dot',
+    '',
+  ];
+  assert.match(message!.text, new RegExp(`^${expected.join('\\r\\n')}$`));
+});
+
+test('250 comes only after the commit', async () => {
+  await using server = await openSmtpServer('mx');
+  const { promise, resolve: commit } = Promise.withResolvers<void>();
+  server.accounts.gate = promise;
+  using client = await greeted(server);
+  await codes(client, from, to, 'DATA');
+  client.write('x\r\n.\r\n');
+  let replied = false;
+  const reply = client.reply().then((lines) => {
+    replied = true;
+    return lines;
+  });
+  // A second session answers meanwhile: everything the first could say is said.
+  using other = await greeted(server);
+  assert.deepEqual(await codes(other, 'NOOP'), ['250 2.0.0']);
+  assert.equal(replied, false);
+  commit();
+  assert.equal(codeOf(await reply), '250 2.0.0');
+});
+
+test('commands in the wrong state', async () => {
+  await using server = await openSmtpServer('mx');
+  using client = await server.connect();
+  await client.reply();
+  const early = await codes(
+    client,
+    from,
+    to,
+    'DATA',
+    'STARTTLS',
+    'NOOP',
+    'RSET',
+    'VRFY alice',
+    'HELP',
+    'EXPN x',
+  );
+  assert.deepEqual(early, [
+    ...['503 5.5.1', '503 5.5.1', '503 5.5.1', '503 5.5.1', '250 2.0.0', '250 2.0.0', '252 2.5.2'],
+    ...['214 2.0.0', '502 5.5.1'],
+  ]);
+  assert.deepEqual(await codes(client, 'EHLO c', to, 'DATA'), ['250', '503 5.5.1', '503 5.5.1']);
+  assert.deepEqual(await codes(client, from, from, 'DATA'), ['250 2.1.0', '503 5.5.1', '503 5.5.1']);
+  assert.deepEqual(await codes(client, to, from, 'RSET', 'DATA'), [
+    '250 2.1.5',
+    '503 5.5.1',
+    '250 2.0.0',
+    '503 5.5.1',
+  ]);
+  assert.deepEqual(await codes(client, 'LHLO c', 'AUTH PLAIN', 'FOO'), [
+    '500 5.5.1',
+    '500 5.5.1',
+    '500 5.5.1',
+  ]);
+  // EHLO inside a transaction ends it.
+  assert.deepEqual(await codes(client, from, 'EHLO c', to), ['250 2.1.0', '250', '503 5.5.1']);
+});
+
+test('syntax errors', async () => {
+  await using server = await openSmtpServer('mx', { protocol: { limits: { errorsMax: 100 } } });
+  using client = await greeted(server);
+  const cases: [string, string][] = [
+    ['EHLO', '501 5.5.4'],
+    ['EHLO a b', '501 5.5.4'],
+    ['MAIL', '501 5.5.4'],
+    ['MAIL FROM:alice', '501 5.1.3'],
+    ['MAIL FROM:<a@b> FOO=BAR', '555 5.5.4'],
+    ['MAIL FROM:<a@b> SIZE=abc', '501 5.5.4'],
+    ['MAIL FROM:<a@b> SIZE=99999999999', '552 5.3.4'],
+    ['RSET x', '501 5.5.4'],
+    ['VRFY', '501 5.5.4'],
+    ['', '500 5.5.1'],
+    ['NOOP \0', '500 5.5.2'],
+    ['M\0AIL', '500 5.5.2'],
+    [`NOOP ${'x'.repeat(20_000)}`, '500 5.5.2'],
+    ['MAIL FROM:<gr\xc3\xbcn@b.test>', '553 5.6.7'],
+    ['MAIL FROM:<gr\xfcn@b.test> SMTPUTF8', '500 5.5.2'],
+    ['MAIL FROM:<gr\xc3\xbcn@b.test> SMTPUTF8', '250 2.1.0'],
+  ];
+  for (const [line, code] of cases) assert.deepEqual(await codes(client, line), [code], line.slice(0, 60));
+  client.write('NOOP\nNOOP\r\n');
+  assert.equal(codeOf(await client.reply()), '500 5.5.2');
+  assert.equal(codeOf(await client.reply()), '250 2.0.0');
+});
+
+test('recipients are checked at RCPT', async () => {
+  await using server = await openSmtpServer('mx', { protocol: { limits: { recipientsMax: 3 } } });
+  using client = await greeted(server);
+  await codes(client, from);
+  const cases: [string, string][] = [
+    ['nobody@example.test', '550 5.1.1'],
+    ['alice@elsewhere.test', '550 5.7.1'],
+    ['disabled@example.test', '550 5.2.1'],
+    ['away@example.test', '550 5.7.1'],
+    ['loop@example.test', '550 5.4.6'],
+    ['postmaster', '250 2.1.5'],
+    ['@relay.test:ALICE@EXAMPLE.TEST', '250 2.1.5'],
+    ['gr\xc3\xbcn@example.test', '553 5.6.7'],
+    ['team@example.test', '250 2.1.5'],
+    ['carol@example.test', '452 4.5.3'],
+  ];
+  for (const [address, code] of cases)
+    assert.deepEqual(await codes(client, `RCPT TO:<${address}>`), [code], address);
+});
+
+test('several recipients: one copy each, no Delivered-To, details name mailboxes', async () => {
+  await using server = await openSmtpServer('mx');
+  using client = await greeted(server);
+  await codes(client, from, to, 'RCPT TO:<team@example.test>', 'RCPT TO:<carol+Known@example.test>', 'DATA');
+  client.write('Subject: x\r\n\r\n.\r\n');
+  assert.equal(codeOf(await client.reply()), '250 2.0.0');
+  const places = server.accounts.delivered.map(({ account, mailbox }) => `${account}/${mailbox}`).sort();
+  // The fixture's directory lower-cases details, so that the mailbox is not found and INBOX takes it.
+  assert.deepEqual(places, ['alice/INBOX', 'bob/INBOX', 'carol/INBOX']);
+  const [message] = server.accounts.delivered;
+  assert.ok(!message!.text.includes('Delivered-To'));
+  assert.ok(!message!.text.includes('for <'));
+});
+
+test('everything in one packet: answers in order, in one go', async () => {
+  await using server = await openSmtpServer('mx');
+  using client = await greeted(server);
+  client.write(`${from}\r\n${to}\r\nRCPT TO:<x@example.test>\r\nDATA\r\n`);
+  const found: string[] = [];
+  for (let count = 0; count < 4; count++) found.push(codeOf(await client.reply()));
+  assert.deepEqual(found, ['250 2.1.0', '250 2.1.5', '550 5.1.1', '354']);
+  client.write(`one\r\n.\r\n${from}\r\n${to}\r\nDATA\r\ntwo\r\n.\r\nQUIT\r\n`);
+  const rest = await client.rest();
+  const answers = rest.split('\r\n').map((line) => line.slice(0, 3));
+  assert.deepEqual(answers, ['250', '250', '250', '354', '250', '221', '']);
+  assert.deepEqual(
+    server.accounts.delivered.map(({ text }) => text.slice(-5)),
+    ['one\r\n', 'two\r\n'],
+  );
+});
+
+test('a byte at a time makes no difference', async () => {
+  await using server = await openSmtpServer('mx');
+  using client = await greeted(server);
+  for (const byte of `${from}\r\n${to}\r\nDATA\r\n..a\r\n.b\r\n\r\n.\r\nQUIT\r\n`) {
+    client.socket.write(byte);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await client.rest();
+  assert.match(server.accounts.delivered[0]!.text, /\r\n\.a\r\nb\r\n\r\n$/);
+});
+
+test('smuggling: only CR LF . CR LF ends a message, bare line ends refuse it', async () => {
+  await using server = await openSmtpServer('mx', { protocol: { limits: { errorsMax: 100 } } });
+  using client = await greeted(server);
+  const vectors = [
+    '\n.\n',
+    '\n.\r\n',
+    '\r\n.\n',
+    '\r.\r',
+    '\r\n.\r',
+    '\r.\r\n',
+    '\r\r\n.\r\r\n',
+    '\r\n\0.\r\n\n',
+  ];
+  for (const vector of vectors) {
+    await codes(client, from, to, 'DATA');
+    client.write(
+      `Subject: a\r\n\r\ntext${vector}MAIL FROM:<evil@x>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nevil\r\n.\r\n`,
+    );
+    assert.equal(codeOf(await client.reply()), '554 5.6.0', JSON.stringify(vector));
+  }
+  assert.deepEqual(await codes(client, 'NOOP'), ['250 2.0.0']);
+  assert.equal(server.accounts.delivered.length, 0);
+});
+
+test('NUL and eight-bit bytes are kept as they came', async () => {
+  await using server = await openSmtpServer('mx');
+  using client = await greeted(server);
+  await codes(client, `${from} BODY=8BITMIME`, to, 'DATA');
+  client.write('Subject: \xe4\xf6\r\n\r\n\0\x80\xff\r\n.\r\n');
+  assert.equal(codeOf(await client.reply()), '250 2.0.0');
+  assert.ok(server.accounts.delivered[0]!.text.endsWith('Subject: \xe4\xf6\r\n\r\n\0\x80\xff\r\n'));
+});
+
+test('too large: read to its end, refused, and the session goes on', async () => {
+  await using server = await openSmtpServer('mx', { protocol: { limits: { messageBytesMax: 10_000 } } });
+  using client = await greeted(server);
+  await codes(client, from, to, 'DATA');
+  client.write(`${'x'.repeat(78)}\r\n`.repeat(10_000));
+  client.write('.\r\n');
+  assert.equal(codeOf(await client.reply()), '552 5.3.4');
+  assert.deepEqual(await codes(client, from, to, 'DATA'), ['250 2.1.0', '250 2.1.5', '354']);
+  client.write('small\r\n.\r\n');
+  assert.equal(codeOf(await client.reply()), '250 2.0.0');
+  assert.equal(server.budget.bytesUsed, 0);
+});
+
+test('a large message in many pieces arrives whole', async () => {
+  await using server = await openSmtpServer('mx');
+  using client = await greeted(server);
+  await codes(client, from, to, 'DATA');
+  const body = Array.from(
+    { length: 100_000 },
+    (_, index) => `line ${index} ${'.'.repeat(index % 90)}\r\n`,
+  ).join('');
+  client.write(`${body.replace(/^\./gm, '..')}.\r\n`);
+  assert.equal(codeOf(await client.reply()), '250 2.0.0');
+  assert.ok(server.accounts.delivered[0]!.text.endsWith(body));
+  assert.equal(server.budget.bytesUsed, 0);
+});
+
+test('no memory left: the message waits, then is deferred', async () => {
+  await using server = await openSmtpServer('mx', {
+    budgetBytes: 100_000,
+    protocol: { limits: { memoryTimeoutMs: 50 } },
+  });
+  assert.equal(await server.budget.acquire(90_000, 0), true);
+  using client = await greeted(server);
+  await codes(client, from, to, 'DATA');
+  client.write('text\r\n.\r\n');
+  assert.equal(codeOf(await client.reply()), '452 4.3.1');
+  await codes(client, from, to, 'DATA');
+  server.budget.release(90_000);
+  client.write('text\r\n.\r\n');
+  assert.equal(codeOf(await client.reply()), '250 2.0.0');
+  assert.equal(server.budget.bytesUsed, 0);
+});
+
+test('failures of delivery become replies', async () => {
+  await using server = await openSmtpServer('mx', { protocol: { limits: { errorsMax: 100 } } });
+  using client = await greeted(server);
+  const cases: [Error, string][] = [
+    [new MailError('storageFull', ''), '452 4.3.1'],
+    [new MailError('overQuota', ''), '552 5.2.2'],
+    [new MailError('unavailable', ''), '451 4.3.0'],
+    [new MailError('noSuchAccount', ''), '550 5.1.1'],
+    [new MailError('accountDisabled', ''), '550 5.2.1'],
+    [new Fault('disk', { temporary: false }), '451 4.3.0'],
+    [new Error('bug'), '451 4.3.0'],
+  ];
+  for (const [error, code] of cases) {
+    server.accounts.failures.set('alice', [error]);
+    await codes(client, from, to, 'DATA');
+    client.write('x\r\n.\r\n');
+    assert.equal(codeOf(await client.reply()), code, error.message);
+  }
+  assert.equal(server.accounts.delivered.length, 0);
+});
+
+test('deferred for one, delivered to another: the retry reaches only the one', async () => {
+  await using server = await openSmtpServer('mx');
+  using client = await greeted(server);
+  server.accounts.failures.set('bob', [new MailError('storageFull', '')]);
+  for (const code of ['452 4.3.1', '250 2.0.0']) {
+    await codes(client, from, 'RCPT TO:<team@example.test>', 'DATA');
+    client.write('Message-ID: <1@x>\r\n\r\nx\r\n.\r\n');
+    assert.equal(codeOf(await client.reply()), code);
+  }
+  assert.deepEqual(
+    server.accounts.delivered.map(({ account }) => account),
+    ['alice', 'bob'],
+  );
+  // Sent once more after that, it is another message.
+  await codes(client, from, 'RCPT TO:<team@example.test>', 'DATA');
+  client.write('Message-ID: <1@x>\r\n\r\nx\r\n.\r\n');
+  assert.equal(codeOf(await client.reply()), '250 2.0.0');
+  assert.equal(server.accounts.delivered.length, 4);
+});
+
+test('loops are found by Received and by Delivered-To', async () => {
+  await using server = await openSmtpServer('mx');
+  using client = await greeted(server);
+  await codes(client, from, to, 'DATA');
+  client.write(`${'Received: from a by b; date\r\n'.repeat(101)}\r\nx\r\n.\r\n`);
+  assert.equal(codeOf(await client.reply()), '554 5.4.6');
+  await codes(client, from, to, 'DATA');
+  client.write('Delivered-To: Alice@example.test\r\n\r\nx\r\n.\r\n');
+  assert.equal(codeOf(await client.reply()), '554 5.4.6');
+  assert.equal(server.accounts.delivered.length, 0);
+});
+
+test('BDAT: chunks, binary, LAST', async () => {
+  await using server = await openSmtpServer('mx');
+  using client = await greeted(server);
+  assert.deepEqual(await codes(client, `${from} BODY=BINARYMIME`, to, 'DATA'), [
+    '250 2.1.0',
+    '250 2.1.5',
+    '503 5.5.1',
+  ]);
+  client.write('BDAT 5\r\nab\n\0\rBDAT 0\r\nBDAT 9 LAST\r\n.\r\n.\r\n\n\r.NOOP\r\n');
+  assert.equal(codeOf(await client.reply()), '250 2.0.0');
+  assert.equal(codeOf(await client.reply()), '250 2.0.0');
+  assert.equal(codeOf(await client.reply()), '250 2.0.0');
+  assert.equal(codeOf(await client.reply()), '250 2.0.0');
+  assert.ok(server.accounts.delivered[0]!.text.endsWith('ab\n\0\r.\r\n.\r\n\n\r.'));
+});
+
+test('BDAT: the counted bytes are never commands', async () => {
+  await using server = await openSmtpServer('mx', { protocol: { limits: { messageBytesMax: 50 } } });
+  using client = await greeted(server);
+  client.write('BDAT 6\r\nQUIT\r\nNOOP\r\n');
+  assert.equal(codeOf(await client.reply()), '503 5.5.1');
+  assert.equal(codeOf(await client.reply()), '250 2.0.0');
+  await codes(client, from, to);
+  client.write(`BDAT 40\r\n${'x'.repeat(40)}`);
+  assert.equal(codeOf(await client.reply()), '250 2.0.0');
+  assert.deepEqual(await codes(client, 'DATA', 'RCPT TO:<bob@example.test>'), ['503 5.5.1', '503 5.5.1']);
+  client.write(`BDAT 40\r\n${'x'.repeat(40)}BDAT 4 LAST\r\nQUIT`);
+  assert.equal(codeOf(await client.reply()), '552 5.3.4');
+  assert.equal(codeOf(await client.reply()), '503 5.5.1');
+  await codes(client, from, to);
+  client.write('BDAT 51 LAST\r\nQUIT\r\n');
+  assert.equal(codeOf(await client.reply()), '552 5.3.4');
+  assert.equal(await client.rest(), '');
+  assert.equal(server.budget.bytesUsed, 0);
+});
+
+test('BDAT with a bad size ends the session: nobody knows where the next command is', async () => {
+  await using server = await openSmtpServer('mx');
+  using client = await greeted(server);
+  client.write('BDAT x\r\nQUIT\r\n');
+  assert.match(await client.rest(), /^501 5\.5\.4 [^\r]*\r\n$/);
+});
+
+test('STARTTLS: hello is forgotten, Received says ESMTPS; nothing may follow it in the clear', async () => {
+  await using server = await openSmtpServer('mx');
+  using client = await greeted(server);
+  assert.deepEqual(await codes(client, 'STARTTLS x', 'STARTTLS'), ['501 5.5.4', '220 2.0.0']);
+  await client.startTls();
+  assert.deepEqual(await codes(client, from), ['503 5.5.1']);
+  client.send('EHLO client.test');
+  assert.ok(!(await client.reply()).join().includes('STARTTLS'));
+  assert.deepEqual(await codes(client, 'STARTTLS', `${from} SMTPUTF8`, to, 'DATA'), [
+    ...['503 5.5.1', '250 2.1.0', '250 2.1.5', '354'],
+  ]);
+  client.write('x\r\n.\r\n');
+  assert.equal(codeOf(await client.reply()), '250 2.0.0');
+  assert.match(server.accounts.delivered[0]!.text, /with UTF8SMTPS \(TLSv1\.3 TLS_\w+\) id/);
+
+  using injector = await greeted(server);
+  injector.write('STARTTLS\r\nNOOP\r\n');
+  assert.match(await injector.rest(), /^503 5\.5\.1 [^\r]*\r\n$/);
+});
+
+test('limits: errors, commands that lead nowhere, messages and rates', async () => {
+  const limits = { errorsMax: 3, idleCommandsMax: 5, messagesMax: 1, messagesPerMinuteMax: 2 };
+  await using server = await openSmtpServer('mx', { protocol: { limits } });
+  using guesser = await greeted(server);
+  assert.deepEqual(await codes(guesser, 'A', 'B', 'C'), ['500 5.5.1', '500 5.5.1', '500 5.5.1']);
+  assert.match(await guesser.rest(), /^421 4\.7\.0 /);
+  using idler = await greeted(server);
+  idler.write('NOOP\r\n'.repeat(10));
+  assert.match(await idler.rest(), /^(250 2\.0\.0 OK\r\n){4}421 4\.7\.0 [^\r]*\r\n$/);
+  using sender = await greeted(server);
+  await codes(sender, from, to, 'DATA');
+  sender.write('x\r\n.\r\n');
+  assert.equal(codeOf(await sender.reply()), '250 2.0.0');
+  assert.deepEqual(await codes(sender, from), ['421 4.7.0']);
+  using again = await greeted(server);
+  assert.deepEqual(await codes(again, from, 'RSET', from), ['250 2.1.0', '250 2.0.0', '450 4.7.1']);
+});
+
+test('too many connections are told so', async () => {
+  await using server = await openSmtpServer('mx', {
+    listener: { limits: { connectionsMax: 1, connectionsPerAddressMax: 1 } },
+  });
+  using first = await greeted(server);
+  using second = await server.connect();
+  assert.match(await second.rest(), /^421 4\.3\.2 mail\.example\.test Too many connections/);
+  first.send('QUIT');
+  assert.match(await first.rest(), /^221 /);
+});
+
+test('shutting down: idle sessions hear 421, a message under way is finished', async () => {
+  await using server = await openSmtpServer('mx');
+  using idle = await greeted(server);
+  using busy = await greeted(server);
+  await codes(busy, from, to, 'DATA');
+  busy.write('first\r\n');
+  const closed = server.listener.close(10_000);
+  assert.match(await idle.rest(), /^421 4\.3\.2 /);
+  idle.end();
+  busy.write('second\r\n.\r\n');
+  assert.equal(codeOf(await busy.reply()), '250 2.0.0');
+  assert.match(await busy.rest(), /^421 4\.3\.2 /);
+  busy.end();
+  await closed;
+  assert.equal(server.accounts.delivered.length, 1);
+});
+
+test('a peer that goes away in the middle leaves nothing behind', async () => {
+  await using server = await openSmtpServer('mx');
+  const client = await greeted(server);
+  await codes(client, from, to, 'DATA');
+  client.write('half a mess');
+  client.end();
+  await client.rest();
+  await server.listener.close(1_000);
+  assert.equal(server.accounts.delivered.length, 0);
+  assert.equal(server.budget.bytesUsed, 0);
+});
+
+test('a client that reads nothing is not fed without end', async () => {
+  await using server = await openSmtpServer('mx', { protocol: { limits: { idleCommandsMax: 1e9 } } });
+  using client = await greeted(server);
+  client.socket.pause();
+  const batch = 'HELP\r\n'.repeat(10_000);
+  let sent = 0;
+  while (client.socket.writableLength < 4 * 1024 * 1024 && sent < 5_000) {
+    client.socket.write(batch);
+    sent++;
+    if (sent % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(sent < 5_000, 'the server went on reading');
+  using other = await greeted(server);
+  assert.deepEqual(await codes(other, 'NOOP'), ['250 2.0.0']);
+});
