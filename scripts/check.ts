@@ -51,9 +51,14 @@ const unitTests: Step = {
     const print = (text: string): void => {
       output += text;
     };
-    const counts = await runTestFiles({ files, testTimeoutMs: unitTestTimeoutMs, print });
+    const counts = await runTestFiles({
+      files,
+      testTimeoutMs: unitTestTimeoutMs,
+      runTimeoutMs: stepTimeoutMs,
+      print,
+    });
     // The report ends with the failed tests in full; what comes before repeats them.
-    const failures = output.indexOf('failing tests:');
+    const failures = output.lastIndexOf('failing tests:');
     const { passed, failed, skipped } = counts;
     return {
       counts,

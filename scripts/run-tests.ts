@@ -29,6 +29,8 @@ export interface TestRunOptions {
   /** Each file is a process of its own; this many at once. */
   readonly concurrency?: number;
   readonly testTimeoutMs: number;
+  /** For all files together; what has not ended by then is killed and counts as failed. */
+  readonly runTimeoutMs: number;
   /** Receives the runner's report as it comes. */
   readonly print: (text: string) => void;
 }
@@ -39,7 +41,10 @@ export async function runTestFiles(options: TestRunOptions): Promise<TestCounts>
   const events = run({
     files: options.files.map((file) => join(projectRoot, file)),
     concurrency: options.concurrency ?? availableParallelism(),
-    timeout: options.testTimeoutMs,
+    // A file that forgets a server or a timer would otherwise never end.
+    execArgv: [`--test-timeout=${options.testTimeoutMs}`, '--test-force-exit'],
+    // A test that never gives up the processor feels no timeout.
+    signal: AbortSignal.timeout(options.runTimeoutMs),
     cwd: projectRoot,
   });
   let counts = noTests;

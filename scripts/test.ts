@@ -10,6 +10,8 @@ import { listFiles } from './source-files.ts';
 
 /** The longest system test (the crash test in its short form) is far below. */
 const systemTestTimeoutMs = 600_000;
+/** Everything together is to take ten minutes and at most twenty-five. */
+const systemTestsTimeoutMs = 1_380_000;
 /** Servers with clients beside them: more at once would measure the scheduler. */
 const systemTestConcurrency = 2;
 /** Long enough for the kept findings and the shallow mistakes; `npm run fuzz` looks deeper. */
@@ -34,7 +36,8 @@ async function runEverything(): Promise<boolean> {
   heading('system tests');
   const files = listFiles('test', '.test.ts');
   const print = (text: string): boolean => process.stdout.write(text);
-  const options = { files, concurrency: systemTestConcurrency, testTimeoutMs: systemTestTimeoutMs, print };
+  const timeouts = { testTimeoutMs: systemTestTimeoutMs, runTimeoutMs: systemTestsTimeoutMs };
+  const options = { files, concurrency: systemTestConcurrency, ...timeouts, print };
   counts = addCounts(counts, await runTestFiles(options));
   heading('fuzz targets, short form');
   const fuzzCounts = await runFuzz({ seconds: fuzzSecondsPerTarget });

@@ -1,5 +1,5 @@
-// Client sides of IMAP sessions, from the examples of the RFCs and from what real clients send: seeds for fuzzing,
-// and the input of tests that cut them everywhere. Latin1: one char an octet.
+// Client sides of IMAP sessions, from the examples of the RFCs and from what real clients send: seeds for
+// fuzzing, and the input of tests that cut them everywhere. Latin1: one char an octet.
 
 export const imapTranscripts: readonly string[] = [
   'a001 CAPABILITY\r\na002 NOOP\r\na3 LOGOUT\r\na4 STARTTLS\r\na5 CHECK\r\na6 CLOSE\r\na7 UNSELECT\r\na8 IDLE\r\na9 NAMESPACE\r\n',

@@ -1,5 +1,5 @@
-// Runs a client's octets through the IMAP command reader and parser as a session would, for tests and fuzzing: what
-// comes of them must not depend on how they are cut into reads.
+// Runs a client's octets through the IMAP command reader and parser as a session would, for tests and
+// fuzzing: what comes of them must not depend on how they are cut into reads.
 
 import type { AppendCommand, Command } from '../src/wire/imap/command.ts';
 import {

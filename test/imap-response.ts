@@ -1,5 +1,6 @@
-// A small strict reader of IMAP responses, for tests: what a client may assume (RFC 9051 section 9) and no more. It
-// throws where a server's output is not in the grammar, and knows when a response is not complete yet.
+// A small strict reader of IMAP responses, for tests: what a client may assume (RFC 9051 section 9) and no
+// more. It throws where a server's output is not in the grammar, and knows when a response is not complete
+// yet.
 
 import assert from 'node:assert/strict';
 
@@ -22,7 +23,10 @@ export type Response =
 
 class Incomplete extends Error {}
 
-/** The response at `offset` and where the next begins; undefined when more bytes are needed. Throws when it is malformed. */
+/**
+ * The response at `offset` and where the next begins; undefined when more bytes are needed. Throws when it is
+ * malformed.
+ */
 export function readResponse(bytes: Buffer, offset = 0): { response: Response; next: number } | undefined {
   const reader = new ResponseReader(bytes, offset);
   try {

@@ -183,7 +183,10 @@ export class AccountWriter {
         decided.push({ pending, refused: false, value });
       } catch (error) {
         // A mutation that fails half-way would leave a trace: the whole group fails, nothing is written.
-        if (draft.version !== version) throw error;
+        if (draft.version !== version) {
+          if (draft.staged) this.#lose(draft.state, error);
+          throw error;
+        }
         decided.push({ pending, refused: true, error });
       }
     }
@@ -227,6 +230,7 @@ export class AccountWriter {
   }
 
   #lose(state: AccountState, error: unknown): void {
+    if (this.#state !== state) return;
     this.#state = undefined;
     this.#options.log.error(
       { err: error, account: state.accountId },

@@ -125,7 +125,7 @@ export class LocalAccount implements Port.AccountPort {
     if (normalName(options.from) !== 'INBOX') return this.#submit(renameMailboxMutation(options));
     const info = await this.#submit(inboxRenameTargetMutation(options));
     const inbox = await this.openMailbox({ role: 'inbox' }, { claimRecent: false });
-    const { operation } = options;
+    const operation = `${options.operation}#move` as OperationId;
     await this.copy({ operation, from: inbox.info.id, uids: inbox.uids, to: { id: info.id }, move: true });
     return (await this.findMailbox({ id: info.id })) ?? info;
   }

@@ -13,12 +13,12 @@ interface Waiter {
 
 export class ByteBudget {
   readonly #clock: Clock;
-  readonly #bytesMax: number;
+  readonly bytesMax: number;
   #bytesUsed = 0;
   readonly #waiters = new Set<Waiter>();
 
   constructor(bytesMax: number, clock: Clock) {
-    this.#bytesMax = bytesMax;
+    this.bytesMax = bytesMax;
     this.#clock = clock;
   }
 
@@ -28,7 +28,7 @@ export class ByteBudget {
 
   /** Takes the bytes now, or not at all: false when there are too few or others wait. */
   tryAcquire(bytes: number): boolean {
-    if (this.#waiters.size > 0 || this.#bytesUsed + bytes > this.#bytesMax) return false;
+    if (this.#waiters.size > 0 || this.#bytesUsed + bytes > this.bytesMax) return false;
     this.#bytesUsed += bytes;
     return true;
   }
@@ -36,7 +36,7 @@ export class ByteBudget {
   /** Waits up to `timeoutMs` for the bytes; false: they are not to be had, and nothing was taken. */
   acquire(bytes: number, timeoutMs: number): Promise<boolean> {
     if (this.tryAcquire(bytes)) return Promise.resolve(true);
-    if (bytes > this.#bytesMax) return Promise.resolve(false);
+    if (bytes > this.bytesMax) return Promise.resolve(false);
     return new Promise((resolve) => {
       const timer = this.#clock.after(timeoutMs, () => {
         this.#waiters.delete(waiter);
@@ -57,7 +57,7 @@ export class ByteBudget {
 
   #grant(): void {
     for (const waiter of this.#waiters) {
-      if (this.#bytesUsed + waiter.bytes > this.#bytesMax) return;
+      if (this.#bytesUsed + waiter.bytes > this.bytesMax) return;
       this.#waiters.delete(waiter);
       waiter.timer.cancel();
       this.#bytesUsed += waiter.bytes;

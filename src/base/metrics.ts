@@ -49,9 +49,15 @@ interface CountingSeries extends CounterSeries {
 
 export class Metrics {
   readonly #registry = new Registry();
+  /** A family asked for again by its name is the same one: each listener's protocol asks for its own. */
+  readonly #families = new Map<string, unknown>();
 
   /** A number that only rises. */
   counter<Label extends string = never>(options: MetricOptions<Label>): Family<Label, CounterSeries> {
+    return this.#once(options.name, () => this.#newCounter(options));
+  }
+
+  #newCounter<Label extends string>(options: MetricOptions<Label>): Family<Label, CounterSeries> {
     const series = new SeriesTable<Label, CountingSeries>(options.labels ?? [], () => ({
       total: 0,
       add(amount = 1) {
@@ -71,6 +77,10 @@ export class Metrics {
 
   /** A number that rises and falls, set by whoever knows it. */
   gauge<Label extends string = never>(options: MetricOptions<Label>): Family<Label, GaugeSeries> {
+    return this.#once(options.name, () => this.#newGauge(options));
+  }
+
+  #newGauge<Label extends string>(options: MetricOptions<Label>): Family<Label, GaugeSeries> {
     const series = new SeriesTable<Label, GaugeSeries & { value: number }>(options.labels ?? [], () => ({
       value: 0,
       set(value) {
@@ -103,6 +113,10 @@ export class Metrics {
   }
 
   histogram<Label extends string = never>(options: HistogramOptions<Label>): Family<Label, HistogramSeries> {
+    return this.#once(options.name, () => this.#newHistogram(options));
+  }
+
+  #newHistogram<Label extends string>(options: HistogramOptions<Label>): Family<Label, HistogramSeries> {
     const histogram = new Histogram<Label>({
       ...definition(options),
       buckets: [...options.buckets],
@@ -112,6 +126,14 @@ export class Metrics {
       const child = histogram.labels(labels);
       return { observe: (value) => child.observe(value) };
     });
+  }
+
+  #once<Made>(name: string, make: () => Made): Made {
+    const known = this.#families.get(name) as Made | undefined;
+    if (known !== undefined) return known;
+    const made = make();
+    this.#families.set(name, made);
+    return made;
   }
 
   /** The text Prometheus scrapes. */

@@ -1,11 +1,7 @@
 // docs/configuration.md, generated from the schema. A unit test compares the page with this, so it cannot drift.
 
-import { configSchema, reloadableKeys } from './schema.ts';
+import { configSchema, isReloadable } from './schema.ts';
 import { type ConfigKey, schemaKeys } from './schema-walk.ts';
-
-function isReloadable(key: string): boolean {
-  return reloadableKeys.some((entry) => (entry.endsWith('.') ? key.startsWith(entry) : key === entry));
-}
 
 function section(key: ConfigKey): string {
   if (key.type === 'table' && key.default === undefined) return `## \`[${key.key}]\`\n\n${key.description}\n`;

@@ -69,7 +69,9 @@ const authenticationSchema = z.strictObject({
   cleartext: z
     .enum(['never', 'loopback', 'always'])
     .default('loopback')
-    .describe('Where passwords may be sent without TLS. "loopback": only from this machine itself.'),
+    .describe(
+      'Where passwords may be sent without TLS. "loopback": only on listeners that are bound to a loopback address.',
+    ),
   failures_per_address: z
     .int()
     .min(1)
@@ -88,14 +90,18 @@ const storageSchema = z.strictObject({
     .enum(['lmdb', 'memory'])
     .default('lmdb')
     .describe('"lmdb": on disk under `data`. "memory": gone when the server stops, for trials.'),
-  map_size: size('1 TiB').describe('The address space LMDB maps: the largest its file may grow to.'),
+  reserve: size('64 MiB').describe(
+    'Room left free on the file system: commits that would use it are refused as "storage full" (SMTP 452, IMAP NO [UNAVAILABLE]) until there is more.',
+  ),
   compress_after: duration('1 d').describe(
     'Blobs older than this are compressed (zstd) in the background when it pays; recent mail stays raw, because it is read most.',
   ),
   compress: z.boolean().default(true).describe('Whether blobs are compressed at all.'),
-  tombstones: duration('90 d').describe(
-    'How long expunged messages are remembered for clients that resynchronise.',
-  ),
+  tombstones: z
+    .int()
+    .min(0)
+    .default(10_000)
+    .describe('How many expunged messages each mailbox remembers, for clients that resynchronise.'),
 });
 
 const logSchema = z.strictObject({
@@ -137,8 +143,25 @@ export const configSchema = z.strictObject({
 export type Config = z.output<typeof configSchema>;
 export type ListenerName = keyof Config['listen'];
 
-/** Keys (dotted; a trailing dot names a whole table) that a running server takes over on SIGHUP. */
-export const reloadableKeys = ['tls.', 'limits.', 'log.level', 'authentication.'] as const;
+/** Keys that a running server takes over on SIGHUP. */
+const reloadableKeys = [
+  'tls.certificates',
+  'limits.connections',
+  'limits.connections_per_address',
+  'limits.message_size',
+  'limits.recipients',
+  'limits.smtp_idle',
+  'limits.imap_idle',
+  'limits.pop3_idle',
+  'limits.login_time',
+  'limits.drain',
+  'log.level',
+  'authentication.cleartext',
+] as const;
+
+export function isReloadable(key: string): boolean {
+  return reloadableKeys.some((entry) => key === entry || key.startsWith(`${entry}.`));
+}
 
 /** Keys whose values `config show` masks. None yet holds a secret; the masking is by name so that a new one is masked at once. */
 export const secretKeyPattern = /(?:password|secret|token)$/;

@@ -40,3 +40,15 @@ export function maskedConfig(config: Config): Record<string, unknown> {
 export function configAsToml(config: Config): string {
   return stringify(maskedConfig(config));
 }
+
+/** Dotted keys whose values differ. */
+export function changedKeys(before: Config, after: Config): string[] {
+  const flat = (table: Record<string, unknown>, prefix: string): [string, string][] =>
+    Object.entries(table).flatMap(([key, value]) =>
+      typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? flat(value as Record<string, unknown>, `${prefix}${key}.`)
+        : [[prefix + key, JSON.stringify(value)] as [string, string]],
+    );
+  const old = new Map(flat(before, ''));
+  return flat(after, '').flatMap(([key, value]) => (old.get(key) === value ? [] : [key]));
+}

@@ -107,7 +107,8 @@ class AddressListParser {
     const start = this.#position;
     // An encoded word is one atom, whatever it has inside: "=?utf-8?Q?a,b?=" is sent and understood.
     if (this.#text.startsWith('=?', start)) {
-      const match = encodedWord.exec(this.#text.slice(start, start + encodedWordLengthMax));
+      encodedWord.lastIndex = start;
+      const match = encodedWord.exec(this.#text);
       if (match !== null) {
         this.#position += match[0].length;
         return match[0];
@@ -179,8 +180,8 @@ class AddressListParser {
   }
 }
 
-const encodedWordLengthMax = 1000;
-const encodedWord = /^=\?[^?\s]{1,100}\?[bBqQ]\?[^?\s]*\?=/;
+/** Bounded, so that words that never end cost a bounded look each. */
+const encodedWord = /=\?[^?\s]{1,100}\?[bBqQ]\?[^?\s]{0,500}\?=/y;
 
 function atomEnd(code: number): boolean {
   // White space ( " , : ; < > @ [ — a dot and a backslash stay in the atom.

@@ -48,6 +48,8 @@ test('what is no date is undefined', () => {
     '99 Foo 2001 10:00',
     '1 Jan 20010 00:00',
     '0 Jan 2001',
+    // Found by fuzzing.
+    '1 Feb 1 GMT+1+',
     'x'.repeat(1000),
   ])
     assert.equal(parseDate(text), undefined, text);

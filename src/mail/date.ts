@@ -122,14 +122,16 @@ function takeWord(fields: Fields, word: string): void {
 
 function takeNumber(fields: Fields, digits: string): void {
   if (fields.day === undefined && digits.length <= 2) fields.day = Number(digits);
-  else if (fields.year === undefined && digits.length <= 5) fields.year = fullYear(digits);
+  else if (fields.year === undefined && digits.length >= 2 && digits.length <= 5)
+    fields.year = fullYear(digits);
 }
 
 function takeName(fields: Fields, word: string): void {
   if (word === 'am' || word === 'pm') applyHalfDay(fields, word);
   else if (fields.seconds !== undefined && fields.zone === undefined && zoneHours.has(word))
     fields.zone = zoneHours.get(word)! * 60;
-  else if (/^(?:gmt|utc?)[+-]\d/.test(word)) fields.zone ??= numericZone(word.replace(/^[a-z]+/, ''));
+  else if (/^(?:gmt|utc?)[+-]\d{1,2}:?\d{0,2}$/.test(word))
+    fields.zone ??= numericZone(word.replace(/^[a-z]+/, ''));
   else if (word.length >= 3 && !/^(?:mon|monday)$/.test(word))
     fields.month ??= monthByName.get(word.slice(0, 3));
 }

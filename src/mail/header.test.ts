@@ -121,6 +121,9 @@ test('more fields than the limit become one without name', () => {
   assert.equal(fieldName(bytes, block, 2), '');
   assert.equal(block.fieldsEnd, bytes.length);
   assert.equal(headerFields(bytes, 0, bytes.length, { bytesMax: 12 }).end, 12);
+  // Found by fuzzing: a line that is no field beyond the limit must not end the header.
+  const broken = Buffer.from('A: 1\r\nA: 2\r\nA: 3\r\nnonsense\r\n');
+  assert.equal(headerFields(broken, 0, broken.length, { fieldsMax: 2 }).fieldsEnd, broken.length);
 });
 
 test('unfolding', () => {

@@ -112,7 +112,8 @@ class HeaderScanner {
     if (this.#afterBlank) return false;
     // A first line that is no field: garbage before the header when a field follows, else a body without header.
     if (this.#count === 0 && fieldNameEnd(this.#bytes, next, this.#lineEnd(next)) <= next) return false;
-    if (this.#strangerStart === -1) {
+    // Beyond the limit fields are no longer told apart, and so the body can't be cut off any more.
+    if (this.#strangerStart === -1 && this.#count < this.#fieldsMax) {
       this.#strangerStart = position;
       this.#strangerIndex = this.#count;
     }

@@ -34,8 +34,8 @@ import { type LmdbDatabase, type LmdbEnvironmentOptions, openLmdbEnvironment } f
 import { readPage, readValue, unslicedKeysMax } from './lmdb-reads.ts';
 import { LmdbSnapshot } from './lmdb-snapshot.ts';
 import {
-  type BatchFailure,
   outcomeCodes,
+  type WriterFailure,
   type WriterReply,
   type WriterRequest,
 } from './lmdb-writer-protocol.ts';

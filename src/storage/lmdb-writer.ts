@@ -13,12 +13,7 @@ import { assert } from '../base/assert.ts';
 import { decodeEpoch } from './fence.ts';
 import { GroupReader } from './group-codec.ts';
 import { type LmdbDatabase, type LmdbEnvironmentOptions, openLmdbEnvironment } from './lmdb-environment.ts';
-import {
-  type BatchFailure,
-  outcomeCodes,
-  type WriterReply,
-  type WriterRequest,
-} from './lmdb-writer-protocol.ts';
+import { outcomeCodes, type WriterReply, type WriterRequest } from './lmdb-writer-protocol.ts';
 
 const noRoomCodes: readonly unknown[] = [
   -30792, // MDB_MAP_FULL
@@ -56,17 +51,19 @@ function deleteRange(database: LmdbDatabase, start: Buffer, end: Buffer): void {
 
 /** What the file system has left for a group, less what its batches have taken. */
 class Room {
+  readonly #reserve: number;
   #left: number;
 
-  constructor(environment: LmdbEnvironmentOptions) {
-    const { bavail, bsize } = statfsSync(environment.directory);
-    this.#left = bavail * bsize - environment.reserveBytes;
+  constructor({ directory, reserveBytes }: LmdbEnvironmentOptions) {
+    const { bavail, bsize } = statfsSync(directory);
+    this.#reserve = reserveBytes;
+    this.#left = bavail * bsize - reserveBytes;
   }
 
   /** A batch that only deletes lives from the reserve: so users can make room. */
   take(putBytes: number): boolean {
     const needed = putBytes * growthFactor + treeBytesPerBatch;
-    if (putBytes > 0 && needed > this.#left) return false;
+    if (needed > this.#left + (putBytes > 0 ? 0 : this.#reserve / 2)) return false;
     this.#left -= needed;
     return true;
   }
@@ -115,13 +112,11 @@ port.on('message', (request: WriterRequest) => {
     void database.close();
     return;
   }
-  let reply: WriterReply;
   try {
-    reply = runGroup(database, Buffer.from(request.group));
+    port.postMessage(runGroup(database, Buffer.from(request.group)));
   } catch (error) {
-    reply = failureOf(error);
+    port.postMessage(failureOf(error));
     port.close();
   }
-  port.postMessage(reply);
 });
 port.postMessage({ outcomes: [] } satisfies WriterReply);

@@ -54,7 +54,10 @@ export interface IntakeOptions {
 }
 
 const hopsMaxDefault = 100;
-/** Copying so much takes about a millisecond; larger messages are copied in steps. */
+/**
+ * Copying so much takes about a millisecond; larger messages are copied in steps, and one after the other: slices of
+ * many large ones in one turn of the event loop would add up.
+ */
 const copyBytesAtOnce = 4 * 1024 * 1024;
 
 export class Intake {
@@ -62,6 +65,7 @@ export class Intake {
   readonly #delivery: LocalDelivery;
   readonly #partial = new PartialDeliveries();
   readonly #hopsMax: number;
+  #largeMessages: Promise<void> = Promise.resolve();
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -74,8 +78,7 @@ export class Intake {
     try {
       const head = readMessageHead(message.pieces);
       if (head.receivedCount > this.#hopsMax) return message.recipients.map(() => bounced('loop'));
-      const bytes = await this.#assemble(message, head);
-      const prepared = await prepareMessage(bytes, this.#options);
+      const prepared = await this.#prepare(message, head);
       return await this.#deliver(message, prepared, head);
     } catch (error) {
       message.log.error({ err: error, message: message.traceId }, 'message not taken');
@@ -142,16 +145,27 @@ export class Intake {
     if (accounts.size > 0) this.#partial.remember(key, accounts);
   }
 
-  /** The message as it is stored: our fields, then what came, copied once. */
-  async #assemble(message: IncomingMessage, head: MessageHead): Promise<Buffer> {
+  async #prepare(message: IncomingMessage, head: MessageHead): Promise<PreparedMessage> {
     const fields = Buffer.from(this.#fields(message, head), 'utf8');
     const length = fields.length + message.length;
-    if (length <= copyBytesAtOnce) return Buffer.concat([fields, ...message.pieces], length);
+    if (length <= copyBytesAtOnce) {
+      return await prepareMessage(Buffer.concat([fields, ...message.pieces], length), this.#options);
+    }
+    const turn = this.#largeMessages.then(async () => {
+      return await prepareMessage(await this.#copy(fields, message.pieces, length), this.#options);
+    });
+    // The next one waits for this one's end, not for its success.
+    this.#largeMessages = turn.then(noResult, noResult);
+    return await turn;
+  }
+
+  /** The message as it is stored: our fields, then what came, copied once. */
+  async #copy(fields: Buffer, pieces: readonly Buffer[], length: number): Promise<Buffer> {
     const slicer = new Slicer(this.#options.clock);
     const bytes = Buffer.allocUnsafeSlow(length);
     fields.copy(bytes);
     let position = fields.length;
-    for (const piece of message.pieces) {
+    for (const piece of pieces) {
       position += piece.copy(bytes, position);
       if (slicer.due()) await slicer.rest();
     }
@@ -175,6 +189,8 @@ export class Intake {
     return fields;
   }
 }
+
+const noResult = (): void => {};
 
 function placeOf(target: LocalTarget): string {
   return `${target.accountId}/${target.detail ?? ''}`;

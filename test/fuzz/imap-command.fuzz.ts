@@ -1,5 +1,5 @@
-// IMAP commands: any octets give commands, refusals or a wish for more, the same however they are cut into reads;
-// what a command repeats in answers (tags, labels) is harmless.
+// IMAP commands: any octets give commands, refusals or a wish for more, the same however they are cut into
+// reads; what a command repeats in answers (tags, labels) is harmless.
 
 import assert from 'node:assert/strict';
 import type { Command } from '../../src/wire/imap/command.ts';

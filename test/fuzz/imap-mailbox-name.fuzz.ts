@@ -1,4 +1,5 @@
-// Mailbox names: what decodes encodes to the same octets, in both encodings; what is written is one string that reads back.
+// Mailbox names: what decodes encodes to the same octets, in both encodings; what is written is one string
+// that reads back.
 
 import assert from 'node:assert/strict';
 import { formatMailboxName } from '../../src/wire/imap/format-string.ts';

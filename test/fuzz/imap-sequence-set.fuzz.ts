@@ -1,5 +1,5 @@
-// Sequence sets: any text parses or does not; what parses resolves to the same places as the plain definition of the
-// RFC does, and what is written parses back.
+// Sequence sets: any text parses or does not; what parses resolves to the same places as the plain definition
+// of the RFC does, and what is written parses back.
 
 import assert from 'node:assert/strict';
 import {

@@ -1,4 +1,5 @@
-// ENVELOPE, BODY and BODYSTRUCTURE of any message are in the grammar of RFC 9051, so that every client can read them.
+// ENVELOPE, BODY and BODYSTRUCTURE of any message are in the grammar of RFC 9051, so that every client can
+// read them.
 
 import { parseMessage } from '../../src/mail/mime/parse-message.ts';
 import { formatBody, formatBodyStructure } from '../../src/wire/imap/format-body-structure.ts';

@@ -80,10 +80,25 @@ export class ImapClient {
 
   /** Sends a command with a tag of its own. Literals are in it as they go over the wire, `{n+}`. */
   send(command: string): Sent {
+    return this.expect(this.write(command), command);
+  }
+
+  /** Sends a command without reading; its tag is for `expect`. Lines in between are read by `line`. */
+  write(command: string): string {
     this.#tag++;
     const tag = `t${this.#tag}`;
     this.socket.write(`${tag} ${command}\r\n`);
-    return this.expect(tag, command);
+    return tag;
+  }
+
+  /** Begins to idle; the function ends it. Pushed lines are read by `line`. */
+  async idle(): Promise<() => Sent> {
+    const tag = this.write('IDLE');
+    assert.equal(await this.line(), '+ idling');
+    return () => {
+      this.socket.send('DONE');
+      return this.expect(tag, 'IDLE');
+    };
   }
 
   /** The answer to a tag whose command was written by hand. */

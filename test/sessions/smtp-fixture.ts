@@ -1,15 +1,12 @@
-// A small mail server around the SMTP speakers for transcript tests: a directory of a few people and accounts that keep
-// what is appended. Failures are set per account.
+// The SMTP speakers over the harness: real directory, real account hosts. Between them stands a gate that can make the
+// appends of an account fail or wait, and notes what was stored by reading it back.
 
 import type { AccountPort, AccountPorts, Appended, AppendOptions } from '../../src/account/port.ts';
 import { ByteBudget } from '../../src/base/byte-budget.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
-import { seededRandom } from '../../src/base/random.ts';
-import type { Directory, Resolution } from '../../src/directory/directory.ts';
-import { type Address, canonicalAddress } from '../../src/mail/address.ts';
-import type { AccountId, EmailId, MailboxId, ModSeq } from '../../src/mail/ids.ts';
-import { MailError } from '../../src/mail/mail-error.ts';
+import { systemRandom } from '../../src/base/random.ts';
+import type { AccountId, Uid } from '../../src/mail/ids.ts';
 import { type Listener, type ListenerOptions, openListener } from '../../src/speakers/kit/listener.ts';
 import { exampleCertificate } from '../../src/speakers/kit/test-certificates.ts';
 import { TestClient } from '../../src/speakers/kit/test-client.ts';
@@ -17,7 +14,7 @@ import { TlsContexts } from '../../src/speakers/kit/tls-contexts.ts';
 import { createSmtpProtocol, type SmtpProtocolOptions } from '../../src/speakers/smtp/smtp-protocol.ts';
 import { Intake } from '../../src/transport/intake.ts';
 import { Routing } from '../../src/transport/routing.ts';
-import { makeScramVerifier } from '../../src/wire/sasl/scram.ts';
+import { type Harness, openHarness } from './harness.ts';
 
 export interface Delivered {
   readonly account: string;
@@ -25,98 +22,79 @@ export interface Delivered {
   readonly text: string;
 }
 
-const password = 'secret';
-
-/** alice, bob and carol at example.test; team@ is alice and bob; away@ leads outside; loop@ goes round. */
-class TestDirectory implements Directory {
-  readonly domain = 'example.test';
-
-  async resolve({ localPart, domain }: Address): Promise<Resolution> {
-    if (domain !== this.domain) return { outcome: 'foreign' };
-    const [user = '', detail] = localPart.toLowerCase().split('+');
-    const people: Record<string, string[]> = { team: ['alice', 'bob'], postmaster: ['alice'] };
-    if (user === 'disabled') return { outcome: 'disabled' };
-    if (user === 'loop') return { outcome: 'aliasLoop' };
-    if (user === 'away')
-      return { outcome: 'deliver', targets: [{ type: 'outside', address: 'x@elsewhere.test' }] };
-    const names = people[user] ?? (['alice', 'bob', 'carol', 'grün'].includes(user) ? [user] : []);
-    if (names.length === 0) return { outcome: 'unknownUser' };
-    const targets = names.map((name) => {
-      return { type: 'account', accountId: name as AccountId, address: `${name}@${domain}`, detail } as const;
-    });
-    return { outcome: 'deliver', targets };
-  }
-
-  async ownsAddress(accountId: AccountId, address: Address): Promise<boolean> {
-    return canonicalAddress(address) === `${accountId}@${this.domain}`;
-  }
-
-  async verifyPassword(credentials: { user: string; password: string }) {
-    if (credentials.user === 'throttled') throw new MailError('limitReached', 'too many failures');
-    const known = credentials.user === `alice@${this.domain}` && credentials.password === password;
-    if (!known) throw new MailError('authenticationFailed', 'no');
-    return this.#principal();
-  }
-
-  async scramVerifier() {
-    return await makeScramVerifier(password, Buffer.from('0123456789abcdef'), 4096);
-  }
-
-  async finishScram(outcome: { verified: boolean }) {
-    if (!outcome.verified) throw new MailError('authenticationFailed', 'no');
-    return this.#principal();
-  }
-
-  #principal() {
-    const accountId = 'alice' as AccountId;
-    return { accountId, address: `alice@${this.domain}`, administrator: false, appPasswordId: undefined };
-  }
-
-  async account() {
-    return undefined;
-  }
-  async accountByAddress() {
-    return undefined;
-  }
-}
-
-/** Accounts that keep what is appended; only what delivery calls is there. */
-export class TestAccounts implements AccountPorts {
+/** The harness's accounts, with failures on demand. */
+export class GatedAccounts implements AccountPorts {
   readonly delivered: Delivered[] = [];
-  /** Thrown by the next appends to the account, first in first out. */
+  /** Thrown by the next appends to the account of this name, first in first out. */
   readonly failures = new Map<string, Error[]>();
-  /** Awaited by every append: commit takes as long as a test wants. */
+  /** Awaited by every append: a commit takes as long as a test wants. */
   gate: Promise<void> | undefined;
+  readonly #harness: Harness;
+
+  constructor(harness: Harness) {
+    this.#harness = harness;
+  }
 
   async open(accountId: AccountId): Promise<AccountPort> {
-    const append = async ({ target, messages }: AppendOptions): Promise<Appended> => {
+    const port = await this.#harness.hosts.open(accountId);
+    const account = await this.#harness.directory.account(accountId);
+    const name = account!.address.split('@')[0]!;
+    const append = async (options: AppendOptions): Promise<Appended> => {
       await this.gate;
-      const failure = this.failures.get(accountId)?.shift();
+      const failure = this.failures.get(name)?.shift();
       if (failure !== undefined) throw failure;
-      const named = 'name' in target ? target.name : 'INBOX';
-      const mailbox = named === 'Known' ? named : 'INBOX';
-      for (const { prepared } of messages) {
-        this.delivered.push({
-          account: accountId,
-          mailbox,
-          text: Buffer.from(prepared.bytes).toString('latin1'),
-        });
-      }
-      return {
-        mailboxId: 1 as MailboxId,
-        uidValidity: 1,
-        uids: new Uint32Array([1]),
-        emailIds: new Float64Array([1 as EmailId]),
-        modSeq: 1 as ModSeq,
-      };
+      const appended = await port.append(options);
+      await this.#note(name, port, appended);
+      return appended;
     };
     return { accountId, append } as unknown as AccountPort;
   }
+
+  async #note(account: string, port: AccountPort, { mailboxId, uids }: Appended): Promise<void> {
+    const mailbox = (await port.findMailbox({ id: mailboxId }))!.name;
+    const length = Number.MAX_SAFE_INTEGER;
+    for (const uid of uids) {
+      const pieces: Uint8Array[] = [];
+      for (let offset = 0; ; ) {
+        const bytes = await port.readRange(mailboxId, uid as Uid, {
+          offset,
+          length: Math.min(length, 1024 * 1024),
+        });
+        if (bytes === undefined || bytes.length === 0) break;
+        pieces.push(bytes);
+        offset += bytes.length;
+      }
+      this.delivered.push({ account, mailbox, text: Buffer.concat(pieces).toString('latin1') });
+    }
+  }
+}
+
+/**
+ * alice, bob and carol (who has a mailbox Known) at example.test; team is alice and bob; away leads outside; loop goes
+ * round; dave is disabled.
+ */
+async function populate(harness: Harness): Promise<void> {
+  const { directory } = harness;
+  await harness.addAccount('carol');
+  const carol = await harness.account('carol');
+  await carol.createMailbox({ operation: 'populate' as never, name: 'Known' });
+  const dave = await harness.addAccount('dave');
+  await directory.setAccount(dave, { enabled: false });
+  const aliases: [string, string[]][] = [
+    ['team', ['alice@example.test', 'bob@example.test']],
+    ['postmaster', ['alice@example.test']],
+    ['away', ['someone@elsewhere.test']],
+    ['loop', ['pool@example.test']],
+    ['pool', ['loop@example.test']],
+  ];
+  for (const [name, targets] of aliases)
+    await directory.addAlias({ address: `${name}@example.test`, targets });
 }
 
 export interface SmtpServer extends AsyncDisposable {
+  readonly harness: Harness;
   readonly listener: Listener;
-  readonly accounts: TestAccounts;
+  readonly accounts: GatedAccounts;
   readonly budget: ByteBudget;
   connect(): Promise<TestClient>;
 }
@@ -132,16 +110,18 @@ export async function openSmtpServer(
   options: SmtpServerOptions = {},
 ): Promise<SmtpServer> {
   const clock = systemClock;
-  const random = seededRandom(1);
+  const random = systemRandom;
   const hostname = 'mail.example.test';
-  const accounts = new TestAccounts();
-  const directory = new TestDirectory();
+  const harness = await openHarness();
+  await populate(harness);
+  const { directory } = harness;
+  const accounts = new GatedAccounts(harness);
   const budget = new ByteBudget(options.budgetBytes ?? 256 * 1024 * 1024, clock);
   const protocol = createSmtpProtocol({
     profile,
     hostname,
     directory,
-    routing: new Routing(directory, directory.domain),
+    routing: new Routing(directory, 'example.test'),
     intake: new Intake({ accounts, hostname, clock, random }),
     budget,
     startTls: true,
@@ -163,11 +143,15 @@ export async function openSmtpServer(
     ...options.listener,
   });
   return {
+    harness,
     listener,
     accounts,
     budget,
     connect: () => TestClient.connect(listener.port),
-    [Symbol.asyncDispose]: () => listener.close(0),
+    async [Symbol.asyncDispose]() {
+      await listener.close(0);
+      await harness[Symbol.asyncDispose]();
+    },
   };
 }
 

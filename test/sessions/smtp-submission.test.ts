@@ -4,10 +4,11 @@ import assert from 'node:assert/strict';
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { test } from 'node:test';
 import type { TestClient } from '../../src/speakers/kit/test-client.ts';
+import { password } from './harness.ts';
 import { codeOf, codes, greeted, openSmtpServer, type SmtpServer } from './smtp-fixture.ts';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
-const plain = (user: string, password: string): string => `AUTH PLAIN ${base64(`\0${user}\0${password}`)}`;
+const plain = (user: string, secret: string): string => `AUTH PLAIN ${base64(`\0${user}\0${secret}`)}`;
 const alice = 'alice@example.test';
 
 async function secure(server: SmtpServer): Promise<TestClient> {
@@ -26,7 +27,7 @@ test('in the clear there is no AUTH, unless it is allowed', async () => {
   client.send('EHLO client.test');
   const offer = await client.reply();
   assert.ok(!offer.join().includes('AUTH'));
-  assert.deepEqual(await codes(client, plain(alice, 'secret')), ['530 5.7.0']);
+  assert.deepEqual(await codes(client, plain(alice, password)), ['530 5.7.0']);
   assert.deepEqual(await codes(client, `MAIL FROM:<${alice}>`), ['530 5.7.0']);
 
   await using open = await openSmtpServer('submission', { protocol: { allowCleartextAuth: true } });
@@ -34,7 +35,7 @@ test('in the clear there is no AUTH, unless it is allowed', async () => {
   await other.reply();
   other.send('EHLO client.test');
   assert.ok((await other.reply()).some((line) => line.endsWith('AUTH SCRAM-SHA-256 PLAIN LOGIN')));
-  assert.deepEqual(await codes(other, plain(alice, 'secret')), ['235 2.7.0']);
+  assert.deepEqual(await codes(other, plain(alice, password)), ['235 2.7.0']);
 });
 
 test('PLAIN and LOGIN, right and wrong, cancelled and garbled', async () => {
@@ -50,12 +51,12 @@ test('PLAIN and LOGIN, right and wrong, cancelled and garbled', async () => {
   assert.deepEqual(await codes(client, 'AUTH PLAIN ====', 'AUTH CRAM-MD5', 'AUTH'), [
     ...['501 5.5.2', '504 5.5.4', '501 5.5.4'],
   ]);
-  assert.deepEqual(await codes(client, 'AUTH LOGIN', base64(alice), base64('secret')), [
+  assert.deepEqual(await codes(client, 'AUTH LOGIN', base64(alice), base64(password)), [
     '334',
     '334',
     '235 2.7.0',
   ]);
-  assert.deepEqual(await codes(client, plain(alice, 'secret')), ['503 5.5.1']);
+  assert.deepEqual(await codes(client, plain(alice, password)), ['503 5.5.1']);
 });
 
 /** The client's side of SCRAM-SHA-256(-PLUS), RFC 5802. */
@@ -69,7 +70,7 @@ async function scram(
   client.send(`AUTH ${mechanism} ${base64(`${header}${bare}`)}`);
   const serverFirst = Buffer.from((await client.line())!.slice(4), 'base64').toString();
   const [, nonce, salt, iterations] = /^r=(.*),s=(.*),i=(.*)$/.exec(serverFirst)!;
-  const salted = pbkdf2Sync('secret', Buffer.from(salt!, 'base64'), Number(iterations), 32, 'sha256');
+  const salted = pbkdf2Sync(password, Buffer.from(salt!, 'base64'), Number(iterations), 32, 'sha256');
   const hmac = (key: Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
   const clientKey = hmac(salted, 'Client Key');
   const final = `c=${Buffer.concat([Buffer.from(header), binding]).toString('base64')},r=${nonce}`;
@@ -102,7 +103,7 @@ test('the sender is the user, other domains come later', async () => {
   await using server = await openSmtpServer('submission');
   using client = await secure(server);
   assert.deepEqual(
-    await codes(client, 'MAIL FROM:<>', plain(alice, 'secret'), 'MAIL FROM:<bob@example.test>'),
+    await codes(client, 'MAIL FROM:<>', plain(alice, password), 'MAIL FROM:<bob@example.test>'),
     [...['530 5.7.0', '235 2.7.0', '553 5.7.1']],
   );
   assert.deepEqual(await codes(client, 'MAIL FROM:<>', 'RSET'), ['250 2.1.0', '250 2.0.0']);
@@ -114,7 +115,7 @@ test('the sender is the user, other domains come later', async () => {
 test('Date and Message-ID are added when absent, and not otherwise', async () => {
   await using server = await openSmtpServer('submission');
   using client = await secure(server);
-  await codes(client, plain(alice, 'secret'));
+  await codes(client, plain(alice, password));
   const send = async (message: string): Promise<string> => {
     await codes(client, `MAIL FROM:<${alice}>`, 'RCPT TO:<bob@example.test>', 'DATA');
     client.write(`${message}\r\n.\r\n`);

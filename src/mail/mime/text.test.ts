@@ -94,7 +94,7 @@ test('searched are texts and the headers of nested messages, not attachments', (
     '--b--',
   );
   const texts = [...searchTexts(bytes, parseMessage(bytes))];
-  assert.deepEqual(texts, ['first', 'Subject: ä folded\n', 'inner', 'Action: failed']);
+  assert.deepEqual(texts, ['first', 'Subject: ä folded', 'inner', 'Action: failed']);
 });
 
 test('a large body comes in pieces that overlap and miss nothing', () => {

@@ -144,6 +144,7 @@ export function headerText(bytes: Uint8Array, root: MessagePart): string {
   const end = Math.min(root.headerEnd, root.headerStart + decodedBytesMax);
   const raw = asBuffer(bytes).toString('latin1', root.headerStart, end);
   return raw
+    .trimEnd()
     .split(/\r?\n(?![ \t])/)
     .map((line) => decodeHeaderText(unfold(line)))
     .join('\n');

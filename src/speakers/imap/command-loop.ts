@@ -7,9 +7,9 @@ import type { Command } from '../../wire/imap/command.ts';
 import {
   CommandReader,
   type CommandReaderLimits,
+  commandReaderLimits,
   type ReaderStep,
   type Refusal,
-  commandReaderLimits,
   unauthenticatedLimits,
 } from '../../wire/imap/command-reader.ts';
 import { formatResponseText } from '../../wire/imap/format-string.ts';
@@ -20,12 +20,18 @@ import { ConnectionClosed, IdleTimeout, LineTooLong } from '../kit/connection.ts
 import { dispatch } from './dispatcher.ts';
 import type { ImapSession } from './session.ts';
 
+/** An APPEND before the login is refused with words of our own, not as too large. */
+const strangerLimits: CommandReaderLimits = {
+  ...unauthenticatedLimits,
+  messageBytesMax: Number.POSITIVE_INFINITY,
+};
+
 /** How long an APPEND waits for memory before it is told to come back. */
 const budgetWaitMs = 30_000;
 
 export class CommandLoop {
   readonly #session: ImapSession;
-  readonly #reader = new CommandReader(unauthenticatedLimits);
+  readonly #reader = new CommandReader(strangerLimits);
   readonly #loginDeadlineMs: number;
   #badCommands = 0;
   /** Borrowed from the byte budget for the command being read. */

@@ -2,13 +2,13 @@
 // logs. Invariant: exactly one tagged answer a command. Refusals and faults become NO by mail-error-responses.ts;
 // a closed connection and bugs pass through and end the session.
 
+import { Fault } from '../../base/fault.ts';
 import type { Command, CommandName } from '../../wire/imap/command.ts';
 import { type CommandEntry, commandTable } from './command-table.ts';
 import { errorResponse } from './mail-error-responses.ts';
 import { bad, type Reply } from './reply.ts';
 import type { ImapSession } from './session.ts';
 import { hasUpdates, tellUpdates } from './updates.ts';
-import { Fault } from '../../base/fault.ts';
 
 export async function dispatch(session: ImapSession, command: Command): Promise<Reply> {
   const entry = commandTable[command.name] as CommandEntry<CommandName>;
@@ -38,7 +38,8 @@ async function answer(
   } catch (error) {
     const response = errorResponse(error);
     if (response === undefined) throw error;
-    if (error instanceof Fault) session.connection.log.error({ error, command: command.name }, 'command failed');
+    if (error instanceof Fault)
+      session.connection.log.error({ error, command: command.name }, 'command failed');
     return response;
   }
 }

@@ -2,10 +2,10 @@
 // FETCH responses (RFC 9051 7.4, 7.5; RFC 7162 3.2). Invariant: EXPUNGE only when the caller says it may, and never
 // outside a command or IDLE. Failures of the account pass through; the view is then as it was.
 
-import { accountOf, type ImapSession, viewOf } from './session.ts';
-import { FlagText, flagsResponses } from './flag-text.ts';
-import type { MailboxView, ViewUpdate } from './view.ts';
 import type { MailboxChanges } from '../../account/port.ts';
+import { FlagText, flagsResponses } from './flag-text.ts';
+import { accountOf, type ImapSession, viewOf } from './session.ts';
+import type { MailboxView, ViewUpdate } from './view.ts';
 
 /** Messages told between two looks at the connection's back-pressure. */
 const batchMessages = 512;
@@ -63,7 +63,12 @@ async function tell(
 /** `* 3 FETCH (UID 7 FLAGS (\Seen) MODSEQ (12))`. UID is always told: RFC 7162 3.2.4 wants it, nobody minds. */
 export function flagsResponse(
   session: ImapSession,
-  message: { readonly sequence: number; readonly uid: number; readonly flags: string; readonly modSeq: number },
+  message: {
+    readonly sequence: number;
+    readonly uid: number;
+    readonly flags: string;
+    readonly modSeq: number;
+  },
 ): string {
   const modSeq = session.condstore ? ` MODSEQ (${message.modSeq})` : '';
   return `* ${message.sequence} FETCH (UID ${message.uid} FLAGS ${message.flags}${modSeq})\r\n`;

@@ -4,9 +4,9 @@
 // held, RFC 9051 7.5.1); what the session changed itself and was answered is not told again.
 // Pure: no I/O, nothing here fails but assertions.
 
+import type { MailboxChanges, OpenedMailbox } from '../../account/port.ts';
 import { assert } from '../../base/assert.ts';
 import type { MailboxId, ModSeq, Uid } from '../../mail/ids.ts';
-import type { MailboxChanges, OpenedMailbox } from '../../account/port.ts';
 
 /** What an advance of the view has to tell the client, in the order it must be told. */
 export interface ViewUpdate {

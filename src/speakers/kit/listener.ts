@@ -58,6 +58,8 @@ export interface Listener extends AsyncDisposable {
   readonly connections: number;
   /** For a reload of the configuration. */
   setLimits(limits: ListenerLimits): void;
+  /** New connections speak it; those open go on with theirs. For a reload of the configuration. */
+  setProtocol(protocol: SessionProtocol): void;
   /** Accepts no more, asks sessions to end, waits up to `limitMs`, cuts off the rest. Twice is fine. */
   close(limitMs: number): Promise<void>;
 }
@@ -88,6 +90,7 @@ class SocketListener implements Listener {
   readonly #tracePrefix: string;
   #traceCount = 0;
   #limits: ListenerLimits;
+  #protocol: SessionProtocol;
   #emptied: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
@@ -99,6 +102,7 @@ class SocketListener implements Listener {
     this.name = options.name;
     this.#options = options;
     this.#limits = options.limits;
+    this.#protocol = options.protocol;
     this.#trustedProxies = new AddressRanges(options.proxyProtocolFrom ?? []);
     this.#tracePrefix = (options.random ?? systemRandom).identifier(8);
     setMaxListeners(0, this.#closing.signal);
@@ -133,6 +137,10 @@ class SocketListener implements Listener {
 
   setLimits(limits: ListenerLimits): void {
     this.#limits = limits;
+  }
+
+  setProtocol(protocol: SessionProtocol): void {
+    this.#protocol = protocol;
   }
 
   async listen(): Promise<void> {
@@ -219,7 +227,7 @@ class SocketListener implements Listener {
     this.#options.metrics?.opened(this.name);
     try {
       if (this.#options.tls === 'implicit') await connection.startTls();
-      await this.#options.protocol.run(connection);
+      await this.#protocol.run(connection);
       await connection.end();
     } catch (error) {
       this.#sessionFailed(connection, error);
@@ -247,7 +255,7 @@ class SocketListener implements Listener {
     this.#options.metrics?.refused(this.name, reason);
     this.#environment.log.info({ remoteAddress: endpoints.remoteAddress, reason }, 'connection refused');
     socket.on('error', () => socket.destroy());
-    const words = this.#options.tls === 'implicit' ? undefined : this.#options.protocol.refuse?.(reason);
+    const words = this.#options.tls === 'implicit' ? undefined : this.#protocol.refuse?.(reason);
     if (words === undefined) socket.destroy();
     else socket.end(words, 'latin1', () => socket.destroySoon());
   }

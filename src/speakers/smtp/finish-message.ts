@@ -6,9 +6,13 @@ import { MessageReceiver } from './message-receiver.ts';
 import { replyForOutcome } from './outcome-replies.ts';
 import type { SmtpSession } from './smtp-session.ts';
 
-export function openReceiver({ dependencies }: SmtpSession): MessageReceiver {
+export function openReceiver({ dependencies, transaction }: SmtpSession): MessageReceiver {
   const { budget, limits } = dependencies;
-  return new MessageReceiver(budget, { bytesMax: limits.messageBytesMax, timeoutMs: limits.memoryTimeoutMs });
+  return new MessageReceiver(budget, {
+    bytesMax: limits.messageBytesMax,
+    timeoutMs: limits.memoryTimeoutMs,
+    expectedBytes: transaction?.mail.size,
+  });
 }
 
 /** One refusal for all recipients, as often as the profile answers. */

@@ -6,12 +6,23 @@ import type { ByteBudget } from '../../base/byte-budget.ts';
 import type { DataSink } from '../../wire/smtp/data-decoder.ts';
 
 /** The message is in memory as it came and, a moment later, as it is stored. */
-const copiesPerMessage = 2;
-/** First helping: most messages need no other. */
-const firstBytes = 64 * 1024;
+export const copiesPerMessage = 2;
+/**
+ * Helpings of the budget: nearly all messages need only the first, and nearly all others only the second. Whoever needs
+ * more gets all it may need at once, in its turn: growing step by step, large messages would wait for each other.
+ */
+const firstBytes = 128 * 1024;
+const secondBytes = 2 * 1024 * 1024;
 /** Pieces below this are copied together. */
 const smallPieceBytes = 4 * 1024;
 const slabBytes = 64 * 1024;
+
+export interface ReceiverOptions {
+  readonly bytesMax: number;
+  /** How long to wait for memory. */
+  readonly timeoutMs: number;
+  readonly expectedBytes: number | undefined;
+}
 
 export class MessageReceiver implements DataSink {
   readonly #budget: ByteBudget;
@@ -20,15 +31,18 @@ export class MessageReceiver implements DataSink {
   #pieces: Buffer[] = [];
   #length = 0;
   #reserved = 0;
+  readonly #expectedBytes: number;
   #slab: Buffer | undefined;
   #slabUsed = 0;
   #slabStart = 0;
   #failure: 'tooLarge' | 'noMemory' | undefined;
 
-  constructor(budget: ByteBudget, limits: { readonly bytesMax: number; readonly timeoutMs: number }) {
+  /** `expectedBytes`: what the client said (SIZE); wrong values cost it a second wait at the most. */
+  constructor(budget: ByteBudget, options: ReceiverOptions) {
     this.#budget = budget;
-    this.#bytesMax = limits.bytesMax;
-    this.#timeoutMs = limits.timeoutMs;
+    this.#bytesMax = options.bytesMax;
+    this.#timeoutMs = options.timeoutMs;
+    this.#expectedBytes = options.expectedBytes ?? options.bytesMax;
   }
 
   /** Why nothing is kept. */
@@ -50,12 +64,7 @@ export class MessageReceiver implements DataSink {
   reserve(bytes: number): true | Promise<void> {
     const needed = (this.#length + bytes) * copiesPerMessage;
     if (this.#failure !== undefined || needed <= this.#reserved) return true;
-    // Doubling: few trips to the budget for large messages, little held for small ones.
-    const target = Math.min(
-      Math.max(needed, this.#reserved * 2, firstBytes),
-      this.#bytesMax * copiesPerMessage,
-    );
-    const more = Math.max(target, needed) - this.#reserved;
+    const more = this.#helping(needed) - this.#reserved;
     if (this.#budget.tryAcquire(more)) {
       this.#reserved += more;
       return true;
@@ -91,6 +100,13 @@ export class MessageReceiver implements DataSink {
     this.#slab = undefined;
     this.#budget.release(this.#reserved);
     this.#reserved = 0;
+  }
+
+  #helping(needed: number): number {
+    if (needed <= firstBytes) return firstBytes;
+    if (needed <= secondBytes) return secondBytes;
+    const all = Math.min(this.#expectedBytes, this.#bytesMax) * copiesPerMessage;
+    return Math.max(needed, needed <= all ? all : this.#bytesMax * copiesPerMessage);
   }
 
   async #wait(more: number): Promise<void> {

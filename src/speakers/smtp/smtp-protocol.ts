@@ -2,12 +2,14 @@
 
 import type { ByteBudget } from '../../base/byte-budget.ts';
 import type { Clock } from '../../base/clock.ts';
+import { Fault } from '../../base/fault.ts';
 import type { Random } from '../../base/random.ts';
 import type { Directory } from '../../directory/directory.ts';
 import type { Intake } from '../../transport/intake.ts';
 import type { Routing } from '../../transport/routing.ts';
 import type { Connection, RefusalReason, SessionProtocol } from '../kit/connection.ts';
 import { RateWindow } from '../kit/rate-window.ts';
+import { copiesPerMessage } from './message-receiver.ts';
 import { lmtpLimitsDefault, type SmtpLimits, smtpLimitsDefault } from './smtp-limits.ts';
 import type { SmtpMetrics } from './smtp-metrics.ts';
 import { type SmtpProfile, smtpProfiles } from './smtp-profile.ts';
@@ -42,7 +44,7 @@ export interface SmtpDependencies extends Omit<SmtpProtocolOptions, 'profile' | 
 
 const minuteMs = 60_000;
 
-/** Makes the protocol to give to openListener. */
+/** Makes the protocol to give to openListener. Throws a Fault when the largest message would never find memory. */
 export function createSmtpProtocol(options: SmtpProtocolOptions): SessionProtocol {
   return new SmtpProtocol(options);
 }
@@ -56,10 +58,16 @@ class SmtpProtocol implements SessionProtocol {
     const profile = smtpProfiles[options.profile];
     this.name = options.profile;
     const defaults = profile.name === 'lmtp' ? lmtpLimitsDefault : smtpLimitsDefault;
+    const limits = { ...defaults, ...options.limits };
+    const needed = limits.messageBytesMax * copiesPerMessage;
+    if (options.budget.bytesMax < needed) {
+      const message = `messages of ${limits.messageBytesMax} bytes need a memory budget of at least ${needed} bytes`;
+      throw new Fault(message, { temporary: false });
+    }
     this.#dependencies = {
       ...options,
       profile,
-      limits: { ...defaults, ...options.limits },
+      limits,
       messageRates: new RateWindow(options.clock, minuteMs),
     };
     this.#connectionRates = new RateWindow(options.clock, minuteMs);

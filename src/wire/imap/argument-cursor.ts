@@ -1,6 +1,7 @@
-// Reads the arguments of one command from left to right: the terminals of RFC 9051 section 9 (atom, astring, number,
-// literal, quoted, sequence-set …) over one latin1 string and an index.
-// Invariant: `at` never passes the end, and every method either reads what it names or throws ImapSyntaxError.
+// Reads the arguments of one command from left to right: the terminals of RFC 9051 section 9 (atom, astring,
+// number, literal, quoted, sequence-set …) over one latin1 string and an index.
+// Invariant: `at` never passes the end, and every method either reads what it names or throws
+// ImapSyntaxError.
 
 import { isUtf8 } from 'node:buffer';
 import { assert } from '../../base/assert.ts';
@@ -18,7 +19,9 @@ import type { Literal, RawCommand } from './raw-command.ts';
 import { parseSequenceSet, type SequenceSet } from './sequence-set.ts';
 
 export interface ParseOptions {
-  /** UTF8=ACCEPT or IMAP4rev2 is enabled: mailbox names are UTF-8, not modified UTF-7 (RFC 6855, RFC 9051). */
+  /**
+   * UTF8=ACCEPT or IMAP4rev2 is enabled: mailbox names are UTF-8, not modified UTF-7 (RFC 6855, RFC 9051).
+   */
   readonly utf8: boolean;
 }
 
@@ -132,7 +135,8 @@ export class ArgumentCursor {
   /** `{n}` and its octets, behind a '~' the caller has stepped over, if it allows one. */
   literal(): Literal {
     const end = this.text.indexOf('\n', this.at);
-    // Only what the reader took for a literal has the '\n' behind it; text like "{3}x" has not, or not at once.
+    // Only what the reader took for a literal has the '\n' behind it; text like "{3}x" has not, or not at
+    // once.
     if (end < 0 || !isLiteralMark(this.text, this.at, end)) this.fail('literal');
     const literal = this.#literals[this.#literalIndex++];
     assert(literal !== undefined, 'as many literals as marks');
@@ -224,12 +228,12 @@ function isLiteralMark(text: string, start: number, end: number): boolean {
 }
 
 /** A literal in one piece. */
-export function octetsOf(literal: Literal): Buffer {
+function octetsOf(literal: Literal): Buffer {
   return literal.chunks.length === 1 ? literal.chunks[0]! : Buffer.concat(literal.chunks);
 }
 
 /** Latin1 octets to text; refuses what is not UTF-8. */
-export function decodeUtf8(octets: string, what: string): string {
+function decodeUtf8(octets: string, what: string): string {
   for (let index = 0; index < octets.length; index++) {
     if (octets.charCodeAt(index) < 0x80) continue;
     const bytes = Buffer.from(octets, 'latin1');

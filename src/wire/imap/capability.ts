@@ -1,5 +1,5 @@
-// Names of capabilities (RFC 9051 7.2.2, the IANA registry of IMAP capabilities), typed so that a list of them cannot
-// have a slip of the pen. Which are offered when is the session's to say.
+// Names of capabilities (RFC 9051 7.2.2, the IANA registry of IMAP capabilities), typed so that a list of
+// them cannot have a slip of the pen. Which are offered when is the session's to say.
 
 export type Capability =
   | 'IMAP4rev1'

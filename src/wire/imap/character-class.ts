@@ -10,7 +10,9 @@ export const tagCharacter = 4;
 export const listCharacter = 8;
 /** Digits, ':', ',', '*' and '$'. */
 export const sequenceCharacter = 16;
-/** May stand unescaped in a quoted string: no NUL, CR, LF, '"' or '\'. 8-bit counts: UTF-8 is checked apart. */
+/**
+ * May stand unescaped in a quoted string: no NUL, CR, LF, '"' or '\'. 8-bit counts: UTF-8 is checked apart.
+ */
 export const quotedCharacter = 32;
 /** Letters, digits and '.': the names of FETCH items, which end before '[' and '<' though atoms do not. */
 export const itemCharacter = 64;

@@ -1,24 +1,31 @@
-// Frames commands: lines, and the literals between them (RFC 9051 section 4.3, RFC 7888), without I/O. The session
-// feeds it what it took off the connection and does what each step says.
+// Frames commands: lines, and the literals between them (RFC 9051 section 4.3, RFC 7888), without I/O. The
+// session feeds it what it took off the connection and does what each step says.
 //
-// Invariants: memory is bounded by the limits whatever the client sends; how the octets are cut into reads changes
-// nothing; after a refusal the reader stands exactly behind what the client had already sent or will send unasked, so
-// that the octets of a refused literal are never read as commands. Where that is impossible the step is `fatal`.
+// Invariants: memory is bounded by the limits whatever the client sends; how the octets are cut into reads
+// changes nothing; after a refusal the reader stands exactly behind what the client had already sent or will
+// send unasked, so that the octets of a refused literal are never read as commands. Where that is impossible
+// the step is `fatal`.
 
 import { assert } from '../../base/assert.ts';
 import { lineText } from './continuation-line.ts';
 import { tagOf } from './parse-command.ts';
 import type { Literal, RawCommand } from './raw-command.ts';
+import type { ResponseCode } from './response-code.ts';
 
 export interface CommandReaderLimits {
-  /** All lines of one command together; also what to pass to takeLine. Long UID sets need room (RFC 7162 section 4: 8192). */
+  /**
+   * All lines of one command together; also what to pass to takeLine. Long UID sets need room (RFC 7162
+   * section 4: 8192).
+   */
   readonly textBytesMax: number;
   /** All literals of one command together but APPEND's messages: names, passwords, search texts. */
   readonly literalBytesMax: number;
   readonly literalsMax: number;
   /** The messages of one APPEND together. */
   readonly messageBytesMax: number;
-  /** A refused non-synchronising literal is read and dropped up to this; beyond it the connection is ended. */
+  /**
+   * A refused non-synchronising literal is read and dropped up to this; beyond it the connection is ended.
+   */
   readonly skipBytesMax: number;
 }
 
@@ -43,7 +50,7 @@ export const unauthenticatedLimits: CommandReaderLimits = {
 export interface Refusal {
   readonly status: 'BAD' | 'NO';
   /** Response code without brackets. */
-  readonly code: string | undefined;
+  readonly code: ResponseCode | undefined;
   readonly text: string;
 }
 
@@ -148,7 +155,10 @@ export class CommandReader {
     return this.#receive(this.#mark);
   }
 
-  /** After an `append` step: the command is refused; the `refused` step comes when the client has sent the rest of it. */
+  /**
+   * After an `append` step: the command is refused; the `refused` step comes when the client has sent the
+   * rest of it.
+   */
   refuse(refusal: Refusal): ReaderStep {
     assert(this.#awaitsVerdict && this.#mark !== undefined, 'refuse only after an append step');
     this.#awaitsVerdict = false;
@@ -196,7 +206,10 @@ export class CommandReader {
     this.#mark = undefined;
   }
 
-  /** A synchronising literal is not sent once the command is answered; any other is on its way and has to be dropped. */
+  /**
+   * A synchronising literal is not sent once the command is answered; any other is on its way and has to be
+   * dropped.
+   */
   #refuse(mark: LiteralMark, refusal: Refusal): ReaderStep {
     this.#refusal = refusal;
     return this.#skipLine(mark);

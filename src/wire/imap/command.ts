@@ -1,6 +1,7 @@
-// The commands of an IMAP client as typed values, a union by `name`: RFC 3501, RFC 9051, and the extensions named
-// at the members. Plain data: strings are decoded (UTF-8, modified UTF-7 for mailbox names), numbers are numbers,
-// and nothing here knows a session's state; whether a command is allowed now is the speaker's to say.
+// The commands of an IMAP client as typed values, a union by `name`: RFC 3501, RFC 9051, and the extensions
+// named at the members. Plain data: strings are decoded (UTF-8, modified UTF-7 for mailbox names), numbers
+// are numbers, and nothing here knows a session's state; whether a command is allowed now is the speaker's to
+// say.
 // What is not one of these never becomes a command: the parser throws ImapSyntaxError (imap-syntax-error.ts).
 
 import type { BodySection } from './body-section.ts';
@@ -61,7 +62,9 @@ export interface QresyncParameters {
   readonly modSeq: number;
   /** Undefined: all UIDs. Never has `*` or `$`. */
   readonly knownUids: SequenceSet | undefined;
-  /** Message numbers and their UIDs, both ascending, of the same count as far as the client keeps the rule. */
+  /**
+   * Message numbers and their UIDs, both ascending, of the same count as far as the client keeps the rule.
+   */
   readonly match: { readonly sequences: SequenceSet; readonly uids: SequenceSet } | undefined;
 }
 
@@ -75,7 +78,9 @@ export interface SelectCommand extends Tagged {
 export interface CreateCommand extends Tagged {
   readonly name: 'CREATE';
   readonly mailbox: string;
-  /** RFC 6154 USE: attributes as `\\Drafts`, in the spelling of the RFC where it is known. Undefined: no USE. */
+  /**
+   * RFC 6154 USE: attributes as `\\Drafts`, in the spelling of the RFC where it is known. Undefined: no USE.
+   */
   readonly use: readonly string[] | undefined;
 }
 
@@ -91,7 +96,10 @@ export interface RenameCommand extends Tagged {
   readonly to: string;
 }
 
-/** RFC 3501 6.3.11, RFC 7162, RFC 8438 and RFC 9051 (SIZE, DELETED), RFC 8474 (MAILBOXID), RFC 7889 (APPENDLIMIT). */
+/**
+ * RFC 3501 6.3.11, RFC 7162, RFC 8438 and RFC 9051 (SIZE, DELETED), RFC 8474 (MAILBOXID), RFC 7889
+ * (APPENDLIMIT).
+ */
 export type StatusItem =
   | 'MESSAGES'
   | 'RECENT'
@@ -183,7 +191,10 @@ export interface SearchCommand extends Tagged {
   /** Undefined: no RETURN (a SEARCH response in rev1, ESEARCH ALL in rev2). */
   readonly return: SearchReturn | undefined;
   readonly key: SearchCriterion;
-  /** A MODSEQ key is in it: the answer tells the highest mod-sequence, and CONDSTORE is enabled (RFC 7162 3.1.5). */
+  /**
+   * A MODSEQ key is in it: the answer tells the highest mod-sequence, and CONDSTORE is enabled (RFC 7162
+   * 3.1.5).
+   */
   readonly usesModSeq: boolean;
 }
 

@@ -14,7 +14,10 @@ export function parseAuthenticateLine(line: Buffer): Buffer | 'cancelled' | unde
   return text === '*' ? 'cancelled' : parseBase64(text);
 }
 
-/** A line as latin1 without its CRLF, or LF: clients that end lines so are let through, nothing in IMAP hangs on it. */
+/**
+ * A line as latin1 without its CRLF, or LF: clients that end lines so are let through, nothing in IMAP hangs
+ * on it.
+ */
 export function lineText(line: Buffer): string {
   let end = line.length;
   if (end > 0 && line[end - 1] === 0x0a) end--;

@@ -1,4 +1,5 @@
-// IMAP's two date forms: date-time of INTERNALDATE, APPEND and SAVEDATE, and the date of SEARCH (RFC 9051 section 9).
+// IMAP's two date forms: date-time of INTERNALDATE, APPEND and SAVEDATE, and the date of SEARCH (RFC 9051
+// section 9).
 // Days are counted in UTC from 1970-01-01 on the proleptic Gregorian calendar. What is no date is undefined.
 
 const monthNames = [
@@ -21,7 +22,9 @@ const secondsPerDay = 86_400;
 const datePattern = /^( \d|\d{1,2})-([A-Za-z]{3})-(\d{4})$/;
 const timePattern = /^(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$/;
 
-/** `17-Jul-1996 02:44:25 -0700` (without quotes; the day padded by a space or zero) to seconds since 1970 UTC. */
+/**
+ * `17-Jul-1996 02:44:25 -0700` (without quotes; the day padded by a space or zero) to seconds since 1970 UTC.
+ */
 export function parseDateTime(text: string): number | undefined {
   const space = text.indexOf(' ', 1);
   const day = parseDate(text.slice(0, space));
@@ -48,7 +51,10 @@ export function parseDate(text: string): number | undefined {
   return daysFromCivil(year, month, day);
 }
 
-/** Seconds since 1970 UTC to `"17-Jul-1996 02:44:25 +0000"`, with its quotes. Years outside 0..9999 are clamped. */
+/**
+ * Seconds since 1970 UTC to `"17-Jul-1996 02:44:25 +0000"`, with its quotes. Years outside 0..9999 are
+ * clamped.
+ */
 export function formatDateTime(seconds: number): string {
   const whole = Math.min(Math.max(Math.floor(seconds), -62_167_219_200), 253_402_300_799);
   const days = Math.floor(whole / secondsPerDay);

@@ -19,9 +19,9 @@ function formatPart(part: MessagePart, extended: boolean): string {
   if (part.children.length > 0) return formatMultipart(part, extended);
   const { message } = part;
   const isMessage = part.type === 'message' && (part.subtype === 'rfc822' || part.subtype === 'global');
-  // The grammar has message/rfc822 only with an envelope, and multipart only with children (RFC 9051 media-basic,
-  // body-type-mpart): what was not looked into is opaque. So is a type with a NUL, which no string can hold: without it
-  // the name could become one that asks for more fields.
+  // The grammar has message/rfc822 only with an envelope, and multipart only with children (RFC 9051
+  // media-basic, body-type-mpart): what was not looked into is opaque. So is a type with a NUL, which no
+  // string can hold: without it the name could become one that asks for more fields.
   const opaque =
     (isMessage && message === undefined) ||
     part.type === 'multipart' ||

@@ -1,5 +1,5 @@
-// ENVELOPE (RFC 9051 7.5.2), ready to send to any client: 8-bit octets are in literals. Total: every envelope of
-// mail/mime/envelope.ts has an answer; NULs are left out, since no IMAP string can hold one.
+// ENVELOPE (RFC 9051 7.5.2), ready to send to any client: 8-bit octets are in literals. Total: every envelope
+// of mail/mime/envelope.ts has an answer; NULs are left out, since no IMAP string can hold one.
 
 import { parseAddressList } from '../../mail/address-list.ts';
 import type { Envelope } from '../../mail/mime/envelope.ts';

@@ -1,4 +1,5 @@
-// Pieces of a FETCH response, made for the loop over many messages: strings only, the common ones from a table.
+// Pieces of a FETCH response, made for the loop over many messages: strings only, the common ones from a
+// table.
 // The session puts them together: `* 12 FETCH (` items joined by spaces `)`, CRLF.
 
 import { systemFlagBits, systemFlags } from '../../mail/flags.ts';

@@ -1,9 +1,9 @@
-// Strings of responses: the atom, quoted or literal form (RFC 9051 section 4.3), chosen so that no content can end the
-// string early. All results are latin1 (one char an octet), as Connection.write takes them.
-// 8-bit octets go in literals, which IMAP4rev1 and rev2 both read; in quoted strings only where the caller knows that
-// UTF-8 is enabled. NUL stands in no string at all (RFC 9051 section 4.3.1) and is left out.
+// Strings of responses: the atom, quoted or literal form (RFC 9051 section 4.3), chosen so that no content
+// can end the string early. All results are latin1 (one char an octet), as Connection.write takes them.
+// 8-bit octets go in literals, which IMAP4rev1 and rev2 both read; in quoted strings only where the caller
+// knows that UTF-8 is enabled. NUL stands in no string at all (RFC 9051 section 4.3.1) and is left out.
 
-import { astringCharacter, isAll } from './character-class.ts';
+import { atomCharacter, isAll } from './character-class.ts';
 import { encodeMailboxName } from './mailbox-name.ts';
 
 /** Longer ones become literals: clients bound their lines, not their literals. */
@@ -19,11 +19,9 @@ export function formatNstring(octets: string | undefined): string {
   return octets === undefined ? 'NIL' : quoteOctets(octets, false);
 }
 
-/** astring: an atom where that says the same. NIL is quoted lest it be read as none. */
+/** astring: an atom where that says the same. */
 export function formatAstring(octets: string): string {
-  if (octets.length <= 255 && isAll(octets, astringCharacter) && octets.toUpperCase() !== 'NIL')
-    return octets;
-  return quoteOctets(octets, false);
+  return isPlainAtom(octets) ? octets : quoteOctets(octets, false);
 }
 
 /** Text (Unicode) as a string of UTF-8 octets; `utf8`: the client reads UTF-8 in quoted strings. */
@@ -34,12 +32,21 @@ export function formatText(text: string, utf8: boolean): string {
 /** A mailbox name as an astring: modified UTF-7, or UTF-8 once enabled. */
 export function formatMailboxName(name: string, utf8: boolean): string {
   const octets = encodeMailboxName(name, utf8);
-  if (octets.length <= 255 && isAll(octets, astringCharacter) && octets.toUpperCase() !== 'NIL')
-    return octets;
-  return quoteOctets(octets, utf8);
+  return isPlainAtom(octets) ? octets : quoteOctets(octets, utf8);
 }
 
-/** Human text of a response (resp-text): anything but printable ASCII becomes '?', '' one space's worth of text. */
+/**
+ * Quoted all the same: NIL, lest it be read as none, and brackets, in which some readers look for a section.
+ */
+function isPlainAtom(octets: string): boolean {
+  if (octets.length > 255 || !isAll(octets, atomCharacter)) return false;
+  return octets.toUpperCase() !== 'NIL' && !octets.includes('[');
+}
+
+/**
+ * Human text of a response (resp-text): anything but printable ASCII becomes '?', '' one space's worth of
+ * text.
+ */
 export function formatResponseText(text: string): string {
   return text.replace(/[^ -~]/g, '?') || '-';
 }

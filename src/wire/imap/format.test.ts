@@ -23,7 +23,9 @@ import { copyUidCode, formatStatusResponse } from './response-code.ts';
 const message = (text: string) => parseMessage(Buffer.from(text.replaceAll('\n', '\r\n'), 'latin1'));
 
 test('strings: atom, quoted or literal', () => {
-  assert.equal(formatAstring('INBOX]'), 'INBOX]');
+  assert.equal(formatAstring('INBOX'), 'INBOX');
+  assert.equal(formatAstring('BODY['), '"BODY["');
+  assert.equal(formatAstring('a]'), '"a]"');
   assert.equal(formatAstring('nil'), '"nil"');
   assert.equal(formatAstring(''), '""');
   assert.equal(formatString('a"b\\c'), '"a\\"b\\\\c"');

@@ -1,5 +1,7 @@
-// The one error the IMAP parser throws: what the client sent is not a command. Not a fault and no bug: the session
-// answers with `status`, `code` and the message, and goes on.
+// The one error the IMAP parser throws: what the client sent is not a command. Not a fault and no bug: the
+// session answers with `status`, `code` and the message, and goes on.
+
+import type { ResponseCode } from './response-code.ts';
 
 /** The message is for the client: printable ASCII without line ends, and repeats nothing of a secret. */
 export class ImapSyntaxError extends Error {
@@ -8,9 +10,9 @@ export class ImapSyntaxError extends Error {
   /** NO for what is well-formed and cannot be served: a charset, an undecodable mailbox name. */
   readonly status: 'BAD' | 'NO';
   /** Response code without brackets, as `BADCHARSET (UTF-8 US-ASCII)`. */
-  readonly code: string | undefined;
+  readonly code: ResponseCode | undefined;
 
-  constructor(message: string, options?: { tag?: string; status?: 'BAD' | 'NO'; code?: string }) {
+  constructor(message: string, options?: { tag?: string; status?: 'BAD' | 'NO'; code?: ResponseCode }) {
     super(message);
     this.name = 'ImapSyntaxError';
     this.tag = options?.tag;

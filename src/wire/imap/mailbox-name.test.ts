@@ -13,8 +13,9 @@ test('modified UTF-7: the examples of RFC 3501 5.1.3', () => {
 });
 
 test('modified UTF-7: every other encoding of a name is refused', () => {
-  // RFC 3501: &Jjo! lacks the shift back, &U,BTFw-&ZeVnLIqe- has a superfluous one; then ASCII in base64, stray bits,
-  // padding, a lone surrogate, an odd octet, no shift back, 8-bit, a control character, '/' of plain base64.
+  // RFC 3501: &Jjo! lacks the shift back, &U,BTFw-&ZeVnLIqe- has a superfluous one; then ASCII in base64,
+  // stray bits, padding, a lone surrogate, an odd octet, no shift back, 8-bit, a control character, '/' of
+  // plain base64.
   for (const octets of [
     '&Jjo!',
     '&U,BTFw-&ZeVnLIqe-',

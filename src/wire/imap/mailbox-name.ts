@@ -1,10 +1,14 @@
-// Mailbox names on the wire: modified UTF-7 for IMAP4rev1 (RFC 3501 5.1.3), UTF-8 once it is enabled (RFC 6855,
-// RFC 9051 5.1). Invariant: one name has one encoding, so what decodes encodes back to the same octets; anything else
-// (superfluous shifts, encoded ASCII, stray bits, lone surrogates, 8-bit octets) is refused with undefined.
+// Mailbox names on the wire: modified UTF-7 for IMAP4rev1 (RFC 3501 5.1.3), UTF-8 once it is enabled (RFC
+// 6855, RFC 9051 5.1). Invariant: one name has one encoding, so what decodes encodes back to the same octets;
+// anything else (superfluous shifts, encoded ASCII, stray bits, lone surrogates, 8-bit octets) is refused
+// with undefined.
 
 import { isUtf8 } from 'node:buffer';
 
-/** Latin1 octets as the client sent them to the name; undefined when they are no valid encoding. Wildcards stay. */
+/**
+ * Latin1 octets as the client sent them to the name; undefined when they are no valid encoding. Wildcards
+ * stay.
+ */
 export function decodeMailboxName(octets: string, utf8: boolean): string | undefined {
   let plain = true;
   for (let index = 0; index < octets.length && plain; index++) {

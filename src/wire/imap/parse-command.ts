@@ -1,5 +1,6 @@
 // A framed command to a typed one: the tag, the name, and the table of argument parsers by name.
-// Invariant: whatever the octets, it returns a Command or throws ImapSyntaxError (with the tag, once that is known).
+// Invariant: whatever the octets, it returns a Command or throws ImapSyntaxError (with the tag, once that is
+// known).
 
 import { ArgumentCursor, type ParseOptions } from './argument-cursor.ts';
 import { atomCharacter, tagCharacter } from './character-class.ts';

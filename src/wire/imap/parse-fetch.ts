@@ -1,4 +1,5 @@
-// FETCH and UID FETCH: macros, data items, sections, partials, modifiers (RFC 9051 6.4.5, RFC 3516, RFC 7162 3.1.4).
+// FETCH and UID FETCH: macros, data items, sections, partials, modifiers (RFC 9051 6.4.5, RFC 3516, RFC 7162
+// 3.1.4).
 
 import type { ArgumentCursor } from './argument-cursor.ts';
 import { type BodySection, headerFieldsMax, partDepthMax } from './body-section.ts';
@@ -83,7 +84,10 @@ export function parseFetch(cursor: ArgumentCursor, tag: string, uid: boolean): F
   return { tag, name: 'FETCH', uid, set, items, changedSince, vanished };
 }
 
-/** Once by label: an answer names each item once. Of two that differ in PEEK only, the one that sets \Seen counts. */
+/**
+ * Once by label: an answer names each item once. Of two that differ in PEEK only, the one that sets \Seen
+ * counts.
+ */
 function addItem(items: FetchItem[], item: FetchItem): void {
   for (let index = 0; index < items.length; index++) {
     const other = items[index]!;

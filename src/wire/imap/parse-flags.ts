@@ -1,4 +1,5 @@
-// Flags as arguments of STORE and APPEND (RFC 9051 flag, flag-list). \Recent and \* are not the client's to set.
+// Flags as arguments of STORE and APPEND (RFC 9051 flag, flag-list). \Recent and \* are not the client's to
+// set.
 
 import { keywordBytesMax, systemFlagBit, systemFlags } from '../../mail/flags.ts';
 import type { ArgumentCursor } from './argument-cursor.ts';
@@ -8,7 +9,7 @@ import { ImapSyntaxError } from './imap-syntax-error.ts';
 const flagsMax = 128;
 
 /** A system flag in the RFC's spelling, or a keyword as it was sent. */
-export function parseFlag(cursor: ArgumentCursor): string {
+function parseFlag(cursor: ArgumentCursor): string {
   if (!cursor.take('\\')) {
     const keyword = cursor.atom('flag');
     if (keyword.length > keywordBytesMax) throw new ImapSyntaxError('keyword is too long');

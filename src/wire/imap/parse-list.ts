@@ -1,4 +1,5 @@
-// LIST and LSUB: the basic form, and the extended one of RFC 5258 with SPECIAL-USE (RFC 6154) and STATUS (RFC 5819).
+// LIST and LSUB: the basic form, and the extended one of RFC 5258 with SPECIAL-USE (RFC 6154) and STATUS (RFC
+// 5819).
 
 import type { ArgumentCursor } from './argument-cursor.ts';
 import type { ListCommand, LsubCommand, StatusItem } from './command.ts';

@@ -1,4 +1,5 @@
-// Arguments of the commands about mailboxes: SELECT, EXAMINE, CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, STATUS.
+// Arguments of the commands about mailboxes: SELECT, EXAMINE, CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE,
+// STATUS.
 // LIST and LSUB: parse-list.ts. APPEND: parse-append.ts.
 
 import type { ArgumentCursor } from './argument-cursor.ts';

@@ -1,5 +1,7 @@
-// SEARCH and UID SEARCH: RETURN options (RFC 4731, RFC 5182), charset, and the keys as a tree (RFC 9051 6.4.4).
-// Invariant: nesting stays below searchDepthMax and keys below searchKeysMax, so whoever walks the tree may recurse.
+// SEARCH and UID SEARCH: RETURN options (RFC 4731, RFC 5182), charset, and the keys as a tree (RFC 9051
+// 6.4.4).
+// Invariant: nesting stays below searchDepthMax and keys below searchKeysMax, so whoever walks the tree may
+// recurse.
 // Chains of OR and NOT nest in the grammar but not here: they become one `or` of many, and one `not` or none.
 
 import { searchDepthMax, searchKeysMax } from '../../mail/search-key.ts';
@@ -91,7 +93,9 @@ function parseKey(state: SearchState, depth: number): SearchCriterion {
   return parse(cursor, state);
 }
 
-/** OR is prefix and associative: each further OR in operand place asks for one operand more of the same list. */
+/**
+ * OR is prefix and associative: each further OR in operand place asks for one operand more of the same list.
+ */
 function parseOr(state: SearchState, depth: number): SearchCriterion {
   const keys: SearchCriterion[] = [];
   for (let wanted = 2; wanted > 0; ) {

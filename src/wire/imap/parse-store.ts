@@ -5,7 +5,9 @@ import type { CopyCommand, ExpungeCommand, StoreCommand } from './command.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
 import { parseFlagList, parseFlags } from './parse-flags.ts';
 
-/** STORE SP sequence-set [SP "(" UNCHANGEDSINCE SP mod-sequence ")"] SP ["+"/"-"] FLAGS [".SILENT"] SP flags. */
+/**
+ * STORE SP sequence-set [SP "(" UNCHANGEDSINCE SP mod-sequence ")"] SP ["+"/"-"] FLAGS [".SILENT"] SP flags.
+ */
 export function parseStore(cursor: ArgumentCursor, tag: string, uid: boolean): StoreCommand {
   cursor.expect(' ');
   const set = cursor.sequenceSet();

@@ -1,5 +1,5 @@
-// What SEARCH asks, as the client wrote it: the tree of RFC 9051 6.4.4 keys, with message numbers and UIDs still in
-// sequence sets. A session translates it to mail/search-key.ts, where only UIDs are known.
+// What SEARCH asks, as the client wrote it: the tree of RFC 9051 6.4.4 keys, with message numbers and UIDs
+// still in sequence sets. A session translates it to mail/search-key.ts, where only UIDs are known.
 
 import type { SequenceSet } from './sequence-set.ts';
 
@@ -26,7 +26,10 @@ export type SearchCriterion =
   /** Also BCC, CC, FROM, SUBJECT, TO. The field's name in lower case; text '' asks for its presence. */
   | { readonly type: 'header'; readonly field: string; readonly text: string }
   | { readonly type: 'body' | 'text'; readonly text: string }
-  /** RFC 7162 3.1.5: changed at or after. The entry name and type are parsed and dropped: one counter serves all flags. */
+  /**
+   * RFC 7162 3.1.5: changed at or after. The entry name and type are parsed and dropped: one counter serves
+   * all flags.
+   */
   | { readonly type: 'modSeqSince'; readonly modSeq: number }
   /** RFC 8474: the opaque identifier as sent. */
   | { readonly type: 'emailId' | 'threadId'; readonly id: string }

@@ -1,21 +1,24 @@
 // Sequence sets (RFC 9051 sequence-set, seq-range, uid-set): parsed to pairs of numbers, resolved against a
 // mailbox's count or UID column by binary search, written in the shortest ascending form.
-// Invariant: parsing allocates in proportion to the text (bounded by the line), resolving never to more than the
-// mailbox holds, so `1:4294967295` costs nothing. What cannot be parsed is undefined; nothing throws.
+// Invariant: parsing allocates in proportion to the text (bounded by the line), resolving never to more than
+// the mailbox holds, so `1:4294967295` costs nothing. What cannot be parsed is undefined; nothing throws.
 
 /** Stands for `*` in a parsed set; message numbers and UIDs start at 1. */
-export const star = 0;
+const star = 0;
 
 /** A set as the client wrote it. */
 export interface SequenceSet {
   /** `$`: the saved result of the last SEARCH RETURN (SAVE); `ranges` is empty then (RFC 9051 6.4.4.1). */
   readonly saved: boolean;
-  /** Pairs [first, last, first, last …] in the client's order and direction; a lone number is twice itself; 0 is `*`. */
+  /**
+   * Pairs [first, last, first, last …] in the client's order and direction; a lone number is twice itself; 0
+   * is `*`.
+   */
   readonly ranges: readonly number[];
 }
 
 /** `$`. */
-export const savedSearchResult: SequenceSet = { saved: true, ranges: [] };
+const savedSearchResult: SequenceSet = { saved: true, ranges: [] };
 
 /** RFC 9051 nz-number; UIDs are 32-bit. */
 const numberMax = 0xffff_ffff;
@@ -119,7 +122,10 @@ export function sequenceIndexes(set: SequenceSet, count: number, lenient = false
   return expand(pairs);
 }
 
-/** Places (0-based, ascending, each once) in the ascending column `uids` whose UID the set names; others are ignored. */
+/**
+ * Places (0-based, ascending, each once) in the ascending column `uids` whose UID the set names; others are
+ * ignored.
+ */
 export function uidIndexes(set: SequenceSet, uids: Uint32Array): Uint32Array {
   const pairs = sequenceRanges(set, uids.length === 0 ? 0 : uids[uids.length - 1]!);
   let from = 0;

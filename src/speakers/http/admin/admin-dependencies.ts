@@ -6,31 +6,20 @@ import type { Clock } from '../../../base/clock.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { Random } from '../../../base/random.ts';
 import type { DirectoryAdministration } from '../../../directory/directory.ts';
+import type { ApiToken, TokenScope } from '../../../directory/tokens.ts';
 import type { AccountId } from '../../../mail/ids.ts';
 import type { Engine } from '../../../storage/engine.ts';
 
-/** What a bearer token may do. `operate`: store check, reload, tokens. */
-export const adminScopes = ['read', 'write:directory', 'write:accounts', 'operate', 'metrics'] as const;
-export type AdminScope = (typeof adminScopes)[number];
-
-export interface AdminToken {
-  readonly id: string;
-  readonly name: string;
-  readonly scopes: readonly AdminScope[];
-  /** Seconds since 1970 UTC; undefined: never. */
-  readonly expiresAt: number | undefined;
-  readonly createdAt: number;
-}
-
 export interface AdminTokens {
-  verify(token: string): Promise<AdminToken | undefined>;
+  verify(token: string): Promise<ApiToken | undefined>;
   create(options: {
     readonly name: string;
-    readonly scopes: readonly AdminScope[];
+    readonly scopes: readonly TokenScope[];
     readonly expiresAt: number | undefined;
-  }): Promise<AdminToken & { readonly token: string }>;
-  list(): Promise<readonly AdminToken[]>;
-  revoke(id: string): Promise<boolean>;
+  }): Promise<ApiToken & { readonly token: string }>;
+  list(): Promise<readonly ApiToken[]>;
+  /** Refuses with invalidArgument when there is none. */
+  revoke(id: string): Promise<void>;
 }
 
 /** One line of a store check: progress, a finding, or the end. */

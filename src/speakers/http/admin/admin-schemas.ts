@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { services } from '../../../directory/directory.ts';
-import { adminScopes } from './admin-dependencies.ts';
+import { tokenScopes } from '../../../directory/tokens.ts';
 
 export const problemSchema = z
   .object({
@@ -116,13 +116,13 @@ export const newAppPasswordSchema = z.strictObject({
 export const tokenSchema = z.object({
   id: z.string(),
   name: z.string(),
-  scopes: z.array(z.enum(adminScopes)),
+  scopes: z.array(z.enum(tokenScopes)),
   expiresAt: z.number().nullable(),
   createdAt: z.number(),
 });
 export const newTokenSchema = z.strictObject({
   name: z.string().min(1).max(100),
-  scopes: z.array(z.enum(adminScopes)).min(1),
+  scopes: z.array(z.enum(tokenScopes)).min(1),
   expiresAt: z.number().nullable().optional(),
 });
 

@@ -18,8 +18,9 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { Fault } from '../../../base/fault.ts';
+import { type TokenScope, tokenScopes } from '../../../directory/tokens.ts';
 import { isMailError } from '../../../mail/mail-error.ts';
-import type { AdminDependencies, AdminScope } from './admin-dependencies.ts';
+import type { AdminDependencies } from './admin-dependencies.ts';
 import { IdempotencyKeys } from './idempotency.ts';
 import { problem, problemContentType, statusByMailError } from './problem.ts';
 import { accountRoutes } from './routes/accounts.ts';
@@ -34,11 +35,11 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who calls: a token's id, or 'socket'. */
     caller: string;
-    scopes: readonly AdminScope[];
+    scopes: readonly TokenScope[];
   }
   interface FastifyContextConfig {
     /** What a caller must be allowed; undefined: anyone. */
-    scope?: AdminScope;
+    scope?: TokenScope;
   }
 }
 
@@ -63,7 +64,6 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
-const allScopes: readonly AdminScope[] = ['read', 'write:directory', 'write:accounts', 'operate', 'metrics'];
 /** A key is a UUID or the like. */
 const idempotencyKeyBytesMax = 200;
 
@@ -172,7 +172,7 @@ async function authenticate(
 ): Promise<void> {
   if (trusted) {
     request.caller = 'socket';
-    request.scopes = allScopes;
+    request.scopes = tokenScopes;
     return;
   }
   const scope = request.routeOptions.config.scope;

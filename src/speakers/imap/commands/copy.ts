@@ -1,9 +1,9 @@
 // COPY and UID COPY (RFC 9051 6.4.7), with COPYUID (RFC 4315).
 
 import type { Copied } from '../../../account/port.ts';
+import { isMailError } from '../../../mail/mail-error.ts';
 import type { CopyCommand } from '../../../wire/imap/command.ts';
 import { formatSequenceSet } from '../../../wire/imap/sequence-set.ts';
-import { isMailError } from '../../../mail/mail-error.ts';
 import { resolveUids } from '../message-set.ts';
 import { expungeIssued, no, ok, type Reply } from '../reply.ts';
 import { accountOf, type ImapSession, viewOf } from '../session.ts';

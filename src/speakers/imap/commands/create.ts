@@ -2,9 +2,9 @@
 
 import type { CreateCommand } from '../../../wire/imap/command.ts';
 import { roleOfAttribute, withoutTrailingDelimiter } from '../mailbox-names.ts';
+import { mailboxIdText } from '../object-ids.ts';
 import { no, ok, type Reply } from '../reply.ts';
 import { accountOf, type ImapSession } from '../session.ts';
-import { mailboxIdText } from '../object-ids.ts';
 
 export async function create(session: ImapSession, command: CreateCommand): Promise<Reply> {
   const operation = session.operation();

@@ -30,7 +30,9 @@ export async function list(session: ImapSession, command: ListCommand): Promise<
   for (const listed of listedNames(tree, command, patterns)) {
     const attributes = listAttributes(tree, command, listed).join(' ');
     const child = listed.childSubscribed ? ' ("CHILDINFO" ("SUBSCRIBED"))' : '';
-    connection.write(`* LIST (${attributes}) "/" ${quotedMailboxName(listed.name, session.utf8)}${child}\r\n`);
+    connection.write(
+      `* LIST (${attributes}) "/" ${quotedMailboxName(listed.name, session.utf8)}${child}\r\n`,
+    );
     const info = tree.mailboxes.get(listed.name);
     // RFC 5819 section 2: no STATUS for what cannot be selected.
     if (command.return.status !== undefined && info?.selectable === true && listed.selected) {
@@ -45,8 +47,7 @@ function listedNames(tree: MailboxTree, command: ListCommand, patterns: readonly
   const { select } = command;
   const matches = (name: string) => patterns.some((pattern) => pattern.matches(name));
   const selects = (name: string) =>
-    (!select.subscribed || tree.subscribed.has(name)) &&
-    (!select.specialUse || hasSpecialUse(tree, name));
+    (!select.subscribed || tree.subscribed.has(name)) && (!select.specialUse || hasSpecialUse(tree, name));
   const withChild = select.recursiveMatch ? parentsOfSubscribed(tree, matches) : undefined;
   const listed: Listed[] = [];
   for (const name of tree.names(select.subscribed)) {

@@ -1,8 +1,8 @@
 // LOGIN (RFC 9051 6.2.3): user and password in the command. Refused before TLS unless the operator allows it.
 
+import { isMailError } from '../../../mail/mail-error.ts';
 import type { LoginCommand } from '../../../wire/imap/command.ts';
 import { opaqueString } from '../../../wire/sasl/prepare.ts';
-import { isMailError } from '../../../mail/mail-error.ts';
 import { capabilityText, loginAllowed } from '../capabilities.ts';
 import { errorResponse } from '../mail-error-responses.ts';
 import { no, ok, type Reply } from '../reply.ts';

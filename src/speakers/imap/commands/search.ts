@@ -31,7 +31,8 @@ export async function search(session: ImapSession, command: SearchCommand): Prom
   const wanted = command.return ?? returnAll;
   if (wanted.save) view.saved = savedUids(uids, wanted);
   // RFC 5182 2.1: SAVE alone is answered with nothing.
-  if (wanted.min || wanted.max || wanted.all || wanted.count) writeExtended(session, command, { numbers, wanted, modSeq });
+  if (wanted.min || wanted.max || wanted.all || wanted.count)
+    writeExtended(session, command, { numbers, wanted, modSeq });
   return done;
 }
 

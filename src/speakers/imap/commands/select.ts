@@ -1,14 +1,14 @@
 // SELECT and EXAMINE (RFC 9051 6.3.2, 6.3.3; RFC 7162 3.1; RFC 8474 4.2).
 
-import type { SelectCommand } from '../../../wire/imap/command.ts';
+import type { OpenedMailbox } from '../../../account/port.ts';
 import { MailError } from '../../../mail/mail-error.ts';
+import type { SelectCommand } from '../../../wire/imap/command.ts';
 import { flagsResponses } from '../flag-text.ts';
 import { attributeOfRole, quotedMailboxName } from '../mailbox-names.ts';
 import { mailboxIdText } from '../object-ids.ts';
 import { ok, type Reply } from '../reply.ts';
 import { accountOf, type ImapSession } from '../session.ts';
 import { MailboxView } from '../view.ts';
-import type { OpenedMailbox } from '../../../account/port.ts';
 
 const selectedReadWrite = ok('Select completed', 'READ-WRITE');
 const selectedReadOnly = ok('Examine completed', 'READ-ONLY');

@@ -1,7 +1,7 @@
 // STATUS (RFC 9051 6.3.11).
 
-import type { StatusCommand } from '../../../wire/imap/command.ts';
 import { MailError } from '../../../mail/mail-error.ts';
+import type { StatusCommand } from '../../../wire/imap/command.ts';
 import { ok, type Reply } from '../reply.ts';
 import { accountOf, type ImapSession } from '../session.ts';
 import { statusResponse } from '../status-text.ts';

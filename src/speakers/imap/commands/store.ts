@@ -2,9 +2,9 @@
 // and not told again by the view's updates.
 
 import type { StoredFlags } from '../../../account/port.ts';
+import type { ModSeq } from '../../../mail/ids.ts';
 import type { StoreCommand } from '../../../wire/imap/command.ts';
 import { formatSequenceSet } from '../../../wire/imap/sequence-set.ts';
-import type { ModSeq } from '../../../mail/ids.ts';
 import { FlagText, flagsResponses } from '../flag-text.ts';
 import { resolveUids } from '../message-set.ts';
 import { expungeIssued, no, ok, type Reply } from '../reply.ts';
@@ -30,9 +30,13 @@ export async function store(session: ImapSession, command: StoreCommand): Promis
     unchangedSince: command.unchangedSince as ModSeq | undefined,
   });
   const { messages } = stored;
-  if (hides) messages.uids.forEach((uid, at) => { view.answered(uid, messages.modSeqs[at]!); });
+  if (hides)
+    messages.uids.forEach((uid, at) => {
+      view.answered(uid, messages.modSeqs[at]!);
+    });
   await tellStored(session, command, stored);
-  if (stored.modified.length > 0) return ok('Conditional store failed', modifiedCode(session, command, stored));
+  if (stored.modified.length > 0)
+    return ok('Conditional store failed', modifiedCode(session, command, stored));
   // RFC 9051 7.1 EXPUNGEISSUED; a UID command just passes over what is gone (6.4.9).
   return stored.missing.length > 0 && !command.uid ? expungeIssued : done;
 }

@@ -40,11 +40,7 @@ export async function contentValues(
   }
 }
 
-async function contentValue(
-  parts: MessageParts,
-  item: ContentItem,
-  located: Located,
-): Promise<ContentValue> {
+async function contentValue(parts: MessageParts, item: ContentItem, located: Located): Promise<ContentValue> {
   if (located === undefined) return undefined;
   if (located.type === 'bytes') return wholeValue(located.bytes, located.bytes.length);
   const { start, end } = located;

@@ -12,7 +12,13 @@ import { ConnectionClosed } from '../../kit/connection.ts';
 import { flagsResponses } from '../flag-text.ts';
 import { errorResponse } from '../mail-error-responses.ts';
 import { accountOf, type ImapSession, viewOf } from '../session.ts';
-import { areAllWhole, type ContentValue, type ContentValues, contentValues, wholeValue } from './content-values.ts';
+import {
+  areAllWhole,
+  type ContentValue,
+  type ContentValues,
+  contentValues,
+  wholeValue,
+} from './content-values.ts';
 import { type ContentItem, type FetchPlan, fetchPlan } from './fetch-plan.ts';
 import { ItemWriter } from './item-writer.ts';
 import { MessageParts } from './message-parts.ts';
@@ -267,7 +273,8 @@ export class FetchRun {
       } else if (this.#allWhole) {
         values.push(this.#plan.content.map(() => wholeValue(bytes, size)));
       } else {
-        const complete = bytes.length === size ? Buffer.from(bytes.buffer, bytes.byteOffset, size) : undefined;
+        const complete =
+          bytes.length === size ? Buffer.from(bytes.buffer, bytes.byteOffset, size) : undefined;
         const summary = summaries?.[index]?.summary;
         const parts = new MessageParts({ account, mailboxId, uid, size, bytes: complete, summary });
         values.push(await contentValues(parts, this.#plan.content));
@@ -321,7 +328,11 @@ export class FetchRun {
     const { mailboxId } = viewOf(this.#session);
     const summaries = await account.readSummaries(mailboxId, uids, summaryBytesPerPull);
     while (summaries.length < uids.length) {
-      const more = await account.readSummaries(mailboxId, uids.subarray(summaries.length), summaryBytesPerPull);
+      const more = await account.readSummaries(
+        mailboxId,
+        uids.subarray(summaries.length),
+        summaryBytesPerPull,
+      );
       summaries.push(...more);
     }
     return summaries;

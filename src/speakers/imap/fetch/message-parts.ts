@@ -4,8 +4,8 @@
 
 import type { AccountPort } from '../../../account/port.ts';
 import { summaryHeader, summaryHeaderBlock, summaryStructure } from '../../../account/summary.ts';
-import type { MailboxId, Uid } from '../../../mail/ids.ts';
 import { headerFields, selectedFields } from '../../../mail/header.ts';
+import type { MailboxId, Uid } from '../../../mail/ids.ts';
 import { MailError } from '../../../mail/mail-error.ts';
 import { numberedRange, partAt, type SectionText } from '../../../mail/mime/section.ts';
 import type { MessageStructure } from '../../../mail/mime/structure.ts';

@@ -35,8 +35,7 @@ export function tokenRoutes(app: AdminApp, { tokens }: AdminDependencies): void 
     '/api/tokens/:token',
     { ...operate, schema: { params, response: { 204: z.null() } } },
     async (request, reply) => {
-      if (!(await tokens.revoke(request.params.token)))
-        throw new MailError('noSuchAccount', `there is no token ${request.params.token}`);
+      await tokens.revoke(request.params.token);
       return reply.status(204).send(null);
     },
   );

@@ -1,0 +1,605 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { flagDeleted, flagNames, flagSeen } from '../mail/flags.ts';
+import type { MailboxId, ModSeq, Uid } from '../mail/ids.ts';
+import { isMailError, type MailErrorKind } from '../mail/mail-error.ts';
+import type { AccountEvent, AccountPort, Appended, MailboxTarget } from './port.ts';
+import { summaryEnvelope } from './summary.ts';
+import {
+  messageText,
+  newMessage,
+  newOperation,
+  openTestHosts,
+  type TestHosts,
+  testAccountId,
+} from './testing.ts';
+import { testEngines } from './testing-engines.ts';
+
+interface Fixture extends TestHosts {
+  readonly account: AccountPort;
+  readonly inbox: MailboxId;
+}
+
+/** The same test on every engine. */
+function onEngines(name: string, body: (fixture: Fixture) => Promise<void>, limits = {}): void {
+  for (const [kind, withEngine] of testEngines) {
+    test(`${name} (${kind})`, () =>
+      withEngine(async (engine) => {
+        const opened = await openTestHosts({ engine, limits });
+        const account = await opened.hosts.open(testAccountId);
+        const inbox = (await account.findMailbox({ role: 'inbox' }))!.id;
+        await body({ ...opened, account, inbox });
+        await opened.hosts.close();
+      }));
+  }
+}
+
+function refusedWith(kind: MailErrorKind) {
+  return (error: unknown) => isMailError(error, kind) || assert.fail(`not ${kind}: ${error}`);
+}
+
+function append(
+  account: AccountPort,
+  target: MailboxTarget,
+  flags: string[] = [],
+  text = messageText(),
+): Promise<Appended> {
+  return account.append({ operation: newOperation(), target, messages: [newMessage(text, flags)] });
+}
+
+async function flagsOf(account: AccountPort, mailboxId: MailboxId): Promise<Record<number, string>> {
+  const { keywords } = (await account.findMailbox({ id: mailboxId }))!;
+  const { uids, flagsLow, flagsHigh } = await account.columns(mailboxId, undefined);
+  const named = [...uids].map((uid, index) => [
+    uid,
+    flagNames(flagsLow[index]!, flagsHigh[index]!, keywords).join(' '),
+  ]);
+  return Object.fromEntries(named) as Record<number, string>;
+}
+
+onEngines('a new account has the usual mailboxes, subscribed', async ({ account, hosts }) => {
+  const { mailboxes, subscriptions } = await account.listMailboxes();
+  assert.deepEqual(
+    mailboxes.map(({ name, role }) => `${name}:${role}`),
+    ['INBOX:inbox', 'Drafts:drafts', 'Sent:sent', 'Junk:junk', 'Trash:trash', 'Archive:archive'],
+  );
+  assert.deepEqual([...subscriptions].sort(), ['Archive', 'Drafts', 'INBOX', 'Junk', 'Sent', 'Trash']);
+  assert.equal(new Set(mailboxes.map((mailbox) => mailbox.uidValidity)).size, 6);
+  await assert.rejects(hosts.create(testAccountId), refusedWith('conflict'));
+});
+
+onEngines('what is appended is read back byte for byte, after a reload too', async (fixture) => {
+  const { account, inbox, hosts, engine, blobs } = fixture;
+  const small = messageText({ id: 'one@test', subject: 'Small' });
+  const large = Buffer.concat([
+    messageText({ id: 'two@test', subject: 'Large' }),
+    Buffer.alloc(200_000, 'x\r\n'),
+  ]);
+  const appended = await account.append({
+    operation: newOperation(),
+    target: { name: 'inbox' },
+    messages: [newMessage(small, ['\\Seen', '$Forwarded']), newMessage(large)],
+  });
+  assert.deepEqual([...appended.uids], [1, 2]);
+  const check = async (port: AccountPort): Promise<void> => {
+    const messages = await port.readMessages(inbox, appended.uids, 10_000_000);
+    assert.deepEqual(
+      messages.map(({ bytes }) => Buffer.from(bytes!)),
+      [small, large],
+    );
+    assert.deepEqual(await flagsOf(port, inbox), { 1: '\\Seen $Forwarded', 2: '' });
+    const range = await port.readRange(inbox, 2 as Uid, { offset: large.length - 5, length: 100 });
+    assert.deepEqual(Buffer.from(range!), large.subarray(-5));
+    const summaries = await port.readSummaries(inbox, Uint32Array.of(1, 2, 3), 1_000_000);
+    assert.equal(summaries[2]!.summary, undefined);
+    assert.match(Buffer.from(summaries[1]!.summary!.buffer).toString('latin1'), /Large/);
+    assert.match(
+      Buffer.from(summaryEnvelope(summaries[0]!.summary!)).toString(),
+      /^\("Thu, 5 Mar 2026 10:00:00 \+0100" "Small"/,
+    );
+  };
+  await check(account);
+  await hosts.close();
+  const again = await openTestHosts({ engine, blobs, create: false });
+  await check(await again.hosts.open(testAccountId));
+  assert.deepEqual(
+    (await (await again.hosts.open(testAccountId)).quota()).bytesUsed,
+    small.length + large.length,
+  );
+  await again.hosts.close();
+});
+
+onEngines('answers of bytes are bounded but never empty', async ({ account, inbox }) => {
+  for (let index = 0; index < 4; index++) await append(account, { id: inbox });
+  const { size } = (await account.readMessages(inbox, Uint32Array.of(1), 1e6))[0]!;
+  assert.equal((await account.readMessages(inbox, Uint32Array.of(1, 2, 3, 4), size * 2)).length, 2);
+  const [cut] = await account.readMessages(inbox, Uint32Array.of(3), 10);
+  assert.equal(cut!.bytes!.length, 10);
+  assert.equal(cut!.size, size);
+  const [gone] = await account.readMessages(inbox, Uint32Array.of(99), 10);
+  assert.equal(gone!.bytes, undefined);
+});
+
+onEngines(
+  'flags: add, remove, replace, unchangedSince, keywords in any letter case',
+  async ({ account, inbox }) => {
+    await append(account, { id: inbox }, ['Work']);
+    await append(account, { id: inbox });
+    const store = (
+      mode: 'add' | 'remove' | 'replace',
+      flags: string[],
+      uids = [1, 2],
+      unchangedSince?: ModSeq,
+    ) =>
+      account.storeFlags({
+        operation: newOperation(),
+        mailboxId: inbox,
+        uids: Uint32Array.from(uids),
+        mode,
+        flags,
+        unchangedSince,
+      });
+    await store('add', ['\\seen', 'WORK', 'Fun']);
+    assert.deepEqual(await flagsOf(account, inbox), { 1: '\\Seen Work Fun', 2: '\\Seen Work Fun' });
+    const { highestModSeq, unseen } = (await account.findMailbox({ id: inbox }))!;
+    assert.equal(unseen, 0);
+    const nothing = await store('add', ['fun']);
+    assert.deepEqual([...nothing.messages.modSeqs], [highestModSeq, highestModSeq]);
+    await store('remove', ['work', 'unknown'], [1]);
+    await store('replace', ['\\Deleted'], [2]);
+    assert.deepEqual(await flagsOf(account, inbox), { 1: '\\Seen Fun', 2: '\\Deleted' });
+    const conditional = await store('add', ['\\Flagged'], [1, 2, 7], (highestModSeq + 1) as ModSeq);
+    assert.deepEqual([...conditional.modified], [2]);
+    assert.deepEqual([...conditional.missing], [7]);
+    assert.deepEqual([...conditional.messages.uids], [1]);
+    assert.deepEqual((await account.findMailbox({ id: inbox }))!.keywords, ['Work', 'Fun']);
+    await assert.rejects(store('add', ['no(t']), refusedWith('invalidArgument'));
+    await assert.rejects(
+      store(
+        'add',
+        Array.from({ length: 60 }, (_, index) => `k${index}`),
+      ),
+      refusedWith('tooManyKeywords'),
+    );
+    assert.deepEqual((await account.findMailbox({ id: inbox }))!.keywords, ['Work', 'Fun']);
+    const many = Array.from({ length: 57 }, (_, index) => `k${index}`);
+    await store('add', many, [1]);
+    assert.equal((await flagsOf(account, inbox))[1], `\\Flagged \\Seen Fun ${many.join(' ')}`);
+  },
+);
+
+onEngines(
+  'expunge removes what is deleted, tells tombstones, and the email goes with its last membership',
+  async ({ account, inbox, engine }) => {
+    await append(account, { id: inbox }, ['\\Deleted'], messageText({ id: 'a@test' }));
+    await append(account, { id: inbox }, [], messageText({ id: 'b@test' }));
+    const { modSeq } = await append(account, { id: inbox }, ['\\Deleted'], messageText({ id: 'c@test' }));
+    await account.copy({
+      operation: newOperation(),
+      from: inbox,
+      uids: Uint32Array.of(3),
+      to: { role: 'archive' },
+      move: false,
+    });
+    assert.equal((await account.quota()).messagesUsed, 3);
+    const expunged = await account.expunge({
+      operation: newOperation(),
+      mailboxId: inbox,
+      uids: undefined,
+      anyFlags: false,
+    });
+    assert.deepEqual([...expunged.uids], [1, 3]);
+    assert.equal((await account.quota()).messagesUsed, 2);
+    const changes = await account.changesSince(inbox, modSeq);
+    assert.deepEqual([...changes.vanished], [1, 3]);
+    assert.deepEqual([...changes.changed.uids], []);
+    assert.equal(
+      (
+        await account.expunge({
+          operation: newOperation(),
+          mailboxId: inbox,
+          uids: Uint32Array.of(2),
+          anyFlags: false,
+        })
+      ).uids.length,
+      0,
+    );
+    await account.expunge({
+      operation: newOperation(),
+      mailboxId: inbox,
+      uids: Uint32Array.of(2),
+      anyFlags: true,
+    });
+    const archive = (await account.findMailbox({ role: 'archive' }))!;
+    await account.expunge({
+      operation: newOperation(),
+      mailboxId: archive.id,
+      uids: undefined,
+      anyFlags: true,
+    });
+    assert.deepEqual(await account.quota(), {
+      bytesUsed: 0,
+      messagesUsed: 0,
+      bytesMax: undefined,
+      messagesMax: undefined,
+    });
+    // Nothing of the emails is left: only rows of the account, mailboxes, subscriptions, tombstones, operations.
+    const letters = new Set<string>();
+    const rows = await engine.page(
+      { start: Buffer.from([2, 0x61]), end: Buffer.from([2, 0x62]) },
+      { entriesMax: 1000, bytesMax: 1e9 },
+    );
+    for (const { key } of rows.entries) letters.add(Buffer.from(key).toString('latin1', 21).slice(1, 2));
+    assert.deepEqual([...letters].sort(), ['', 'b', 'o', 's', 'x']);
+  },
+);
+
+onEngines(
+  'copy keeps email, thread, size and dates, and carries keywords over',
+  async ({ account, inbox }) => {
+    await append(account, { role: 'archive' }, ['Zebra']);
+    await append(account, { id: inbox }, ['\\Seen', 'Ant', 'zebra']);
+    const copied = await account.copy({
+      operation: newOperation(),
+      from: inbox,
+      uids: Uint32Array.of(1, 9),
+      to: { role: 'archive' },
+      move: false,
+    });
+    assert.deepEqual([[...copied.sourceUids], [...copied.targetUids]], [[1], [2]]);
+    assert.deepEqual(await flagsOf(account, copied.to), { 1: 'Zebra', 2: '\\Seen Zebra Ant' });
+    const [source] = await account.readSummaries(inbox, Uint32Array.of(1), 1e6);
+    const [target] = await account.readSummaries(copied.to, Uint32Array.of(2), 1e6);
+    assert.equal(source!.emailId, target!.emailId);
+    const same = await account.copy({
+      operation: newOperation(),
+      from: inbox,
+      uids: Uint32Array.of(1),
+      to: { id: inbox },
+      move: false,
+    });
+    assert.deepEqual([...same.targetUids], [2]);
+    const moved = await account.copy({
+      operation: newOperation(),
+      from: inbox,
+      uids: Uint32Array.of(1, 2),
+      to: { name: 'Trash' },
+      move: true,
+    });
+    assert.deepEqual([...moved.targetUids], [1, 2]);
+    assert.deepEqual(await flagsOf(account, inbox), {});
+    assert.equal((await account.quota()).messagesUsed, 2);
+    await assert.rejects(
+      account.copy({
+        operation: newOperation(),
+        from: inbox,
+        uids: Uint32Array.of(1),
+        to: { name: 'Nowhere' },
+        move: false,
+      }),
+      refusedWith('noSuchMailbox'),
+    );
+  },
+);
+
+onEngines(
+  'mutations of many messages: a copy is whole, the rest goes in pieces',
+  async ({ account, inbox, hosts, engine, blobs }) => {
+    const messages = Array.from({ length: 25 }, (_, index) =>
+      newMessage(messageText({ id: `${index}@test` })),
+    );
+    await account.append({ operation: newOperation(), target: { id: inbox }, messages });
+    const { uids } = await account.openMailbox({ id: inbox }, { claimRecent: false });
+    await account.storeFlags({
+      operation: newOperation(),
+      mailboxId: inbox,
+      uids,
+      mode: 'add',
+      flags: ['Many'],
+      unchangedSince: undefined,
+    });
+    const operation = newOperation();
+    const copied = await account.copy({ operation, from: inbox, uids, to: { role: 'archive' }, move: false });
+    assert.deepEqual([...copied.targetUids], [...uids]);
+    assert.deepEqual(
+      await account.copy({ operation, from: inbox, uids, to: { role: 'archive' }, move: false }),
+      copied,
+    );
+    const columns = await account.columns(copied.to, undefined);
+    assert.equal(new Set(columns.modSeqs).size, 1);
+    const moved = await account.copy({
+      operation: newOperation(),
+      from: inbox,
+      uids,
+      to: { role: 'trash' },
+      move: true,
+    });
+    assert.deepEqual([...moved.targetUids], [...uids]);
+    const expunged = await account.expunge({
+      operation: newOperation(),
+      mailboxId: copied.to,
+      uids: undefined,
+      anyFlags: true,
+    });
+    assert.deepEqual([...expunged.uids], [...uids]);
+    assert.equal((await account.quota()).messagesUsed, 25);
+    await hosts.close();
+    const again = await openTestHosts({ engine, blobs, create: false });
+    const port = await again.hosts.open(testAccountId);
+    assert.equal((await port.columns(copied.to, undefined)).uids.length, 0);
+    assert.equal((await port.columns(moved.to, undefined)).uids.length, 25);
+    assert.equal(
+      Object.values(await flagsOf(port, moved.to)).every((flags) => flags === 'Many'),
+      true,
+    );
+    await again.hosts.close();
+  },
+  { messagesPerCommit: 4 },
+);
+
+onEngines(
+  'a retried mutation is applied once and answers the same',
+  async ({ account, inbox, hosts, engine, blobs }) => {
+    const operations = {
+      append: newOperation(),
+      flags: newOperation(),
+      copy: newOperation(),
+      expunge: newOperation(),
+      create: newOperation(),
+      delete: newOperation(),
+    };
+    const run = async (port: AccountPort) => {
+      const messages = [newMessage(messageText(), ['\\Deleted']), newMessage()];
+      const appended = await port.append({ operation: operations.append, target: { id: inbox }, messages });
+      const flags = await port.storeFlags({
+        operation: operations.flags,
+        mailboxId: inbox,
+        uids: Uint32Array.of(2),
+        mode: 'add',
+        flags: ['Once'],
+        unchangedSince: undefined,
+      });
+      const copied = await port.copy({
+        operation: operations.copy,
+        from: inbox,
+        uids: appended.uids,
+        to: { role: 'archive' },
+        move: false,
+      });
+      const expunged = await port.expunge({
+        operation: operations.expunge,
+        mailboxId: inbox,
+        uids: undefined,
+        anyFlags: false,
+      });
+      const created = await port.createMailbox({ operation: operations.create, name: 'Once' });
+      return { appended, flags, copied, expunged, created };
+    };
+    const first = await run(account);
+    assert.deepEqual(await run(account), first);
+    await hosts.close();
+    const again = await openTestHosts({ engine, blobs, create: false });
+    const port = await again.hosts.open(testAccountId);
+    assert.deepEqual(await run(port), first);
+    // Both at once: the second finds the first in the same group.
+    const [one, two] = await Promise.all(
+      ['Twice', 'Twice'].map((name) => port.createMailbox({ operation: 'same' as never, name })),
+    );
+    assert.deepEqual(one, two);
+    await assert.rejects(
+      port.deleteMailbox({ operation: operations.create, name: 'Once' }),
+      refusedWith('invalidArgument'),
+    );
+    await again.hosts.close();
+  },
+);
+
+onEngines('mailboxes: create, rename with children, delete, places, subscriptions', async ({ account }) => {
+  const names = async () =>
+    (await account.listMailboxes()).mailboxes
+      .filter(({ role }) => role === undefined)
+      .map(({ name, selectable }) => (selectable ? name : `(${name})`))
+      .sort();
+  const create = (name: string) => account.createMailbox({ operation: newOperation(), name });
+  const rename = (from: string, to: string) => account.renameMailbox({ operation: newOperation(), from, to });
+  const remove = (name: string) => account.deleteMailbox({ operation: newOperation(), name });
+  const leaf = await create('a/b/c');
+  await append(account, { name: 'a/b/c' });
+  assert.deepEqual(await names(), ['a', 'a/b', 'a/b/c']);
+  await assert.rejects(create('a/b'), refusedWith('mailboxExists'));
+  for (const name of ['', '/', 'x//y', '/x', 'x\u0000', 'x'.repeat(256), Array(33).fill('x').join('/')]) {
+    await assert.rejects(create(name), refusedWith('invalidMailboxName'), JSON.stringify(name));
+  }
+  await assert.rejects(create('inbox'), refusedWith('mailboxExists'));
+  assert.equal((await create('iNbOx/Caf\u0065\u0301/')).name, 'INBOX/Caf\u00e9');
+  await remove('INBOX/Caf\u00e9');
+  await rename('a', 'z/y');
+  assert.deepEqual(await names(), ['z', 'z/y', 'z/y/b', 'z/y/b/c']);
+  const moved = (await account.findMailbox({ name: 'z/y/b/c' }))!;
+  assert.equal(moved.id, leaf.id);
+  assert.equal(moved.messages, 1);
+  await assert.rejects(rename('z', 'z/q'), refusedWith('invalidMailboxName'));
+  await assert.rejects(rename('z/y', 'Sent'), refusedWith('mailboxExists'));
+  await assert.rejects(rename('nothing', 'new'), refusedWith('noSuchMailbox'));
+  await remove('z/y/b');
+  assert.deepEqual(await names(), ['(z/y/b)', 'z', 'z/y', 'z/y/b/c']);
+  await assert.rejects(
+    account.openMailbox({ name: 'z/y/b' }, { claimRecent: false }),
+    refusedWith('mailboxNotSelectable'),
+  );
+  await assert.rejects(append(account, { name: 'z/y/b' }), refusedWith('mailboxNotSelectable'));
+  await assert.rejects(remove('z/y/b'), refusedWith('conflict'));
+  await create('z/y/b');
+  assert.deepEqual(await names(), ['z', 'z/y', 'z/y/b', 'z/y/b/c']);
+  await remove('z/y/b/c');
+  assert.equal((await account.quota()).messagesUsed, 0);
+  assert.equal((await account.changesSince(leaf.id, 0 as ModSeq)).exists, false);
+  const again = await create('z/y/b/c');
+  assert.ok(again.uidValidity > leaf.uidValidity);
+  assert.notEqual(again.id, leaf.id);
+  await assert.rejects(remove('INBOX'), refusedWith('permissionDenied'));
+  await assert.rejects(remove('gone'), refusedWith('noSuchMailbox'));
+  await account.setSubscribed({ operation: newOperation(), name: 'not/there', subscribed: true });
+  await account.setSubscribed({ operation: newOperation(), name: 'Sent', subscribed: false });
+  assert.deepEqual([...(await account.listMailboxes()).subscriptions].sort(), [
+    'Archive',
+    'Drafts',
+    'INBOX',
+    'Junk',
+    'Trash',
+    'not/there',
+  ]);
+});
+
+onEngines('renaming INBOX moves its messages and leaves it', async ({ account, inbox }) => {
+  await append(account, { id: inbox }, ['\\Seen']);
+  await append(account, { id: inbox });
+  await account.createMailbox({ operation: newOperation(), name: 'INBOX/kept' });
+  const target = await account.renameMailbox({ operation: newOperation(), from: 'inbox', to: 'old/mail' });
+  assert.equal(target.messages, 2);
+  assert.deepEqual(await flagsOf(account, target.id), { 1: '\\Seen', 2: '' });
+  assert.equal((await account.findMailbox({ role: 'inbox' }))!.messages, 0);
+  assert.notEqual(await account.findMailbox({ name: 'INBOX/kept' }), undefined);
+});
+
+onEngines('quota is never passed, by deliveries at the same time neither', async ({ account, inbox }) => {
+  const message = newMessage();
+  const size = message.prepared.bytes.length;
+  await account.setQuota({ bytesMax: size * 5, messagesMax: undefined });
+  const outcomes = await Promise.allSettled(Array.from({ length: 12 }, () => append(account, { id: inbox })));
+  assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 5);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') refusedWith('overQuota')(outcome.reason);
+  assert.deepEqual(await account.quota(), {
+    bytesUsed: size * 5,
+    messagesUsed: 5,
+    bytesMax: size * 5,
+    messagesMax: undefined,
+  });
+  await account.copy({
+    operation: newOperation(),
+    from: inbox,
+    uids: Uint32Array.of(1),
+    to: { role: 'archive' },
+    move: false,
+  });
+  await account.setQuota({ bytesMax: undefined, messagesMax: 5 });
+  await assert.rejects(append(account, { id: inbox }), refusedWith('overQuota'));
+  const { uids } = await account.openMailbox({ id: inbox }, { claimRecent: false });
+  assert.deepEqual([...uids], [1, 2, 3, 4, 5]);
+});
+
+onEngines('an append to what is not there goes to INBOX when asked', async ({ account, inbox }) => {
+  const options = { target: { name: 'Lists/x' }, messages: [newMessage()] };
+  await assert.rejects(
+    account.append({ ...options, operation: newOperation() }),
+    refusedWith('noSuchMailbox'),
+  );
+  const appended = await account.append({ ...options, operation: newOperation(), orInbox: true });
+  assert.equal(appended.mailboxId, inbox);
+});
+
+onEngines('opening tells what is recent once, and the first unseen', async ({ account, inbox }) => {
+  for (const flags of [['\\Seen'], [], ['\\Seen']]) await append(account, { id: inbox }, flags);
+  const look = await account.openMailbox({ id: inbox }, { claimRecent: false });
+  assert.deepEqual([look.recentFrom, look.firstUnseen], [1, 2]);
+  assert.equal((await account.openMailbox({ id: inbox }, { claimRecent: true })).recentFrom, 1);
+  assert.equal((await account.openMailbox({ id: inbox }, { claimRecent: true })).recentFrom, 4);
+  await append(account, { id: inbox });
+  assert.equal((await account.openMailbox({ id: inbox }, { claimRecent: true })).recentFrom, 4);
+});
+
+onEngines('watchers hear of durable changes, and survive unloading', async ({ account, inbox, hosts }) => {
+  const events: AccountEvent[] = [];
+  const stop = account.watch((event) => events.push(event));
+  const { modSeq } = await append(account, { id: inbox });
+  assert.deepEqual(events, [{ type: 'mailbox', mailboxId: inbox, modSeq }]);
+  const host = await hosts.host(testAccountId);
+  host.writer.unload();
+  const again = await (await hosts.open(testAccountId)).createMailbox({
+    operation: newOperation(),
+    name: 'new',
+  });
+  assert.deepEqual(
+    events.slice(1).map(({ type }) => type),
+    ['mailbox', 'mailboxes'],
+  );
+  assert.equal(again.messages, 0);
+  stop();
+  await append(account, { id: inbox });
+  assert.equal(events.length, 3);
+  assert.deepEqual([...(await account.changesSince(inbox, modSeq)).changed.uids], [2]);
+});
+
+onEngines('the maildrop has one session at a time', async ({ account }) => {
+  {
+    await using _lock = await account.lockMaildrop();
+    await assert.rejects(account.lockMaildrop(), refusedWith('inUse'));
+  }
+  await using _again = await account.lockMaildrop();
+});
+
+onEngines(
+  'tombstones are pruned; who was away too long is told',
+  async ({ account, inbox, hosts }) => {
+    const starts: ModSeq[] = [];
+    for (let round = 0; round < 30; round++) {
+      const { modSeq, uids } = await append(account, { id: inbox });
+      starts.push(modSeq);
+      await account.expunge({ operation: newOperation(), mailboxId: inbox, uids, anyFlags: true });
+    }
+    await (await hosts.host(testAccountId)).settled();
+    const late = await account.changesSince(inbox, starts[29]!);
+    assert.deepEqual([[...late.vanished], late.incomplete], [[30], false]);
+    const middle = await account.changesSince(inbox, starts[22]!);
+    assert.deepEqual([[...middle.vanished], middle.incomplete], [[23, 24, 25, 26, 27, 28, 29, 30], false]);
+    assert.equal((await account.changesSince(inbox, starts[0]!)).incomplete, true);
+  },
+  { tombstonesMax: 10, tombstonesInMemoryMax: 2 },
+);
+
+onEngines('replies join the thread of the same subject', async ({ account, inbox }) => {
+  const texts = [
+    messageText({ id: 'a@test', subject: 'Plan' }),
+    messageText({ id: 'b@test', references: 'a@test', subject: 'Re: Plan' }),
+    messageText({ id: 'c@test', references: 'b@test', subject: 'Fwd: plan' }),
+    messageText({ id: 'd@test', references: 'a@test', subject: 'Something else' }),
+    messageText({ id: 'e@test', subject: 'Plan' }),
+  ];
+  await account.append({
+    operation: newOperation(),
+    target: { id: inbox },
+    messages: texts.map((text) => newMessage(text)),
+  });
+  const summaries = await account.readSummaries(inbox, Uint32Array.of(1, 2, 3, 4, 5), 1e6);
+  assert.deepEqual(
+    summaries.map(({ threadId }) => threadId),
+    [1, 1, 1, 4, 5],
+  );
+});
+
+onEngines('a removed account is gone with all of its rows', async ({ account, hosts, engine, inbox }) => {
+  const events: AccountEvent[] = [];
+  account.watch((event) => events.push(event));
+  await append(account, { id: inbox });
+  await hosts.remove(testAccountId);
+  assert.deepEqual(events.at(-1), { type: 'closed' });
+  await assert.rejects(hosts.open(testAccountId), refusedWith('noSuchAccount'));
+  await assert.rejects(append(account, { id: inbox }), refusedWith('noSuchAccount'));
+  const rows = await engine.page(
+    { start: Buffer.from([2, 0x61]), end: Buffer.from([2, 0x62]) },
+    { entriesMax: 10, bytesMax: 1e6 },
+  );
+  assert.deepEqual(rows.entries, []);
+  await hosts.create(testAccountId);
+  assert.equal((await (await hosts.open(testAccountId)).listMailboxes()).mailboxes.length, 6);
+});
+
+onEngines('counters of a mailbox follow its messages', async ({ account, inbox }) => {
+  await append(account, { id: inbox }, ['\\Seen']);
+  await append(account, { id: inbox }, ['\\Deleted']);
+  const { unseen, deleted, messages, bytes, uidNext } = (await account.findMailbox({ id: inbox }))!;
+  const { flagsLow, sizes } = await account.columns(inbox, undefined);
+  assert.equal(unseen, flagsLow.filter((flags) => (flags & flagSeen) === 0).length);
+  assert.equal(deleted, flagsLow.filter((flags) => (flags & flagDeleted) !== 0).length);
+  assert.deepEqual([messages, bytes, uidNext], [2, sizes[0]! + sizes[1]!, 3]);
+});

@@ -1,0 +1,180 @@
+// All mail listeners of a server: which protocol speaks on which address, with which limits. Owns the listeners and what
+// their sessions share. A reload gives new connections new limits; open sessions keep theirs.
+
+import type { AccountPorts } from '../account/port.ts';
+import { ByteBudget } from '../base/byte-budget.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { Metrics } from '../base/metrics.ts';
+import type { Random } from '../base/random.ts';
+import type { Config } from '../config/schema.ts';
+import type { Directory } from '../directory/directory.ts';
+import { Intake } from '../transport/intake.ts';
+import { Routing } from '../transport/routing.ts';
+import { imapProtocol } from './imap/imap-protocol.ts';
+import type { SessionProtocol } from './kit/connection.ts';
+import { DeadlineTicker } from './kit/deadline-ticker.ts';
+import { type Listener, openListener } from './kit/listener.ts';
+import { ListenerMetrics } from './kit/listener-metrics.ts';
+import type { TlsContexts } from './kit/tls-contexts.ts';
+import { pop3Protocol } from './pop3/pop3-protocol.ts';
+import { SmtpMetrics } from './smtp/smtp-metrics.ts';
+import { createSmtpProtocol } from './smtp/smtp-protocol.ts';
+
+export interface MailListenersOptions {
+  readonly config: Config;
+  readonly directory: Directory;
+  readonly accounts: AccountPorts;
+  readonly tls: TlsContexts;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly version: string;
+}
+
+const mailListeners = ['mx', 'submission', 'submissions', 'lmtp', 'imap', 'imaps', 'pop3', 'pop3s'] as const;
+type MailListenerName = (typeof mailListeners)[number];
+
+const implicitTls: ReadonlySet<MailListenerName> = new Set(['submissions', 'imaps', 'pop3s']);
+const loopback = /^(?:127\.|::1$|localhost$)/;
+
+interface Opened {
+  readonly name: MailListenerName;
+  readonly configured: { readonly address: string; readonly port: number };
+  readonly listener: Listener;
+}
+
+export class MailListeners {
+  readonly #options: MailListenersOptions;
+  readonly #budget: ByteBudget;
+  readonly #routing: Routing;
+  readonly #intake: Intake;
+  readonly #smtpMetrics: SmtpMetrics;
+  readonly #opened: Opened[] = [];
+
+  private constructor(options: MailListenersOptions) {
+    const { config, directory, accounts, clock, random, metrics } = options;
+    this.#options = options;
+    this.#budget = new ByteBudget(config.limits.intake_memory, clock);
+    this.#routing = new Routing(directory, config.hostname);
+    this.#intake = new Intake({ accounts, hostname: config.hostname, clock, random });
+    this.#smtpMetrics = new SmtpMetrics(metrics);
+    metrics.observed(
+      { name: 'rookery_intake_memory_bytes', help: 'Memory taken by messages on their way in' },
+      () => this.#budget.bytesUsed,
+    );
+  }
+
+  /** Opens every listener of the configuration, or none: rejects with the Fault of the first that cannot be had. */
+  static async open(options: MailListenersOptions): Promise<MailListeners> {
+    const listeners = new MailListeners(options);
+    try {
+      await listeners.#open();
+      return listeners;
+    } catch (error) {
+      await listeners.close(0);
+      throw error;
+    }
+  }
+
+  get endpoints(): { name: string; address: string; port: number }[] {
+    return this.#opened.map(({ name, configured, listener }) => ({
+      name,
+      address: configured.address,
+      port: listener.port,
+    }));
+  }
+
+  reload(config: Config): void {
+    for (const { name, configured, listener } of this.#opened) {
+      listener.setLimits(listenerLimits(config));
+      listener.setProtocol(this.#protocol(name, configured.address, config));
+    }
+  }
+
+  /** Stops accepting, lets running commands finish, cuts off what is left after `limitMs`. */
+  async close(limitMs: number): Promise<void> {
+    await Promise.all(this.#opened.map(({ listener }) => listener.close(limitMs)));
+  }
+
+  async #open(): Promise<void> {
+    const { config, tls, clock, random, log, metrics } = this.#options;
+    const ticker = new DeadlineTicker(clock);
+    const listenerMetrics = new ListenerMetrics(metrics);
+    for (const name of mailListeners) {
+      for (const configured of config.listen[name]) {
+        const listener = await openListener({
+          name,
+          ...configured,
+          tls: name === 'lmtp' ? 'none' : implicitTls.has(name) ? 'implicit' : 'starttls',
+          tlsContexts: tls,
+          protocol: this.#protocol(name, configured.address, config),
+          proxyProtocolFrom: config.proxy_protocol_from,
+          limits: listenerLimits(config),
+          clock,
+          random,
+          log,
+          metrics: listenerMetrics,
+          ticker,
+        });
+        this.#opened.push({ name, configured, listener });
+      }
+    }
+  }
+
+  #protocol(name: MailListenerName, address: string, config: Config): SessionProtocol {
+    const { directory, accounts, clock, random, metrics, version } = this.#options;
+    const { hostname, limits, authentication } = config;
+    const { cleartext } = authentication;
+    const isCleartextAllowed = cleartext === 'always' || (cleartext === 'loopback' && loopback.test(address));
+    const common = { hostname, clock, random, metrics };
+    if (name === 'imap' || name === 'imaps') {
+      return imapProtocol({
+        ...common,
+        authenticator: directory,
+        accounts,
+        messageBytes: this.#budget,
+        version,
+        offersTls: name === 'imap',
+        allowCleartextLogin: isCleartextAllowed,
+        limits: {
+          appendBytesMax: limits.message_size,
+          idleTimeoutMs: limits.imap_idle,
+          loginTimeoutMs: limits.login_time,
+        },
+      });
+    }
+    if (name === 'pop3' || name === 'pop3s') {
+      return pop3Protocol({
+        ...common,
+        authenticator: directory,
+        accounts,
+
+        offersTls: name === 'pop3',
+        allowCleartextLogin: isCleartextAllowed,
+        limits: { idleTimeoutMs: limits.pop3_idle, loginTimeoutMs: limits.login_time },
+      });
+    }
+    return createSmtpProtocol({
+      ...common,
+      profile: name === 'submissions' ? 'submission' : name,
+      directory,
+      routing: this.#routing,
+      intake: this.#intake,
+      budget: this.#budget,
+      startTls: name === 'mx' || name === 'submission',
+      allowCleartextAuth: isCleartextAllowed,
+      metrics: this.#smtpMetrics,
+      limits: {
+        messageBytesMax: limits.message_size,
+        recipientsMax: limits.recipients,
+        idleTimeoutMs: limits.smtp_idle,
+      },
+    });
+  }
+}
+
+function listenerLimits({ limits }: Config): { connectionsMax: number; connectionsPerAddressMax: number } {
+  return { connectionsMax: limits.connections, connectionsPerAddressMax: limits.connections_per_address };
+}

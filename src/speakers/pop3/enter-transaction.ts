@@ -1,0 +1,38 @@
+// From AUTHORIZATION to TRANSACTION, for PASS and AUTH alike: opens the account, takes the maildrop lock.
+// When that is refused the session stays in AUTHORIZATION (RFC 1939 section 4) and nothing is held.
+
+import type { Principal } from '../../directory/directory.ts';
+import type { MailError } from '../../mail/mail-error.ts';
+import { Maildrop } from './maildrop.ts';
+import type { Pop3Session } from './pop3-session.ts';
+import { refusalLine } from './refusals.ts';
+
+/** The identity is proven; answers +OK or -ERR. */
+export async function enterTransaction(session: Pop3Session, principal: Principal): Promise<void> {
+  const { environment, connection } = session;
+  if (!environment.loginDelay.take(principal.accountId)) {
+    session.err('last login was too short a time ago', 'LOGIN-DELAY');
+    return;
+  }
+  const account = await environment.accounts.open(principal.accountId);
+  const maildrop = await Maildrop.open(account, environment.limits);
+  session.principal = principal;
+  session.account = account;
+  session.maildrop = maildrop;
+  session.user = undefined;
+  session.state = 'transaction';
+  // The account was removed or disabled: nothing of it is given out any more.
+  session.unwatch = account.watch((event) => {
+    if (event.type === 'closed') connection.destroy();
+  });
+  const { remaining, remainingBytes } = maildrop;
+  connection.log.info({ account: principal.address, messages: remaining }, 'pop3 login');
+  session.ok(`maildrop has ${remaining} messages (${remainingBytes} octets)`);
+}
+
+/** A login that failed; the session ends after a few. */
+export function loginFailed(session: Pop3Session, error: MailError): void {
+  session.reject(refusalLine(error));
+  session.connection.log.info({ reason: error.kind }, 'pop3 login failed');
+  if (++session.loginFailures >= session.environment.limits.loginAttemptsMax) session.state = 'ended';
+}

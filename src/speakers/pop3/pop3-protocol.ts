@@ -1,0 +1,46 @@
+// The POP3 speaker: RFC 1939 with the extensions capa.ts lists, over a connection of the kit. Owns what its sessions share:
+// metrics and the times of last logins. A session's failures end that session only.
+
+import type { AccountPorts } from '../../account/port.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Metrics } from '../../base/metrics.ts';
+import type { Random } from '../../base/random.ts';
+import type { Authenticator } from '../../directory/directory.ts';
+import { errLine } from '../../wire/pop3/format-reply.ts';
+import type { SessionProtocol } from '../kit/connection.ts';
+import { LoginDelay } from './login-delay.ts';
+import { type Pop3Limits, pop3LimitsDefault } from './pop3-limits.ts';
+import { Pop3Metrics } from './pop3-metrics.ts';
+import { type Pop3Environment, Pop3Session } from './pop3-session.ts';
+
+export interface Pop3Dependencies {
+  readonly authenticator: Authenticator;
+  readonly accounts: AccountPorts;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly hostname: string;
+  /** STLS is offered on connections in the clear. */
+  readonly offersTls: boolean;
+  /** USER and AUTH are allowed without TLS: loopback, tests, TLS ended by a proxy. */
+  readonly allowCleartextLogin: boolean;
+  readonly limits?: Partial<Pop3Limits>;
+  readonly metrics?: Metrics | undefined;
+}
+
+export function pop3Protocol(dependencies: Pop3Dependencies): SessionProtocol {
+  const limits = { ...pop3LimitsDefault, ...dependencies.limits };
+  const environment: Pop3Environment = {
+    ...dependencies,
+    limits,
+    loginDelay: new LoginDelay(dependencies.clock, limits.loginDelaySeconds),
+    metrics: new Pop3Metrics(dependencies.metrics),
+  };
+  return {
+    name: 'pop3',
+    run: (connection) => new Pop3Session(environment, connection).run(),
+    refuse: (reason) =>
+      reason === 'shuttingDown'
+        ? errLine('server is shutting down', 'SYS/TEMP')
+        : errLine('too many connections', 'SYS/TEMP'),
+  };
+}

@@ -1,0 +1,168 @@
+// The files of the filesystem blob store: where they are and how they become durable. A file is named by digest and
+// generation, never changes once it has its name, and is on disk (data, name and directory) when `write` resolves.
+// Two levels of sixteen directories are made when the store is: files spread without a directory to make for each.
+
+import { closeSync, constants, fsync, fsyncSync, mkdirSync, openSync, statfsSync } from 'node:fs';
+import { open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Fault } from '../base/fault.ts';
+import { MailError } from '../mail/mail-error.ts';
+
+const temporarySuffix = '.part';
+const hexDigits = '0123456789abcdef';
+
+/** Left free, so that the engine beside it can still commit; as the LMDB engine's own reserve. */
+const reserveBytesDefault = 64 * 1024 * 1024;
+
+interface FanOutDirectory {
+  readonly path: string;
+  readonly descriptor: number;
+  /** The fsync under way, and the one that starts behind it for names that came too late for it. */
+  running: Promise<void> | undefined;
+  waiting: Promise<void> | undefined;
+}
+
+export interface StoredFile {
+  readonly path: string;
+  /** Hexadecimal digest and generation; undefined for a leftover of an unfinished write. */
+  readonly digest: string | undefined;
+  readonly generation: string | undefined;
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+export function isMissing(error: unknown): boolean {
+  return codeOf(error) === 'ENOENT';
+}
+
+/** What a caller gets to see of a failed system call. */
+export function fileFailure(what: string, cause: unknown): Error {
+  const code = codeOf(cause);
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new MailError('storageFull', 'no room for a blob', { cause });
+  if (cause instanceof Fault || cause instanceof MailError) return cause;
+  return new Fault(`${what} failed`, { temporary: true, cause });
+}
+
+export class BlobDirectory {
+  readonly #root: string;
+  readonly #reserveBytes: number;
+  readonly #directories = new Map<string, FanOutDirectory>();
+
+  /** Makes what is missing. Throws when the root cannot be used. */
+  constructor(root: string, reserveBytes = reserveBytesDefault) {
+    this.#root = root;
+    this.#reserveBytes = reserveBytes;
+    mkdirSync(root, { recursive: true });
+    let made = false;
+    for (const first of hexDigits) {
+      for (const second of hexDigits) {
+        const path = join(root, first, second);
+        made = mkdirSync(path, { recursive: true }) !== undefined || made;
+        const descriptor = openSync(path, constants.O_RDONLY);
+        this.#directories.set(first + second, { path, descriptor, running: undefined, waiting: undefined });
+      }
+    }
+    if (made) this.#syncTree();
+  }
+
+  pathOf(digest: string, generation: string): string {
+    return join(this.#fanOut(digest).path, `${digest}-${generation}`);
+  }
+
+  /** Writes a new file. Rejects with MailError('storageFull') or Fault; then nothing, or a leftover, is there. */
+  async write(digest: string, generation: string, pieces: readonly Uint8Array[]): Promise<void> {
+    const path = this.pathOf(digest, generation);
+    const temporary = path + temporarySuffix;
+    try {
+      this.#checkRoom(pieces);
+      const handle = await open(temporary, 'wx', 0o600);
+      try {
+        for (const piece of pieces) await handle.writeFile(piece);
+        await handle.datasync();
+      } finally {
+        await handle.close();
+      }
+      await rename(temporary, path);
+      await this.#sync(this.#fanOut(digest));
+    } catch (cause) {
+      await this.remove(temporary);
+      throw fileFailure('writing a blob', cause);
+    }
+  }
+
+  /** Removes a file, if it is there. Its name may come back after a crash: then it is swept. */
+  async remove(path: string): Promise<void> {
+    try {
+      await unlink(path);
+    } catch (cause) {
+      if (!isMissing(cause)) throw fileFailure('removing a blob', cause);
+    }
+  }
+
+  /** The size of a file, undefined when there is none. */
+  async sizeOf(path: string): Promise<number | undefined> {
+    try {
+      return (await stat(path)).size;
+    } catch (cause) {
+      if (isMissing(cause)) return undefined;
+      throw fileFailure('looking for a blob', cause);
+    }
+  }
+
+  /** Every file there is. */
+  async *files(): AsyncGenerator<StoredFile> {
+    for (const { path } of this.#directories.values()) {
+      for (const name of await readdir(path)) {
+        const [, digest, generation] = /^([0-9a-f]{64})-([0-9a-f]{16})$/.exec(name) ?? [];
+        yield { path: join(path, name), digest, generation };
+      }
+    }
+  }
+
+  close(): void {
+    for (const { descriptor } of this.#directories.values()) closeSync(descriptor);
+    this.#directories.clear();
+  }
+
+  #fanOut(digest: string): FanOutDirectory {
+    const directory = this.#directories.get(digest.slice(0, 2));
+    if (directory === undefined) throw new Fault('the blob store is closed', { temporary: true });
+    return directory;
+  }
+
+  #checkRoom(pieces: readonly Uint8Array[]): void {
+    let bytes = 0;
+    for (const piece of pieces) bytes += piece.length;
+    const { bavail, bsize } = statfsSync(this.#root);
+    if (bavail * bsize - this.#reserveBytes < bytes) throw new MailError('storageFull', 'no room for a blob');
+  }
+
+  /** Names that are made while an fsync runs share the next one. */
+  #sync(directory: FanOutDirectory): Promise<void> {
+    if (directory.running === undefined) {
+      directory.running = new Promise<void>((resolve, reject) => {
+        fsync(directory.descriptor, (error) => (error === null ? resolve() : reject(error)));
+      }).finally(() => {
+        directory.running = undefined;
+      });
+      return directory.running;
+    }
+    const next = (): Promise<void> => {
+      directory.waiting = undefined;
+      return this.#sync(directory);
+    };
+    directory.waiting ??= directory.running.then(next, next);
+    return directory.waiting;
+  }
+
+  #syncTree(): void {
+    for (const path of [this.#root, ...[...hexDigits].map((digit) => join(this.#root, digit))]) {
+      const descriptor = openSync(path, constants.O_RDONLY);
+      fsyncSync(descriptor);
+      closeSync(descriptor);
+    }
+  }
+}

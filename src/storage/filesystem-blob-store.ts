@@ -1,0 +1,366 @@
+// Large bytes in files of a directory, their rows and links in an engine. The engine is the only judge of what exists:
+// a file without a row is nothing, so several nodes may share one directory and one engine.
+//
+// Invariant: a live or dying row has its file, whole and durable; a linked blob has a row.
+//
+// Why collecting cannot race with linking. A row is `live` or `dying` and every write of it carries a new token.
+// - `put` makes the file durable under a generation that nobody used before, and then commits the row on condition
+//   that there was none. On a dying row it commits `live` again.
+// - `link` gives a condition: the row has the value just read; and if that was `dying`, a put of `live`.
+// - The collector (1) commits `dying` on condition that the row is as read; (2) looks for links afterwards; if there is
+//   one it commits `live` again; (3) else deletes the row on condition that it is its own `dying`; (4) then unlinks the file.
+// A link that commits before (1) is seen in (2). One that was prepared before (1) and commits after it fails on its
+// condition, and its caller puts again. One prepared after (1) rewrites the row, so (3) fails; or it commits after
+// (3) and fails. So no link commits that (3) did not respect, and the file goes only after the row.
+// A put that comes between (3) and (4) finds no row and writes another generation, another file: (4) cannot hit it.
+// A collector that died leaves a dying row, readable as ever; the next one takes it over with a token of its own.
+// Files without a row (a crash between file and row, or between (3) and (4)) are swept when they are a day old;
+// a put that took an hour fails before that.
+
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import type { Clock, Timer } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
+import type { Logger } from '../base/log.ts';
+import { type Random, systemRandom } from '../base/random.ts';
+import { isMailError } from '../mail/mail-error.ts';
+import { compressBlob } from './blob-compression.ts';
+import { BlobDirectory, fileFailure, isMissing } from './blob-directory.ts';
+import { BlobFile } from './blob-file.ts';
+import { BlobFileCache } from './blob-file-cache.ts';
+import { type BlobRow, blobKey, encodeLink, linkKey } from './blob-row.ts';
+import { BlobRows, type FoundBlob } from './blob-rows.ts';
+import type { BlobDigest, BlobLink, BlobStatistics, BlobStore } from './blob-store.ts';
+import type { Engine } from './engine.ts';
+
+/** Links often go in bursts (an expunge); they are collected together. */
+const collectDelayMs = 1000;
+/** Beyond it the next full collection finds what was dropped. */
+const droppedMax = 100_000;
+const putTimeMsMax = 60 * 60 * 1000;
+const orphanAgeMs = 24 * 60 * 60 * 1000;
+/** Tries against rivals for one row before the caller is told to come again. */
+const attemptsMax = 20;
+/** Compressing must save more than a tenth. */
+const worthwhileShare = 0.9;
+const verifyPieceBytes = 1 << 20;
+/** No row has this value, so a condition on it always fails: the caller is told to put the blob (again). */
+const impossible = Buffer.alloc(0);
+
+export interface CompressionPolicy {
+  /** zstd level, 1..19. */
+  readonly level: number;
+}
+
+export interface FilesystemBlobStoreOptions {
+  readonly directory: string;
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly compression: CompressionPolicy;
+  readonly random?: Random;
+  readonly reserveBytes?: number;
+}
+
+export interface FilesystemBlobStore extends BlobStore {
+  /** Compresses raw blobs that are older, where it saves more than 10 %. */
+  compressOld(options: {
+    readonly olderThanMs: number;
+  }): Promise<{ readonly compressed: number; readonly saved: number }>;
+  /** Removes files that no row names and that are older (a day when left out). */
+  sweep(options?: { readonly olderThanMs: number }): Promise<{ readonly removed: number }>;
+}
+
+/** Makes the directory when it is missing. Rejects with Fault. */
+export async function openFilesystemBlobStore(
+  options: FilesystemBlobStoreOptions,
+): Promise<FilesystemBlobStore> {
+  let files: BlobDirectory;
+  try {
+    files = new BlobDirectory(options.directory, options.reserveBytes);
+  } catch (cause) {
+    throw new Fault(`cannot use the blob directory ${options.directory}`, { temporary: false, cause });
+  }
+  const store = new FileBlobs(options, files);
+  await store.startCounting();
+  return store;
+}
+
+function hex(digest: BlobDigest): string {
+  return Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString('hex');
+}
+
+class FileBlobs implements FilesystemBlobStore {
+  readonly #options: FilesystemBlobStoreOptions;
+  readonly #files: BlobDirectory;
+  readonly #random: Random;
+  readonly #rows: BlobRows;
+  readonly #open = new BlobFileCache();
+  readonly #puts = new Map<string, Promise<void>>();
+  readonly #dropped = new Map<string, BlobDigest>();
+  readonly #background = new Set<Promise<unknown>>();
+  #timer: Timer | undefined;
+  #closed = false;
+
+  constructor(options: FilesystemBlobStoreOptions, files: BlobDirectory) {
+    this.#options = options;
+    this.#files = files;
+    this.#random = options.random ?? systemRandom;
+    this.#rows = new BlobRows(options.engine, this.#random);
+  }
+
+  /** Counts what is there at this moment in the background; changes from now on are added as they come. */
+  async startCounting(): Promise<void> {
+    const snapshot = await this.#options.engine.snapshot();
+    this.#inBackground('counting blobs', async () => {
+      await using held = snapshot;
+      for await (const { row } of this.#rows.all(held)) this.#rows.count(row, 1);
+    });
+  }
+
+  put(digest: BlobDigest, bytes: Uint8Array): Promise<void> {
+    const name = hex(digest);
+    const under = this.#puts.get(name);
+    if (under !== undefined) return under;
+    const put = this.#put(digest, bytes).finally(() => this.#puts.delete(name));
+    this.#puts.set(name, put);
+    return put;
+  }
+
+  async #put(digest: BlobDigest, bytes: Uint8Array): Promise<void> {
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      const found = await this.#rows.find(digest);
+      if (found !== undefined && (await this.#hasFile(digest, found.row))) {
+        if (found.row.state === 'live') return;
+        if (await this.#rows.replace(digest, found, { ...found.row, state: 'live' })) return;
+      } else if (await this.#create(digest, bytes, found)) {
+        return;
+      }
+    }
+    throw new Fault('a blob was changed by others all the time', { temporary: true });
+  }
+
+  /** True when the blob is there; false when somebody else changed its row meanwhile. */
+  async #create(digest: BlobDigest, bytes: Uint8Array, found: FoundBlob | undefined): Promise<boolean> {
+    const { clock } = this.#options;
+    const startedAt = clock.monotonic();
+    const row: BlobRow = {
+      state: 'live',
+      form: 'raw',
+      generation: this.#random.bytes(8).toString('hex'),
+      token: this.#random.bytes(8),
+      bytes: bytes.length,
+      bytesStored: bytes.length,
+      createdAt: clock.now(),
+    };
+    await this.#files.write(hex(digest), row.generation, [bytes]);
+    const path = this.#files.pathOf(hex(digest), row.generation);
+    let made: FoundBlob | undefined;
+    try {
+      made = await this.#rows.replace(digest, found, row);
+    } catch (error) {
+      // Full: surely not committed. After any other failure the row may be there, so the file has to stay.
+      if (isMailError(error, 'storageFull')) await this.#files.remove(path);
+      throw error;
+    }
+    if (made === undefined) await this.#files.remove(path);
+    if (clock.monotonic() - startedAt > putTimeMsMax)
+      throw new Fault('storing a blob took too long', { temporary: true });
+    return made !== undefined;
+  }
+
+  async link(digest: BlobDigest, holder: string): Promise<BlobLink> {
+    const key = blobKey(digest);
+    const puts = [{ key: linkKey(digest, holder), value: encodeLink() }];
+    const found = await this.#rows.find(digest);
+    if (found === undefined) return { puts, conditions: [{ key, expected: impossible }] };
+    if (found.row.state === 'dying')
+      puts.push({ key, value: this.#rows.renewed({ ...found.row, state: 'live' }).value });
+    return { puts, conditions: [{ key, expected: found.value }] };
+  }
+
+  unlink(digest: BlobDigest, holder: string): Uint8Array[] {
+    return [linkKey(digest, holder)];
+  }
+
+  dropped(digest: BlobDigest): void {
+    if (this.#closed || this.#dropped.size >= droppedMax) return;
+    this.#dropped.set(hex(digest), digest);
+    this.#timer ??= this.#options.clock.after(collectDelayMs, () => {
+      this.#timer = undefined;
+      const digests = [...this.#dropped.values()];
+      this.#dropped.clear();
+      this.#inBackground('collecting blobs', async () => {
+        for (const one of digests) await this.#collectOne(one);
+      });
+    });
+  }
+
+  async read(digest: BlobDigest, offset: number, length: number): Promise<Uint8Array | undefined> {
+    if (this.#closed) throw new Fault('the blob store is closed', { temporary: true });
+    const file = this.#open.hold(hex(digest)) ?? (await this.#openFile(digest));
+    if (file === undefined) return undefined;
+    try {
+      return await file.read(offset, length);
+    } catch (cause) {
+      throw fileFailure('reading a blob', cause);
+    } finally {
+      file.release();
+    }
+  }
+
+  async verify(digest: BlobDigest): Promise<'sound' | 'damaged' | 'missing'> {
+    this.#open.forget(hex(digest));
+    const hash = createHash('sha256');
+    try {
+      for (let offset = 0; ; offset += verifyPieceBytes) {
+        const piece = await this.read(digest, offset, verifyPieceBytes);
+        if (piece === undefined) return 'missing';
+        hash.update(piece);
+        if (piece.length < verifyPieceBytes) break;
+      }
+    } catch (error) {
+      if (error instanceof Fault && !error.temporary) return 'damaged';
+      throw error;
+    }
+    return Buffer.compare(hash.digest(), digest) === 0 ? 'sound' : 'damaged';
+  }
+
+  async *list(): AsyncIterable<{
+    readonly digest: BlobDigest;
+    readonly bytes: number;
+    readonly links: number;
+  }> {
+    for await (const { digest, row } of this.#rows.all()) {
+      yield { digest, bytes: row.bytes, links: await this.#rows.countLinks(digest) };
+    }
+  }
+
+  async collect(): Promise<{ readonly removed: number; readonly bytes: number }> {
+    let removed = 0;
+    let bytes = 0;
+    for await (const { digest } of this.#rows.all()) {
+      const gone = await this.#collectOne(digest);
+      if (gone === undefined) continue;
+      removed++;
+      bytes += gone.bytesStored;
+    }
+    return { removed, bytes };
+  }
+
+  /** The steps of the head comment; the row that went, undefined when the blob stays. */
+  async #collectOne(digest: BlobDigest): Promise<BlobRow | undefined> {
+    const found = await this.#rows.find(digest);
+    if (found === undefined || (await this.#rows.isLinked(digest))) return undefined;
+    const dying = await this.#rows.replace(digest, found, { ...found.row, state: 'dying' });
+    if (dying === undefined) return undefined;
+    if (await this.#rows.isLinked(digest)) {
+      await this.#rows.replace(digest, dying, { ...dying.row, state: 'live' });
+      return undefined;
+    }
+    if (!(await this.#rows.delete(digest, dying))) return undefined;
+    this.#open.forget(hex(digest));
+    await this.#files.remove(this.#files.pathOf(hex(digest), dying.row.generation));
+    return dying.row;
+  }
+
+  async compressOld(options: {
+    readonly olderThanMs: number;
+  }): Promise<{ compressed: number; saved: number }> {
+    const before = this.#options.clock.now() - options.olderThanMs;
+    let compressed = 0;
+    let saved = 0;
+    for await (const { digest, value, row } of this.#rows.all()) {
+      if (row.state !== 'live' || row.form !== 'raw' || row.createdAt > before || this.#closed) continue;
+      const less = await this.#compressOne(digest, { value, row });
+      if (less > 0) compressed++;
+      saved += less;
+    }
+    return { compressed, saved };
+  }
+
+  /** Bytes saved. The old file goes after the row names the new one; whoever has it open reads on. */
+  async #compressOne(digest: BlobDigest, found: FoundBlob): Promise<number> {
+    const name = hex(digest);
+    const bytes = await this.read(digest, 0, found.row.bytes);
+    if (bytes === undefined) return 0;
+    const pieces = await compressBlob(bytes, this.#options.compression.level);
+    const bytesStored = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    if (bytesStored >= bytes.length * worthwhileShare) {
+      await this.#rows.replace(digest, found, { ...found.row, form: 'kept' });
+      return 0;
+    }
+    const generation = this.#random.bytes(8).toString('hex');
+    await this.#files.write(name, generation, pieces);
+    const replaced = await this.#rows.replace(digest, found, {
+      ...found.row,
+      form: 'zstd',
+      generation,
+      bytesStored,
+    });
+    await this.#files.remove(this.#files.pathOf(name, replaced ? found.row.generation : generation));
+    if (!replaced) return 0;
+    this.#open.forget(hex(digest));
+    return found.row.bytesStored - bytesStored;
+  }
+
+  async sweep({ olderThanMs } = { olderThanMs: orphanAgeMs }): Promise<{ readonly removed: number }> {
+    let removed = 0;
+    for await (const { path, digest, generation } of this.#files.files()) {
+      const row = digest === undefined ? undefined : (await this.#rows.find(Buffer.from(digest, 'hex')))?.row;
+      if (row !== undefined && row.generation === generation) continue;
+      const modified = await stat(path).catch(() => undefined);
+      if (modified === undefined || modified.mtimeMs > this.#options.clock.now() - olderThanMs) continue;
+      await this.#files.remove(path);
+      removed++;
+    }
+    return { removed };
+  }
+
+  statistics(): BlobStatistics {
+    return this.#rows.statistics();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await Promise.allSettled([...this.#background, ...this.#puts.values()]);
+    this.#open.close();
+    this.#files.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #hasFile(digest: BlobDigest, row: BlobRow): Promise<boolean> {
+    return (await this.#files.sizeOf(this.#files.pathOf(hex(digest), row.generation))) === row.bytesStored;
+  }
+
+  /** Held; undefined when there is no such blob. */
+  async #openFile(digest: BlobDigest): Promise<BlobFile | undefined> {
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      const found = await this.#rows.find(digest);
+      if (found === undefined) return undefined;
+      try {
+        const path = this.#files.pathOf(hex(digest), found.row.generation);
+        return this.#open.add(hex(digest), new BlobFile(path, found.row));
+      } catch (cause) {
+        // Compressed or collected and put again between the two: the row says where it is now.
+        if (!isMissing(cause)) throw fileFailure('opening a blob', cause);
+        const now = await this.#rows.find(digest);
+        if (now?.row.generation === found.row.generation) {
+          throw new Fault(`the file of blob ${hex(digest)} is missing`, { temporary: false, cause });
+        }
+      }
+    }
+    throw new Fault('a blob was changed by others all the time', { temporary: true });
+  }
+
+  #inBackground(what: string, work: () => Promise<void>): void {
+    const running = work()
+      .catch((error: unknown) => this.#options.log.error({ err: error }, `${what} failed`))
+      .finally(() => this.#background.delete(running));
+    this.#background.add(running);
+  }
+}

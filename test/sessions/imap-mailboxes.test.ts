@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Answer, mail } from './imap-client.ts';
+import { openImapServer } from './imap-server.ts';
+
+/** Names of a LIST or LSUB answer. */
+const names = (answer: Answer): string[] => answer.untagged.map((line) => /"\/" "(.*)"/.exec(line)![1]!);
+
+test('CREATE makes superiors, DELETE leaves children, RENAME takes them along', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  await a.send('CREATE work/2026/plans').ok(/^MAILBOXID \(F\d+\)$/);
+  await a.send('CREATE work/2026').no('ALREADYEXISTS');
+  await a.send('CREATE inbox').no('ALREADYEXISTS');
+  await a.send('CREATE Inbox/lists/').ok();
+  assert.deepEqual(names(await a.send('LIST "" work*').ok()), ['work', 'work/2026', 'work/2026/plans']);
+  await a.send('RENAME work job').ok();
+  assert.deepEqual(names(await a.send('LIST "" "*o*"').ok()), ['job', 'job/2026', 'job/2026/plans']);
+  await a.send('DELETE job/2026').ok();
+  await a.send('LIST "" job*').tells(
+    '* LIST (\\HasChildren) "/" "job"',
+    '* LIST (\\Noselect \\HasChildren) "/" "job/2026"',
+    '* LIST (\\HasNoChildren) "/" "job/2026/plans"',
+  );
+  await a.send('SELECT job/2026').no('NONEXISTENT');
+  await a.send('STATUS job/2026 (MESSAGES)').no('NONEXISTENT');
+  await a.send('DELETE INBOX').no();
+  await a.send('DELETE nothing').no('NONEXISTENT');
+  await a.send('RENAME nothing else').no('NONEXISTENT');
+  await a.send('SELECT nothing').no('NONEXISTENT');
+});
+
+test('LIST patterns and options', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  await a.send('LIST "" ""').tells('* LIST (\\Noselect) "/" ""');
+  await a.send('CREATE a/b/c').ok();
+  await a.send('SUBSCRIBE a/b').ok();
+  await a.send('SUBSCRIBE a/b/c').ok();
+  await a.send('SUBSCRIBE gone/away').ok();
+  assert.deepEqual(names(await a.send('LIST "" a/%').ok()), ['a/b']);
+  assert.deepEqual(names(await a.send('LIST a/ %').ok()), ['a/b']);
+  assert.deepEqual(names(await a.send('LIST "" a*c').ok()), ['a/b/c']);
+  assert.deepEqual(names(await a.send('LIST "" inbox').ok()), ['INBOX']);
+  assert.deepEqual(names(await a.send('LIST "" (Trash a/%)').ok()), ['Trash', 'a/b']);
+  await a.send('LIST (SPECIAL-USE) "" *').tells(
+    '* LIST (\\HasNoChildren \\Archive) "/" "Archive"',
+    '* LIST (\\HasNoChildren \\Drafts) "/" "Drafts"',
+    '* LIST (\\HasNoChildren \\Junk) "/" "Junk"',
+    '* LIST (\\HasNoChildren \\Sent) "/" "Sent"',
+    '* LIST (\\HasNoChildren \\Trash) "/" "Trash"',
+  );
+  await a.send('LIST (SUBSCRIBED) "" *').tells(
+    '* LIST (\\HasChildren \\Subscribed) "/" "a/b"',
+    '* LIST (\\HasNoChildren \\Subscribed) "/" "a/b/c"',
+    '* LIST (\\NonExistent \\HasNoChildren \\Subscribed) "/" "gone/away"',
+  );
+  await a.send('LIST (SUBSCRIBED RECURSIVEMATCH) "" %').tells(
+    '* LIST (\\HasChildren) "/" "a" ("CHILDINFO" ("SUBSCRIBED"))',
+    '* LIST (\\NonExistent \\HasChildren) "/" "gone" ("CHILDINFO" ("SUBSCRIBED"))',
+  );
+  await a.send('LIST "" a/b RETURN (SUBSCRIBED CHILDREN STATUS (MESSAGES UIDNEXT))').tells(
+    '* LIST (\\HasChildren \\Subscribed) "/" "a/b"',
+    '* STATUS "a/b" (MESSAGES 0 UIDNEXT 1)',
+  );
+});
+
+test('LSUB shows superiors of subscribed names for %', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  await a.send('CREATE a/b/c').ok();
+  await a.send('SUBSCRIBE a/b/c').ok();
+  await a.send('SUBSCRIBE INBOX').ok();
+  await a.send('LSUB "" *').tells('* LSUB () "/" "INBOX"', '* LSUB () "/" "a/b/c"');
+  await a.send('LSUB "" %').tells('* LSUB () "/" "INBOX"', '* LSUB (\\Noselect) "/" "a"');
+  await a.send('UNSUBSCRIBE a/b/c').ok();
+  await a.send('LSUB "" *').tells('* LSUB () "/" "INBOX"');
+});
+
+test('special uses: one mailbox each', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  await a.send('CREATE more (USE (\\Sent))').no('USEATTR');
+  await a.send('CREATE more (USE (\\All))').no('USEATTR');
+  await a.send('DELETE Sent').ok();
+  await a.send('CREATE more (USE (\\Sent))').ok(/^MAILBOXID/);
+  await a.send('LIST "" more').tells('* LIST (\\HasNoChildren \\Sent) "/" "more"');
+});
+
+test('names in modified UTF-7, and in UTF-8 once that is enabled', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  await a.send('CREATE "~peter/mail/&U,BTFw-/&ZeVnLIqe-"').ok();
+  await a.send('CREATE "R&-D \\"x\\""').ok();
+  await a.send('CREATE "&Jjo!"').no();
+  await a.send('CREATE "&AGE-"').no();
+  await a.send('LIST "" "~*/%/%/%"').tells('* LIST (\\HasNoChildren) "/" "~peter/mail/&U,BTFw-/&ZeVnLIqe-"');
+  await a.send('LIST "" R*').tells('* LIST (\\HasNoChildren) "/" "R&-D \\"x\\""');
+  await a.send('ENABLE UTF8=ACCEPT').tells('* ENABLED UTF8=ACCEPT');
+  const utf8 = (text: string): string => Buffer.from(text).toString('latin1');
+  await a.send('LIST "" "~*/%/%/%"').tells(utf8('* LIST (\\HasNoChildren) "/" "~peter/mail/台北/日本語"'));
+  await a.send(utf8('STATUS "~peter/mail/台北/日本語" (MESSAGES)')).tells(
+    utf8('* STATUS "~peter/mail/台北/日本語" (MESSAGES 0)'),
+  );
+  await a.send('LIST "" R*').tells('* LIST (\\HasNoChildren) "/" "R&D \\"x\\""');
+});
+
+test('STATUS tells what SELECT would', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  await a.append('INBOX', mail('one')).ok();
+  await a.append('INBOX', mail('two'), '(\\Seen \\Deleted)').ok();
+  const size = mail('one').length + mail('two').length;
+  const answer = await a
+    .send('STATUS inbox (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE HIGHESTMODSEQ MAILBOXID APPENDLIMIT)')
+    .ok();
+  assert.match(
+    answer.untagged[0]!,
+    new RegExp(
+      '^\\* STATUS "INBOX" \\(MESSAGES 2 RECENT 2 UIDNEXT 3 UIDVALIDITY \\d+ UNSEEN 1 DELETED 1 ' +
+        `SIZE ${size} HIGHESTMODSEQ \\d+ MAILBOXID \\(F1\\) APPENDLIMIT 52428800\\)$`,
+    ),
+  );
+  await a.send('SELECT INBOX').ok();
+  await a.send('STATUS INBOX (RECENT)').tells('* STATUS "INBOX" (RECENT 0)');
+});
+
+test('SELECT: what it tells, EXAMINE, revision 2, and a second SELECT', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  await a.append('INBOX', mail('one'), '(\\Seen)').ok();
+  await a.append('INBOX', mail('two'), '($Work)').ok();
+  const examined = await a.send('EXAMINE INBOX').ok('READ-ONLY');
+  const uidValidity = /UIDVALIDITY (\d+)/.exec(examined.untagged.join('\n'))![1];
+  const modSeq = /HIGHESTMODSEQ (\d+)/.exec(examined.untagged.join('\n'))![1];
+  assert.deepEqual(examined.untagged, [
+    '* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Work)',
+    '* OK [PERMANENTFLAGS ()] No permanent flags permitted',
+    '* 2 EXISTS',
+    '* 2 RECENT',
+    '* OK [UNSEEN 2] First unseen',
+    `* OK [UIDVALIDITY ${uidValidity}] UIDs valid`,
+    '* OK [UIDNEXT 3] Predicted next UID',
+    `* OK [HIGHESTMODSEQ ${modSeq}] Highest`,
+    '* OK [MAILBOXID (F1)] Ok',
+  ]);
+  for (const command of ['STORE 1 FLAGS ()', 'EXPUNGE', 'UID EXPUNGE 1', 'MOVE 1 Trash']) await a.send(command).no('NOPERM');
+  await a.send('FETCH 2 BODY[TEXT]').tells('* 2 FETCH (BODY[TEXT] {7}\r\nHello\r\n)');
+  await a.send('FETCH 2 FLAGS').tells('* 2 FETCH (FLAGS ($Work \\Recent))');
+  await a.send('ENABLE IMAP4rev2').tells('* ENABLED IMAP4REV2');
+  const selected = await a.send('SELECT INBOX').ok('READ-WRITE');
+  assert.deepEqual(selected.untagged, [
+    '* OK [CLOSED] Previous mailbox is closed',
+    '* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Work)',
+    '* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Work \\*)] Flags permitted',
+    '* 2 EXISTS',
+    '* LIST () "/" "INBOX"',
+    `* OK [UIDVALIDITY ${uidValidity}] UIDs valid`,
+    '* OK [UIDNEXT 3] Predicted next UID',
+    `* OK [HIGHESTMODSEQ ${modSeq}] Highest`,
+    '* OK [MAILBOXID (F1)] Ok',
+  ]);
+  await a.send('SELECT nothing').no('NONEXISTENT');
+  await a.send('FETCH 1 FLAGS').bad();
+});
+
+test('a selected mailbox that is deleted: by the session itself, by another', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  const b = await server.alice();
+  await a.send('CREATE temp').ok();
+  await a.send('SELECT temp').ok();
+  await b.send('SELECT temp').ok();
+  await a.send('DELETE temp').ok();
+  await a.send('CHECK').bad();
+  await b.send('NOOP').ok();
+  assert.equal(await b.line(), '* BYE Selected mailbox is no longer there');
+});
+
+test('renaming INBOX moves its messages and leaves it empty', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  await a.append('INBOX', mail('one')).ok();
+  await a.send('RENAME INBOX old').ok();
+  await a.send('STATUS INBOX (MESSAGES)').tells('* STATUS "INBOX" (MESSAGES 0)');
+  await a.send('STATUS old (MESSAGES)').tells('* STATUS "old" (MESSAGES 1)');
+});
