@@ -2,7 +2,8 @@
 // package holds compiled modules, and its command goes on in the Node that came with it.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -63,5 +64,26 @@ describe('the published package', () => {
       assert.ok(typeof error.code === 'number' && error.code > 0, `exit code ${error.code}`);
       return true;
     });
+  });
+
+  test('serves until it is told to stop, worker threads and all', async () => {
+    const services = ['mx', 'submission', 'submissions', 'lmtp', 'imap', 'imaps', 'pop3', 'pop3s', 'admin'];
+    const anyPort = services.flatMap((service) => ['--set', `listen.${service}=127.0.0.1:0`]);
+    const command = ['quickstart', '--data', join(folder, 'data'), ...anyPort];
+    const server = spawn(join(folder, 'node_modules/.bin/rookery'), command, { cwd: folder, env });
+    const ended = once(server, 'exit');
+    const running = Promise.withResolvers<void>();
+    let output = '';
+    for (const stream of [server.stdout, server.stderr]) {
+      stream.on('data', (text) => {
+        output += text;
+        if (output.includes('Try it:')) running.resolve();
+      });
+    }
+    await Promise.race([running.promise, ended]);
+    assert.match(output, /Rookery is running/);
+    // To the process that was started, which on an old Node is not the one that serves.
+    server.kill('SIGTERM');
+    assert.deepEqual(await ended, [0, null]);
   });
 });

@@ -11,7 +11,7 @@ import type { Logger } from '../base/log.ts';
 import type { AccountId, Epoch, ShardId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
-import type { Engine } from '../storage/engine.ts';
+import type { Engine, Fence } from '../storage/engine.ts';
 import { fenceFor } from '../storage/fence.ts';
 import { type AccountLimits, accountLimitsDefault } from './account-limits.ts';
 import { loadAccount } from './account-state.ts';
@@ -48,6 +48,8 @@ export interface AccountHosts extends AccountPorts, AsyncDisposable {
   endSessions(accountId: AccountId): void;
   /** The host itself, for store check and tests. Refuses with noSuchAccount. */
   host(accountId: AccountId): Promise<LocalAccount>;
+  /** The fence of an account's shard, for store check. */
+  fenceOf(accountId: AccountId): Fence;
   statistics(): AccountHostsStatistics;
   /** Refuses new work, waits for what is under way. */
   close(): Promise<void>;
@@ -151,10 +153,10 @@ class LocalAccountHosts implements AccountHosts {
 
   #storageOptions(accountId: AccountId) {
     const { engine, blobs, clock } = this.#options;
-    return { engine, blobs, clock, fence: this.#fence(accountId), limits: this.#limits };
+    return { engine, blobs, clock, fence: this.fenceOf(accountId), limits: this.#limits };
   }
 
-  #fence(accountId: AccountId) {
+  fenceOf(accountId: AccountId): Fence {
     const shard = shardOf(accountId);
     return fenceFor(shard, this.#options.shards.epochOf(shard));
   }
@@ -168,7 +170,7 @@ class LocalAccountHosts implements AccountHosts {
       clock,
       log,
       limits: this.#limits,
-      fence: () => this.#fence(accountId),
+      fence: () => this.fenceOf(accountId),
       load: () => loadAccount(accountId, { engine, clock, limits: this.#limits }),
       used: (used) => this.#used(used),
       ended: (ended) => this.#ended(ended),

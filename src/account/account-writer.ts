@@ -159,14 +159,21 @@ export class AccountWriter {
         continue;
       }
       if (result?.outcome === 'fenced') throw this.#fenced();
-      if (result !== undefined) applyDraft(draft);
-      for (const one of decided) {
-        if (one.refused) one.pending.reject(one.error);
-        else one.pending.resolve(one.value);
-      }
-      if (result !== undefined) this.#options.committed(draft);
+      this.#settle(decided, result === undefined ? undefined : draft);
       return;
     }
+  }
+
+  /** The draft is committed; undefined: nothing had to be. */
+  #settle(decided: readonly Decided[], draft: Draft | undefined): void {
+    if (draft?.reloadAfter) this.#state = undefined;
+    else if (draft !== undefined) applyDraft(draft);
+    for (const one of decided) {
+      if (one.refused) one.pending.reject(one.error);
+      else one.pending.resolve(one.value);
+    }
+    if (draft?.reloadAfter) this.#options.lost(draft.state);
+    else if (draft !== undefined) this.#options.committed(draft);
   }
 
   async #decide(group: readonly Pending[], draft: Draft): Promise<Decided[]> {

@@ -56,6 +56,8 @@ export class Draft {
   readonly puts: Entry[] = [];
   /** Some of it is durable already. */
   staged = false;
+  /** Rows were repaired behind memory's back: after the commit the account is read again. */
+  reloadAfter = false;
   /** Mailboxes came, went or changed their names. */
   mailboxesChanged = false;
 

@@ -8,8 +8,11 @@ import { asBuffer } from './bytes.ts';
 
 /** More fields than any real message has; the rest of the block stays one nameless field. Bounds memory. */
 export const headerFieldsMax = 10_000;
-/** Bytes of one header block. Longer ones are cut at a line and the rest is body. Bounds what is read to memory. */
-export const headerBytesMax = 4 * 1024 * 1024;
+/**
+ * Bytes of one header block; the rest of a longer one is body. Far above real headers (which servers cut at some
+ * 100 KB), low enough for one scan to be over in milliseconds.
+ */
+export const headerBytesMax = 1024 * 1024;
 
 const lineFeed = 10;
 const carriageReturn = 13;

@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Answer, mail } from './imap-client.ts';
+import { type Answer, type ImapClient, mail } from './imap-client.ts';
 import { openImapServer } from './imap-server.ts';
 
 /** Names of a LIST or LSUB answer. */
 const names = (answer: Answer): string[] => answer.untagged.map((line) => /"\/" "(.*)"/.exec(line)![1]!);
+
+/** A new account is subscribed to what it came with. */
+async function unsubscribe(client: ImapClient): Promise<void> {
+  for (const name of ['INBOX', 'Archive', 'Drafts', 'Junk', 'Sent', 'Trash']) {
+    await client.send(`UNSUBSCRIBE ${name}`).ok();
+  }
+}
 
 test('CREATE makes superiors, DELETE leaves children, RENAME takes them along', async () => {
   await using server = await openImapServer();
@@ -17,11 +24,13 @@ test('CREATE makes superiors, DELETE leaves children, RENAME takes them along', 
   await a.send('RENAME work job').ok();
   assert.deepEqual(names(await a.send('LIST "" "*o*"').ok()), ['job', 'job/2026', 'job/2026/plans']);
   await a.send('DELETE job/2026').ok();
-  await a.send('LIST "" job*').tells(
-    '* LIST (\\HasChildren) "/" "job"',
-    '* LIST (\\Noselect \\HasChildren) "/" "job/2026"',
-    '* LIST (\\HasNoChildren) "/" "job/2026/plans"',
-  );
+  await a
+    .send('LIST "" job*')
+    .tells(
+      '* LIST (\\HasChildren) "/" "job"',
+      '* LIST (\\Noselect \\HasChildren) "/" "job/2026"',
+      '* LIST (\\HasNoChildren) "/" "job/2026/plans"',
+    );
   await a.send('SELECT job/2026').no('NONEXISTENT');
   await a.send('STATUS job/2026 (MESSAGES)').no('NONEXISTENT');
   await a.send('DELETE INBOX').no();
@@ -34,6 +43,7 @@ test('LIST patterns and options', async () => {
   await using server = await openImapServer();
   const a = await server.alice();
   await a.send('LIST "" ""').tells('* LIST (\\Noselect) "/" ""');
+  await unsubscribe(a);
   await a.send('CREATE a/b/c').ok();
   await a.send('SUBSCRIBE a/b').ok();
   await a.send('SUBSCRIBE a/b/c').ok();
@@ -43,31 +53,37 @@ test('LIST patterns and options', async () => {
   assert.deepEqual(names(await a.send('LIST "" a*c').ok()), ['a/b/c']);
   assert.deepEqual(names(await a.send('LIST "" inbox').ok()), ['INBOX']);
   assert.deepEqual(names(await a.send('LIST "" (Trash a/%)').ok()), ['Trash', 'a/b']);
-  await a.send('LIST (SPECIAL-USE) "" *').tells(
-    '* LIST (\\HasNoChildren \\Archive) "/" "Archive"',
-    '* LIST (\\HasNoChildren \\Drafts) "/" "Drafts"',
-    '* LIST (\\HasNoChildren \\Junk) "/" "Junk"',
-    '* LIST (\\HasNoChildren \\Sent) "/" "Sent"',
-    '* LIST (\\HasNoChildren \\Trash) "/" "Trash"',
-  );
-  await a.send('LIST (SUBSCRIBED) "" *').tells(
-    '* LIST (\\HasChildren \\Subscribed) "/" "a/b"',
-    '* LIST (\\HasNoChildren \\Subscribed) "/" "a/b/c"',
-    '* LIST (\\NonExistent \\HasNoChildren \\Subscribed) "/" "gone/away"',
-  );
-  await a.send('LIST (SUBSCRIBED RECURSIVEMATCH) "" %').tells(
-    '* LIST (\\HasChildren) "/" "a" ("CHILDINFO" ("SUBSCRIBED"))',
-    '* LIST (\\NonExistent \\HasChildren) "/" "gone" ("CHILDINFO" ("SUBSCRIBED"))',
-  );
-  await a.send('LIST "" a/b RETURN (SUBSCRIBED CHILDREN STATUS (MESSAGES UIDNEXT))').tells(
-    '* LIST (\\HasChildren \\Subscribed) "/" "a/b"',
-    '* STATUS "a/b" (MESSAGES 0 UIDNEXT 1)',
-  );
+  await a
+    .send('LIST (SPECIAL-USE) "" *')
+    .tells(
+      '* LIST (\\HasNoChildren \\Archive) "/" "Archive"',
+      '* LIST (\\HasNoChildren \\Drafts) "/" "Drafts"',
+      '* LIST (\\HasNoChildren \\Junk) "/" "Junk"',
+      '* LIST (\\HasNoChildren \\Sent) "/" "Sent"',
+      '* LIST (\\HasNoChildren \\Trash) "/" "Trash"',
+    );
+  await a
+    .send('LIST (SUBSCRIBED) "" *')
+    .tells(
+      '* LIST (\\HasChildren \\Subscribed) "/" "a/b"',
+      '* LIST (\\HasNoChildren \\Subscribed) "/" "a/b/c"',
+      '* LIST (\\NonExistent \\HasNoChildren \\Subscribed) "/" "gone/away"',
+    );
+  await a
+    .send('LIST (SUBSCRIBED RECURSIVEMATCH) "" %')
+    .tells(
+      '* LIST (\\HasChildren) "/" "a" ("CHILDINFO" ("SUBSCRIBED"))',
+      '* LIST (\\NonExistent \\HasNoChildren) "/" "gone" ("CHILDINFO" ("SUBSCRIBED"))',
+    );
+  await a
+    .send('LIST "" a/b RETURN (SUBSCRIBED CHILDREN STATUS (MESSAGES UIDNEXT))')
+    .tells('* LIST (\\HasChildren \\Subscribed) "/" "a/b"', '* STATUS "a/b" (MESSAGES 0 UIDNEXT 1)');
 });
 
 test('LSUB shows superiors of subscribed names for %', async () => {
   await using server = await openImapServer();
   const a = await server.alice();
+  await unsubscribe(a);
   await a.send('CREATE a/b/c').ok();
   await a.send('SUBSCRIBE a/b/c').ok();
   await a.send('SUBSCRIBE INBOX').ok();
@@ -99,9 +115,9 @@ test('names in modified UTF-7, and in UTF-8 once that is enabled', async () => {
   await a.send('ENABLE UTF8=ACCEPT').tells('* ENABLED UTF8=ACCEPT');
   const utf8 = (text: string): string => Buffer.from(text).toString('latin1');
   await a.send('LIST "" "~*/%/%/%"').tells(utf8('* LIST (\\HasNoChildren) "/" "~peter/mail/台北/日本語"'));
-  await a.send(utf8('STATUS "~peter/mail/台北/日本語" (MESSAGES)')).tells(
-    utf8('* STATUS "~peter/mail/台北/日本語" (MESSAGES 0)'),
-  );
+  await a
+    .send(utf8('STATUS "~peter/mail/台北/日本語" (MESSAGES)'))
+    .tells(utf8('* STATUS "~peter/mail/台北/日本語" (MESSAGES 0)'));
   await a.send('LIST "" R*').tells('* LIST (\\HasNoChildren) "/" "R&D \\"x\\""');
 });
 
@@ -112,7 +128,9 @@ test('STATUS tells what SELECT would', async () => {
   await a.append('INBOX', mail('two'), '(\\Seen \\Deleted)').ok();
   const size = mail('one').length + mail('two').length;
   const answer = await a
-    .send('STATUS inbox (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE HIGHESTMODSEQ MAILBOXID APPENDLIMIT)')
+    .send(
+      'STATUS inbox (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE HIGHESTMODSEQ MAILBOXID APPENDLIMIT)',
+    )
     .ok();
   assert.match(
     answer.untagged[0]!,
@@ -144,10 +162,11 @@ test('SELECT: what it tells, EXAMINE, revision 2, and a second SELECT', async ()
     `* OK [HIGHESTMODSEQ ${modSeq}] Highest`,
     '* OK [MAILBOXID (F1)] Ok',
   ]);
-  for (const command of ['STORE 1 FLAGS ()', 'EXPUNGE', 'UID EXPUNGE 1', 'MOVE 1 Trash']) await a.send(command).no('NOPERM');
+  for (const command of ['STORE 1 FLAGS ()', 'EXPUNGE', 'UID EXPUNGE 1', 'MOVE 1 Trash'])
+    await a.send(command).no('NOPERM');
   await a.send('FETCH 2 BODY[TEXT]').tells('* 2 FETCH (BODY[TEXT] {7}\r\nHello\r\n)');
   await a.send('FETCH 2 FLAGS').tells('* 2 FETCH (FLAGS ($Work \\Recent))');
-  await a.send('ENABLE IMAP4rev2').tells('* ENABLED IMAP4REV2');
+  await a.send('ENABLE IMAP4rev2').tells('* ENABLED IMAP4rev2');
   const selected = await a.send('SELECT INBOX').ok('READ-WRITE');
   assert.deepEqual(selected.untagged, [
     '* OK [CLOSED] Previous mailbox is closed',

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { password } from './harness.ts';
-import { mail } from './imap-client.ts';
+import { openHarness, password } from './harness.ts';
+import { ImapClient, mail } from './imap-client.ts';
 import { imapFor, openImapServer } from './imap-server.ts';
-import { ImapClient } from './imap-client.ts';
-import { openHarness } from './harness.ts';
 import { scramFinal, scramFirst } from './scram-client.ts';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
@@ -17,18 +15,35 @@ test('the greeting and CAPABILITY tell the same, before and after the login', as
     'CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN';
   assert.equal(a.greeting, `* OK [${before}] mail.example.test Rookery ready`);
   await a.send('CAPABILITY').tells(`* ${before}`);
-  const answer = await a.send(`LOGIN alice@example.test "${password}"`).ok(/^CAPABILITY IMAP4rev1 IMAP4rev2 .* IDLE /);
+  const answer = await a
+    .send(`LOGIN alice@example.test "${password}"`)
+    .ok(/^CAPABILITY IMAP4rev1 IMAP4rev2 .* IDLE /);
   await a.send('capability').tells(`* ${answer.code}`);
 });
 
 test('what a state does not allow is BAD and changes nothing', async () => {
   await using server = await openImapServer();
   const a = await server.connect();
-  for (const command of ['SELECT INBOX', 'LIST "" *', 'NOOP x', 'FETCH 1 FLAGS', 'IDLE', 'APPEND INBOX {1+}\r\nx']) {
+  for (const command of [
+    'SELECT INBOX',
+    'LIST "" *',
+    'NOOP x',
+    'FETCH 1 FLAGS',
+    'IDLE',
+    'APPEND INBOX {1+}\r\nx',
+  ]) {
     await a.send(command).bad();
   }
   await a.send(`LOGIN alice@example.test "${password}"`).ok();
-  for (const command of ['LOGIN a b', 'AUTHENTICATE PLAIN', 'STARTTLS', 'FETCH 1 FLAGS', 'CLOSE', 'UNSELECT', 'CHECK']) {
+  for (const command of [
+    'LOGIN a b',
+    'AUTHENTICATE PLAIN',
+    'STARTTLS',
+    'FETCH 1 FLAGS',
+    'CLOSE',
+    'UNSELECT',
+    'CHECK',
+  ]) {
     await a.send(command).bad();
   }
   await a.send('SELECT INBOX').ok('READ-WRITE');
@@ -88,11 +103,14 @@ test('logins that fail: wrong, cancelled, malformed, unknown mechanism, too many
 
 test('before TLS nobody may log in unless it is allowed; STARTTLS opens the way', async () => {
   await using harness = await openHarness();
-  const listener = await harness.listen(imapFor(harness, { offersTls: true, allowCleartextLogin: false }), 'starttls');
-  using a = await ImapClient.connect(listener.port);
-  await a.send('CAPABILITY').tells(
-    '* CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED',
+  const listener = await harness.listen(
+    imapFor(harness, { offersTls: true, allowCleartextLogin: false }),
+    'starttls',
   );
+  using a = await ImapClient.connect(listener.port);
+  await a
+    .send('CAPABILITY')
+    .tells('* CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED');
   await a.send(`LOGIN alice@example.test "${password}"`).no('PRIVACYREQUIRED');
   await a.send('AUTHENTICATE PLAIN').no('PRIVACYREQUIRED');
   await a.send('STARTTLS').ok();

@@ -50,11 +50,13 @@ test('a new keyword is announced before it is used', async () => {
   await using _ = server;
   const known = '\\Answered \\Flagged \\Deleted \\Seen \\Draft';
   await a.send('STORE 1 +FLAGS ($New)').ok();
-  await b.send('NOOP').tells(
-    `* FLAGS (${known} $New)`,
-    `* OK [PERMANENTFLAGS (${known} $New \\*)] Flags permitted`,
-    '* 1 FETCH (UID 1 FLAGS ($New))',
-  );
+  await b
+    .send('NOOP')
+    .tells(
+      `* FLAGS (${known} $New)`,
+      `* OK [PERMANENTFLAGS (${known} $New \\*)] Flags permitted`,
+      '* 1 FETCH (UID 1 FLAGS ($New))',
+    );
 });
 
 test('EXPUNGE waits while message numbers are in use, and numbers stay', async () => {
@@ -73,7 +75,15 @@ test('EXPUNGE waits while message numbers are in use, and numbers stay', async (
 });
 
 test('EXPUNGE is told by every other command, UID FETCH included', async () => {
-  for (const command of ['NOOP', 'CHECK', 'UID FETCH 9 FLAGS', 'UID SEARCH UID 9', 'UID STORE 9 FLAGS ()', 'LIST "" ""', 'EXPUNGE']) {
+  for (const command of [
+    'NOOP',
+    'CHECK',
+    'UID FETCH 9 FLAGS',
+    'UID SEARCH UID 9',
+    'UID STORE 9 FLAGS ()',
+    'LIST "" ""',
+    'EXPUNGE',
+  ]) {
     const { server, a, b } = await twoSessions(3);
     await using _ = server;
     await a.send('STORE 2 +FLAGS.SILENT (\\Deleted)').ok();

@@ -47,7 +47,8 @@ export class GatedAccounts implements AccountPorts {
       await this.#note(name, port, appended);
       return appended;
     };
-    return { accountId, append } as unknown as AccountPort;
+    const listMailboxes = () => port.listMailboxes();
+    return { accountId, append, listMailboxes } as unknown as AccountPort;
   }
 
   async #note(account: string, port: AccountPort, { mailboxId, uids }: Appended): Promise<void> {

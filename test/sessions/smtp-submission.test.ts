@@ -41,10 +41,12 @@ test('in the clear there is no AUTH, unless it is allowed', async () => {
 test('PLAIN and LOGIN, right and wrong, cancelled and garbled', async () => {
   await using server = await openSmtpServer('submission', { protocol: { limits: { errorsMax: 100 } } });
   using client = await secure(server);
-  assert.deepEqual(await codes(client, plain(alice, 'wrong'), plain('throttled', 'x')), [
-    '535 5.7.8',
-    '454 4.7.0',
+  assert.deepEqual(await codes(client, plain(alice, 'wrong'), plain('nobody@x', 'x')), [
+    ...['535 5.7.8', '535 5.7.8'],
   ]);
+  const bob = 'bob@example.test';
+  const guesses = [plain(bob, '1'), plain(bob, '2'), plain(bob, '3'), plain(bob, '4'), plain(bob, password)];
+  assert.equal((await codes(client, ...guesses)).at(-1), '454 4.7.0');
   assert.deepEqual(await codes(client, 'AUTH PLAIN', '*'), ['334', '501 5.7.0']);
   assert.deepEqual(await codes(client, 'AUTH PLAIN', '###'), ['334', '501 5.5.2']);
   assert.deepEqual(await codes(client, 'AUTH PLAIN', 'x'.repeat(20_000)), ['334', '500 5.5.6']);

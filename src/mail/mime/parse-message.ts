@@ -39,6 +39,8 @@ export interface ParsedMessage extends MessageStructure {
 
 /** How far a step goes before its caller may give others a turn. */
 const stepBytes = 256 * 1024;
+/** The same for messages of very many small parts, each a few microseconds. */
+const stepParts = 1000;
 
 /** Parses a whole message at once. For messages of many megabytes use parseMessageSteps. */
 export function parseMessage(bytes: Uint8Array, limits: MimeLimits = mimeLimits): ParsedMessage {
@@ -47,7 +49,7 @@ export function parseMessage(bytes: Uint8Array, limits: MimeLimits = mimeLimits)
   return parser.result();
 }
 
-/** The same in steps of about 256 KiB, each yielding how many bytes are worked through; returns the result. */
+/** The same in steps of about 256 KiB, each yielding the position reached; returns the result. */
 export function* parseMessageSteps(
   bytes: Uint8Array,
   limits: MimeLimits = mimeLimits,
@@ -107,8 +109,9 @@ class MessageParser {
   /** Works until `position` is at or beyond `until`; true when the message is done. */
   run(until: number): boolean {
     const size = this.#bytes.length;
+    const pauseAtPartsLeft = until === Number.MAX_SAFE_INTEGER ? -1 : this.#partsLeft - stepParts;
     while (this.#atPart || this.#position < size) {
-      if (this.#position >= until) return false;
+      if (this.#position >= until || (this.#atPart && this.#partsLeft <= pauseAtPartsLeft)) return false;
       if (this.#atPart) this.#startPart();
       else if (this.#boundaries.size === 0 || this.#partsLeft <= 0) this.#skip(Math.min(until, size));
       else this.#findBoundary(Math.min(until, size));

@@ -16,11 +16,14 @@ export class MailboxTree {
     for (const name of this.mailboxes.keys()) for (const parent of parentsOf(name)) this.#parents.add(parent);
   }
 
-  /** All names there are, also those only subscribed to, INBOX first. */
-  names(withSubscribed: boolean): string[] {
-    if (!withSubscribed) return [...this.mailboxes.keys()];
+  /** Names that may be listed, INBOX first: those there are, also those subscribed to, also the superiors of these. */
+  names(also: { readonly subscribed: boolean; readonly superiors: boolean }): string[] {
+    if (!also.subscribed) return [...this.mailboxes.keys()];
     const names = new Set(this.mailboxes.keys());
-    for (const name of this.subscribed) names.add(name);
+    for (const name of this.subscribed) {
+      names.add(name);
+      if (also.superiors) for (const parent of parentsOf(name)) names.add(parent);
+    }
     return [...names].sort(compareNames);
   }
 

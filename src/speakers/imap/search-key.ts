@@ -4,8 +4,8 @@
 import type { MessageColumns } from '../../account/port.ts';
 import type { SearchKey } from '../../mail/search-key.ts';
 import type { SearchCriterion } from '../../wire/imap/search-criterion.ts';
-import { type SequenceSet, sequenceRanges } from '../../wire/imap/sequence-set.ts';
-import { resolvePlaces, uidsAt } from './message-set.ts';
+import { type SequenceSet, sequenceIndexes, sequenceRanges } from '../../wire/imap/sequence-set.ts';
+import { uidsAt } from './message-set.ts';
 import { parseObjectId } from './object-ids.ts';
 import type { MailboxView } from './view.ts';
 
@@ -33,7 +33,7 @@ export function searchKey(criterion: SearchCriterion, context: SearchContext): S
     case 'recent':
       return uidsFrom(context.view.recentFrom);
     case 'sequence':
-      return uidsKey(rangesOf(uidsAt(context.view, resolvePlaces(context.view, criterion.set, false))));
+      return uidsKey(rangesOf(numberedUids(context.view, criterion.set)));
     case 'uid':
       return uidSetKey(context.view, criterion.set);
     case 'older':
@@ -72,6 +72,11 @@ function uidsFrom(uid: number): SearchKey {
 
 function uidSetKey(view: MailboxView, set: SequenceSet): SearchKey {
   return uidsKey(set.saved ? rangesOf(view.saved) : sequenceRanges(set, view.lastUid));
+}
+
+/** Numbers beyond the view name nothing here: a search for what is not there is none's mistake. */
+function numberedUids(view: MailboxView, set: SequenceSet): Uint32Array {
+  return set.saved ? view.saved : uidsAt(view, sequenceIndexes(set, view.count, true)!);
 }
 
 /** Ascending numbers to inclusive pairs. */

@@ -33,7 +33,7 @@ export async function tellUpdates(session: ImapSession, mayExpunge: boolean): Pr
 
 /** True when `tellUpdates` may have something to say. */
 export function hasUpdates(session: ImapSession, mayExpunge: boolean): boolean {
-  return session.stale || (mayExpunge && session.view !== undefined && session.view.owesExpunge);
+  return session.stale || (mayExpunge && session.view?.owesExpunge === true);
 }
 
 async function tell(

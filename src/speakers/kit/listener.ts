@@ -241,7 +241,8 @@ class SocketListener implements Listener {
       connection.log.error({ err: error }, 'session failed');
       this.#options.metrics?.failed(this.name);
     }
-    connection.destroy();
+    // Not cut off: what the session said last shall arrive.
+    void connection.end();
   }
 
   #admit(remoteAddress: string): RefusalReason | undefined {

@@ -77,6 +77,7 @@ function onClose(this: OwnedSocket): void {
 function onSecure(this: OwnedSocket): void {
   this.connection.secured();
 }
+function ignore(): void {}
 function flushConnection(connection: SocketConnection): void {
   connection.flush();
 }
@@ -166,6 +167,8 @@ export class SocketConnection implements Connection {
     this.#fillMidCommand = midCommand;
     this.#readDeadline = this.#environment.ticker.deadlineIn(idleTimeoutMs);
     this.#fillWaiter = Promise.withResolvers<boolean>();
+    // A session that raced it against something else and went away does not look at it again.
+    this.#fillWaiter.promise.catch(ignore);
     if (this.#paused) {
       this.#paused = false;
       this.#socket.resume();
@@ -256,20 +259,26 @@ export class SocketConnection implements Connection {
   }
 
   end(): Promise<void> {
+    const { ticker, limits } = this.#environment;
     if (this.#state === 'closed') return Promise.resolve();
     this.flush();
     if (this.#state === 'ending') return Promise.resolve();
     this.#state = 'ending';
-    this.#readDeadline = this.#environment.ticker.deadlineIn(this.#environment.limits.lingerMs);
+    this.#readDeadline = Number.POSITIVE_INFINITY;
+    this.#writeDeadline = ticker.deadlineIn(limits.drainTimeoutMs);
     this.#input.clear();
-    this.#rejectWaiters(new ConnectionClosed());
+    this.#rejectFill(new ConnectionClosed());
+    this.#drainWaiter?.reject(new ConnectionClosed());
+    this.#drainWaiter = undefined;
+    const socket = this.#socket;
+    // What the peer still sends is read and dropped until it ends too, so that no reset overtakes our last words.
+    socket.resume();
     return new Promise((resolve) => {
-      const socket = this.#socket;
       socket.once('close', resolve);
       socket.end(() => {
-        // The last words are with the kernel. What the peer still sends is read and dropped until it ends too.
+        this.#writeDeadline = Number.POSITIVE_INFINITY;
         if (this.#peerEnded) socket.destroy();
-        else socket.resume();
+        else this.#readDeadline = ticker.deadlineIn(limits.lingerMs);
         resolve();
       });
     });

@@ -24,6 +24,9 @@ export interface Retrieved {
 /** Messages read in one call at the most: a call for a single small message must not cost a thousand others. */
 const readAheadMax = 256;
 
+/** Nearly every header, and what a client wants to show below it. */
+const beginningBytes = 16 * 1024;
+
 export class Maildrop {
   readonly #port: AccountPort;
   readonly #lock: AsyncDisposable;
@@ -145,7 +148,7 @@ export class Maildrop {
   /** The beginning of a message, for TOP. */
   async readBeginning(number: number): Promise<Retrieved | undefined> {
     const uids = this.#uids.subarray(number - 1, number);
-    const [message] = await this.#port.readMessages(this.#mailboxId, uids, this.#limits.pieceBytes);
+    const [message] = await this.#port.readMessages(this.#mailboxId, uids, beginningBytes);
     if (message?.bytes === undefined) return undefined;
     return { bytes: bufferOf(message.bytes), size: message.size };
   }

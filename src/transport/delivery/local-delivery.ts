@@ -95,15 +95,19 @@ async function append(
   operation: OperationId,
   detail: string | undefined,
 ): Promise<void> {
-  if (detail !== undefined && detail !== '') {
-    try {
-      await port.append({ operation, target: { name: detail }, messages, orInbox: true });
-      return;
-    } catch (error) {
-      // A detail is the sender's word: one that can be no mailbox's name goes to the INBOX.
-      if (!isMailError(error, 'invalidMailboxName') && !isMailError(error, 'mailboxNotSelectable'))
-        throw error;
-    }
-  }
-  await port.append({ operation, target: inbox, messages });
+  const target = detail === undefined || detail === '' ? inbox : await mailboxNamed(port, detail);
+  // The mailbox may go while we look.
+  await port.append({ operation, target, messages, orInbox: true });
+}
+
+/**
+ * The mailbox a detail names, whatever the letter case: addresses come in any. The INBOX when there is none: a detail is
+ * the sender's word, and makes nothing.
+ */
+async function mailboxNamed(port: AccountPort, detail: string): Promise<MailboxTarget> {
+  const wanted = detail.normalize('NFC').toLowerCase();
+  const { mailboxes } = await port.listMailboxes();
+  const found = mailboxes.filter(({ name, selectable }) => selectable && name.toLowerCase() === wanted);
+  const best = found.find(({ name }) => name === detail) ?? found[0];
+  return best === undefined ? inbox : { id: best.id };
 }

@@ -6,8 +6,11 @@
 import { isUtf8 } from 'node:buffer';
 
 const nonAscii = /[\x80-\xff]/;
-/** Quoted strings whole, else runs up to a blank or a special; both only matter when they hold a non-ASCII octet. */
-const words = /"(?:[^"\\\r\n]|\\[^\r\n])*"|[^\s"<>(),;]*[\x80-\xff][^\s"<>(),;]*/g;
+/**
+ * Quoted strings whole, else runs up to a blank or a special. The bound on quoted strings keeps a header of
+ * quotes that are never closed linear.
+ */
+const words = /"(?:[^"\\\r\n]|\\[^\r\n]){0,1000}"|[^\s"<>(),;]+/g;
 /** RFC 2047 section 2: 75 characters an encoded-word; 45 octets make 60 of base64, plus 12 around. */
 const encodedBytesMax = 45;
 

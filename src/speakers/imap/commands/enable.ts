@@ -9,26 +9,28 @@ const done = ok('Enable completed');
 export function enable(session: ImapSession, command: EnableCommand): Reply {
   const enabled: string[] = [];
   for (const capability of command.capabilities) {
-    if (switchOn(session, capability)) enabled.push(` ${capability}`);
+    const name = switchOn(session, capability);
+    if (name !== undefined) enabled.push(` ${name}`);
   }
   session.connection.write(`* ENABLED${enabled.join('')}\r\n`);
   return done;
 }
 
-function switchOn(session: ImapSession, capability: string): boolean {
+/** The capability's name as it is written, undefined when there is nothing to switch on. */
+function switchOn(session: ImapSession, capability: string): string | undefined {
   switch (capability) {
     case 'IMAP4REV2':
       session.revision2 = true;
       // RFC 9051 appendix A: names are UTF-8 in rev2.
       session.utf8 = true;
-      return true;
+      return 'IMAP4rev2';
     case 'UTF8=ACCEPT':
       session.utf8 = true;
-      return true;
+      return capability;
     case 'CONDSTORE':
       session.condstore = true;
-      return true;
+      return capability;
     default:
-      return false;
+      return undefined;
   }
 }

@@ -50,7 +50,7 @@ function listedNames(tree: MailboxTree, command: ListCommand, patterns: readonly
     (!select.subscribed || tree.subscribed.has(name)) && (!select.specialUse || hasSpecialUse(tree, name));
   const withChild = select.recursiveMatch ? parentsOfSubscribed(tree, matches) : undefined;
   const listed: Listed[] = [];
-  for (const name of tree.names(select.subscribed)) {
+  for (const name of tree.names({ subscribed: select.subscribed, superiors: select.recursiveMatch })) {
     if (!matches(name)) continue;
     const selected = selects(name);
     const childSubscribed = withChild?.has(name) ?? false;

@@ -22,14 +22,16 @@ export async function search(session: ImapSession, command: SearchCommand): Prom
   const found = await account.search(view.mailboxId, key);
   // What came after the view was advanced is not there for this client yet.
   const uids = found.filter((uid) => view.sequenceOf(uid) !== 0);
-  const modSeq = command.usesModSeq && uids.length > 0 ? await highestModSeq(session, uids) : undefined;
+  // RFC 4731 3.2: with MIN or MAX alone it is theirs.
+  const told = command.return === undefined ? uids : chosenUids(uids, command.return);
+  const modSeq = command.usesModSeq && uids.length > 0 ? await highestModSeq(session, told) : undefined;
   const numbers = command.uid ? uids : uids.map((uid) => view.sequenceOf(uid));
   if (command.return === undefined && !session.revision2) {
     writeSearch(session, numbers, modSeq);
     return done;
   }
   const wanted = command.return ?? returnAll;
-  if (wanted.save) view.saved = savedUids(uids, wanted);
+  if (wanted.save) view.saved = chosenUids(uids, wanted);
   // RFC 5182 2.1: SAVE alone is answered with nothing.
   if (wanted.min || wanted.max || wanted.all || wanted.count)
     writeExtended(session, command, { numbers, wanted, modSeq });
@@ -52,8 +54,8 @@ function searchKeyWithSaved(
   }
 }
 
-/** RFC 5182 2.4: with MIN or MAX only those are saved, unless ALL or COUNT is asked too. */
-function savedUids(uids: Uint32Array, wanted: SearchReturn): Uint32Array {
+/** What is saved (RFC 5182 2.4): with MIN or MAX only those, unless ALL or COUNT is asked too. */
+function chosenUids(uids: Uint32Array, wanted: SearchReturn): Uint32Array {
   if (wanted.all || wanted.count || (!wanted.min && !wanted.max) || uids.length === 0) return uids;
   const saved = new Set<number>();
   if (wanted.min) saved.add(uids[0]!);

@@ -20,7 +20,8 @@ export async function store(session: ImapSession, command: StoreCommand): Promis
   const uids = resolveUids(view, command.set, command.uid);
   if (uids.length === 0) return done;
   // With changes of others under way, .SILENT must not hide them (RFC 9051 6.4.6): what is answered then is told again.
-  const hides = !command.silent || !session.stale;
+  // With UNCHANGEDSINCE the client knows what it changed.
+  const hides = !command.silent || !session.stale || command.unchangedSince !== undefined;
   const stored = await accountOf(session).storeFlags({
     operation: session.operation(),
     mailboxId: view.mailboxId,

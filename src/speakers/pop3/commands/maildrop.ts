@@ -36,17 +36,17 @@ export function uidl(session: Pop3Session, argument: string): undefined {
 function listing(
   session: Pop3Session,
   argument: string,
-  valueOf: (maildrop: Maildrop, number: number) => string,
+  valueFor: (maildrop: Maildrop, number: number) => string,
 ): void {
   const maildrop = maildropOf(session);
   if (argument.trim() !== '') {
     const number = messageNumber(session, argument);
-    if (number !== undefined) session.ok(`${number} ${valueOf(maildrop, number)}`);
+    if (number !== undefined) session.ok(`${number} ${valueFor(maildrop, number)}`);
     return;
   }
   const lines = [`+OK ${maildrop.remaining} messages`];
   for (let number = 1; number <= maildrop.length; number++) {
-    if (maildrop.has(number)) lines.push(`${number} ${valueOf(maildrop, number)}`);
+    if (maildrop.has(number)) lines.push(`${number} ${valueFor(maildrop, number)}`);
   }
   lines.push('.', '');
   session.connection.write(lines.join('\r\n'));

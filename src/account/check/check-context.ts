@@ -1,0 +1,160 @@
+// What the passes of a store check share: the account, what was found, and how to change something. Every pass looks at
+// one bounded page at a time, through the account's writer, so that nothing is written between looking and repairing.
+// Invariant: without `repair` nothing is changed.
+
+import type { Clock } from '../../base/clock.ts';
+import type { AccountId } from '../../mail/ids.ts';
+import type { BlobStore } from '../../storage/blob-store.ts';
+import type { Bytes, Engine, Entry } from '../../storage/engine.ts';
+import { encodeRecord, RecordDamaged } from '../../storage/record.ts';
+import { encodeTuple } from '../../storage/tuple.ts';
+import type { KeyRange } from '../account-keys.ts';
+import { AccountKeys } from '../account-keys.ts';
+import type { Draft } from '../draft.ts';
+import type { LocalAccount } from '../local-account.ts';
+import { internalMutation } from '../mutations/mutation.ts';
+
+export type CheckAction = 'repaired' | 'setAside' | 'reported';
+
+export interface Finding {
+  readonly accountId: AccountId;
+  /** For people; no message content. */
+  readonly what: string;
+  readonly action: CheckAction;
+}
+
+/** Emails read per page: with contents of up to inlineBytesMax each a few megabytes. */
+export const checkPageRows = 64;
+const checkPageBytes = 1024 * 1024;
+
+export interface CheckOptions {
+  readonly account: LocalAccount;
+  readonly engine: Engine;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly repair: boolean;
+}
+
+export class CheckContext {
+  readonly account: LocalAccount;
+  readonly accountId: AccountId;
+  readonly keys: AccountKeys;
+  readonly engine: Engine;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly repair: boolean;
+  readonly findings: Finding[] = [];
+
+  constructor(options: CheckOptions) {
+    this.account = options.account;
+    this.accountId = options.account.accountId;
+    this.keys = new AccountKeys(this.accountId);
+    this.engine = options.engine;
+    this.blobs = options.blobs;
+    this.clock = options.clock;
+    this.repair = options.repair;
+  }
+
+  /** Notes a finding; `action` is what is done about it when repairing. */
+  found(what: string, action: CheckAction): void {
+    this.findings.push({ accountId: this.accountId, what, action: this.repair ? action : 'reported' });
+  }
+
+  /** Runs `visit` on each page of a range, alone with the account. */
+  async eachPage(
+    range: KeyRange,
+    visit: (repair: Repair, entries: readonly Entry[]) => Promise<void>,
+  ): Promise<void> {
+    let start: Bytes | undefined = range.start;
+    while (start !== undefined) {
+      const from: Bytes = start;
+      start = await this.alone(async (repair) => {
+        const limits = { entriesMax: checkPageRows, bytesMax: checkPageBytes };
+        const page = await this.engine.page({ start: from, end: range.end }, limits);
+        await visit(repair, page.entries);
+        return page.next;
+      });
+      await this.clock.yieldTurn();
+    }
+  }
+
+  /** Runs a body with no other mutation of the account beside it. */
+  alone<T>(body: (repair: Repair) => Promise<T>): Promise<T> {
+    return this.account.writer.submit({
+      ...internalMutation('storeCheck', async (draft) => {
+        const repair = new Repair(draft, this.accountId);
+        const result = await body(repair);
+        if (this.repair) repair.finish();
+        return result;
+      }),
+      exclusive: true,
+    });
+  }
+}
+
+/** The changes of one page, applied to the draft at its end. */
+export class Repair {
+  readonly draft: Draft;
+  readonly #accountId: AccountId;
+  readonly #puts: Entry[] = [];
+  readonly #deletes: Bytes[] = [];
+  readonly #vanished: { mailboxId: number; uid: number; emailId: number }[] = [];
+  readonly #edits: ((draft: Draft) => void)[] = [];
+
+  constructor(draft: Draft, accountId: AccountId) {
+    this.draft = draft;
+    this.#accountId = accountId;
+  }
+
+  put(key: Bytes, value: Bytes): void {
+    this.#puts.push({ key, value });
+  }
+
+  delete(key: Bytes): void {
+    this.#deletes.push(key);
+  }
+
+  /** Moves a row to where nobody but people looks. */
+  setAside({ key, value }: Entry): void {
+    this.delete(key);
+    this.put(encodeTuple(['quarantine', this.#accountId, key]), encodeRecord('quarantine', 1, value));
+  }
+
+  /** A message leaves its mailbox; sessions are told. Counters are put right by the last pass. */
+  vanish(mailboxId: number, uid: number, emailId: number): void {
+    this.#vanished.push({ mailboxId, uid, emailId });
+  }
+
+  edit(change: (draft: Draft) => void): void {
+    this.#edits.push(change);
+  }
+
+  finish(): void {
+    const { draft } = this;
+    const changes = this.#puts.length + this.#deletes.length + this.#vanished.length + this.#edits.length;
+    if (changes === 0) return;
+    const modSeq = draft.nextModSeq();
+    draft.reloadAfter = true;
+    draft.puts.push(...this.#puts);
+    draft.deletes.push(...this.#deletes);
+    for (const { mailboxId, uid, emailId } of this.#vanished) {
+      const mailbox = draft.goneMailbox(mailboxId);
+      if (mailbox === undefined) continue;
+      mailbox.rows.set(uid, undefined);
+      mailbox.tombstones.push(modSeq, uid, emailId);
+      mailbox.record.tombstones++;
+      mailbox.touch(modSeq);
+    }
+    for (const change of this.#edits) change(draft);
+  }
+}
+
+/** The decoded record, or undefined when it is damaged. */
+export function decoded<T>(decode: () => T): T | undefined {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof RecordDamaged) return undefined;
+    throw error;
+  }
+}

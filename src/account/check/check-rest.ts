@@ -1,0 +1,151 @@
+// Third pass: rows that belong to emails which are not there, tombstones, and the counters of mailboxes and account, which
+// are derived from the rows and are set right.
+
+import { flagDeleted, flagSeen, systemFlagBits } from '../../mail/flags.ts';
+import { decodeRecord, encodeRecord } from '../../storage/record.ts';
+import { numberBehind } from '../account-keys.ts';
+import type { AccountRecord, MailboxRecord } from '../account-record.ts';
+import { eachEntry } from '../account-state.ts';
+import { decodeEmail } from '../email-record.ts';
+import { decodeMessageRow } from '../message-row.ts';
+import { decodeThreadRow } from '../thread-row.ts';
+import { type CheckContext, decoded } from './check-context.ts';
+
+export async function checkOrphans(context: CheckContext): Promise<void> {
+  const { keys, engine } = context;
+  for (const [letter, what] of [
+    ['y', 'summary'],
+    ['c', 'content'],
+  ] as const) {
+    const range = keys.rows(letter);
+    await context.eachPage(range, async (repair, entries) => {
+      const emailIds = entries.map(({ key }) => numberBehind(key, range.prefixLength));
+      const emails = await engine.getMany(emailIds.map((emailId) => keys.email(emailId)));
+      for (const [index, emailId] of emailIds.entries()) {
+        if (emails[index] !== undefined) continue;
+        context.found(`a ${what} of email ${emailId}, which is not there`, 'setAside');
+        repair.setAside(entries[index]!);
+      }
+    });
+  }
+  await checkThreadRows(context);
+  await checkTombstones(context);
+}
+
+async function checkThreadRows(context: CheckContext): Promise<void> {
+  const { keys, engine } = context;
+  const range = keys.rows('t');
+  await context.eachPage(range, async (repair, entries) => {
+    const rows = entries.map(({ value }) => decoded(() => decodeThreadRow(value)));
+    const emails = await engine.getMany(rows.map((row) => keys.email(row?.emailId ?? 0)));
+    for (const [index, { key }] of entries.entries()) {
+      const value = emails[index];
+      const email = value === undefined ? undefined : decoded(() => decodeEmail(value));
+      if (email?.threadHashes.includes(numberBehind(key, range.prefixLength))) continue;
+      // Derived data: nothing to keep of it.
+      context.found('a thread row of an email that is not there', 'repaired');
+      repair.delete(key);
+    }
+  });
+}
+
+async function checkTombstones(context: CheckContext): Promise<void> {
+  await context.eachPage(context.keys.rows('x'), async (repair, entries) => {
+    for (const { key, value } of entries) {
+      if (decoded(() => decodeRecord('tombstone', 1, value)) !== undefined) continue;
+      context.found('a damaged tombstone', 'repaired');
+      // The key says what sessions need; only the email id is lost.
+      const emailId = Buffer.alloc(8);
+      repair.put(key, encodeRecord('tombstone', 1, emailId));
+    }
+  });
+}
+
+type Counters = Pick<
+  MailboxRecord,
+  'messages' | 'unseen' | 'deleted' | 'bytes' | 'uidNext' | 'highestModSeq' | 'tombstones' | 'keywords'
+>;
+
+export async function checkCounters(context: CheckContext): Promise<number> {
+  return context.alone(async (repair) => {
+    const { draft } = repair;
+    let messages = 0;
+    let modSeq = draft.account.modSeq;
+    for (const { record } of [...draft.state.mailboxes.values()]) {
+      const counted = await countMailbox(context, record);
+      messages += counted.messages;
+      modSeq = Math.max(modSeq, counted.highestModSeq);
+      const wrong = (Object.keys(counted) as (keyof Counters)[]).filter((name) => {
+        if (name === 'keywords') return counted.keywords.length !== record.keywords.length;
+        return counted[name] !== record[name];
+      });
+      if (wrong.length === 0) continue;
+      context.found(`mailbox ${record.id} counted wrong: ${wrong.join(', ')}`, 'repaired');
+      repair.edit(() => {
+        const mailbox = draft.goneMailbox(record.id)!;
+        Object.assign(mailbox.record, counted, {
+          highestModSeq: Math.max(counted.highestModSeq, draft.account.modSeq),
+        });
+        mailbox.changed = true;
+      });
+    }
+    const account = await countAccount(context, draft.account, modSeq);
+    const wrong = (Object.keys(account) as (keyof typeof account)[]).filter(
+      (name) => account[name] !== draft.account[name],
+    );
+    if (wrong.length > 0) {
+      context.found(`the account counted wrong: ${wrong.join(', ')}`, 'repaired');
+      repair.edit(() =>
+        Object.assign(draft.account, { ...account, modSeq: Math.max(account.modSeq, draft.account.modSeq) }),
+      );
+    }
+    return messages;
+  });
+}
+
+/** What the record should say by its rows. Counters that only rise are never lowered. */
+async function countMailbox(context: CheckContext, record: MailboxRecord): Promise<Counters> {
+  const counted = { messages: 0, unseen: 0, deleted: 0, bytes: 0, tombstones: 0 };
+  let { uidNext, highestModSeq } = record;
+  let bits = 0;
+  const range = context.keys.messages(record.id);
+  await eachEntry(context.engine, range, context.clock, ({ key, value }) => {
+    const uid = numberBehind(key, range.prefixLength);
+    const row = decoded(() => decodeMessageRow(uid, value));
+    if (row === undefined || uid >= record.uidNext) return;
+    counted.messages++;
+    counted.bytes += row.size;
+    if ((row.flagsLow & flagSeen) === 0) counted.unseen++;
+    if ((row.flagsLow & flagDeleted) !== 0) counted.deleted++;
+    uidNext = Math.max(uidNext, uid + 1);
+    highestModSeq = Math.max(highestModSeq, row.modSeq);
+    const top = row.flagsHigh !== 0 ? 64 - Math.clz32(row.flagsHigh) : 32 - Math.clz32(row.flagsLow);
+    bits = Math.max(bits, top);
+  });
+  const tombstones = context.keys.tombstones(record.id);
+  await eachEntry(context.engine, tombstones, context.clock, () => {
+    counted.tombstones++;
+  });
+  const keywords = [...record.keywords];
+  while (keywords.length + systemFlagBits < bits) keywords.push(`recovered-${keywords.length + 1}`);
+  return { ...counted, uidNext, highestModSeq, keywords };
+}
+
+async function countAccount(
+  context: CheckContext,
+  account: AccountRecord,
+  modSeq: number,
+): Promise<Pick<AccountRecord, 'bytesUsed' | 'messagesUsed' | 'nextEmailId' | 'modSeq'>> {
+  let bytesUsed = 0;
+  let messagesUsed = 0;
+  let { nextEmailId } = account;
+  const range = context.keys.rows('e');
+  await eachEntry(context.engine, range, context.clock, ({ key, value }) => {
+    const email = decoded(() => decodeEmail(value));
+    if (email === undefined) return;
+    bytesUsed += email.size;
+    messagesUsed++;
+    nextEmailId = Math.max(nextEmailId, numberBehind(key, range.prefixLength) + 1);
+  });
+  return { bytesUsed, messagesUsed, nextEmailId, modSeq };
+}

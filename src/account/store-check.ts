@@ -1,0 +1,133 @@
+// Walks accounts while they are in use: checksums, memberships, contents and their digests, summaries, threads, links,
+// counters. Reports what is wrong; with `repair` sets damaged records aside under ('quarantine', account, key) and makes
+// derived data again from the messages.
+// Invariant: every look and its repair are alone with the account (its writer), a page at a time, so that sessions go on.
+
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { AccountId } from '../mail/ids.ts';
+import { isMailError } from '../mail/mail-error.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import type { Bytes, Engine } from '../storage/engine.ts';
+import { RecordDamaged } from '../storage/record.ts';
+import { decodeTuple, encodeTuple, successorOfPrefix, tuplePrefixRange } from '../storage/tuple.ts';
+import type { AccountHosts } from './account-hosts.ts';
+import { CheckContext, type Finding } from './check/check-context.ts';
+import { checkEmails } from './check/check-emails.ts';
+import { checkMessageRows } from './check/check-message-rows.ts';
+import { checkCounters, checkOrphans } from './check/check-rest.ts';
+import { rebuildAccount } from './check/rebuild-account.ts';
+
+export type StoreCheckEvent =
+  | { readonly type: 'progress'; readonly accountsDone: number; readonly accountsTotal: number }
+  | {
+      readonly type: 'finding';
+      readonly accountId: AccountId | undefined;
+      readonly what: string;
+      readonly action: 'repaired' | 'setAside' | 'reported';
+    }
+  | {
+      readonly type: 'done';
+      readonly accounts: number;
+      readonly messages: number;
+      readonly findings: number;
+    };
+
+export interface StoreCheckOptions {
+  readonly engine: Engine;
+  readonly blobs: BlobStore;
+  readonly hosts: AccountHosts;
+  /** Accounts that it does not know are reported. */
+  readonly directory?: { account(id: AccountId): Promise<unknown> };
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly repair: boolean;
+  /** Only this account. */
+  readonly accountId?: AccountId;
+}
+
+export async function* checkStore(options: StoreCheckOptions): AsyncGenerator<StoreCheckEvent, void, void> {
+  const { accountId: only, directory, log } = options;
+  const accountIds = only === undefined ? await storedAccounts(options.engine) : [only];
+  let messages = 0;
+  let findings = 0;
+  yield { type: 'progress', accountsDone: 0, accountsTotal: accountIds.length };
+  for (const [index, accountId] of accountIds.entries()) {
+    const found: Finding[] = [];
+    if (directory !== undefined && (await directory.account(accountId)) === undefined) {
+      found.push({ accountId, what: 'the directory does not know this account', action: 'reported' });
+    }
+    messages += await checkAccount(accountId, options, found);
+    for (const finding of found) {
+      findings++;
+      log.warn(
+        { account: accountId, what: finding.what, action: finding.action },
+        'store check found damage',
+      );
+      yield { type: 'finding', ...finding };
+    }
+    yield { type: 'progress', accountsDone: index + 1, accountsTotal: accountIds.length };
+  }
+  yield { type: 'done', accounts: accountIds.length, messages, findings };
+}
+
+/** Checks one account; adds to `findings`; returns how many messages it has. */
+async function checkAccount(
+  accountId: AccountId,
+  options: StoreCheckOptions,
+  findings: Finding[],
+): Promise<number> {
+  try {
+    const account = await openForCheck(accountId, options, findings);
+    if (account === undefined) return 0;
+    const context = new CheckContext({ ...options, account });
+    try {
+      await checkMessageRows(context);
+      await checkEmails(context);
+      await checkOrphans(context);
+      return await checkCounters(context);
+    } finally {
+      findings.push(...context.findings);
+    }
+  } catch (error) {
+    // One account that cannot be checked must not end the check of the others.
+    options.log.error({ err: error, account: accountId }, 'an account could not be checked');
+    findings.push({ accountId, what: `it could not be checked: ${String(error)}`, action: 'reported' });
+    return 0;
+  }
+}
+
+async function openForCheck(accountId: AccountId, options: StoreCheckOptions, findings: Finding[]) {
+  const { hosts, engine, clock, repair } = options;
+  try {
+    return await hosts.host(accountId);
+  } catch (error) {
+    if (isMailError(error, 'noSuchAccount')) {
+      if ((await engine.get(encodeTuple(['a', accountId]))) !== undefined) {
+        findings.push({ accountId, what: 'its removal was cut off: remove it again', action: 'reported' });
+        return undefined;
+      }
+      // No record of the account, but rows of it.
+    } else if (!(error instanceof RecordDamaged)) throw error;
+    if (!repair) {
+      findings.push({ accountId, what: `it does not open: ${(error as Error).message}`, action: 'reported' });
+      return undefined;
+    }
+  }
+  findings.push(...(await rebuildAccount(accountId, { engine, clock, fence: hosts.fenceOf(accountId) })));
+  return hosts.host(accountId);
+}
+
+/** Every account that has rows, by skipping from one to the next. */
+async function storedAccounts(engine: Engine): Promise<AccountId[]> {
+  const accountIds: AccountId[] = [];
+  const { start: first, end } = tuplePrefixRange(['a']);
+  for (let start: Bytes = first; ; ) {
+    const page = await engine.page({ start, end }, { entriesMax: 1, bytesMax: 1 });
+    const entry = page.entries[0];
+    if (entry === undefined) return accountIds;
+    const accountId = decodeTuple(entry.key)[1] as AccountId;
+    accountIds.push(accountId);
+    start = successorOfPrefix(encodeTuple(['a', accountId]));
+  }
+}

@@ -1,0 +1,42 @@
+// The process that the storage crash test kills: writes without end and says on standard output, after each batch was
+// acknowledged, which one it was. Arguments: the directory.
+
+import { writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLog } from '../../src/base/log.ts';
+import type { Engine } from '../../src/storage/engine.ts';
+import {
+  type FilesystemBlobStore,
+  openFilesystemBlobStore,
+} from '../../src/storage/filesystem-blob-store.ts';
+import { openLmdbEngine } from '../../src/storage/lmdb-engine.ts';
+import { counterKey, decodeCounter, runStep, writers } from './storage-load.ts';
+
+async function write(engine: Engine, blobs: FilesystemBlobStore, writer: number): Promise<never> {
+  for (let number = decodeCounter(await engine.get(counterKey(writer))); ; number++) {
+    await runStep(engine, blobs, { writer, number });
+    writeSync(1, `${writer} ${number}\n`);
+  }
+}
+
+async function collectForEver(blobs: FilesystemBlobStore): Promise<never> {
+  for (;;) {
+    await blobs.collect();
+    await systemClock.sleep(3);
+  }
+}
+
+const directory = process.argv[2]!;
+const shared = { clock: systemClock, log: silentLog };
+const engine = await openLmdbEngine({ ...shared, directory: join(directory, 'engine') });
+const blobs = await openFilesystemBlobStore({
+  ...shared,
+  engine,
+  directory: join(directory, 'blobs'),
+  compression: { level: 1 },
+});
+await Promise.all([
+  ...Array.from({ length: writers }, (_, writer) => write(engine, blobs, writer)),
+  collectForEver(blobs),
+]);
