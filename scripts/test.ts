@@ -8,8 +8,8 @@ import { leaveFuzz, runFuzz } from './fuzz.ts';
 import { addCounts, noTests, runTestFiles } from './run-tests.ts';
 import { listFiles } from './source-files.ts';
 
-/** The longest system test (the crash test in its short form) is far below. */
-const systemTestTimeoutMs = 600_000;
+/** The longest system test (the crash test in its short form) takes a tenth of it. */
+const systemTestTimeoutMs = 240_000;
 /** Everything together is to take ten minutes and at most twenty-five. */
 const systemTestsTimeoutMs = 1_380_000;
 /** Servers with clients beside them: more at once would measure the scheduler. */

@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AccountHosts, openAccountHosts } from './account/account-hosts.ts';
 import { prepareMessage } from './account/prepare.ts';
-//STORECHECKimport { checkStore } from './account/store-check.ts';
+import { checkStore } from './account/store-check.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { type Logger, openLog } from './base/log.ts';
 import { Metrics } from './base/metrics.ts';
@@ -16,6 +16,7 @@ import { LocatedAccounts } from './cluster/located-accounts.ts';
 import { type Config, isReloadable } from './config/schema.ts';
 import { changedKeys, maskedConfig } from './config/show-config.ts';
 import { type InternalDirectory, openInternalDirectory } from './directory/internal-directory.ts';
+import type { LoginLimits } from './directory/settings.ts';
 import { openApiTokens } from './directory/tokens.ts';
 import { MailError } from './mail/mail-error.ts';
 import type { RunningServer } from './operator/running-server.ts';
@@ -44,10 +45,10 @@ export async function startServer(config: Config, reread: () => Config): Promise
   const log = openLog({ level: config.log.level, pretty: isPretty(config) });
   mkdirSync(config.data, { recursive: true, mode: 0o700 });
   const { engine, blobs } = await openStorage(config, log, opened);
-  const { hosts, directory, accounts } = await openAccounts(config, { engine, blobs, log }, opened);
-  const metrics = opened.adopt(new Metrics(), () => {});
+  const metrics = new Metrics();
+  const { hosts, directory, accounts } = await openAccounts(config, { engine, blobs, log, metrics }, opened);
   opened.use(observeProcess(metrics));
-  observeStorage(metrics, { engine, blobs, hosts });
+  observeStorage(metrics, { engine, blobs });
   const tls = await TlsContexts.open(await certificateFiles(config));
   const parts = { directory, accounts, tls, clock, random, log, metrics, version };
   const listeners = await MailListeners.open({ config, ...parts });
@@ -56,6 +57,7 @@ export async function startServer(config: Config, reread: () => Config): Promise
     const changed = changedKeys(current, next);
     await tls.reload(await certificateFiles(next));
     listeners.reload(next);
+    directory.setLimits(loginLimits(next));
     log.level = next.log.level;
     current = next;
     const outcome = {
@@ -82,7 +84,7 @@ export async function startServer(config: Config, reread: () => Config): Promise
       },
       engine,
       prepareMessage: (bytes) => prepareMessage(bytes, { clock }),
-      checkStore: () => { throw new MailError('notSupported', 'not yet'); }, //STORECHECK
+      checkStore: ({ repair }) => checkStore({ engine, blobs, hosts, directory, clock, log, repair }),
       metricsText: async () => ({ contentType: metrics.contentType, body: await metrics.expose() }),
       unreadyReason: () => (isDraining ? 'draining' : undefined),
       effectiveConfig: () => maskedConfig(current),
@@ -127,7 +129,14 @@ async function openStorage(
   const engine = opened.use(
     storage.engine === 'memory'
       ? openMemoryEngine()
-      : await openLmdbEngine({ directory: join(data, 'store'), reserveBytes: storage.reserve, log, clock }),
+      : await openLmdbEngine({
+          directory: join(data, 'store'),
+          reserveBytes: storage.reserve,
+          log,
+          clock,
+          // The engine logged why. A node that cannot write ends, so that it is started again and reads what is on disk.
+          onWriterFailure: () => process.exit(1),
+        }),
   );
   const blobs = opened.use(
     await openFilesystemBlobStore({
@@ -162,28 +171,27 @@ interface StorageParts {
   readonly engine: Engine;
   readonly blobs: FilesystemBlobStore;
   readonly log: Logger;
+  readonly metrics: Metrics;
 }
 
 async function openAccounts(
   config: Config,
-  { engine, blobs, log }: StorageParts,
+  { engine, blobs, log, metrics }: StorageParts,
   opened: Stack,
 ): Promise<{ hosts: AccountHosts; directory: InternalDirectory; accounts: LocatedAccounts }> {
   const shards = await acquireAllShards(engine);
   const limits = { memoryBytesMax: config.limits.account_memory, tombstonesMax: config.storage.tombstones };
-  const hosts = opened.use(openAccountHosts({ engine, blobs, shards, clock, log, limits }));
-  const { authentication } = config;
+  const hosts = opened.use(openAccountHosts({ engine, blobs, shards, clock, log, limits, metrics }));
   const directory = opened.use(
     await openInternalDirectory({
       engine,
       clock,
       random,
       log,
+      metrics,
       settings: {
         subAddressSeparators: config.sub_address_separators,
-        failuresPerAddress: authentication.failures_per_address,
-        failuresPerAccount: authentication.failures_per_account,
-        verifiedCacheMs: authentication.verified_cache,
+        ...loginLimits(config),
         hooks: {
           onAccountAdded: ({ id, quotaBytes, quotaMessages }) =>
             hosts.create(id, { bytesMax: quotaBytes, messagesMax: quotaMessages }),
@@ -192,6 +200,7 @@ async function openAccounts(
             await port.setQuota({ bytesMax: account.quotaBytes, messagesMax: account.quotaMessages });
             if (!account.enabled) hosts.endSessions(account.id);
           },
+          onPasswordChanged: async (id) => hosts.endSessions(id),
           // Removed already when the hook is told a second time.
           onAccountRemoved: (id) =>
             hosts.remove(id).catch((error: unknown) => {
@@ -203,6 +212,14 @@ async function openAccounts(
   );
   const accounts: LocatedAccounts = new LocatedAccounts(hosts, directory);
   return { hosts, directory, accounts };
+}
+
+function loginLimits({ authentication }: Config): LoginLimits {
+  return {
+    failuresPerAddress: authentication.failures_per_address,
+    failuresPerAccount: authentication.failures_per_account,
+    verifiedCacheMs: authentication.verified_cache,
+  };
 }
 
 async function certificateFiles(config: Config): Promise<CertificateFiles[]> {
@@ -219,10 +236,9 @@ async function certificateFiles(config: Config): Promise<CertificateFiles[]> {
 interface ObservedParts {
   readonly engine: Engine;
   readonly blobs: FilesystemBlobStore;
-  readonly hosts: AccountHosts;
 }
 
-function observeStorage(metrics: Metrics, { engine, blobs, hosts }: ObservedParts): void {
+function observeStorage(metrics: Metrics, { engine, blobs }: ObservedParts): void {
   const observe = (name: string, help: string, read: () => number): void =>
     metrics.observed({ name: `rookery_${name}`, help }, read);
   observe('engine_commits', 'Flushes to disk', () => engine.statistics().commits);
@@ -240,10 +256,4 @@ function observeStorage(metrics: Metrics, { engine, blobs, hosts }: ObservedPart
     const { bytes, bytesStored } = blobs.statistics();
     return Math.max(0, bytes - bytesStored);
   });
-  observe('accounts_loaded', 'Accounts open in memory', () => hosts.statistics().loaded);
-  observe(
-    'account_memory_bytes',
-    'Memory of open accounts, by estimate',
-    () => hosts.statistics().memoryBytes,
-  );
 }

@@ -8,12 +8,14 @@
 
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import { Metrics } from '../base/metrics.ts';
 import type { AccountId, Epoch, ShardId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Engine, Fence } from '../storage/engine.ts';
 import { fenceFor } from '../storage/fence.ts';
 import { type AccountLimits, accountLimitsDefault } from './account-limits.ts';
+import { AccountMetrics } from './account-metrics.ts';
 import { loadAccount } from './account-state.ts';
 import { createAccount, type NewAccountQuota, removeAccount } from './account-storage.ts';
 import { LocalAccount } from './local-account.ts';
@@ -32,6 +34,7 @@ export interface AccountHostsOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits?: Partial<AccountLimits>;
+  readonly metrics?: Metrics;
 }
 
 export interface AccountHostsStatistics {
@@ -72,6 +75,7 @@ class LocalAccountHosts implements AccountHosts {
   readonly #held = new Set<LocalAccount>();
   readonly #finalized: FinalizationRegistry<AccountId>;
   readonly #removing = new Set<AccountId>();
+  readonly #metrics: AccountMetrics;
   #sweep: Timer;
   #uses = 0;
   #closed = false;
@@ -79,6 +83,7 @@ class LocalAccountHosts implements AccountHosts {
   constructor(options: AccountHostsOptions) {
     this.#options = options;
     this.#limits = Object.freeze({ ...accountLimitsDefault, ...options.limits });
+    this.#metrics = new AccountMetrics(options.metrics ?? new Metrics());
     this.#finalized = new FinalizationRegistry((accountId) => {
       if (this.#accounts.get(accountId)?.deref() === undefined) this.#accounts.delete(accountId);
     });
@@ -163,6 +168,7 @@ class LocalAccountHosts implements AccountHosts {
 
   #add(accountId: AccountId): LocalAccount {
     const { engine, blobs, clock, log } = this.#options;
+    const shard = shardOf(accountId);
     const account: LocalAccount = new LocalAccount({
       accountId,
       engine,
@@ -170,7 +176,8 @@ class LocalAccountHosts implements AccountHosts {
       clock,
       log,
       limits: this.#limits,
-      fence: () => this.fenceOf(accountId),
+      metrics: this.#metrics,
+      fence: () => fenceFor(shard, this.#options.shards.epochOf(shard)),
       load: () => loadAccount(accountId, { engine, clock, limits: this.#limits }),
       used: (used) => this.#used(used),
       ended: (ended) => this.#ended(ended),
@@ -216,6 +223,7 @@ class LocalAccountHosts implements AccountHosts {
     const before = this.#options.clock.monotonic() - this.#limits.idleUnloadMs;
     for (const account of this.#held) if (account.usedAt < before) this.#unload(account);
     this.#shrink();
+    this.#metrics.observeMemory(this.statistics());
     this.#sweep = this.#options.clock.after(sweepMs, () => this.#sweepIdle());
   }
 }

@@ -1,6 +1,8 @@
 // The limits of accounts (STYLE 7), each with its reason. Frozen; what an operator may need to change is given
 // to openAccountHosts, the rest stands here.
 
+import { inlineBytesMax } from '../storage/blob-store.ts';
+
 export interface AccountLimits {
   /** RFC 9051 names no limit; a client that makes more is broken, and every LIST walks them. */
   readonly mailboxesMax: number;
@@ -25,7 +27,7 @@ export interface AccountLimits {
 
 export const accountLimitsDefault: AccountLimits = Object.freeze({
   mailboxesMax: 10_000,
-  inlineBytesMax: 64 * 1024,
+  inlineBytesMax,
   operationsKept: 1_000,
   tombstonesMax: 10_000,
   tombstonesInMemoryMax: 512,

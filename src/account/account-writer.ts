@@ -12,6 +12,7 @@ import type { Logger } from '../base/log.ts';
 import { isMailError, MailError } from '../mail/mail-error.ts';
 import type { Batch, CommitResult, Engine, Fence } from '../storage/engine.ts';
 import { groupBytesMax, groupMutationsMax } from './account-limits.ts';
+import type { AccountMetrics } from './account-metrics.ts';
 import type { AccountState } from './account-state.ts';
 import { Draft, type DraftContext } from './draft.ts';
 import { applyDraft, draftBatch } from './draft-batch.ts';
@@ -25,6 +26,7 @@ const attemptsMax = 3;
 export interface WriterOptions extends DraftContext {
   readonly engine: Engine;
   readonly log: Logger;
+  readonly metrics: AccountMetrics;
   /** Of the account's shard, now. */
   fence(): Fence | undefined;
   load(): Promise<AccountState>;
@@ -152,7 +154,10 @@ export class AccountWriter {
       if (state.account.staged !== undefined) await this.#unstage(state);
       const draft = new Draft(state, this.#context(state));
       const decided = await this.#decide(group, draft);
+      const startedAt = this.#options.clock.monotonic();
       const result = draft.version === 0 ? undefined : await this.#commit(draft);
+      if (result !== undefined)
+        this.#options.metrics.observeCommit(group.length, this.#options.clock.monotonic() - startedAt);
       if (result?.outcome === 'conflict') {
         if (attempt === attemptsMax) throw new Fault('a blob vanished again and again', { temporary: true });
         await this.#putBlobs(group);

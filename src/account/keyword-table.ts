@@ -12,8 +12,6 @@ export interface ResolvedFlags {
   readonly keywords: readonly string[];
 }
 
-export const noFlags: ResolvedFlags = { low: 0, high: 0, keywords: [] };
-
 // RFC 9051 flag-keyword is an atom: no specials, no controls, no 8-bit.
 const keywordPattern = /^[^\x00-\x20\x7f-\uffff(){%*"\\\]]+$/;
 

@@ -8,10 +8,10 @@ import { flagSeen } from '../mail/flags.ts';
 import type { AccountId, MailboxId, ModSeq, OperationId, Uid } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { SearchKey } from '../mail/search-key.ts';
+import { AccountChores } from './account-chores.ts';
 import { mailboxInfo } from './account-record.ts';
 import { type AccountState, loadTable } from './account-state.ts';
 import { AccountWriter, type WriterOptions } from './account-writer.ts';
-import { chunksOf, concatColumns, concatUids } from './column-concat.ts';
 import type { Draft } from './draft.ts';
 import { changesSince, goneMailboxChanges } from './mailbox-changes.ts';
 import { normalName, normalTarget } from './mailbox-name.ts';
@@ -20,7 +20,7 @@ import { type ReaderContext, readEmail, readMessages, readSummaries } from './me
 import type { MessageTable } from './message-table.ts';
 import { appendMutation } from './mutations/append.ts';
 import { copyMutation } from './mutations/copy.ts';
-import { deleteMailboxMutation, removeGoneMutation } from './mutations/delete-mailbox.ts';
+import { deleteMailboxMutation } from './mutations/delete-mailbox.ts';
 import { type ExpungeOptions, expungeMutation } from './mutations/expunge.ts';
 import {
   type CreateMailboxOptions,
@@ -31,11 +31,11 @@ import {
   setSubscribedMutation,
 } from './mutations/mailboxes.ts';
 import { internalMutation } from './mutations/mutation.ts';
-import { pruneTombstonesMutation } from './mutations/prune-tombstones.ts';
 import { setQuotaMutation } from './mutations/set-quota.ts';
 import { storeFlagsMutation } from './mutations/store-flags.ts';
 import type * as Port from './port.ts';
 import { searchMailbox } from './search.ts';
+import { ascending, chunksOf, concatColumns, concatUids } from './uid-lists.ts';
 
 export interface LocalAccountOptions extends Omit<WriterOptions, 'committed' | 'lost' | 'fenced'> {
   readonly accountId: AccountId;
@@ -58,20 +58,19 @@ export class LocalAccount implements Port.AccountPort {
   usedAt = 0;
   readonly #options: LocalAccountOptions;
   readonly #listeners = new Set<(event: Port.AccountEvent) => void>();
-  /** Work that nobody waits for: pruning, removing what is gone, reading again. */
-  readonly #background = new Set<Promise<unknown>>();
-  readonly #pruning = new Set<number>();
+  readonly #chores: AccountChores;
   #maildropLocked = false;
 
   constructor(options: LocalAccountOptions) {
     this.accountId = options.accountId;
     this.#options = options;
+    this.#chores = new AccountChores({ ...options, writer: () => this.writer });
     this.writer = new AccountWriter({
       ...options,
       fence: () => options.fence(),
       load: async () => {
         const state = await options.load();
-        this.#resumeRemovals(state);
+        this.#chores.resumeRemovals(state);
         return state;
       },
       committed: (draft) => this.#committed(draft),
@@ -89,8 +88,8 @@ export class LocalAccount implements Port.AccountPort {
   }
 
   /** Everything that nobody waits for has been done. */
-  async settled(): Promise<void> {
-    while (this.#background.size > 0) await Promise.all(this.#background);
+  settled(): Promise<void> {
+    return this.#chores.settled();
   }
 
   /** Ends all sessions of the account; it goes on. */
@@ -132,7 +131,7 @@ export class LocalAccount implements Port.AccountPort {
 
   async deleteMailbox(options: { operation: OperationId; name: string }): Promise<void> {
     const id = await this.#submit(deleteMailboxMutation(options));
-    await this.#removeGone(id);
+    await this.#chores.removeGone(id);
   }
 
   async setSubscribed(options: { operation: OperationId; name: string; subscribed: boolean }): Promise<void> {
@@ -182,8 +181,9 @@ export class LocalAccount implements Port.AccountPort {
 
   /** Several commits when there are many: RFC 9051 6.4.6 does not ask for all or nothing. */
   async storeFlags(options: Port.StoreFlagsOptions): Promise<Port.StoredFlags> {
-    const chunks = chunksOf(options.uids, this.#options.limits.messagesPerCommit);
-    if (chunks.length === 1) return this.#submit(storeFlagsMutation(options));
+    const given = { ...options, uids: ascending(options.uids) };
+    const chunks = chunksOf(given.uids, this.#options.limits.messagesPerCommit);
+    if (chunks.length === 1) return this.#submit(storeFlagsMutation(given));
     const stored: Port.StoredFlags[] = [];
     for (const [index, uids] of chunks.entries()) {
       const operation = chunkOperation(options.operation, index);
@@ -199,9 +199,10 @@ export class LocalAccount implements Port.AccountPort {
 
   /** A copy is one commit, all or nothing; a move of many messages is several. */
   async copy(options: Port.CopyOptions): Promise<Port.Copied> {
-    const chunks = chunksOf(options.uids, this.#options.limits.messagesPerCommit);
-    if (chunks.length === 1) return this.#submit(copyMutation(options));
-    if (!options.move) return this.#submit(copyMutation(options, true));
+    const given = { ...options, uids: ascending(options.uids) };
+    const chunks = chunksOf(given.uids, this.#options.limits.messagesPerCommit);
+    if (chunks.length === 1) return this.#submit(copyMutation(given));
+    if (!options.move) return this.#submit(copyMutation(given, true));
     const copied: Port.Copied[] = [];
     for (const [index, uids] of chunks.entries()) {
       const operation = chunkOperation(options.operation, index);
@@ -217,7 +218,8 @@ export class LocalAccount implements Port.AccountPort {
   /** Several commits when there are many. */
   async expunge(options: ExpungeOptions): Promise<Port.Expunged> {
     const { messagesPerCommit } = this.#options.limits;
-    const chunks = options.uids === undefined ? [undefined] : chunksOf(options.uids, messagesPerCommit);
+    const uids = options.uids && ascending(options.uids);
+    const chunks = uids === undefined ? [undefined] : chunksOf(uids, messagesPerCommit);
     const expunged: Port.Expunged[] = [];
     for (let index = 0, chunk = 0; chunk < chunks.length; index++) {
       const operation = chunkOperation(options.operation, index);
@@ -345,7 +347,7 @@ export class LocalAccount implements Port.AccountPort {
     const modSeq = draft.account.modSeq as ModSeq;
     for (const mailbox of draft.mailboxes.values()) {
       if (!mailbox.changed || mailbox.dropped) continue;
-      if (!mailbox.record.gone) this.#pruneTombstones(mailbox.id, mailbox.record.tombstones);
+      if (!mailbox.record.gone) this.#chores.pruneTombstones(mailbox.id, mailbox.record.tombstones);
       this.#tell({ type: 'mailbox', mailboxId: mailbox.id as MailboxId, modSeq });
     }
     if (draft.mailboxesChanged) this.#tell({ type: 'mailboxes', modSeq });
@@ -363,7 +365,7 @@ export class LocalAccount implements Port.AccountPort {
 
   /** Reads the account again and tells watchers of what the doubtful commit may have done. */
   #lost(before: AccountState): void {
-    this.#spawn(async () => {
+    this.#chores.start(async () => {
       const after = await this.writer.open();
       if (after.account.modSeq === before.account.modSeq) return;
       for (const { record } of after.mailboxes.values()) {
@@ -373,39 +375,6 @@ export class LocalAccount implements Port.AccountPort {
       }
       this.#tell({ type: 'mailboxes', modSeq: after.account.modSeq as ModSeq });
     });
-  }
-
-  #pruneTombstones(mailboxId: number, count: number): void {
-    const { limits } = this.#options;
-    // A quarter of slack: pruning is done in bulk.
-    if (count <= limits.tombstonesMax * 1.25 || this.#pruning.has(mailboxId)) return;
-    this.#pruning.add(mailboxId);
-    this.#spawn(async () => {
-      try {
-        while (await this.writer.submit(pruneTombstonesMutation(mailboxId)));
-      } finally {
-        this.#pruning.delete(mailboxId);
-      }
-    });
-  }
-
-  #resumeRemovals(state: AccountState): void {
-    for (const { record } of state.mailboxes.values()) {
-      if (record.gone) this.#spawn(() => this.#removeGone(record.id));
-    }
-  }
-
-  async #removeGone(mailboxId: number): Promise<void> {
-    const { messagesPerCommit } = this.#options.limits;
-    while (!(await this.writer.submit(removeGoneMutation(mailboxId, messagesPerCommit))));
-  }
-
-  #spawn(work: () => Promise<void>): void {
-    const running = work().catch((error: unknown) => {
-      this.#options.log.warn({ err: error, account: this.accountId }, 'background work on an account failed');
-    });
-    this.#background.add(running);
-    void running.finally(() => this.#background.delete(running));
   }
 }
 

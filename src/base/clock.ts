@@ -30,8 +30,21 @@ export const systemClock: Clock = {
     new Promise((resolve) => {
       setTimeout(resolve, delayMs);
     }),
-  yieldTurn: () =>
-    new Promise((resolve) => {
-      setImmediate(resolve);
-    }),
+  yieldTurn: turnQueue(),
 };
+
+/**
+ * One who waits goes on in each turn of the event loop, in order: however many do long work in slices, a turn is as long
+ * as one slice, because immediates that are set while immediates run belong to the next turn.
+ */
+function turnQueue(): () => Promise<void> {
+  const waiting: (() => void)[] = [];
+  const runNext = (): void => {
+    waiting.shift()?.();
+    if (waiting.length > 0) setImmediate(runNext);
+  };
+  return () =>
+    new Promise((resolve) => {
+      if (waiting.push(resolve) === 1) setImmediate(runNext);
+    });
+}

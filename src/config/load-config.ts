@@ -185,8 +185,9 @@ function combinationProblems(
       problems.push({ source: file, line: lines.get(`listen.${name}`), key: `listen.${name}`, message });
     }
   }
-  if (config.limits.intake_memory < config.limits.message_size) {
-    const message = 'must be at least limits.message_size, or the largest messages could never come in';
+  if (config.limits.intake_memory < 2 * config.limits.message_size) {
+    // A large message is held twice for a moment, while its pieces are put together.
+    const message = 'must be at least twice limits.message_size, or the largest messages could never come in';
     problems.push({
       source: file,
       line: lines.get('limits.intake_memory'),

@@ -156,7 +156,7 @@ const reloadableKeys = [
   'limits.login_time',
   'limits.drain',
   'log.level',
-  'authentication.cleartext',
+  'authentication',
 ] as const;
 
 export function isReloadable(key: string): boolean {

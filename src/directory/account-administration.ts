@@ -9,10 +9,11 @@ import type { Batch, Condition } from '../storage/engine.ts';
 import type { AccountChange, DirectoryAccount, DirectoryAdministration, NewAccount } from './directory.ts';
 import { services } from './directory.ts';
 import { hostingDomain, touchMembers } from './domain-administration.ts';
+import { type DirectoryHooks, tellHook } from './hooks.ts';
 import { canonicalForm, type Resolver } from './resolver.ts';
-import { decodeAccount, decodeAddress, keys, put, type SecretRow } from './rows.ts';
+import { addressOfKey, decodeAccount, decodeAddress, keys, put, type SecretRow } from './rows.ts';
 import type { Secrets } from './secrets.ts';
-import { addressesPerAccountMax, type DirectoryHooks, nameCharactersMax } from './settings.ts';
+import { addressesPerAccountMax, nameCharactersMax } from './settings.ts';
 import { type DirectoryStore, unchanged } from './store.ts';
 
 const accountIdLength = 16;
@@ -45,7 +46,7 @@ export function accountAdministration(parts: Parts): AccountAdministration {
       const ids = rows.items.flatMap((row) => ('account' in row ? [row.account] : []));
       const found = await Promise.all(ids.map((id) => store.account(id)));
       const items = found.filter((account) => account !== undefined);
-      return { items, next: rows.hasMore ? items.at(-1)?.address : undefined };
+      return { items, next: rows.hasMore && rows.last !== undefined ? addressOfKey(rows.last) : undefined };
     },
     setAccount: (id, change) => setAccount(parts, id, change),
     removeAccount: (id) => removeAccount(parts, id),
@@ -73,7 +74,7 @@ async function addAccount({ store, secrets, hooks }: Parts, wanted: NewAccount):
     const puts = [...accountPuts(account), put(keys.secret(account.id), 'secret', secret), ...taken.puts];
     return { batch: { conditions: taken.conditions, puts }, result: undefined };
   });
-  await tell(store, 'added', account.id, hooks.onAccountAdded?.(account));
+  await tellHook(store.log, { what: 'added', accountId: account.id }, () => hooks.onAccountAdded?.(account));
   return account;
 }
 
@@ -109,7 +110,9 @@ async function setAccount(
     const batch = { conditions, deletes, puts: [...accountPuts(after), ...taken.puts] };
     return { batch, result: { before, after } };
   });
-  await tell(store, 'changed', id, hooks.onAccountChanged?.(after, before));
+  await tellHook(store.log, { what: 'changed', accountId: id }, () =>
+    hooks.onAccountChanged?.(after, before),
+  );
   return after;
 }
 
@@ -142,27 +145,10 @@ export async function finishRemovals(store: DirectoryStore, hooks: DirectoryHook
 }
 
 async function finishRemoval(store: DirectoryStore, hooks: DirectoryHooks, id: AccountId): Promise<void> {
-  const isDone = await tell(store, 'removed', id, hooks.onAccountRemoved?.(id));
+  const isDone = await tellHook(store.log, { what: 'removed', accountId: id }, () =>
+    hooks.onAccountRemoved?.(id),
+  );
   if (isDone) await store.engine.commit({ deletes: [keys.removed(id)] });
-}
-
-/** Waits for a hook; what it throws is logged: the directory's change is durable and stays. */
-async function tell(
-  store: DirectoryStore,
-  what: string,
-  accountId: AccountId,
-  hook: Promise<void> | undefined,
-): Promise<boolean> {
-  try {
-    await hook;
-    return true;
-  } catch (error) {
-    store.log.error(
-      { err: error, accountId, what },
-      'the directory changed an account, its storage did not follow',
-    );
-    return false;
-  }
 }
 
 async function existing(store: DirectoryStore, id: AccountId) {

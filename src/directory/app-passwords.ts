@@ -79,6 +79,7 @@ export class AppPasswords implements AppPasswordAdministration {
       return { ...row, appPasswords };
     });
     await this.#store.engine.commit({ deletes: [keys.lastUsed(id, appPasswordId)] });
+    await this.#secrets.tellChanged(id);
   }
 
   /** Notes a use; returns at once, the write follows. */

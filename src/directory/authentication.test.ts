@@ -311,6 +311,21 @@ test('a hash made with other parameters is renewed at login', async () => {
   assert.equal(await login(later, 'alice@example.test', 'right'), 'alice@example.test');
 });
 
+test('limits change while it runs; password changes are told', async () => {
+  const told: string[] = [];
+  const hooks = { onPasswordChanged: async (id: string) => void told.push(id) };
+  const { directory } = await openTestDirectory({ hooks, failuresPerAccount: 1 });
+  const alice = await directory.addAccount({ address: 'alice@example.test', password: 'right' });
+  assert.equal(await login(directory, 'alice@example.test', 'wrong'), 'authenticationFailed');
+  assert.equal(await login(directory, 'alice@example.test', 'right'), 'limitReached');
+  directory.setLimits({ failuresPerAddress: 10, failuresPerAccount: 10, verifiedCacheMs: 0 });
+  assert.equal(await login(directory, 'alice@example.test', 'right'), 'alice@example.test');
+  await directory.setPassword(alice.id, 'other');
+  const made = await directory.addAppPassword(alice.id, { name: 'x', services: ['imap'] });
+  await directory.removeAppPassword(alice.id, made.id);
+  assert.deepEqual(told, [alice.id, alice.id]);
+});
+
 test('hashes: PHC form, and what is not ours does not match', async () => {
   const hasher = new PasswordHasher(cheapHash, systemRandom);
   const stored = await hasher.hash('right');

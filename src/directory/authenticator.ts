@@ -20,6 +20,7 @@ import { canonicalForm, type Resolver } from './resolver.ts';
 import type { SecretRow, StoredAppPassword } from './rows.ts';
 import { inventScramVerifier, parseScramSecret } from './scram-secret.ts';
 import { findAppPassword } from './secrets.ts';
+import { loginNameCharactersMax } from './settings.ts';
 import type { DirectoryStore } from './store.ts';
 import type { LoginThrottle } from './throttle.ts';
 import type { VerifiedSecrets } from './verified-secrets.ts';
@@ -59,7 +60,7 @@ export class InternalAuthenticator implements Authenticator {
     context: AuthenticationContext,
   ): Promise<Principal> {
     const { throttle, appPasswords } = this.#parts;
-    const login = await this.#logins.get(credentials.user);
+    const login = await this.#login(credentials.user);
     throttle.check(login.name, context.remoteAddress);
     // Not allowed as a password: no stored one is equal to ''.
     const password = opaqueString(credentials.password) ?? '';
@@ -76,7 +77,7 @@ export class InternalAuthenticator implements Authenticator {
 
   async scramVerifier(user: string, context: AuthenticationContext): Promise<ScramVerifier> {
     const { storeSecret, scramIterations, throttle } = this.#parts;
-    const login = await this.#logins.get(user);
+    const login = await this.#login(user);
     throttle.check(login.name, context.remoteAddress);
     // Made for known users too, so that both take the same time.
     const invented = inventScramVerifier(storeSecret, login.name, scramIterations);
@@ -88,7 +89,7 @@ export class InternalAuthenticator implements Authenticator {
     outcome: { readonly user: string; readonly authorizationId: string; readonly verified: boolean },
     context: AuthenticationContext,
   ): Promise<Principal> {
-    const login = await this.#logins.get(outcome.user);
+    const login = await this.#login(outcome.user);
     // Again: many exchanges may have begun before the first of them failed.
     this.#parts.throttle.check(login.name, context.remoteAddress);
     if (!outcome.verified || login.account === undefined) this.#refuse(login, context);
@@ -115,7 +116,7 @@ export class InternalAuthenticator implements Authenticator {
 
   /** The account as it is now: it may have changed while the password was hashed. */
   async #current(user: string, login: Login, context: AuthenticationContext): Promise<DirectoryAccount> {
-    const now = await this.#logins.get(user);
+    const now = await this.#login(user);
     if (now.account === undefined || now.secret?.version !== login.secret?.version)
       this.#refuse(login, context);
     return now.account;
@@ -150,6 +151,11 @@ export class InternalAuthenticator implements Authenticator {
       address === undefined ? undefined : await this.#parts.resolver.loginAccount(canonicalForm(address));
     if (other?.id === account.id) return account;
     return account.administrator && !byAppPassword ? other : undefined;
+  }
+
+  /** Cached, but what is too long to be an address is not kept. */
+  #login(user: string): Promise<Login> {
+    return this.#logins.get(user.length > loginNameCharactersMax ? '' : user);
   }
 
   async #findLogin(user: string): Promise<Login> {

@@ -1,6 +1,7 @@
 // The directory kept in the engine: puts its parts together. Several processes may open it over one engine; what one
 // changes the others see by the engine's signal, at the latest when their cached lookups age.
 
+import type { Metrics } from '../base/metrics.ts';
 import type { Address } from '../mail/address.ts';
 import { accountAdministration, finishRemovals } from './account-administration.ts';
 import { aliasAdministration } from './alias-administration.ts';
@@ -8,11 +9,12 @@ import { AppPasswords } from './app-passwords.ts';
 import { InternalAuthenticator } from './authenticator.ts';
 import type { Directory, DirectoryAdministration } from './directory.ts';
 import { domainAdministration } from './domain-administration.ts';
+import { LoginMetrics } from './login-metrics.ts';
 import { PasswordHasher, passwordHashDefault } from './password-hash.ts';
 import { canonicalForm, Resolver } from './resolver.ts';
 import { decodeText, keys, put } from './rows.ts';
 import { Secrets } from './secrets.ts';
-import { type DirectorySettings, scramIterationsDefault } from './settings.ts';
+import { type DirectorySettings, type LoginLimits, scramIterationsDefault } from './settings.ts';
 import { DirectoryStore, type StoreOptions } from './store.ts';
 import { LoginThrottle } from './throttle.ts';
 import { VerifiedSecrets } from './verified-secrets.ts';
@@ -20,13 +22,15 @@ import { VerifiedSecrets } from './verified-secrets.ts';
 export interface InternalDirectory extends DirectoryAdministration, AsyncDisposable {
   /** Resolves when background writes (last uses, renewed hashes) are done. */
   settled(): Promise<void>;
+  /** For a reload of the configuration. */
+  setLimits(limits: LoginLimits): void;
 }
 
 const storeSecretBytes = 32;
 
 /** Opens the directory, making what a new store lacks, and finishes removals a crash interrupted. */
 export async function openInternalDirectory(
-  options: StoreOptions & { readonly settings: DirectorySettings },
+  options: StoreOptions & { readonly settings: DirectorySettings; readonly metrics?: Metrics | undefined },
 ): Promise<InternalDirectory> {
   const { clock, random, settings } = options;
   const hooks = settings.hooks ?? {};
@@ -35,14 +39,17 @@ export async function openInternalDirectory(
   const storeSecret = await readStoreSecret(store);
   const resolver = new Resolver(store, settings.subAddressSeparators);
   const hasher = new PasswordHasher(settings.passwordHash ?? passwordHashDefault, random);
-  const secrets = new Secrets(store, hasher, scramIterations);
+  const secrets = new Secrets(store, hasher, { scramIterations, hooks });
   const appPasswords = new AppPasswords(store, secrets);
+  const verified = new VerifiedSecrets(clock, random, settings.verifiedCacheMs);
+  const throttle = new LoginThrottle(clock, settings);
+  const logins = new LoginMetrics(options.metrics);
   const authenticator = new InternalAuthenticator({
     store,
     resolver,
     hasher,
-    verified: new VerifiedSecrets(clock, random, settings.verifiedCacheMs),
-    throttle: new LoginThrottle(clock, settings),
+    verified,
+    throttle,
     appPasswords,
     storeSecret,
     scramIterations,
@@ -57,13 +64,19 @@ export async function openInternalDirectory(
     ...domainAdministration(store),
     ...accountAdministration({ store, resolver, secrets, hooks }),
     ...aliasAdministration(store),
-    verifyPassword: (credentials, context) => authenticator.verifyPassword(credentials, context),
+    verifyPassword: (credentials, context) =>
+      logins.count(context.service, authenticator.verifyPassword(credentials, context)),
     scramVerifier: (user, context) => authenticator.scramVerifier(user, context),
-    finishScram: (outcome, context) => authenticator.finishScram(outcome, context),
+    finishScram: (outcome, context) =>
+      logins.count(context.service, authenticator.finishScram(outcome, context)),
     addAppPassword: (id, wanted) => appPasswords.addAppPassword(id, wanted),
     appPasswords: (id) => appPasswords.appPasswords(id),
     removeAppPassword: (id, appPasswordId) => appPasswords.removeAppPassword(id, appPasswordId),
     settled,
+    setLimits(limits) {
+      throttle.setLimits(limits);
+      verified.setAgeMax(limits.verifiedCacheMs);
+    },
     async [Symbol.asyncDispose]() {
       await settled();
       store[Symbol.dispose]();

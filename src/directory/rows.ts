@@ -18,7 +18,7 @@
 import type { AccountId } from '../mail/ids.ts';
 import type { Bytes, Entry } from '../storage/engine.ts';
 import { decodeRecord, encodeRecord, RecordDamaged, type RecordKind } from '../storage/record.ts';
-import { encodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
+import { decodeTuple, encodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
 import type { Alias, DirectoryAccount, Domain, Service } from './directory.ts';
 
 const root = 'directory';
@@ -68,6 +68,12 @@ export const keys = {
   tokens: () => tuplePrefixRange([root, 'token']),
   store: () => encodeTuple([root, 'store']),
 } as const;
+
+/** The address a key of address, login or alias ends with. */
+export function addressOfKey(key: Bytes): string {
+  const [, , domain, localPart] = decodeTuple(key);
+  return `${localPart}@${domain}`;
+}
 
 function inDomain(table: string, domain: string | undefined): string[] {
   return domain === undefined ? [root, table] : [root, table, domain];

@@ -7,6 +7,7 @@ import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import { opaqueString, preparedBytesMax } from '../wire/sasl/prepare.ts';
 import type { DirectoryAccount } from './directory.ts';
+import { type DirectoryHooks, tellHook } from './hooks.ts';
 import type { PasswordHasher } from './password-hash.ts';
 import { decodeSecret, keys, put, type SecretRow, type StoredAppPassword } from './rows.ts';
 import { makeScramSecret } from './scram-secret.ts';
@@ -18,13 +19,19 @@ export class Secrets {
   readonly #store: DirectoryStore;
   readonly #hasher: PasswordHasher;
   readonly #scramIterations: number;
+  readonly #hooks: DirectoryHooks;
   /** Accounts whose row is being brought up to date. */
   readonly #renewing = new Map<AccountId, Promise<void>>();
 
-  constructor(store: DirectoryStore, hasher: PasswordHasher, scramIterations: number) {
+  constructor(
+    store: DirectoryStore,
+    hasher: PasswordHasher,
+    options: { readonly scramIterations: number; readonly hooks: DirectoryHooks },
+  ) {
     this.#store = store;
     this.#hasher = hasher;
-    this.#scramIterations = scramIterations;
+    this.#scramIterations = options.scramIterations;
+    this.#hooks = options.hooks;
   }
 
   /** A new account's row; `password` undefined: it has none, nobody logs in with one. */
@@ -41,6 +48,14 @@ export class Secrets {
   async setPassword(id: AccountId, password: string): Promise<void> {
     const hashed = await this.#hash(password);
     await this.change(id, (row) => ({ ...row, ...hashed }));
+    await this.tellChanged(id);
+  }
+
+  /** A password stopped being one. */
+  async tellChanged(id: AccountId): Promise<void> {
+    await tellHook(this.#store.log, { what: 'password', accountId: id }, () =>
+      this.#hooks.onPasswordChanged?.(id),
+    );
   }
 
   /** Changes the row under a new version. Refuses with noSuchAccount. */

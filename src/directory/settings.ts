@@ -1,29 +1,20 @@
 // What the internal directory is given and what it is limited by. Each number says why it is what it is.
 
-import type { AccountId } from '../mail/ids.ts';
-import type { DirectoryAccount } from './directory.ts';
+import type { DirectoryHooks } from './hooks.ts';
 import type { PasswordHashParameters } from './password-hash.ts';
 
-/**
- * Told after the directory's commit is durable and before the call is answered. The accounts' storage hears here of
- * accounts that come and go. A hook that fails is logged: storage is made on first open as well, and a removal
- * is told again at the next start until the hook has succeeded once.
- */
-export interface DirectoryHooks {
-  readonly onAccountAdded?: (account: DirectoryAccount) => Promise<void>;
-  /** Quota, addresses, switches: sessions of an account that is no longer enabled end. */
-  readonly onAccountChanged?: (account: DirectoryAccount, before: DirectoryAccount) => Promise<void>;
-  readonly onAccountRemoved?: (id: AccountId) => Promise<void>;
-}
-
-export interface DirectorySettings {
-  /** Characters of which the first one in a local part begins the detail; '' turns sub-addressing off. */
-  readonly subAddressSeparators: string;
+/** What a running server may be told anew. */
+export interface LoginLimits {
   /** Failed logins that are let through within ten minutes. */
   readonly failuresPerAddress: number;
   readonly failuresPerAccount: number;
   /** How long a verified password is remembered as a keyed digest; 0: not at all. */
   readonly verifiedCacheMs: number;
+}
+
+export interface DirectorySettings extends LoginLimits {
+  /** Characters of which the first one in a local part begins the detail; '' turns sub-addressing off. */
+  readonly subAddressSeparators: string;
   readonly hooks?: DirectoryHooks;
   /** Tests make it cheap. */
   readonly passwordHash?: PasswordHashParameters;
@@ -48,6 +39,8 @@ export const aliasTargetsMax = 1_000;
 /** Addresses of one account: all of them are written in one batch. */
 export const addressesPerAccountMax = 500;
 export const appPasswordsMax = 50;
+/** Longer login names are no addresses; what is remembered of logins is bounded by it. */
+export const loginNameCharactersMax = 512;
 /** A page of a listing: bounded memory and time for one request. */
 export const pageItemsMax = 1_000;
 export const nameCharactersMax = 256;

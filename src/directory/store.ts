@@ -129,14 +129,18 @@ export class DirectoryStore implements Disposable {
     range: Range,
     page: { readonly after: Bytes | undefined; readonly limit: number },
     decode: (bytes: Bytes) => Value,
-  ): Promise<{ readonly items: readonly Value[]; readonly hasMore: boolean }> {
+  ): Promise<{
+    readonly items: readonly Value[];
+    readonly hasMore: boolean;
+    readonly last: Bytes | undefined;
+  }> {
     const limit = Math.max(1, Math.min(page.limit, pageItemsMax));
     // The smallest key behind `after` is `after` with a zero byte.
     const start = page.after === undefined ? range.start : Buffer.concat([page.after, Buffer.of(0)]);
     const limits = { entriesMax: limit, bytesMax: pageBytesMax };
     const { entries, next } = await this.engine.page({ start, end: range.end }, limits);
     const items = entries.map((entry) => decode(entry.value));
-    return { items, hasMore: next !== undefined };
+    return { items, hasMore: next !== undefined, last: entries.at(-1)?.key };
   }
 
   #clear(): void {

@@ -6,6 +6,7 @@
 import ipaddr from 'ipaddr.js';
 import type { Clock } from '../base/clock.ts';
 import { MailError } from '../mail/mail-error.ts';
+import type { LoginLimits } from './settings.ts';
 
 export const throttleWindowMs = 10 * 60_000;
 /** Entries of each table, about 150 bytes each. */
@@ -13,14 +14,11 @@ const entriesMax = 50_000;
 /** How long a successful login vouches for its address. */
 const trustedMs = 24 * 60 * 60_000;
 
-export interface ThrottleLimits {
-  readonly failuresPerAddress: number;
-  readonly failuresPerAccount: number;
-}
+export type ThrottleLimits = Pick<LoginLimits, 'failuresPerAddress' | 'failuresPerAccount'>;
 
 export class LoginThrottle {
   readonly #clock: Clock;
-  readonly #limits: ThrottleLimits;
+  #limits: ThrottleLimits;
   readonly #addresses: LeakingCounters;
   readonly #users: LeakingCounters;
   /** "user\0address" → until when (monotonic). */
@@ -31,6 +29,12 @@ export class LoginThrottle {
     this.#limits = limits;
     this.#addresses = new LeakingCounters(limits.failuresPerAddress);
     this.#users = new LeakingCounters(limits.failuresPerAccount);
+  }
+
+  setLimits(limits: ThrottleLimits): void {
+    this.#limits = limits;
+    this.#addresses.setLimit(limits.failuresPerAddress);
+    this.#users.setLimit(limits.failuresPerAccount);
   }
 
   /** Refuses with limitReached while there were too many failures. */
@@ -73,10 +77,14 @@ export function networkOf(remoteAddress: string): string {
 }
 
 class LeakingCounters {
-  readonly #leakPerMs: number;
+  #leakPerMs: number;
   readonly #counters = new Map<string, { level: number; at: number }>();
 
   constructor(limit: number) {
+    this.#leakPerMs = limit / throttleWindowMs;
+  }
+
+  setLimit(limit: number): void {
     this.#leakPerMs = limit / throttleWindowMs;
   }
 

@@ -13,7 +13,7 @@ const entriesMax = 20_000;
 export class VerifiedSecrets {
   readonly #clock: Clock;
   readonly #key: Buffer;
-  readonly #ageMaxMs: number;
+  #ageMaxMs: number;
   /** Digest → when it is forgotten. Two tables, so that a flood of wrong passwords does not displace right ones. */
   readonly #right = new Map<string, number>();
   readonly #wrong = new Map<string, number>();
@@ -22,6 +22,15 @@ export class VerifiedSecrets {
   constructor(clock: Clock, random: Random, ageMaxMs: number) {
     this.#clock = clock;
     this.#key = random.bytes(32);
+    this.#ageMaxMs = ageMaxMs;
+  }
+
+  /** What is remembered for longer is forgotten at once. */
+  setAgeMax(ageMaxMs: number): void {
+    if (ageMaxMs < this.#ageMaxMs) {
+      this.#right.clear();
+      this.#wrong.clear();
+    }
     this.#ageMaxMs = ageMaxMs;
   }
 

@@ -6,11 +6,9 @@
 export const systemFlags = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft'] as const;
 export type SystemFlag = (typeof systemFlags)[number];
 
-export const flagAnswered = 1;
-export const flagFlagged = 2;
+/** The bits that mean something to the account host. */
 export const flagDeleted = 4;
 export const flagSeen = 8;
-export const flagDraft = 16;
 
 export const systemFlagBits = 5;
 /** 64 bits less the system flags. */

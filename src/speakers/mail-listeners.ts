@@ -57,7 +57,7 @@ export class MailListeners {
     const { config, directory, accounts, clock, random, metrics } = options;
     this.#options = options;
     this.#budget = new ByteBudget(config.limits.intake_memory, clock);
-    this.#routing = new Routing(directory, config.hostname);
+    this.#routing = new Routing(directory);
     this.#intake = new Intake({ accounts, hostname: config.hostname, clock, random });
     this.#smtpMetrics = new SmtpMetrics(metrics);
     metrics.observed(

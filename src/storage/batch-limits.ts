@@ -13,7 +13,8 @@ function keyBytes(key: Bytes): number {
 }
 
 function rangeBytes(start: Bytes, end: Bytes): number {
-  assert(start.length <= keyBytesMax && end.length <= keyBytesMax, 'range bound is too long');
+  // One byte more than a key: the end behind the longest one (tuplePrefixRange).
+  assert(Math.max(start.length, end.length) <= keyBytesMax + 1, 'range bound is too long');
   return start.length + end.length + rowOverheadBytes;
 }
 

@@ -2,17 +2,15 @@
 // generation, never changes once it has its name, and is on disk (data, name and directory) when `write` resolves.
 // Two levels of sixteen directories are made when the store is: files spread without a directory to make for each.
 
-import { closeSync, constants, fsync, fsyncSync, mkdirSync, openSync, statfsSync } from 'node:fs';
+import { closeSync, constants, fsync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import { MailError } from '../mail/mail-error.ts';
+import { reserveFor, roomBytes } from './reserve.ts';
 
 const temporarySuffix = '.part';
 const hexDigits = '0123456789abcdef';
-
-/** Left free, so that the engine beside it can still commit; as the LMDB engine's own reserve. */
-const reserveBytesDefault = 64 * 1024 * 1024;
 
 interface FanOutDirectory {
   readonly path: string;
@@ -52,10 +50,10 @@ export class BlobDirectory {
   readonly #directories = new Map<string, FanOutDirectory>();
 
   /** Makes what is missing. Throws when the root cannot be used. */
-  constructor(root: string, reserveBytes = reserveBytesDefault) {
+  constructor(root: string, reserveBytes?: number) {
     this.#root = root;
-    this.#reserveBytes = reserveBytes;
     mkdirSync(root, { recursive: true });
+    this.#reserveBytes = reserveBytes ?? reserveFor(root);
     let made = false;
     for (const first of hexDigits) {
       for (const second of hexDigits) {
@@ -136,8 +134,8 @@ export class BlobDirectory {
   #checkRoom(pieces: readonly Uint8Array[]): void {
     let bytes = 0;
     for (const piece of pieces) bytes += piece.length;
-    const { bavail, bsize } = statfsSync(this.#root);
-    if (bavail * bsize - this.#reserveBytes < bytes) throw new MailError('storageFull', 'no room for a blob');
+    if (roomBytes(this.#root, this.#reserveBytes) < bytes)
+      throw new MailError('storageFull', 'no room for a blob');
   }
 
   /** Names that are made while an fsync runs share the next one. */

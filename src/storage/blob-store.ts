@@ -8,6 +8,9 @@
 
 import type { Condition, Entry } from './engine.ts';
 
+/** Up to this a message is better off in the engine, beside its metadata: docs/notes/2026-11-22-blob-threshold.md. */
+export const inlineBytesMax = 128 * 1024;
+
 /** 32 bytes. */
 export type BlobDigest = Uint8Array;
 

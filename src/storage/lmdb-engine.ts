@@ -39,14 +39,13 @@ import {
   type WriterReply,
   type WriterRequest,
 } from './lmdb-writer-protocol.ts';
+import { reserveFor } from './reserve.ts';
 import { checkStoreMarker } from './store-marker.ts';
 import { Topics } from './topics.ts';
 
 /** Address space, not disk: the file grows as it is used. Less is taken where the machine does not give that much. */
 const mapBytesDefault = 1024 ** 4;
 const mapBytesMin = 64 * 1024 * 1024;
-/** The largest group and the tree around it, twice over; also what deletions live from when the disk is full. */
-const reserveBytesDefault = 64 * 1024 * 1024;
 /** A reader keeps every page that was freed since from being used again, so the file grows while it lives. */
 const snapshotAgeMsDefault = 5 * 60 * 1000;
 
@@ -55,9 +54,11 @@ export interface LmdbEngineOptions {
   readonly directory: string;
   /** Address space to map at once. lmdb-js maps more by itself when the file outgrows it, so this is no limit of the file. */
   readonly mapBytes?: number;
-  /** Room that is left free on the file system; commits that would use it are refused as storageFull. */
+  /** Room that is left free on the file system; commits that would use it are refused as storageFull. See reserve.ts. */
   readonly reserveBytes?: number;
   readonly snapshotAgeMsMax?: number;
+  /** Told once when the store can no longer write: end the node, so that its lease lapses and it is started again. */
+  readonly onWriterFailure?: (failure: Error) => void;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -90,7 +91,7 @@ function openDatabase(options: LmdbEngineOptions): {
   database: LmdbDatabase;
   environment: LmdbEnvironmentOptions;
 } {
-  const { directory, reserveBytes = reserveBytesDefault } = options;
+  const { directory, reserveBytes = reserveFor(options.directory) } = options;
   for (let mapBytes = options.mapBytes ?? mapBytesDefault; ; mapBytes /= 4) {
     try {
       const environment = { directory, mapBytes, reserveBytes };
@@ -259,7 +260,12 @@ class LmdbEngine implements Engine {
       if (reply.failure !== undefined) pending.reject(writeFailure(reply.failure));
       else this.#settleOne(pending, reply.outcomes[index]!);
     }
-    if (reply.failure !== undefined) this.#writerDied(writeFailure(reply.failure));
+    if (reply.failure !== undefined) {
+      const cause = writeFailure(reply.failure);
+      this.#writerDied(
+        new Fault('the store cannot write until it is opened again', { temporary: true, cause }),
+      );
+    }
     flight.done();
   }
 
@@ -282,6 +288,7 @@ class LmdbEngine implements Engine {
     if (this.#writerFailure !== undefined || this.#closed) return;
     this.#writerFailure = failure;
     this.#parts.log.fatal({ err: failure }, 'the store can no longer write');
+    this.#parts.onWriterFailure?.(failure);
     const flight = this.#inFlight;
     this.#inFlight = undefined;
     for (const pending of flight?.group ?? []) pending.reject(failure);

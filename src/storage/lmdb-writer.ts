@@ -7,13 +7,13 @@
 // on disk, and the thread ends: its memory cannot be trusted any more.
 // A thread's transactions are synchronous because lmdb-js's asynchronous ones never resolve on Node 26.
 
-import { statfsSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { decodeEpoch } from './fence.ts';
 import { GroupReader } from './group-codec.ts';
 import { type LmdbDatabase, type LmdbEnvironmentOptions, openLmdbEnvironment } from './lmdb-environment.ts';
 import { outcomeCodes, type WriterReply, type WriterRequest } from './lmdb-writer-protocol.ts';
+import { roomBytes } from './reserve.ts';
 
 const noRoomCodes: readonly unknown[] = [
   -30792, // MDB_MAP_FULL
@@ -55,9 +55,8 @@ class Room {
   #left: number;
 
   constructor({ directory, reserveBytes }: LmdbEnvironmentOptions) {
-    const { bavail, bsize } = statfsSync(directory);
     this.#reserve = reserveBytes;
-    this.#left = bavail * bsize - reserveBytes;
+    this.#left = roomBytes(directory, reserveBytes);
   }
 
   /** A batch that only deletes lives from the reserve: so users can make room. */

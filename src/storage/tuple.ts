@@ -100,10 +100,13 @@ export function decodeTuple(bytes: Uint8Array): TupleElement[] {
   return elements;
 }
 
-/** All keys whose tuple starts with `elements` (and, for a whole key, that key itself). */
+/**
+ * All keys whose tuple starts with `elements` (and, for a whole key, that key itself). What follows a whole element is a
+ * tag, and no tag is 0xff; 0xff goes on with an element that had only seemed to end (`a` beside `a\0b`), so it is left out.
+ */
 export function tuplePrefixRange(elements: readonly TupleElement[]): Range & { start: Bytes; end: Bytes } {
   const start = encodeTuple(elements);
-  return { start, end: successorOfPrefix(start) };
+  return { start, end: Buffer.concat([start, Buffer.of(escaped)]) };
 }
 
 /** The smallest key that is greater than every key starting with `prefix`. */

@@ -97,7 +97,7 @@ export class Intake {
     const { recipients } = message;
     const only = recipients[0]!;
     if (recipients.length === 1 && only.targets.length === 1 && this.#partial.empty) {
-      if (isLoop(only.targets[0]!, head)) return [bounced('loop')];
+      if (this.#isLoop(only.targets[0]!, head)) return [bounced('loop')];
       return await this.#delivery.deliver(prepared, only.targets, message);
     }
     return await this.#deliverToSeveral(message, prepared, head);
@@ -115,7 +115,7 @@ export class Intake {
     for (const recipient of message.recipients) {
       for (const target of recipient.targets) {
         const place = placeOf(target);
-        if (isLoop(target, head)) outcomes.set(place, bounced('loop'));
+        if (this.#isLoop(target, head)) outcomes.set(place, bounced('loop'));
         else if (before?.has(target.accountId) === true) outcomes.set(place, sent);
         else targets.set(place, target);
       }
@@ -159,6 +159,15 @@ export class Intake {
     return await turn;
   }
 
+  /**
+   * We delivered this very message to this address before, and somebody sends it back to us. Delivered-To alone is not
+   * enough: mail fetched from another server for the same address has it too.
+   */
+  #isLoop(target: LocalTarget, { deliveredTo, receivedBy }: MessageHead): boolean {
+    if (deliveredTo.length === 0 || !deliveredTo.includes(target.address.toLowerCase())) return false;
+    return receivedBy.includes(this.#options.hostname.toLowerCase());
+  }
+
   /** The message as it is stored: our fields, then what came, copied once. */
   async #copy(fields: Buffer, pieces: readonly Buffer[], length: number): Promise<Buffer> {
     const slicer = new Slicer(this.#options.clock);
@@ -186,6 +195,7 @@ export class Intake {
     if (message.complete && !head.hasMessageId) {
       fields += `Message-ID: <${random.identifier(24)}@${hostname}>\r\n`;
     }
+    if (!head.hasHeader) fields += '\r\n';
     return fields;
   }
 }
@@ -194,9 +204,4 @@ const noResult = (): void => {};
 
 function placeOf(target: LocalTarget): string {
   return `${target.accountId}/${target.detail ?? ''}`;
-}
-
-/** We delivered this very message to this address before: somebody sends it back to us. */
-function isLoop(target: LocalTarget, head: MessageHead): boolean {
-  return head.deliveredTo.length > 0 && head.deliveredTo.includes(target.address.toLowerCase());
 }

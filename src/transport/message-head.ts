@@ -7,6 +7,10 @@ export interface MessageHead {
   readonly receivedCount: number;
   /** Values of Delivered-To, lower case. */
   readonly deliveredTo: readonly string[];
+  /** Lower-case names of the servers that received it, from "by" of Received; only when there is a Delivered-To. */
+  readonly receivedBy: readonly string[];
+  /** False: fields put before it need a blank line behind them, or the first lines of its body would become fields. */
+  readonly hasHeader: boolean;
   readonly hasDate: boolean;
   readonly hasMessageId: boolean;
 }
@@ -31,26 +35,29 @@ function nameIs(bytes: Buffer, block: HeaderBlock, base: number, name: string): 
   return end - start === name.length && bytes.toString('latin1', start, end).toLowerCase() === name;
 }
 
+/** The server of a Received field: "from a by b with …". */
+const byClause = /(?:^|\s)by\s+([^\s;()]+)/i;
+
 export function readMessageHead(pieces: readonly Buffer[]): MessageHead {
   const bytes = firstBytes(pieces);
   const block = headerFields(bytes, 0, Math.min(bytes.length, headBytesMax));
-  let receivedCount = 0;
+  const valueAt = (base: number): string =>
+    bytes.toString('utf8', block.offsets[base + 2], block.offsets[base + 3]).trim();
+  const received: number[] = [];
   const deliveredTo: string[] = [];
   let hasDate = false;
   let hasMessageId = false;
   for (let index = 0; index < block.count; index++) {
     const base = index * offsetsPerField;
-    if (nameIs(bytes, block, base, 'received')) receivedCount++;
+    if (nameIs(bytes, block, base, 'received')) received.push(base);
     else if (nameIs(bytes, block, base, 'date')) hasDate = true;
     else if (nameIs(bytes, block, base, 'message-id')) hasMessageId = true;
-    else if (nameIs(bytes, block, base, 'delivered-to')) {
-      deliveredTo.push(
-        bytes
-          .toString('utf8', block.offsets[base + 2], block.offsets[base + 3])
-          .trim()
-          .toLowerCase(),
-      );
-    }
+    else if (nameIs(bytes, block, base, 'delivered-to')) deliveredTo.push(valueAt(base).toLowerCase());
   }
-  return { receivedCount, deliveredTo, hasDate, hasMessageId };
+  const receivedBy: string[] = [];
+  if (deliveredTo.length > 0) {
+    for (const base of received) receivedBy.push(byClause.exec(valueAt(base))?.[1]?.toLowerCase() ?? '');
+  }
+  const hasHeader = block.count > 0 || block.end > 0;
+  return { receivedCount: received.length, deliveredTo, receivedBy, hasHeader, hasDate, hasMessageId };
 }

@@ -30,17 +30,15 @@ const refusals: Readonly<Record<RouteRefusal, Route>> = {
 
 export class Routing {
   readonly #directory: Directory;
-  readonly #postmasterDomain: string;
 
-  /** `postmasterDomain`: where mail for <postmaster> without a domain goes (RFC 5321 4.5.1). */
-  constructor(directory: Directory, postmasterDomain: string) {
+  constructor(directory: Directory) {
     this.#directory = directory;
-    this.#postmasterDomain = postmasterDomain;
   }
 
   /** `text`: an address as written, quoted when needed, or a bare postmaster. Rejects with Fault when the directory does. */
   async route(text: string): Promise<Route> {
-    const address = parseAddress(text.includes('@') ? text : `${text}@${this.#postmasterDomain}`);
+    // RFC 5321 4.5.1: <postmaster> without a domain is this server's; the directory knows who that is.
+    const address = text.includes('@') ? parseAddress(text) : { localPart: text.toLowerCase(), domain: '' };
     if (address === undefined) return refusals.badAddress;
     const resolution = await this.#directory.resolve(address);
     if (resolution.outcome !== 'deliver') return refusals[resolution.outcome];

@@ -19,17 +19,21 @@ test('one answer for several copies: try again before no before yes', () => {
 
 test('the head is read however the message is cut', () => {
   const text =
-    'RECEIVED: a\r\nReceived: b\r\n folded\r\nDelivered-To: A@b\r\nDate: x\r\nmessage-id: <1>\r\n\r\nReceived: body\r\n';
-  const expected = { receivedCount: 2, deliveredTo: ['a@b'], hasDate: true, hasMessageId: true };
+    'RECEIVED: from x by A.test;\r\nReceived: from y\r\n by b.test with z\r\nDelivered-To: A@b\r\nDate: x\r\nmessage-id: <1>\r\n\r\nReceived: body\r\n';
+  const expected = {
+    receivedCount: 2,
+    deliveredTo: ['a@b'],
+    receivedBy: ['a.test', 'b.test'],
+    hasHeader: true,
+    hasDate: true,
+    hasMessageId: true,
+  };
   for (let cut = 0; cut <= text.length; cut++) {
     assert.deepEqual(readMessageHead(pieces(text.slice(0, cut), text.slice(cut))), expected, `${cut}`);
   }
-  assert.deepEqual(readMessageHead([]), {
-    receivedCount: 0,
-    deliveredTo: [],
-    hasDate: false,
-    hasMessageId: false,
-  });
+  assert.equal(readMessageHead([]).hasHeader, false);
+  assert.equal(readMessageHead(pieces('only a body\r\n')).hasHeader, false);
+  assert.equal(readMessageHead(pieces('\r\nonly a body\r\n')).hasHeader, true);
 });
 
 test('Received in all its forms', () => {

@@ -31,11 +31,11 @@ import {
   writers,
 } from './storage-load.ts';
 
-const rounds = Number(process.env['CRASH_ROUNDS'] ?? 60);
-const seed = Number(process.env['CRASH_SEED'] ?? systemRandom.integer(2 ** 31));
+const rounds = Number(process.env.CRASH_ROUNDS ?? 60);
+const seed = Number(process.env.CRASH_SEED ?? systemRandom.integer(2 ** 31));
 const childFile = fileURLToPath(new URL('./storage-crash-child.ts', import.meta.url));
 /** Killed after so many acknowledgements, and a moment: so also between two and in the middle of one. */
-const acknowledgementsMax = 120;
+const acknowledgementsMax = 60;
 const momentMicrosecondsMax = 3000;
 
 /** The next number that each writer has had acknowledged, from a killed process's output. */

@@ -10,7 +10,7 @@ export const writers = 4;
 /** Batches that keep their rows; the batch that comes so much later deletes them. */
 const rowsKept = 5;
 const linksKept = 12;
-const batchesPerBlob = 4;
+const batchesPerBlob = 5;
 
 export interface LoadStep {
   readonly writer: number;
@@ -54,7 +54,7 @@ export const firstLink = (next: number): number => Math.max(0, next - linksKept)
 export async function runStep(engine: Engine, blobs: FilesystemBlobStore, step: LoadStep): Promise<void> {
   const { writer, number } = step;
   const blob = blobOf(step);
-  const oldRows = rowsOf({ writer, number: number - rowsKept });
+  const oldRows = number >= rowsKept ? rowsOf({ writer, number: number - rowsKept }) : [];
   const oldStep = { writer, number: number - linksKept };
   const oldBlob = number >= linksKept ? blobOf(oldStep) : undefined;
   for (;;) {
@@ -66,7 +66,7 @@ export async function runStep(engine: Engine, blobs: FilesystemBlobStore, step: 
         ...(link?.conditions ?? []),
       ],
       deletes: [
-        ...(number >= rowsKept ? oldRows.map((row) => row.key) : []),
+        ...oldRows.map((row) => row.key),
         ...(oldBlob === undefined ? [] : blobs.unlink(digestOf(oldBlob), holderOf(oldStep))),
       ],
       puts: [

@@ -19,6 +19,7 @@ import type { SessionProtocol } from '../../src/speakers/kit/connection.ts';
 import { type Listener, openListener } from '../../src/speakers/kit/listener.ts';
 import { exampleCertificate } from '../../src/speakers/kit/test-certificates.ts';
 import { TlsContexts } from '../../src/speakers/kit/tls-contexts.ts';
+import type { BlobStore } from '../../src/storage/blob-store.ts';
 import type { Engine } from '../../src/storage/engine.ts';
 import { openMemoryEngine } from '../../src/storage/memory-engine.ts';
 import { openMemoryBlobs } from './memory-blobs.ts';
@@ -37,10 +38,18 @@ export interface Harness extends AsyncDisposable {
   listen(protocol: SessionProtocol, tls?: 'none' | 'starttls' | 'implicit'): Promise<Listener>;
 }
 
-export async function openHarness(limits: AccountHostsOptions['limits'] = {}): Promise<Harness> {
-  const engine = openMemoryEngine();
+/** Where the harness keeps its data, for tests and measurements on a real store; it is closed with the harness. */
+export interface HarnessStorage {
+  readonly engine: Engine;
+  readonly blobs: BlobStore;
+}
+
+export async function openHarness(
+  limits: AccountHostsOptions['limits'] = {},
+  storage: HarnessStorage = { engine: openMemoryEngine(), blobs: openMemoryBlobs() },
+): Promise<Harness> {
+  const { engine, blobs } = storage;
   const clock = systemClock;
-  const blobs = openMemoryBlobs();
   const shards = { epochOf: () => 0 as Epoch };
   const hosts = openAccountHosts({ engine, blobs, shards, clock, log: silentLog, limits });
   const directory = await openInternalDirectory({
@@ -92,6 +101,7 @@ export async function openHarness(limits: AccountHostsOptions['limits'] = {}): P
       await Promise.all(listeners.map((listener) => listener.close(100)));
       await directory[Symbol.asyncDispose]();
       await hosts.close();
+      await blobs.close();
       await engine.close();
     },
   };

@@ -223,7 +223,7 @@ test('ID, NAMESPACE, ENABLE, NOOP, CHECK', async () => {
   await a.send('CHECK').tells();
 });
 
-test('an account that is closed ends its sessions, idle ones at once', async () => {
+test('an account that is closed ends its sessions, idle or waiting', async () => {
   await using server = await openImapServer();
   const a = await server.alice('INBOX');
   const b = await server.alice('INBOX');
@@ -232,6 +232,5 @@ test('an account that is closed ends its sessions, idle ones at once', async () 
   server.harness.hosts.endSessions(accountId);
   assert.equal(await b.line(), '* BYE Account is no longer available');
   assert.equal(await b.line(), undefined);
-  await a.send('NOOP').ok();
   assert.equal(await a.line(), '* BYE Account is no longer available');
 });

@@ -215,22 +215,48 @@ test('AUTH: PLAIN with and without initial response, LOGIN, cancel, nonsense', a
   assert.match((await other.ask(`AUTH plain ${plain}`))!, /^\+OK maildrop/);
 });
 
-test('AUTH SCRAM-SHA-256', async () => {
-  await using server = await openPop3Server();
-  using client = await Pop3Client.connect(server);
+/** The client's side of SCRAM by AUTH; the last reply. */
+async function scram(
+  client: Pop3Client,
+  mechanism: string,
+  header: string,
+  binding: Uint8Array,
+): Promise<string> {
+  const decode = (line: string | undefined) => Buffer.from(line?.slice(2) ?? '', 'base64').toString();
   const bare = 'n=alice@example.test,r=abcdef';
-  const challenge = await client.ask(`AUTH SCRAM-SHA-256 ${Buffer.from(`n,,${bare}`).toString('base64')}`);
-  const serverFirst = Buffer.from(challenge!.slice(2), 'base64').toString();
+  const first = await client.ask(`AUTH ${mechanism} ${Buffer.from(header + bare).toString('base64')}`);
+  if (first?.startsWith('+ ') !== true) return first ?? 'closed';
+  const serverFirst = decode(first);
   const [, nonce, salt, iterations] = /^r=(.+),s=(.+),i=(\d+)$/.exec(serverFirst)!;
   const hmac = (key: Buffer, data: string) => createHmac('sha256', key).update(data).digest();
   const salted = pbkdf2Sync(password, Buffer.from(salt!, 'base64'), Number(iterations), 32, 'sha256');
   const clientKey = hmac(salted, 'Client Key');
-  const withoutProof = `c=biws,r=${nonce}`;
-  const signature = hmac(hash('sha256', clientKey, 'buffer'), `${bare},${serverFirst},${withoutProof}`);
+  const withoutProof = `c=${Buffer.concat([Buffer.from(header), binding]).toString('base64')},r=${nonce}`;
+  const authMessage = `${bare},${serverFirst},${withoutProof}`;
+  const signature = hmac(hash('sha256', clientKey, 'buffer'), authMessage);
   const proof = Buffer.from(clientKey.map((byte, index) => byte ^ signature[index]!)).toString('base64');
   const final = await client.ask(Buffer.from(`${withoutProof},p=${proof}`).toString('base64'));
-  assert.match(Buffer.from(final!.slice(2), 'base64').toString(), /^v=/);
-  assert.match((await client.ask(''))!, /^\+OK maildrop/);
+  if (final?.startsWith('+ ') !== true) return final ?? 'closed';
+  assert.equal(decode(final), `v=${hmac(hmac(salted, 'Server Key'), authMessage).toString('base64')}`);
+  return (await client.ask('')) ?? 'closed';
+}
+
+test('AUTH SCRAM-SHA-256 in the clear, -PLUS bound to the TLS session', async () => {
+  await using server = await openPop3Server();
+  using client = await Pop3Client.connect(server);
+  const nothing = new Uint8Array(0);
+  assert.match(await scram(client, 'SCRAM-SHA-256', 'n,,', nothing), /^\+OK maildrop/);
+  await client.ask('QUIT');
+  using secure = await Pop3Client.connect(server);
+  await secure.ask('STLS');
+  const tls = await secure.raw.startTls();
+  const exporter = tls.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
+  const plus = 'SCRAM-SHA-256-PLUS';
+  const header = 'p=tls-exporter,,';
+  const refused = '-ERR [AUTH] user or password is wrong';
+  assert.equal(await scram(secure, 'SCRAM-SHA-256', 'y,,', nothing), refused);
+  assert.equal(await scram(secure, plus, header, Buffer.alloc(32)), refused);
+  assert.match(await scram(secure, plus, header, exporter), /^\+OK maildrop/);
 });
 
 test('wrong passwords: the same answer for unknown users, and the end after three', async () => {

@@ -122,7 +122,7 @@ export async function openSmtpServer(
     profile,
     hostname,
     directory,
-    routing: new Routing(directory, 'example.test'),
+    routing: new Routing(directory),
     intake: new Intake({ accounts, hostname, clock, random }),
     budget,
     startTls: true,

@@ -57,6 +57,22 @@ test('a message arrives with its trace fields', async () => {
   assert.match(message!.text, new RegExp(`^${expected.join('\\r\\n')}$`));
 });
 
+test('a message without a header keeps its body', async () => {
+  await using server = await openSmtpServer('mx');
+  using client = await greeted(server);
+  for (const [sent, stored] of [
+    ['Subject: no body\r\n', ';\r\n\t[^\\r]*\r\nSubject: no body\r\n$'],
+    ['just text\r\n', '\\+0000\r\n\r\njust text\r\n$'],
+    ['\r\nafter a blank line\r\n', '\\+0000\r\n\r\nafter a blank line\r\n$'],
+    ['', '\\+0000\r\n\r\n$'],
+  ] as const) {
+    await codes(client, from, to, 'DATA');
+    client.write(`${sent}.\r\n`);
+    assert.equal(codeOf(await client.reply()), '250 2.0.0');
+    assert.match(server.accounts.delivered.at(-1)!.text, new RegExp(stored));
+  }
+});
+
 test('250 comes only after the commit', async () => {
   await using server = await openSmtpServer('mx');
   const { promise, resolve: commit } = Promise.withResolvers<void>();
@@ -327,9 +343,17 @@ test('loops are found by Received and by Delivered-To', async () => {
   client.write(`${'Received: from a by b; date\r\n'.repeat(101)}\r\nx\r\n.\r\n`);
   assert.equal(codeOf(await client.reply()), '554 5.4.6');
   await codes(client, from, to, 'DATA');
-  client.write('Delivered-To: Alice@example.test\r\n\r\nx\r\n.\r\n');
+  client.write('x\r\n.\r\n');
+  assert.equal(codeOf(await client.reply()), '250 2.0.0');
+  // Sent back as it was delivered.
+  await codes(client, from, to, 'DATA');
+  client.write(`${server.accounts.delivered[0]!.text}.\r\n`);
   assert.equal(codeOf(await client.reply()), '554 5.4.6');
-  assert.equal(server.accounts.delivered.length, 0);
+  // Fetched from another server for the same address.
+  await codes(client, from, to, 'DATA');
+  client.write('Delivered-To: Alice@example.test\r\nReceived: from a by other.test; date\r\n\r\nx\r\n.\r\n');
+  assert.equal(codeOf(await client.reply()), '250 2.0.0');
+  assert.equal(server.accounts.delivered.length, 2);
 });
 
 test('BDAT: chunks, binary, LAST', async () => {

@@ -23,8 +23,8 @@ export interface Finding {
   readonly action: CheckAction;
 }
 
-/** Emails read per page: with contents of up to inlineBytesMax each a few megabytes. */
-export const checkPageRows = 64;
+/** Emails per page: the account's writers wait while their bytes are read, which large ones make long. */
+export const checkPageRows = 16;
 const checkPageBytes = 1024 * 1024;
 
 export interface CheckOptions {

@@ -4,6 +4,7 @@
 import { hash } from 'node:crypto';
 import type { Entry } from '../../storage/engine.ts';
 import { decodeTuple } from '../../storage/tuple.ts';
+import { eachEntry } from '../account-state.ts';
 import {
   decodeContent,
   decodeEmail,
@@ -13,8 +14,10 @@ import {
 } from '../email-record.ts';
 import { decodeMessageRow, type MessageRow } from '../message-row.ts';
 import { type CheckContext, decoded, type Repair } from './check-context.ts';
+import { lostMailbox } from './rebuild-account.ts';
 
 export async function checkMessageRows(context: CheckContext): Promise<void> {
+  if (context.repair) await restoreMailboxes(context);
   await context.eachPage(context.keys.rows('m'), async (repair, entries) => {
     const rows: { mailboxId: number; row: MessageRow }[] = [];
     for (const entry of entries) {
@@ -34,6 +37,41 @@ export async function checkMessageRows(context: CheckContext): Promise<void> {
     }
     await checkEmailsOf(context, repair, rows, entries);
   });
+}
+
+/** Mailboxes that have messages but no record come back empty; the last pass counts them. */
+async function restoreMailboxes(context: CheckContext): Promise<void> {
+  const { engine, keys } = context;
+  await context.alone(async (repair) => {
+    const rows = keys.rows('m');
+    let start = rows.start;
+    for (;;) {
+      const page = await engine.page({ start, end: rows.end }, { entriesMax: 1, bytesMax: 1 });
+      if (page.entries.length === 0) return;
+      const mailboxId = decodeTuple(page.entries[0]!.key)[3] as number;
+      start = keys.messages(mailboxId).end;
+      if (repair.draft.goneMailbox(mailboxId) !== undefined) continue;
+      const uidNext = await uidBehindAll(context, mailboxId);
+      context.found(`mailbox ${mailboxId} has messages but no record`, 'repaired');
+      repair.edit((draft) => {
+        draft.newUidValidity();
+        const record = lostMailbox(mailboxId, { isInbox: false, account: draft.account, uidNext });
+        draft.addMailbox(record);
+      });
+    }
+  });
+}
+
+async function uidBehindAll({ engine, keys, clock }: CheckContext, mailboxId: number): Promise<number> {
+  const last = await engine.page(
+    { ...keys.messages(mailboxId), reverse: true },
+    { entriesMax: 1, bytesMax: 1 },
+  );
+  let uid = last.entries[0] === undefined ? 0 : (decodeTuple(last.entries[0].key)[4] as number);
+  await eachEntry(engine, keys.tombstones(mailboxId), clock, ({ key }) => {
+    uid = Math.max(uid, decodeTuple(key)[5] as number);
+  });
+  return uid + 1;
 }
 
 function setRowAside(

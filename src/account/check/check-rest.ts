@@ -29,7 +29,7 @@ export async function checkOrphans(context: CheckContext): Promise<void> {
     });
   }
   await checkThreadRows(context);
-  await checkTombstones(context);
+  await checkKeyOnlyRows(context);
 }
 
 async function checkThreadRows(context: CheckContext): Promise<void> {
@@ -49,7 +49,15 @@ async function checkThreadRows(context: CheckContext): Promise<void> {
   });
 }
 
-async function checkTombstones(context: CheckContext): Promise<void> {
+/** Rows whose keys say what matters: a damaged value is written again. */
+async function checkKeyOnlyRows(context: CheckContext): Promise<void> {
+  await context.eachPage(context.keys.rows('s'), async (repair, entries) => {
+    for (const { key, value } of entries) {
+      if (decoded(() => decodeRecord('subscription', 1, value)) !== undefined) continue;
+      context.found('a damaged subscription', 'repaired');
+      repair.put(key, encodeRecord('subscription', 1, Buffer.alloc(0)));
+    }
+  });
   await context.eachPage(context.keys.rows('x'), async (repair, entries) => {
     for (const { key, value } of entries) {
       if (decoded(() => decodeRecord('tombstone', 1, value)) !== undefined) continue;

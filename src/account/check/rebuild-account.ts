@@ -153,7 +153,7 @@ function lostAccount(mailboxes: readonly MailboxRecord[], now: number): AccountR
 }
 
 /** Counters are put right by the last pass. */
-function lostMailbox(
+export function lostMailbox(
   id: number,
   { isInbox, account, uidNext }: { isInbox: boolean; account: AccountRecord; uidNext: number },
 ): MailboxRecord {

@@ -132,25 +132,26 @@ function addPassword(account: Command): void {
     );
 }
 
+/** Commander takes null for no value at all, so "none" stays a word until the request is made. */
+type Limit = number | 'none';
+
+const limitOption = (text: string): Limit => parseLimit(text) ?? 'none';
+
+const limitOf = (limit: Limit | undefined): number | null | undefined => (limit === 'none' ? null : limit);
+
 function addQuota(account: Command): void {
   account
     .command('quota <account>')
     .description('show what an account uses and may use; with options, set what it may')
-    .option('--bytes <size>', 'such as 10G, or "none"', parseLimit)
-    .option('--messages <number>', 'or "none"', parseLimit)
+    .option('--bytes <size>', 'such as 10G, or "none"', limitOption)
+    .option('--messages <number>', 'or "none"', limitOption)
     .action(
-      withContext(
-        async (
-          { client, output },
-          name: string,
-          options: { bytes?: number | null; messages?: number | null },
-        ) => {
-          const path = `${accountPath(name)}/quota`;
-          const change = { bytesMax: options.bytes, messagesMax: options.messages };
-          const isChange = options.bytes !== undefined || options.messages !== undefined;
-          output.record(await client.call(isChange ? { method: 'PUT', path, body: change } : { path }));
-        },
-      ),
+      withContext(async ({ client, output }, name: string, options: { bytes?: Limit; messages?: Limit }) => {
+        const path = `${accountPath(name)}/quota`;
+        const change = { bytesMax: limitOf(options.bytes), messagesMax: limitOf(options.messages) };
+        const isChange = options.bytes !== undefined || options.messages !== undefined;
+        output.record(await client.call(isChange ? { method: 'PUT', path, body: change } : { path }));
+      }),
     );
 }
 

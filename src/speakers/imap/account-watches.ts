@@ -47,8 +47,15 @@ function tell(sessions: ReadonlySet<ImapSession>, event: AccountEvent): void {
         break;
       case 'closed':
         session.farewell = 'Account is no longer available';
+        if (session.waiting) sayFarewell(session, session.farewell);
         break;
     }
     session.wake?.();
   }
+}
+
+/** A session that waits for a command hears it now; one that runs a command at its end. */
+function sayFarewell(session: ImapSession, farewell: string): void {
+  session.connection.write(`* BYE ${farewell}\r\n`);
+  void session.connection.end();
 }

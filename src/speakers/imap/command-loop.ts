@@ -15,9 +15,10 @@ import {
 import { formatResponseText } from '../../wire/imap/format-string.ts';
 import { ImapSyntaxError } from '../../wire/imap/imap-syntax-error.ts';
 import { parseAppendHead, parseCommand } from '../../wire/imap/parse-command.ts';
-import type { RawCommand } from '../../wire/imap/raw-command.ts';
 import { ConnectionClosed, IdleTimeout, LineTooLong } from '../kit/connection.ts';
 import { dispatch } from './dispatcher.ts';
+import type { ImapLimits } from './imap-limits.ts';
+import type { Reply } from './reply.ts';
 import type { ImapSession } from './session.ts';
 
 /** An APPEND before the login is refused with words of our own, not as too large. */
@@ -48,12 +49,18 @@ export class CommandLoop {
     const session = this.#session;
     try {
       while (session.state !== 'logout') {
-        const line = session.connection.takeLine(this.#reader.limits.textBytesMax);
-        if (line === undefined) {
-          if (!(await session.connection.fill(this.#timeoutMs()))) return undefined;
+        // Few frames and nothing of the input are alive while a command waits: thousands of sessions idle here.
+        const incoming = this.#next();
+        if (incoming === undefined) {
+          session.waiting = true;
+          const more = await session.connection.fill(this.#timeoutMs());
+          session.waiting = false;
+          if (!more) return undefined;
           continue;
         }
-        const farewell = await this.#oneCommand(line);
+        if ('name' in incoming) this.#done(await dispatch(session, incoming));
+        else if (incoming.type !== 'refused') await this.#finish(incoming);
+        const farewell = this.#farewell();
         if (farewell !== undefined) return farewell;
         if (session.connection.congested) await session.connection.drain();
       }
@@ -77,46 +84,52 @@ export class CommandLoop {
     return Math.max(1, this.#loginDeadlineMs - environment.clock.monotonic());
   }
 
-  async #oneCommand(line: Buffer): Promise<string | undefined> {
-    const session = this.#session;
-    let step = this.#reader.line(line);
-    if (step.type !== 'command') step = await this.#readOn(step);
-    switch (step.type) {
-      case 'command':
-        await this.#carryOut(step.command);
-        break;
-      case 'refused':
-        this.#answer(step.tag, step.refusal);
-        break;
-      case 'fatal':
-        return step.text;
-      default:
-        assert(false, 'the reader ends with a command or a refusal');
-    }
-    this.#giveBack();
-    if (this.#badCommands >= session.environment.limits.badCommandsMax) return 'Too many bad commands';
-    return session.farewell;
+  /** What the next line makes: a command, a step towards one, or undefined when no line has come yet. */
+  #next(): Command | ReaderStep | undefined {
+    const line = this.#session.connection.takeLine(this.#reader.limits.textBytesMax);
+    return line === undefined ? undefined : this.#parsed(this.#reader.line(line));
   }
 
-  async #carryOut(raw: RawCommand): Promise<void> {
-    const session = this.#session;
-    let command: Command;
+  /** A whole command parsed; a syntax error is answered, and is a refusal then. */
+  #parsed(step: ReaderStep): Command | ReaderStep {
+    if (step.type !== 'command') {
+      if (step.type === 'refused') this.#answer(step.tag, step.refusal);
+      return step;
+    }
     try {
-      command = parseCommand(raw, { utf8: session.utf8 });
+      return parseCommand(step.command, { utf8: this.#session.utf8 });
     } catch (error) {
       if (!(error instanceof ImapSyntaxError)) throw error;
-      this.#answer(error.tag, syntaxRefusal(error));
-      return;
-    }
-    const before = session.state;
-    const reply = await dispatch(session, command);
-    this.#badCommands = reply.status === 'BAD' ? this.#badCommands + 1 : 0;
-    if (before === 'notAuthenticated' && session.state === 'authenticated') {
-      this.#reader.limits = readerLimits(session);
+      const refusal = syntaxRefusal(error);
+      this.#answer(error.tag, refusal);
+      return { type: 'refused', tag: error.tag, refusal };
     }
   }
 
+  /** Reads a command with literals to its end and carries it out. */
+  async #finish(step: ReaderStep): Promise<void> {
+    const incoming = this.#parsed(await this.#readOn(step));
+    if ('name' in incoming) this.#done(await dispatch(this.#session, incoming));
+    else if (incoming.type === 'fatal') this.#session.farewell = incoming.text;
+    else assert(incoming.type === 'refused', 'the reader ends with a command or a refusal');
+  }
+
+  #done(reply: Reply): void {
+    const session = this.#session;
+    this.#badCommands = reply.status === 'BAD' ? this.#badCommands + 1 : 0;
+    this.#giveBack();
+    if (session.state !== 'notAuthenticated') this.#reader.limits = session.environment.readerLimits;
+  }
+
+  #farewell(): string | undefined {
+    const { farewell, environment } = this.#session;
+    if (this.#badCommands >= environment.limits.badCommandsMax) return 'Too many bad commands';
+    return farewell;
+  }
+
+  /** The answer to what never became a command. */
   #answer(tag: string | undefined, refusal: Refusal): void {
+    this.#giveBack();
     if (refusal.status === 'BAD') this.#badCommands++;
     const code = refusal.code === undefined ? '' : `[${refusal.code}] `;
     const text = formatResponseText(refusal.text);
@@ -197,8 +210,8 @@ function syntaxRefusal(error: ImapSyntaxError): Refusal {
   return { status: error.status, code: error.code, text: error.message };
 }
 
-function readerLimits(session: ImapSession): CommandReaderLimits {
-  const { limits } = session.environment;
+/** How much a command of a session with an account may hold. */
+export function readerLimits(limits: ImapLimits): CommandReaderLimits {
   return {
     ...commandReaderLimits,
     textBytesMax: limits.lineBytesMax,

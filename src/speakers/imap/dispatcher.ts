@@ -14,9 +14,14 @@ export async function dispatch(session: ImapSession, command: Command): Promise<
   const entry = commandTable[command.name] as CommandEntry<CommandName>;
   const { clock, observeCommand } = session.environment;
   const startedMs = clock.monotonic();
-  const reply = entry.states.includes(session.state)
-    ? await answer(session, command, entry)
-    : bad(wrongState(session, command.name));
+  let reply: Reply;
+  try {
+    reply = entry.states.includes(session.state)
+      ? await entry.handler(session, command as never)
+      : bad(wrongState(session, command.name));
+  } catch (error) {
+    reply = failure(session, command.name, error);
+  }
   const mayExpunge = entry.updates === 'all' || (entry.updates === 'expungeIfUid' && isUid(command));
   if (session.state === 'selected' && entry.updates !== 'none') {
     if (entry.polls === true || hasUpdates(session, mayExpunge)) await tellQuietly(session, mayExpunge);
@@ -28,20 +33,12 @@ export async function dispatch(session: ImapSession, command: Command): Promise<
   return reply;
 }
 
-async function answer(
-  session: ImapSession,
-  command: Command,
-  entry: CommandEntry<CommandName>,
-): Promise<Reply> {
-  try {
-    return await entry.handler(session, command as never);
-  } catch (error) {
-    const response = errorResponse(error);
-    if (response === undefined) throw error;
-    if (error instanceof Fault)
-      session.connection.log.error({ error, command: command.name }, 'command failed');
-    return response;
-  }
+/** The answer to what a handler threw; throws on what ends the session. */
+function failure(session: ImapSession, name: CommandName, error: unknown): Reply {
+  const response = errorResponse(error);
+  if (response === undefined) throw error;
+  if (error instanceof Fault) session.connection.log.error({ err: error, command: name }, 'command failed');
+  return response;
 }
 
 /** The command is done whether or not its updates can be told: they are owed to the next one. */
@@ -50,7 +47,7 @@ async function tellQuietly(session: ImapSession, mayExpunge: boolean): Promise<v
     await tellUpdates(session, mayExpunge);
   } catch (error) {
     if (errorResponse(error) === undefined) throw error;
-    session.connection.log.warn({ error }, 'updates could not be told');
+    session.connection.log.warn({ err: error }, 'updates could not be told');
   }
 }
 

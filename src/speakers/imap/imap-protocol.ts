@@ -10,7 +10,7 @@ import type { Authenticator } from '../../directory/directory.ts';
 import { ConnectionClosed, IdleTimeout, type SessionProtocol } from '../kit/connection.ts';
 import { AccountWatches } from './account-watches.ts';
 import { capabilityText } from './capabilities.ts';
-import { CommandLoop } from './command-loop.ts';
+import { CommandLoop, readerLimits } from './command-loop.ts';
 import { type ImapLimits, imapLimitsDefault } from './imap-limits.ts';
 import { commandObserver } from './imap-metrics.ts';
 import { type ImapEnvironment, ImapSession } from './session.ts';
@@ -33,9 +33,11 @@ export interface ImapDependencies {
 }
 
 export function imapProtocol(dependencies: ImapDependencies): SessionProtocol {
+  const limits: ImapLimits = Object.freeze({ ...imapLimitsDefault, ...dependencies.limits });
   const environment: ImapEnvironment = {
     ...dependencies,
-    limits: { ...imapLimitsDefault, ...dependencies.limits },
+    limits,
+    readerLimits: readerLimits(limits),
     watches: new AccountWatches(),
     observeCommand: commandObserver(dependencies.metrics),
   };

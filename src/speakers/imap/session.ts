@@ -9,6 +9,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
 import type { AuthenticationContext, Authenticator, Principal } from '../../directory/directory.ts';
 import type { OperationId } from '../../mail/ids.ts';
+import type { CommandReaderLimits } from '../../wire/imap/command-reader.ts';
 import type { Connection } from '../kit/connection.ts';
 import type { AccountWatches } from './account-watches.ts';
 import type { ImapLimits } from './imap-limits.ts';
@@ -22,6 +23,7 @@ export interface ImapEnvironment {
   readonly accounts: AccountPorts;
   readonly watches: AccountWatches;
   readonly limits: ImapLimits;
+  readonly readerLimits: CommandReaderLimits;
   /** Messages of APPEND in memory, of all sessions together. */
   readonly messageBytes: ByteBudget;
   /** Counts a finished command and its time. */
@@ -41,7 +43,6 @@ export class ImapSession {
   readonly environment: ImapEnvironment;
   readonly connection: Connection;
   state: SessionState = 'notAuthenticated';
-  principal: Principal | undefined;
   account: AccountPort | undefined;
   view: MailboxView | undefined;
   /** ENABLE IMAP4rev2 (RFC 9051 appendix E): ESEARCH instead of SEARCH, no RECENT, UTF-8 names. */
@@ -54,6 +55,8 @@ export class ImapSession {
   stale = false;
   /** The account was closed or the mailbox deleted under us: the session ends with this text. */
   farewell: string | undefined;
+  /** No command is running: what ends the session must say so itself. */
+  waiting = false;
   /** Set by IDLE: called when there is something to push. */
   wake: (() => void) | undefined;
   loginFailures = 0;
@@ -78,7 +81,6 @@ export class ImapSession {
   /** After authentication. */
   async enter(principal: Principal): Promise<void> {
     this.account = await this.environment.accounts.open(principal.accountId);
-    this.principal = principal;
     this.state = 'authenticated';
     this.environment.watches.join(this.account, this);
   }

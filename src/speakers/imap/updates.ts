@@ -3,6 +3,7 @@
 // outside a command or IDLE. Failures of the account pass through; the view is then as it was.
 
 import type { MailboxChanges } from '../../account/port.ts';
+import { Slicer } from '../../base/slicer.ts';
 import { FlagText, flagsResponses } from './flag-text.ts';
 import { accountOf, type ImapSession, viewOf } from './session.ts';
 import type { MailboxView, ViewUpdate } from './view.ts';
@@ -74,18 +75,20 @@ export function flagsResponse(
   return `* ${message.sequence} FETCH (UID ${message.uid} FLAGS ${message.flags}${modSeq})\r\n`;
 }
 
-/** Writes `count` lines, minding the client's pace. */
+/** Writes `count` lines, minding the client's pace and the other sessions' turns. */
 export async function tellInBatches(
   session: ImapSession,
   count: number,
   line: (index: number) => string,
 ): Promise<void> {
-  const { connection } = session;
+  const { connection, environment } = session;
+  const slicer = count > batchMessages ? new Slicer(environment.clock) : undefined;
   for (let at = 0; at < count; ) {
     const end = Math.min(count, at + batchMessages);
     let text = '';
     for (; at < end; at++) text += line(at);
     connection.write(text);
     if (connection.congested) await connection.drain();
+    if (slicer?.due()) await slicer.rest();
   }
 }

@@ -51,7 +51,8 @@ export class MailboxView {
     this.uidNext = opened.info.uidNext;
     this.recentFrom = opened.recentFrom;
     this.keywords = opened.info.keywords;
-    this.#uids = opened.uids;
+    // Many sessions idle in empty mailboxes.
+    this.#uids = opened.uids.length === 0 ? noUids : opened.uids;
     this.#count = opened.uids.length;
   }
 

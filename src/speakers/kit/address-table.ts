@@ -35,10 +35,6 @@ export class AddressRanges {
     });
   }
 
-  get empty(): boolean {
-    return this.#ranges.length === 0;
-  }
-
   contains(address: string): boolean {
     if (this.#ranges.length === 0 || !ipaddr.isValid(address)) return false;
     const parsed = ipaddr.process(address);

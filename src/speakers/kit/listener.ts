@@ -11,16 +11,11 @@ import type { Logger } from '../../base/log.ts';
 import { type Random, systemRandom } from '../../base/random.ts';
 import { AddressRanges, ConnectionCounts, plainAddress } from './address-table.ts';
 import { ConnectionClosed, IdleTimeout, type RefusalReason, type SessionProtocol } from './connection.ts';
+import { type ConnectionLimits, connectionLimitsDefault } from './connection-limits.ts';
 import { DeadlineTicker } from './deadline-ticker.ts';
 import type { ListenerMetrics } from './listener-metrics.ts';
 import { parseProxyHeader, proxyHeaderBytesMax } from './proxy-protocol.ts';
-import {
-  type ConnectionEnvironment,
-  type ConnectionLimits,
-  connectionLimitsDefault,
-  type Endpoints,
-  SocketConnection,
-} from './socket-connection.ts';
+import { type ConnectionEnvironment, type Endpoints, SocketConnection } from './socket-connection.ts';
 import type { TlsContexts } from './tls-contexts.ts';
 
 export interface ListenerLimits {

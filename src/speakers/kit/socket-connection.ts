@@ -8,30 +8,11 @@ import { TLSSocket } from 'node:tls';
 import { assert } from '../../base/assert.ts';
 import type { Logger } from '../../base/log.ts';
 import { type Connection, ConnectionClosed, IdleTimeout, type TlsInfo } from './connection.ts';
+import type { ConnectionLimits } from './connection-limits.ts';
 import type { DeadlineTicker } from './deadline-ticker.ts';
 import { InputBuffer } from './input-buffer.ts';
 import type { TlsContexts } from './tls-contexts.ts';
 import { TlsSession } from './tls-session.ts';
-
-export interface ConnectionLimits {
-  /** Reading stops above this when the session is busy: a pipelining peer waits instead of filling memory. */
-  readonly inputBytesMax: number;
-  /** Queued output above this is sent at once, not at the end of the turn. */
-  readonly outputBytesHighWater: number;
-  /** A peer that takes nothing for so long is cut off. */
-  readonly drainTimeoutMs: number;
-  readonly handshakeTimeoutMs: number;
-  /** After our end the peer gets so long to end too, so that no reset overtakes our last words. */
-  readonly lingerMs: number;
-}
-
-export const connectionLimitsDefault: ConnectionLimits = {
-  inputBytesMax: 64 * 1024,
-  outputBytesHighWater: 64 * 1024,
-  drainTimeoutMs: 300_000,
-  handshakeTimeoutMs: 30_000,
-  lingerMs: 5_000,
-};
 
 /** What all connections of a listener share. */
 export interface ConnectionEnvironment {

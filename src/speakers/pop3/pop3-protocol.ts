@@ -21,12 +21,13 @@ export interface Pop3Dependencies {
   readonly hostname: string;
   /** STLS is offered on connections in the clear. */
   readonly offersTls: boolean;
-  /** USER and AUTH are allowed without TLS: loopback, tests, TLS ended by a proxy. */
-  readonly allowCleartextLogin: boolean;
+  /** USER and AUTH are allowed without TLS: loopback, tests, TLS ended by a proxy. A function is asked for each client. */
+  readonly allowCleartextLogin: boolean | ((remoteAddress: string) => boolean);
   readonly limits?: Partial<Pop3Limits>;
   readonly metrics?: Metrics | undefined;
 }
 
+/** One for all listeners of a server: with and without TLS from the first byte. */
 export function pop3Protocol(dependencies: Pop3Dependencies): SessionProtocol {
   const limits = { ...pop3LimitsDefault, ...dependencies.limits };
   const environment: Pop3Environment = {

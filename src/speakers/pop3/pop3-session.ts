@@ -30,7 +30,7 @@ export interface Pop3Environment {
   readonly random: Random;
   readonly hostname: string;
   readonly offersTls: boolean;
-  readonly allowCleartextLogin: boolean;
+  readonly allowCleartextLogin: boolean | ((remoteAddress: string) => boolean);
   readonly limits: Pop3Limits;
   readonly loginDelay: LoginDelay;
   readonly metrics: Pop3Metrics;
@@ -63,9 +63,14 @@ export class Pop3Session {
     return { service: 'pop3', remoteAddress, traceId };
   }
 
+  get allowsCleartext(): boolean {
+    const allow = this.environment.allowCleartextLogin;
+    return typeof allow === 'function' ? allow(this.connection.remoteAddress) : allow;
+  }
+
   /** RFC 2595 section 4: what may be intercepted is refused before it is asked for. */
   get mayLogIn(): boolean {
-    return this.connection.tls !== undefined || this.environment.allowCleartextLogin;
+    return this.connection.tls !== undefined || this.allowsCleartext;
   }
 
   ok(text: string): void {

@@ -21,6 +21,7 @@ import { Fault } from '../../../base/fault.ts';
 import { type TokenScope, tokenScopes } from '../../../directory/tokens.ts';
 import { isMailError } from '../../../mail/mail-error.ts';
 import type { AdminDependencies } from './admin-dependencies.ts';
+import { problemSchema } from './admin-schemas.ts';
 import { IdempotencyKeys } from './idempotency.ts';
 import { problem, problemContentType, statusByMailError } from './problem.ts';
 import { accountRoutes } from './routes/accounts.ts';
@@ -133,6 +134,10 @@ export async function buildAdminApp(dependencies: AdminDependencies, options: Ap
       security: [{ bearer: [] }],
     },
     transform: jsonSchemaTransform,
+  });
+  // Before the routes: every answer that is described has its errors described too.
+  app.addHook('onRoute', ({ schema }) => {
+    if (schema?.response !== undefined) Object.assign(schema.response as object, { '4xx': problemSchema });
   });
   app.decorateRequest('caller', '');
   app.decorateRequest('scopes');

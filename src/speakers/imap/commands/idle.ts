@@ -4,6 +4,7 @@
 
 import { isDone } from '../../../wire/imap/continuation-line.ts';
 import { ConnectionClosed } from '../../kit/connection.ts';
+import { errorResponse } from '../mail-error-responses.ts';
 import { bad, ok, type Reply } from '../reply.ts';
 import type { ImapSession } from '../session.ts';
 import { tellUpdates } from '../updates.ts';
@@ -15,7 +16,7 @@ const done = ok('Idle completed');
 const notDone = bad('Expected DONE');
 
 export async function idle(session: ImapSession): Promise<Reply> {
-  const { connection } = session;
+  const { connection, environment } = session;
   connection.write('+ idling\r\n');
   let telling: Promise<void> | undefined;
   session.wake = () => {
@@ -29,21 +30,14 @@ export async function idle(session: ImapSession): Promise<Reply> {
       session.stale = true;
       session.wake();
     }
-    const line = await waitForLine(session);
-    return isDone(line) ? done : notDone;
+    for (;;) {
+      const line = connection.takeLine(lineBytesMax);
+      if (line !== undefined) return isDone(line) ? done : notDone;
+      if (!(await connection.fill(environment.limits.idleTimeoutMs))) throw new ConnectionClosed();
+    }
   } finally {
     session.wake = undefined;
     await telling;
-  }
-}
-
-async function waitForLine(session: ImapSession): Promise<Buffer> {
-  const { connection, environment } = session;
-  for (;;) {
-    const line = connection.takeLine(lineBytesMax);
-    if (line !== undefined) return line;
-    const more = await connection.fill(environment.limits.idleTimeoutMs);
-    if (!more) throw new ConnectionClosed();
   }
 }
 
@@ -54,8 +48,9 @@ async function tellWhileStale(session: ImapSession): Promise<void> {
       await tellUpdates(session, true);
     }
   } catch (error) {
-    // The account is away for now: the next event, or the next command, tries again.
-    connection.log.debug({ error }, 'idle updates could not be told');
+    // The account is away for now: the next event, or the next command, tries again. A bug ends the session.
+    connection.log.warn({ err: error }, 'idle updates could not be told');
+    if (errorResponse(error) === undefined) connection.destroy();
   }
   if (session.farewell !== undefined) {
     connection.write(`* BYE ${session.farewell}\r\n`);

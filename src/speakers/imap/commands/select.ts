@@ -6,7 +6,7 @@ import type { SelectCommand } from '../../../wire/imap/command.ts';
 import { flagsResponses } from '../flag-text.ts';
 import { attributeOfRole, quotedMailboxName } from '../mailbox-names.ts';
 import { mailboxIdText } from '../object-ids.ts';
-import { ok, type Reply } from '../reply.ts';
+import { bad, ok, type Reply } from '../reply.ts';
 import { accountOf, type ImapSession } from '../session.ts';
 import { MailboxView } from '../view.ts';
 
@@ -14,12 +14,14 @@ const selectedReadWrite = ok('Select completed', 'READ-WRITE');
 const selectedReadOnly = ok('Examine completed', 'READ-ONLY');
 
 export async function select(session: ImapSession, command: SelectCommand): Promise<Reply> {
+  // RFC 7162 3.2.5: only after ENABLE QRESYNC, which we do not offer.
+  if (command.qresync !== undefined) return bad('QRESYNC is not enabled');
   const readOnly = command.name === 'EXAMINE';
   const before = session.view === undefined ? '' : '* OK [CLOSED] Previous mailbox is closed\r\n';
   // A SELECT that fails leaves nothing selected (RFC 9051 6.3.2).
   session.unselect();
   if (before !== '') session.connection.write(before);
-  if (command.condstore || command.qresync !== undefined) session.condstore = true;
+  if (command.condstore) session.condstore = true;
   const target = { name: command.mailbox };
   const opened = await accountOf(session).openMailbox(target, { claimRecent: !readOnly });
   if (!opened.info.selectable) throw new MailError('mailboxNotSelectable', 'only a place');

@@ -5,23 +5,16 @@
 
 import type { MessageSummary } from '../../../account/port.ts';
 import { Slicer } from '../../../base/slicer.ts';
-import { flagSeen } from '../../../mail/flags.ts';
 import type { Uid } from '../../../mail/ids.ts';
 import type { FetchCommand } from '../../../wire/imap/command.ts';
 import { ConnectionClosed } from '../../kit/connection.ts';
 import { flagsResponses } from '../flag-text.ts';
-import { errorResponse } from '../mail-error-responses.ts';
 import { accountOf, type ImapSession, viewOf } from '../session.ts';
-import {
-  areAllWhole,
-  type ContentValue,
-  type ContentValues,
-  contentValues,
-  wholeValue,
-} from './content-values.ts';
+import type { ContentValue } from './content-values.ts';
 import { type ContentItem, type FetchPlan, fetchPlan } from './fetch-plan.ts';
 import { ItemWriter } from './item-writer.ts';
-import { MessageParts } from './message-parts.ts';
+import { markSeen } from './mark-seen.ts';
+import { type ContentPiece, handled, MessagePuller, messageBytesPerPull } from './message-puller.ts';
 import { ResponseWriter } from './response-writer.ts';
 import { type Targets, targetsOf } from './targets.ts';
 
@@ -29,22 +22,8 @@ import { type Targets, targetsOf } from './targets.ts';
 const windowMessages = 16_384;
 /** Rows written between two looks at the clock and the connection. */
 const rowsPerLook = 256;
-/** A summary is about a kilobyte. */
-const summaryBytesPerPull = 256 * 1024;
-const messagesPerPull = 256;
-const messageBytesPerPull = 1024 * 1024;
-/** Messages of which parts are read at the same time; with valueBytesInMemory this bounds a piece to 8 MiB an item. */
-const partialMessagesPerPull = 32;
-/** Of smaller messages all bytes are read, many in one call, whatever part is asked for. */
-const smallMessageBytes = 16 * 1024;
 /** What a short answer takes for each message. */
 const bytesPerMessage = 128;
-
-interface ContentPiece {
-  /** From the row at which the piece was asked. */
-  readonly values: readonly ContentValues[];
-  readonly summaries: readonly MessageSummary[] | undefined;
-}
 
 export class FetchRun {
   /** Some of the messages are gone. */
@@ -57,7 +36,7 @@ export class FetchRun {
   readonly #writer: ResponseWriter;
   readonly #items: ItemWriter;
   readonly #slicer: Slicer;
-  readonly #allWhole: boolean;
+  readonly #puller: MessagePuller;
 
   constructor(session: ImapSession, command: FetchCommand, messages: number) {
     this.#session = session;
@@ -66,7 +45,7 @@ export class FetchRun {
     this.#writer = new ResponseWriter(session.connection, messages * bytesPerMessage);
     this.#items = new ItemWriter(session, this.#writer);
     this.#slicer = new Slicer(session.environment.clock);
-    this.#allWhole = areAllWhole(this.#plan.content);
+    this.#puller = new MessagePuller(accountOf(session), viewOf(session).mailboxId, this.#plan);
   }
 
   /** `uids` and `places` in parallel, ascending. */
@@ -99,11 +78,11 @@ export class FetchRun {
   }
 
   async #writeSummaries(targets: Targets): Promise<void> {
-    let next = this.#pullSummaries(targets, 0);
+    let next = this.#puller.summaries(targets, 0);
     for (let row = 0; row < targets.count; ) {
       const summaries = await next;
       const from = row;
-      next = this.#pullSummaries(targets, from + summaries.length);
+      next = this.#puller.summaries(targets, from + summaries.length);
       for (; row < from + summaries.length; row++) {
         const summary = summaries[row - from]!;
         if (summary.summary === undefined) this.missing = true;
@@ -113,13 +92,6 @@ export class FetchRun {
     }
   }
 
-  #pullSummaries(targets: Targets, row: number): Promise<MessageSummary[]> {
-    if (row >= targets.count) return Promise.resolve([]);
-    const uids = targets.columns.uids.subarray(row, row + messagesPerPull);
-    const { mailboxId } = viewOf(this.#session);
-    return handled(accountOf(this.#session).readSummaries(mailboxId, uids, summaryBytesPerPull));
-  }
-
   #writeLine(targets: Targets, row: number, summary: MessageSummary | undefined): void {
     this.#items.open(targets.sequences[row]!);
     for (const planned of this.#plan.items) this.#items.item(planned, targets, row, summary);
@@ -127,12 +99,12 @@ export class FetchRun {
   }
 
   async #writeContents(targets: Targets): Promise<void> {
-    let next = this.#pullContents(targets, 0);
+    let next = this.#puller.contents(targets, 0);
     for (let row = 0; row < targets.count; ) {
       const piece = await next;
       const from = row;
-      next = this.#pullContents(targets, from + piece.values.length);
-      const seen = await this.#markSeen(targets, from, piece.values);
+      next = this.#puller.contents(targets, from + piece.values.length);
+      const seen = await this.#markSeen(targets, from, piece);
       for (; row < from + piece.values.length; row++) {
         const values = piece.values[row - from]!;
         if (values === 'gone') this.missing = true;
@@ -252,6 +224,26 @@ export class FetchRun {
     }
   }
 
+  /** The UIDs of the piece whose flags are news. */
+  async #markSeen(
+    targets: Targets,
+    from: number,
+    piece: ContentPiece,
+  ): Promise<ReadonlySet<number> | undefined> {
+    const view = viewOf(this.#session);
+    if (!this.#plan.setsSeen || view.readOnly) return undefined;
+    const to = from + piece.values.length;
+    const gone = (row: number) => piece.values[row - from] === 'gone';
+    const seen = await markSeen(this.#session, targets, { from, to, gone });
+    if (seen?.newKeywords !== undefined) {
+      // Flags of others' making are told with ours: their names first.
+      view.keywords = seen.newKeywords;
+      this.#items.setKeywords(view.keywords);
+      this.#writer.text(flagsResponses(view.keywords, view.readOnly));
+    }
+    return seen?.uids;
+  }
+
   #mustPause(): boolean {
     return this.#session.connection.congested || this.#slicer.due();
   }
@@ -265,10 +257,4 @@ export class FetchRun {
 
 function isContent(type: string): boolean {
   return type === 'section' || type === 'binary' || type === 'binarySize';
-}
-
-/** A piece pulled ahead may fail before it is awaited, or be dropped with the FETCH. */
-function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {});
-  return promise;
 }

@@ -10,7 +10,7 @@ import type { Pop3Session } from '../pop3-session.ts';
 
 export function offeredMechanisms(session: Pop3Session) {
   const { tls } = session.connection;
-  return saslMechanisms({ tls, allowCleartext: session.environment.allowCleartextLogin });
+  return saslMechanisms({ tls, allowCleartext: session.allowsCleartext });
 }
 
 export function auth(session: Pop3Session, argument: string): Promise<void> | undefined {
@@ -70,6 +70,6 @@ async function readResponse(session: Pop3Session): Promise<Buffer> {
   for (;;) {
     const line = connection.takeLine(saslLineBytesMax);
     if (line !== undefined) return line;
-    if (!(await connection.fill(environment.limits.loginTimeoutMs, true))) throw new ConnectionClosed();
+    if (!(await connection.fill(environment.limits.loginTimeoutMs))) throw new ConnectionClosed();
   }
 }

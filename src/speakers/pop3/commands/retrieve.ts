@@ -17,10 +17,12 @@ const textBytesMax = 16 * 1024;
 
 export function retr(session: Pop3Session, argument: string): Promise<void> | undefined {
   const number = messageNumber(session, argument);
-  if (number === undefined) return undefined;
+  return number === undefined ? undefined : sendWhole(session, number);
+}
+
+function sendWhole(session: Pop3Session, number: number): Promise<void> | undefined {
   const read = maildropOf(session).takeRead(number);
-  if (read === undefined) return retrieve(session, number);
-  return send(session, number, read);
+  return read === undefined ? retrieve(session, number) : send(session, number, read);
 }
 
 async function retrieve(session: Pop3Session, number: number): Promise<void> {
@@ -78,20 +80,26 @@ async function nextPiece(session: Pop3Session, number: number, offset: number): 
   throw new ConnectionClosed();
 }
 
-export async function top(session: Pop3Session, argument: string): Promise<void> {
+export function top(session: Pop3Session, argument: string): Promise<void> | undefined {
   const wanted = parseTopArguments(argument);
   if (wanted === undefined) {
     session.err('TOP has a message number and a number of lines');
-    return;
+    return undefined;
   }
   const number = messageNumber(session, wanted.message.toString());
-  if (number === undefined) return;
+  if (number === undefined) return undefined;
+  // fetchmail asks for whole messages so; they are read ahead as RETR's are.
+  if (wanted.lines >= maildropOf(session).size(number)) return sendWhole(session, number);
+  return retrieveTop(session, number, wanted.lines);
+}
+
+async function retrieveTop(session: Pop3Session, number: number, lines: number): Promise<void> {
   const beginning = await maildropOf(session).readBeginning(number);
   if (beginning === undefined) {
     session.err('another session removed this message');
     return;
   }
-  await sendTop(session, { number, lines: wanted.lines, beginning });
+  await sendTop(session, { number, lines, beginning });
 }
 
 async function sendTop(

@@ -1,6 +1,16 @@
-// Puts together what came in chunks, and cuts what goes in chunks.
+// Lists of uids and columns: in order, cut into chunks, put together again.
 
 import type { MessageColumns } from './port.ts';
+
+/** The uids in order, each once: the same array when it is so already. A uid named twice would be changed twice. */
+export function ascending(uids: Uint32Array): Uint32Array {
+  for (let index = 1; index < uids.length; index++) {
+    if (uids[index - 1]! < uids[index]!) continue;
+    const sorted = uids.slice().sort();
+    return sorted.filter((uid, at) => at === 0 || uid !== sorted[at - 1]);
+  }
+  return uids;
+}
 
 /** At least one chunk, perhaps empty. Views of `uids`. */
 export function chunksOf(uids: Uint32Array, countMax: number): Uint32Array[] {

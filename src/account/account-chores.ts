@@ -1,0 +1,70 @@
+// Work on an account that nobody waits for: removing what is left of deleted mailboxes, pruning tombstones, reading the
+// account again. Invariant: at most one pruning a mailbox; a chore that fails is logged and comes again with its next
+// cause (the next expunge, the next opening of the account).
+
+import type { Logger } from '../base/log.ts';
+import type { AccountId } from '../mail/ids.ts';
+import type { AccountLimits } from './account-limits.ts';
+import type { AccountState } from './account-state.ts';
+import type { AccountWriter } from './account-writer.ts';
+import { removeGoneMutation } from './mutations/delete-mailbox.ts';
+import { pruneTombstonesMutation } from './mutations/prune-tombstones.ts';
+
+export interface AccountChoresOptions {
+  readonly accountId: AccountId;
+  readonly log: Logger;
+  readonly limits: AccountLimits;
+  readonly writer: () => AccountWriter;
+}
+
+export class AccountChores {
+  readonly #options: AccountChoresOptions;
+  readonly #running = new Set<Promise<void>>();
+  readonly #pruning = new Set<number>();
+
+  constructor(options: AccountChoresOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when nothing is left to do. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  start(work: () => Promise<void>): void {
+    const { log, accountId } = this.#options;
+    const running = work()
+      .catch((error: unknown) => {
+        log.warn({ err: error, account: accountId }, 'background work on an account failed');
+      })
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  /** Goes on with the removals that a crash cut off. */
+  resumeRemovals(state: AccountState): void {
+    for (const { record } of state.mailboxes.values()) {
+      if (record.gone) this.start(() => this.removeGone(record.id));
+    }
+  }
+
+  /** Removes the messages of a deleted mailbox, then its record. */
+  async removeGone(mailboxId: number): Promise<void> {
+    const { writer, limits } = this.#options;
+    while (!(await writer().submit(removeGoneMutation(mailboxId, limits.messagesPerCommit))));
+  }
+
+  /** Takes old tombstones away when there are too many, with some slack, so that it is done in bulk. */
+  pruneTombstones(mailboxId: number, count: number): void {
+    const { writer, limits } = this.#options;
+    if (count <= limits.tombstonesMax * 1.25 || this.#pruning.has(mailboxId)) return;
+    this.#pruning.add(mailboxId);
+    this.start(async () => {
+      try {
+        while (await writer().submit(pruneTombstonesMutation(mailboxId)));
+      } finally {
+        this.#pruning.delete(mailboxId);
+      }
+    });
+  }
+}

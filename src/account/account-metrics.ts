@@ -1,0 +1,43 @@
+// What accounts count: how many changes share a commit, how long commits take, what the accounts in memory cost.
+
+import {
+  type CounterSeries,
+  durationBucketsSeconds,
+  type GaugeSeries,
+  type HistogramSeries,
+  type Metrics,
+} from '../base/metrics.ts';
+
+export class AccountMetrics {
+  readonly #commits: HistogramSeries;
+  readonly #mutations: CounterSeries;
+  readonly #loaded: GaugeSeries;
+  readonly #memory: GaugeSeries;
+
+  constructor(metrics: Metrics) {
+    this.#commits = metrics
+      .histogram({
+        name: 'rookery_account_commit_seconds',
+        help: 'Time from deciding a group of changes of an account until they are durable',
+        buckets: durationBucketsSeconds,
+      })
+      .with({});
+    this.#mutations = metrics
+      .counter({ name: 'rookery_account_mutations_total', help: 'Changes of accounts that were committed' })
+      .with({});
+    this.#loaded = metrics.gauge({ name: 'rookery_accounts_loaded', help: 'Accounts in memory' }).with({});
+    this.#memory = metrics
+      .gauge({ name: 'rookery_accounts_memory_bytes', help: 'Memory of loaded accounts, by estimate' })
+      .with({});
+  }
+
+  observeCommit(mutations: number, durationMs: number): void {
+    this.#commits.observe(durationMs / 1000);
+    this.#mutations.add(mutations);
+  }
+
+  observeMemory({ loaded, memoryBytes }: { readonly loaded: number; readonly memoryBytes: number }): void {
+    this.#loaded.set(loaded);
+    this.#memory.set(memoryBytes);
+  }
+}

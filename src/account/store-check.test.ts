@@ -1,0 +1,220 @@
+// Every kind of record is damaged or taken away in turn; the check must notice, leave things alone unless it may repair,
+// and after a repair find nothing more, while the messages that can be there are there.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { systemClock } from '../base/clock.ts';
+import { silentLog } from '../base/log.ts';
+import type { Bytes, Engine } from '../storage/engine.ts';
+import { decodeTuple, encodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
+import type { AccountPort } from './port.ts';
+import { checkStore, type StoreCheckEvent } from './store-check.ts';
+import {
+  messageText,
+  newMessage,
+  newOperation,
+  openMemoryBlobStore,
+  openTestHosts,
+  type TestHosts,
+  testAccountId,
+} from './testing.ts';
+
+const large = Buffer.concat([messageText({ id: 'large@test' }), Buffer.alloc(200_000, 'y')]);
+
+async function filled(): Promise<TestHosts> {
+  const opened = await openTestHosts();
+  const account = await opened.hosts.open(testAccountId);
+  const texts = [
+    messageText({ id: 'a@test' }),
+    messageText({ id: 'b@test', references: 'a@test', subject: 'Re: Hello' }),
+    messageText({ id: 'c@test' }),
+    large,
+  ];
+  const messages = texts.map((text) => newMessage(text, ['Kept']));
+  await account.append({ operation: newOperation(), target: { role: 'inbox' }, messages });
+  const { id } = (await account.findMailbox({ role: 'inbox' }))!;
+  await account.copy({
+    operation: newOperation(),
+    from: id,
+    uids: Uint32Array.of(1),
+    to: { role: 'archive' },
+    move: false,
+  });
+  await account.expunge({
+    operation: newOperation(),
+    mailboxId: id,
+    uids: Uint32Array.of(3),
+    anyFlags: true,
+  });
+  return opened;
+}
+
+async function check({ engine, blobs, hosts }: TestHosts, repair: boolean): Promise<string[]> {
+  const lines: string[] = [];
+  let last: StoreCheckEvent | undefined;
+  for await (const event of checkStore({
+    engine,
+    blobs,
+    hosts,
+    clock: systemClock,
+    log: silentLog,
+    repair,
+  })) {
+    if (event.type === 'finding') lines.push(`${event.action}: ${event.what}`);
+    last = event;
+  }
+  assert.equal(last?.type, 'done');
+  return lines;
+}
+
+async function dump(engine: Engine): Promise<Map<string, string>> {
+  const page = await engine.page(
+    { start: Buffer.from([0]), end: Buffer.from([255]) },
+    { entriesMax: 1e6, bytesMax: 1e9 },
+  );
+  return new Map(
+    page.entries.map(({ key, value }) => [
+      Buffer.from(key).toString('hex'),
+      Buffer.from(value).toString('hex'),
+    ]),
+  );
+}
+
+/** Rows of one kind, by letter; '' is the account's own. */
+async function rowsOf(engine: Engine, letter: string): Promise<readonly { key: Bytes; value: Bytes }[]> {
+  if (letter === '') {
+    const key = encodeTuple(['a', testAccountId]);
+    return [{ key, value: (await engine.get(key))! }];
+  }
+  const range = tuplePrefixRange(['a', testAccountId, letter]);
+  return (await engine.page(range, { entriesMax: 1000, bytesMax: 1e9 })).entries;
+}
+
+async function subjects(account: AccountPort): Promise<string[]> {
+  const found: string[] = [];
+  for (const { id, name, messages } of (await account.listMailboxes()).mailboxes) {
+    if (messages === 0) continue;
+    const { uids } = await account.columns(id, undefined);
+    assert.equal(uids.length, messages);
+    for (const { uid, bytes } of await account.readMessages(id, uids, 1e9)) {
+      found.push(`${name}/${uid}: ${/Message-ID: <(.*?)>/.exec(Buffer.from(bytes!).toString())![1]}`);
+    }
+  }
+  return found;
+}
+
+const whole = ['INBOX/1: a@test', 'INBOX/2: b@test', 'INBOX/4: large@test', 'Archive/1: a@test'];
+
+test('a sound store has no findings', async () => {
+  const opened = await filled();
+  assert.deepEqual(await check(opened, true), []);
+  assert.deepEqual(await subjects(await opened.hosts.open(testAccountId)), whole);
+});
+
+const damages: readonly {
+  letter: string;
+  index: number;
+  how: 'flip' | 'remove';
+  after: readonly string[];
+}[] = [
+  { letter: '', index: 0, how: 'flip', after: whole },
+  { letter: '', index: 0, how: 'remove', after: whole },
+  { letter: 'b', index: 0, how: 'flip', after: whole },
+  {
+    letter: 'b',
+    index: 5,
+    how: 'remove',
+    after: whole.map((line) => line.replace('Archive', 'Recovered 6')),
+  },
+  { letter: 's', index: 1, how: 'flip', after: whole },
+  { letter: 'o', index: 0, how: 'flip', after: whole },
+  { letter: 'm', index: 1, how: 'flip', after: whole.filter((line) => !line.startsWith('INBOX/2')) },
+  { letter: 'm', index: 0, how: 'remove', after: whole.filter((line) => !line.startsWith('INBOX/1')) },
+  { letter: 'e', index: 0, how: 'flip', after: whole },
+  { letter: 'e', index: 1, how: 'remove', after: whole },
+  { letter: 'e', index: 2, how: 'remove', after: whole.filter((line) => !line.includes('large')) },
+  { letter: 'y', index: 0, how: 'flip', after: whole },
+  { letter: 'y', index: 2, how: 'remove', after: whole },
+  { letter: 'c', index: 0, how: 'flip', after: whole.filter((line) => !line.includes('a@test')) },
+  { letter: 'c', index: 1, how: 'remove', after: whole.filter((line) => !line.includes('b@test')) },
+  { letter: 'x', index: 0, how: 'flip', after: whole },
+  { letter: 't', index: 0, how: 'flip', after: whole },
+  { letter: 't', index: 0, how: 'remove', after: whole },
+];
+
+for (const { letter, index, how, after } of damages) {
+  test(`${how === 'flip' ? 'a damaged' : 'a lost'} row ${letter}${index} is found and repaired`, async () => {
+    const { engine, blobs, hosts } = await filled();
+    await hosts.close();
+    const { key, value } = (await rowsOf(engine, letter))[index]!;
+    const flipped = Buffer.from(value);
+    if (flipped.length > 6) flipped[flipped.length - 1]! ^= 1;
+    else flipped[1]! ^= 1;
+    await engine.commit(how === 'flip' ? { puts: [{ key, value: flipped }] } : { deletes: [key] });
+    const opened = { ...(await openTestHosts({ engine, blobs, create: false })), engine, blobs };
+    const before = await dump(engine);
+    const seen = await check(opened, false);
+    assert.ok(seen.length > 0 && seen.every((line) => line.startsWith('reported: ')), seen.join('\n'));
+    assert.deepEqual(await dump(engine), before);
+    const repaired = await check(opened, true);
+    assert.ok(
+      repaired.every((line) => !line.startsWith('reported: ')),
+      repaired.join('\n'),
+    );
+    assert.deepEqual(await check(opened, true), []);
+    const account = await opened.hosts.open(testAccountId);
+    assert.deepEqual(await subjects(account), after);
+    // It goes on: what is new does not meet what was.
+    const known = new Set(await emailIds(engine));
+    const appended = await account.append({
+      operation: newOperation(),
+      target: { role: 'inbox' },
+      messages: [newMessage()],
+    });
+    assert.ok(appended.uids[0]! > 4 && !known.has(appended.emailIds[0]!));
+    assert.deepEqual(await check(opened, true), []);
+    await opened.hosts.close();
+  });
+}
+
+async function emailIds(engine: Engine): Promise<number[]> {
+  return (await rowsOf(engine, 'e')).map(({ key }) => decodeTuple(key)[3] as number);
+}
+
+test('a lost blob takes its message away, an unlinked one is linked again', async () => {
+  const { engine, hosts } = await filled();
+  await hosts.close();
+  const links = await engine.page(tuplePrefixRange(['l']), { entriesMax: 10, bytesMax: 1e6 });
+  await engine.commit({ deletes: links.entries.map(({ key }) => key) });
+  // A new store of blobs, which has none.
+  const blobs = openMemoryBlobStore(engine);
+  const opened = { ...(await openTestHosts({ engine, blobs, create: false })), engine, blobs };
+  const message = newMessage(large);
+  await blobs.put(message.prepared.digest, message.prepared.bytes);
+  assert.deepEqual(await check(opened, true), ['repaired: the blob of email 4 was not linked']);
+  assert.deepEqual(await check(opened, true), []);
+  const empty = { ...opened, blobs: openMemoryBlobStore(engine) };
+  assert.deepEqual(await check(empty, true), [
+    'setAside: the bytes of email 4 are lost or damaged',
+    'repaired: mailbox 1 counted wrong: messages, unseen, bytes',
+    'repaired: the account counted wrong: bytesUsed, messagesUsed',
+  ]);
+  const account = await opened.hosts.open(testAccountId);
+  assert.deepEqual(
+    await subjects(account),
+    whole.filter((line) => !line.includes('large')),
+  );
+});
+
+test('sessions go on during a check', async () => {
+  const opened = await filled();
+  const account = await opened.hosts.open(testAccountId);
+  const { id } = (await account.findMailbox({ role: 'inbox' }))!;
+  const appends: Promise<unknown>[] = [];
+  for await (const _event of checkStore({ ...opened, clock: systemClock, log: silentLog, repair: true })) {
+    appends.push(account.append({ operation: newOperation(), target: { id }, messages: [newMessage()] }));
+  }
+  await Promise.all(appends);
+  assert.equal((await account.columns(id, undefined)).uids.length, 3 + appends.length);
+  assert.deepEqual(await check(opened, true), []);
+});

@@ -1,0 +1,138 @@
+// Pulls what FETCH needs of messages from the account, in bounded pieces: summaries, and the values of content items.
+// Whole messages come many at a time; parts alone are read as ranges, of small messages together.
+// A piece pulled ahead may be dropped: its failure is then nobody's.
+
+import type { AccountPort, MessageSummary } from '../../../account/port.ts';
+import type { MailboxId } from '../../../mail/ids.ts';
+import { areAllWhole, type ContentValues, contentValues, wholeValue } from './content-values.ts';
+import type { FetchPlan } from './fetch-plan.ts';
+import { MessageParts, type MessageSource } from './message-parts.ts';
+import type { Targets } from './targets.ts';
+
+/** A summary is about a kilobyte. */
+const summaryBytesPerPull = 256 * 1024;
+const messagesPerPull = 256;
+export const messageBytesPerPull = 1024 * 1024;
+/** Messages of which parts are read at the same time; with valueBytesInMemory this bounds a piece to 8 MiB an item. */
+const partialMessagesPerPull = 32;
+/** Of smaller messages all bytes are read, many in one call, whatever part is asked for. */
+const smallMessageBytes = 16 * 1024;
+
+export interface ContentPiece {
+  /** From the row at which the piece was asked. */
+  readonly values: readonly ContentValues[];
+  readonly summaries: readonly MessageSummary[] | undefined;
+}
+
+const noPiece: ContentPiece = { values: [], summaries: undefined };
+
+export class MessagePuller {
+  readonly #account: AccountPort;
+  readonly #mailboxId: MailboxId;
+  readonly #plan: FetchPlan;
+  readonly #allWhole: boolean;
+
+  constructor(account: AccountPort, mailboxId: MailboxId, plan: FetchPlan) {
+    this.#account = account;
+    this.#mailboxId = mailboxId;
+    this.#plan = plan;
+    this.#allWhole = areAllWhole(plan.content);
+  }
+
+  /** Summaries from a row on, as many as one pull gives; none behind the last row. */
+  summaries(targets: Targets, row: number): Promise<MessageSummary[]> {
+    if (row >= targets.count) return Promise.resolve([]);
+    const uids = targets.columns.uids.subarray(row, row + messagesPerPull);
+    return handled(this.#account.readSummaries(this.#mailboxId, uids, summaryBytesPerPull));
+  }
+
+  /** Values from a row on, as many as one pull gives; none behind the last row. */
+  contents(targets: Targets, row: number): Promise<ContentPiece> {
+    if (row >= targets.count) return Promise.resolve(noPiece);
+    return handled(this.#plan.readsWhole ? this.#pullWhole(targets, row) : this.#pullParts(targets, row));
+  }
+
+  /** Many messages at once, their parts cut out of them. */
+  async #pullWhole(targets: Targets, row: number): Promise<ContentPiece> {
+    const uids = targets.columns.uids.subarray(row, row + messagesPerPull);
+    const messages = await this.#account.readMessages(this.#mailboxId, uids, messageBytesPerPull);
+    const summaries = this.#plan.needsSummary
+      ? await this.#summariesOf(uids.subarray(0, messages.length))
+      : undefined;
+    const values: ContentValues[] = [];
+    for (const [index, { uid, bytes, size }] of messages.entries()) {
+      if (bytes === undefined || (summaries !== undefined && summaries[index]?.summary === undefined)) {
+        values.push('gone');
+      } else if (this.#allWhole) {
+        values.push(this.#plan.content.map(() => wholeValue(bytes, size)));
+      } else {
+        const complete =
+          bytes.length === size ? Buffer.from(bytes.buffer, bytes.byteOffset, size) : undefined;
+        const summary = summaries?.[index]?.summary;
+        const parts = this.#parts({ uid, size, bytes: complete, summary });
+        values.push(await contentValues(parts, this.#plan.content));
+      }
+    }
+    return { values, summaries };
+  }
+
+  /** Only parts are asked for: their ranges are read, those of some messages at the same time. */
+  async #pullParts(targets: Targets, row: number): Promise<ContentPiece> {
+    const uids = targets.columns.uids.subarray(row, row + partialMessagesPerPull);
+    const [summaries, small] = await Promise.all([
+      this.#plan.needsSummary ? this.#summariesOf(uids) : undefined,
+      this.#smallMessages(uids, targets.columns.sizes.subarray(row, row + uids.length)),
+    ]);
+    const pulls: Promise<ContentValues>[] = [];
+    for (let index = 0; index < uids.length; index++) {
+      const summary = summaries?.[index]?.summary;
+      if (summaries !== undefined && summary === undefined) {
+        pulls.push(Promise.resolve('gone'));
+        continue;
+      }
+      const size = targets.columns.sizes[row + index]!;
+      const bytes = small.get(uids[index]!);
+      const parts = this.#parts({ uid: uids[index]!, size, bytes, summary });
+      pulls.push(contentValues(parts, this.#plan.content));
+    }
+    return { values: await Promise.all(pulls), summaries };
+  }
+
+  async #smallMessages(uids: Uint32Array, sizes: Uint32Array): Promise<Map<number, Buffer>> {
+    const found = new Map<number, Buffer>();
+    const small = uids.filter((_, index) => sizes[index]! <= smallMessageBytes);
+    for (let at = 0; at < small.length; ) {
+      const wanted = small.subarray(at);
+      const messages = await this.#account.readMessages(this.#mailboxId, wanted, messageBytesPerPull);
+      for (const { uid, bytes } of messages) {
+        if (bytes !== undefined) found.set(uid, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+      }
+      at += messages.length;
+    }
+    return found;
+  }
+
+  /** One for each UID. */
+  async #summariesOf(uids: Uint32Array): Promise<MessageSummary[]> {
+    const summaries = await this.#account.readSummaries(this.#mailboxId, uids, summaryBytesPerPull);
+    while (summaries.length < uids.length) {
+      const more = await this.#account.readSummaries(
+        this.#mailboxId,
+        uids.subarray(summaries.length),
+        summaryBytesPerPull,
+      );
+      summaries.push(...more);
+    }
+    return summaries;
+  }
+
+  #parts(message: Omit<MessageSource, 'account' | 'mailboxId'>): MessageParts {
+    return new MessageParts({ ...message, account: this.#account, mailboxId: this.#mailboxId });
+  }
+}
+
+/** A piece pulled ahead may fail before it is awaited, or be dropped with the FETCH. */
+export function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}

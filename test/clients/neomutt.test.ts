@@ -1,0 +1,116 @@
+// neomutt in batch mode: sends through submission with an attachment, and reads mailboxes over IMAP with
+// commands pushed as if typed.
+
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { after, before, describe, test } from 'node:test';
+import { bytesOf, messagesOf, numberedMessage, storeMessage } from '../account-content.ts';
+import {
+  makeTemporaryFolder,
+  missingPrograms,
+  type RunOptions,
+  runWell,
+  type TemporaryFolder,
+} from '../run-program.ts';
+import { addressOf, passwordOf, ServerProcess } from '../server-process.ts';
+
+/**
+ * smtp_authenticators: of its own accord this client takes SCRAM-SHA-256-PLUS wherever it is offered, which it cannot do (its
+ * SASL library asks it for channel bindings, it has none to give), and then gives up.
+ */
+function configuration(server: ServerProcess, folder: TemporaryFolder): string {
+  const user = addressOf('alice');
+  const encoded = encodeURIComponent(user);
+  return `
+set from = "${user}"
+set realname = "Alice Ärmel"
+set imap_user = "${user}"
+set imap_pass = "${passwordOf('alice')}"
+set smtp_url = "smtp://${encoded}@localhost:${server.ports.submission}/"
+set smtp_authenticators = "plain"
+set smtp_pass = "${passwordOf('alice')}"
+set folder = "imaps://${encoded}@localhost:${server.ports.imaps}/"
+set spoolfile = "+INBOX"
+set certificate_file = "${server.certificateFile}"
+set ssl_starttls = yes
+set ssl_force_tls = yes
+set ssl_ca_certificates_file = "${server.certificateFile}"
+set charset = "utf-8"
+set header_cache = ""
+set copy = yes
+set use_envelope_from = yes
+set hostname = "client.test"
+set wait_key = no
+set quit = yes
+set delete = yes
+set mail_check = 600
+set confirm_append = no
+set confirm_create = no
+set history_file = "${folder.path}/history"
+`;
+}
+
+describe('neomutt', { skip: missingPrograms('neomutt', 'script') }, () => {
+  let server: ServerProcess;
+  let folder: TemporaryFolder;
+  before(async () => {
+    folder = await makeTemporaryFolder();
+    server = await ServerProcess.start({ accounts: ['alice', 'bob'] });
+    await writeFile(folder.at('muttrc'), configuration(server, folder), { mode: 0o600 });
+  });
+  after(async () => {
+    await server.stop();
+    await folder.remove();
+  });
+
+  const environment = (): RunOptions => ({
+    env: { HOME: folder.path, TERM: 'xterm', LC_ALL: 'C.UTF-8' },
+    cwd: folder.path,
+  });
+  // -n: without the system's own configuration.
+  const options = (): string[] => ['-n', '-F', folder.at('muttrc')];
+
+  test('sends through submission, with an attachment', async () => {
+    await writeFile(
+      folder.at('attached.bin'),
+      Buffer.from(Array.from({ length: 3000 }, (_, at) => at % 256)),
+    );
+    const args = [...options(), '-s', 'Grüße', '-a', folder.at('attached.bin'), '--', addressOf('bob')];
+    await runWell('neomutt', args, { ...environment(), input: 'Hello Bob, schön!\n.\n' });
+    const [got] = await messagesOf(server.admin, 'bob');
+    const bytes = (await bytesOf(server.admin, 'bob', { uid: got!.uid })).toString('latin1');
+    assert.match(bytes, /^Subject: =\?utf-8\?[QB]\?.*\?=\r$/im);
+    assert.match(bytes, /^From: .* <alice@example\.test>\r$/m);
+    assert.match(bytes, /^Content-Disposition: attachment; filename="attached\.bin"\r$/m);
+  });
+
+  test('reads a mailbox: saves a message, flags one, deletes one', async () => {
+    for (let number = 1; number <= 20; number++)
+      await storeMessage(server.admin, 'alice', { bytes: numberedMessage(number) });
+    const keys = [
+      ...['<search>number 7$<enter>', `<copy-message>${folder.path}/saved<enter>`],
+      ...['<search>number 11$<enter>', '<flag-message>'],
+      ...['<search>number 12$<enter>', '<delete-message>'],
+      ...['<search>number 13$<enter>', '<copy-message>=Kept<enter>'],
+      '<sync-mailbox><quit>',
+    ].join('');
+    await writeFile(folder.at('commands'), `set mbox_type = mbox\npush '${keys}'\n`);
+    // It reads mailboxes only on a terminal: script(1) makes one.
+    const command = ['neomutt', ...options(), '-e', `'source ${folder.at('commands')}'`, '-f', '=INBOX'].join(
+      ' ',
+    );
+    await runWell('script', ['-qec', command, '/dev/null'], environment());
+    const saved = await readFile(folder.at('saved'), 'latin1');
+    assert.ok(saved.replaceAll('\n', '\r\n').includes(numberedMessage(7).split('\r\n\r\n')[1]!), saved);
+    const rows = await messagesOf(server.admin, 'alice');
+    assert.equal(rows.length, 19);
+    assert.ok(rows.find(({ uid }) => uid === 11)?.flags.includes('\\Flagged'));
+    assert.equal(
+      rows.find(({ uid }) => uid === 12),
+      undefined,
+    );
+    const [kept] = await messagesOf(server.admin, 'alice', 'Kept');
+    const bytes = await bytesOf(server.admin, 'alice', { mailbox: 'Kept', uid: kept!.uid });
+    assert.equal(bytes.toString('latin1'), numberedMessage(13));
+  });
+});
