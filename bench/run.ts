@@ -8,6 +8,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { installPackages, missingPackages, whyNotInstallable } from '../scripts/debian-packages.ts';
+import { testPackages } from '../test/packages.ts';
 import type { GeneratorAnswer, GeneratorRequest } from './generator.ts';
 import { formatReport, type Measured } from './report.ts';
 import type { BenchTarget, TargetPlace } from './target.ts';
@@ -130,6 +132,17 @@ async function measureAndStop(open: () => Promise<BenchTarget>): Promise<Measure
   }
 }
 
+/** Installs the peers when it can, else says what is missing. */
+function ensurePeers(): void {
+  const missing = missingPackages(testPackages.filter(({ name }) => /^(?:dovecot|postfix)/.test(name)));
+  if (missing.length === 0) return;
+  const names = missing.map(({ name }) => name).join(' ');
+  const why = whyNotInstallable();
+  if (why !== null) throw new Error(`${names} not found, and ${why}: apt-get install ${names}`);
+  if (!installPackages(missing)) throw new Error(`could not install ${names}`);
+}
+
+if (values.vs !== undefined) ensurePeers();
 mkdirSync(directory, { recursive: true });
 const measured: Measured[] = [];
 measured.push(

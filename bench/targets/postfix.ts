@@ -8,6 +8,29 @@ import { freePort, portAnswers, start } from './processes.ts';
 
 /** Gives the target an smtp port that Postfix answers; `stop` ends both. */
 export async function withPostfix(directory: string, behind: BenchTarget): Promise<BenchTarget> {
+  const postfix = await startPostfix(directory, behind.domain, `lmtp:inet:127.0.0.1:${behind.ports.lmtp}`);
+  return {
+    ...behind,
+    name: `postfix + ${behind.name}`,
+    ports: { ...behind.ports, smtp: postfix.port },
+    stop: async () => {
+      await postfix.stop();
+      await behind.stop();
+    },
+  };
+}
+
+export interface RunningPostfix {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** A Postfix of its own that takes mail for `domain` and hands it to `transport` (transport(5)). */
+export async function startPostfix(
+  directory: string,
+  domain: string,
+  transport: string,
+): Promise<RunningPostfix> {
   const root = mkdtempSync(join(directory, 'postfix-'));
   const etc = join(root, 'etc');
   mkdirSync(etc);
@@ -33,9 +56,9 @@ mydestination =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 relay_domains =
-virtual_mailbox_domains = ${behind.domain}
+virtual_mailbox_domains = ${domain}
 virtual_mailbox_maps = static:ok
-virtual_transport = lmtp:inet:127.0.0.1:${behind.ports.lmtp}
+virtual_transport = ${transport}
 smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
 smtpd_client_connection_count_limit = 0
 smtpd_peername_lookup = no
@@ -47,12 +70,9 @@ alias_database =
   const child = start('/usr/sbin/postfix', ['-c', etc, 'start']);
   await portAnswers(port, child);
   return {
-    ...behind,
-    name: `postfix + ${behind.name}`,
-    ports: { ...behind.ports, smtp: port },
+    port,
     stop: async () => {
       execFileSync('/usr/sbin/postfix', ['-c', etc, 'stop'], { stdio: 'ignore' });
-      await behind.stop();
       rmSync(root, { recursive: true, force: true });
     },
   };

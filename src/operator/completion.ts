@@ -27,15 +27,16 @@ export function completionScript(program: Command, shell: string): string {
     (entry) => `    '${entry.path}') words='${entry.words.join(' ')}' ;;`,
   );
   const names = entries(program, '').map((entry) => `'${entry.path}'`);
+  // What both shells understand: in zsh `path` is the search path, and a slice's bounds have to be numbers or $((…)).
   const script = [
     '_rookery() {',
-    '  local current="${COMP_WORDS[COMP_CWORD]}" path="" words="" word candidate known',
+    '  local current="${COMP_WORDS[COMP_CWORD]}" typed="" words="" word candidate known',
     `  local known_paths=(${names.join(' ')})`,
-    '  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do',
-    '    candidate="${path:+$path }$word"',
-    '    for known in "${known_paths[@]}"; do [ "$known" = "$candidate" ] && path="$candidate"; done',
+    '  for word in "${COMP_WORDS[@]:1:$((COMP_CWORD-1))}"; do',
+    '    candidate="${typed:+$typed }$word"',
+    '    for known in "${known_paths[@]}"; do [ "$known" = "$candidate" ] && typed="$candidate"; done',
     '  done',
-    '  case "$path" in',
+    '  case "$typed" in',
     ...cases,
     '  esac',
     '  if [[ "$current" == -* || -n "$words" ]]; then COMPREPLY=($(compgen -W "$words" -- "$current")); fi',

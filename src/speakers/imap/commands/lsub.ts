@@ -1,6 +1,7 @@
 // LSUB (RFC 3501 6.3.9), for IMAP4rev1 clients: subscribed names; with `%` also the superiors that stand for
 // subscribed names below, as \Noselect.
 
+import { Slicer } from '../../../base/slicer.ts';
 import type { LsubCommand } from '../../../wire/imap/command.ts';
 import { quotedMailboxName } from '../mailbox-names.ts';
 import { MailboxPattern } from '../mailbox-pattern.ts';
@@ -15,7 +16,9 @@ export async function lsub(session: ImapSession, command: LsubCommand): Promise<
   const pattern = new MailboxPattern(command.reference, command.pattern);
   /** Name to whether it is subscribed itself. */
   const listed = new Map<string, boolean>();
+  const slicer = new Slicer(session.environment.clock);
   for (const name of [...tree.subscribed].sort()) {
+    if (slicer.due()) await slicer.rest();
     if (pattern.matches(name)) listed.set(name, true);
     else
       for (const parent of parentsOf(name)) {
@@ -25,6 +28,7 @@ export async function lsub(session: ImapSession, command: LsubCommand): Promise<
   for (const [name, itself] of listed) {
     const attributes = itself && tree.mailboxes.get(name)?.selectable !== false ? '' : '\\Noselect';
     session.connection.write(`* LSUB (${attributes}) "/" ${quotedMailboxName(name, session.utf8)}\r\n`);
+    if (session.connection.congested) await session.connection.drain();
   }
   return done;
 }

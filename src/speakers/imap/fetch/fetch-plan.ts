@@ -18,6 +18,8 @@ export interface FetchPlan {
   readonly content: readonly ContentItem[];
   /** The whole message is asked for: messages are pulled many at a time, and parts are cut out of them. */
   readonly readsWhole: boolean;
+  /** BINARY is asked for: parts are decoded in memory. */
+  readonly decodes: boolean;
   /** A part without PEEK is asked for: \Seen is set. */
   readonly setsSeen: boolean;
   readonly hasFlags: boolean;
@@ -43,6 +45,7 @@ export function fetchPlan(command: FetchCommand): FetchPlan {
     needsSummary: items.some((item) => summaryTypes.has(item.type)) || content.some((item) => !isWhole(item)),
     content,
     readsWhole: content.some((item) => isWhole(item) && !('partial' in item && item.partial !== undefined)),
+    decodes: content.some((item) => item.type !== 'section'),
     setsSeen: content.some((item) => 'peek' in item && !item.peek),
     hasFlags: items.some((item) => item.type === 'flags'),
     hasModSeq: items.some((item) => item.type === 'modSeq'),

@@ -45,7 +45,7 @@ export class FetchRun {
     this.#writer = new ResponseWriter(session.connection, messages * bytesPerMessage);
     this.#items = new ItemWriter(session, this.#writer);
     this.#slicer = new Slicer(session.environment.clock);
-    this.#puller = new MessagePuller(accountOf(session), viewOf(session).mailboxId, this.#plan);
+    this.#puller = new MessagePuller(session, this.#plan);
   }
 
   /** `uids` and `places` in parallel, ascending. */

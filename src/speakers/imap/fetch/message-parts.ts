@@ -4,12 +4,14 @@
 
 import type { AccountPort } from '../../../account/port.ts';
 import { summaryHeader, summaryHeaderBlock, summaryStructure } from '../../../account/summary.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { Slicer } from '../../../base/slicer.ts';
 import { headerFields, selectedFields } from '../../../mail/header.ts';
 import type { MailboxId, Uid } from '../../../mail/ids.ts';
 import { MailError } from '../../../mail/mail-error.ts';
 import { numberedRange, partAt, type SectionText } from '../../../mail/mime/section.ts';
 import type { MessageStructure } from '../../../mail/mime/structure.ts';
-import { decodeTransfer } from '../../../mail/transfer-encoding.ts';
+import { isIdentityEncoding, transferDecoder } from '../../../mail/transfer-encoding.ts';
 import type { BodySection } from '../../../wire/imap/body-section.ts';
 import type { Partial } from '../../../wire/imap/command.ts';
 import { type ContentItem, isWhole } from './fetch-plan.ts';
@@ -23,6 +25,9 @@ export type Located =
 /** RFC 9051 6.4.5: what our decoders know; others are UNKNOWN-CTE. */
 const knownEncodings: ReadonlySet<string> = new Set(['7bit', '8bit', 'binary', 'base64', 'quoted-printable']);
 
+/** A millisecond or two of decoding. */
+const decodeStepBytes = 256 * 1024;
+
 /** RFC 3516 4.3: the part is encoded in a way we do not know. */
 export class UnknownEncoding extends Error {
   constructor() {
@@ -34,6 +39,7 @@ export class UnknownEncoding extends Error {
 export interface MessageSource {
   readonly account: AccountPort;
   readonly mailboxId: MailboxId;
+  readonly clock: Clock;
   readonly uid: number;
   readonly size: number;
   /** The whole message, when it is in memory. */
@@ -112,9 +118,17 @@ export class MessageParts {
     const found = partAt(this.#parsed(), part);
     if (found === undefined) return undefined;
     if (!knownEncodings.has(found.encoding)) throw new UnknownEncoding();
-    const encoded = await this.read(found.bodyStart, found.bodyEnd);
-    const bytes = decodeTransfer(encoded, found.encoding, encoded.length);
-    return cut({ type: 'bytes', bytes }, partial);
+    const { bodyStart, bodyEnd, encoding } = found;
+    if (isIdentityEncoding(encoding)) return cut({ type: 'range', start: bodyStart, end: bodyEnd }, partial);
+    const decoder = transferDecoder(encoding);
+    const slicer = new Slicer(this.source.clock);
+    const pieces: Buffer[] = [];
+    for (let at = bodyStart; at < bodyEnd; at += decodeStepBytes) {
+      pieces.push(decoder.push(await this.read(at, Math.min(at + decodeStepBytes, bodyEnd))));
+      if (slicer.due()) await slicer.rest();
+    }
+    pieces.push(decoder.end());
+    return cut({ type: 'bytes', bytes: Buffer.concat(pieces) }, partial);
   }
 }
 

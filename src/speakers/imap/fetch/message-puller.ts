@@ -3,7 +3,9 @@
 // A piece pulled ahead may be dropped: its failure is then nobody's.
 
 import type { AccountPort, MessageSummary } from '../../../account/port.ts';
+import type { Clock } from '../../../base/clock.ts';
 import type { MailboxId } from '../../../mail/ids.ts';
+import { accountOf, type ImapSession, viewOf } from '../session.ts';
 import { areAllWhole, type ContentValues, contentValues, wholeValue } from './content-values.ts';
 import type { FetchPlan } from './fetch-plan.ts';
 import { MessageParts, type MessageSource } from './message-parts.ts';
@@ -15,6 +17,7 @@ const messagesPerPull = 256;
 export const messageBytesPerPull = 1024 * 1024;
 /** Messages of which parts are read at the same time; with valueBytesInMemory this bounds a piece to 8 MiB an item. */
 const partialMessagesPerPull = 32;
+const decodedBytesPerPull = 8 * 1024 * 1024;
 /** Of smaller messages all bytes are read, many in one call, whatever part is asked for. */
 const smallMessageBytes = 16 * 1024;
 
@@ -29,12 +32,14 @@ const noPiece: ContentPiece = { values: [], summaries: undefined };
 export class MessagePuller {
   readonly #account: AccountPort;
   readonly #mailboxId: MailboxId;
+  readonly #clock: Clock;
   readonly #plan: FetchPlan;
   readonly #allWhole: boolean;
 
-  constructor(account: AccountPort, mailboxId: MailboxId, plan: FetchPlan) {
-    this.#account = account;
-    this.#mailboxId = mailboxId;
+  constructor(session: ImapSession, plan: FetchPlan) {
+    this.#account = accountOf(session);
+    this.#mailboxId = viewOf(session).mailboxId;
+    this.#clock = session.environment.clock;
     this.#plan = plan;
     this.#allWhole = areAllWhole(plan.content);
   }
@@ -78,7 +83,7 @@ export class MessagePuller {
 
   /** Only parts are asked for: their ranges are read, those of some messages at the same time. */
   async #pullParts(targets: Targets, row: number): Promise<ContentPiece> {
-    const uids = targets.columns.uids.subarray(row, row + partialMessagesPerPull);
+    const uids = targets.columns.uids.subarray(row, row + this.#partMessages(targets, row));
     const [summaries, small] = await Promise.all([
       this.#plan.needsSummary ? this.#summariesOf(uids) : undefined,
       this.#smallMessages(uids, targets.columns.sizes.subarray(row, row + uids.length)),
@@ -96,6 +101,20 @@ export class MessagePuller {
       pulls.push(contentValues(parts, this.#plan.content));
     }
     return { values: await Promise.all(pulls), summaries };
+  }
+
+  /** How many messages' parts are worked on together: what is decoded is in memory whole. */
+  #partMessages(targets: Targets, row: number): number {
+    if (!this.#plan.decodes) return partialMessagesPerPull;
+    const { sizes } = targets.columns;
+    let count = 1;
+    let bytes = sizes[row]!;
+    while (count < partialMessagesPerPull && row + count < targets.count) {
+      bytes += sizes[row + count]!;
+      if (bytes > decodedBytesPerPull) break;
+      count++;
+    }
+    return count;
   }
 
   async #smallMessages(uids: Uint32Array, sizes: Uint32Array): Promise<Map<number, Buffer>> {
@@ -126,8 +145,11 @@ export class MessagePuller {
     return summaries;
   }
 
-  #parts(message: Omit<MessageSource, 'account' | 'mailboxId'>): MessageParts {
-    return new MessageParts({ ...message, account: this.#account, mailboxId: this.#mailboxId });
+  #parts(message: Pick<MessageSource, 'uid' | 'size' | 'bytes' | 'summary'>): MessageParts {
+    const { uid, size, bytes, summary } = message;
+    const account = this.#account;
+    const mailboxId = this.#mailboxId;
+    return new MessageParts({ account, mailboxId, clock: this.#clock, uid, size, bytes, summary });
   }
 }
 
