@@ -88,7 +88,7 @@ export async function startServer(config: Config, reread: () => Config): Promise
       metricsText: async () => ({ contentType: metrics.contentType, body: await metrics.expose() }),
       unreadyReason: () => (isDraining ? 'draining' : undefined),
       effectiveConfig: () => maskedConfig(current),
-      reload: () => reload(reread()),
+      reload: () => reloadFor(reread, reload),
       version,
       messageBytesMax: config.limits.message_size,
       clock,
@@ -110,10 +110,21 @@ export async function startServer(config: Config, reread: () => Config): Promise
     close: async () => {
       isDraining = true;
       log.info('stopping');
+      // The admin API stays to the end of the drain: a balancer learns from /readyz where not to send anybody.
+      await listeners.close(current.limits.drain);
       await stack.disposeAsync();
       log.info('stopped');
     },
   };
+}
+
+/** Whoever asked is told what is wrong with the new configuration; the old one stays. */
+async function reloadFor<T>(reread: () => Config, reload: (next: Config) => Promise<T>): Promise<T> {
+  try {
+    return await reload(reread());
+  } catch (error) {
+    throw new MailError('invalidArgument', `not reloaded: ${(error as Error).message}`);
+  }
 }
 
 function isPretty(config: Config): boolean {

@@ -12,10 +12,18 @@ export const testPackages: readonly TestPackage[] = [
   { name: 'curl', reason: 'a client for IMAP, POP3, SMTP and the admin API', shownBy: ['curl'] },
   { name: 'openssl', reason: 'test certificates, and s_client against the TLS ports', shownBy: ['openssl'] },
   { name: 'swaks', reason: 'scripted SMTP and LMTP sessions with TLS and AUTH', shownBy: ['swaks'] },
+  {
+    name: 'libnet-ssleay-perl',
+    reason: 'TLS for swaks',
+    shownBy: ['/usr/share/doc/libnet-ssleay-perl', '/usr/share/perl5/vendor_perl/Net/SSLeay.pm'],
+  },
   { name: 'isync', reason: 'mbsync: full synchronisation both ways over IMAP', shownBy: ['mbsync'] },
   { name: 'fetchmail', reason: 'draining a mailbox over POP3 and IMAP', shownBy: ['fetchmail'] },
   { name: 'getmail6', reason: 'a second POP3 client, which keeps UIDLs between runs', shownBy: ['getmail'] },
   { name: 'neomutt', reason: 'a mail reader, driven in batch mode', shownBy: ['neomutt'] },
+  { name: 'bsdutils', reason: 'script: a terminal for neomutt', shownBy: ['script'] },
+  { name: 'python3', reason: 'imaplib, smtplib and poplib', shownBy: ['python3'] },
+  { name: 'zsh', reason: 'completion', shownBy: ['zsh'] },
   { name: 'dovecot-core', reason: 'the peer that the benchmark measures against', shownBy: ['dovecot'] },
   {
     name: 'dovecot-imapd',

@@ -156,6 +156,16 @@ export class ServerProcess implements AsyncDisposable {
     return this.#output.logged(isWanted);
   }
 
+  /** Resolves once it has printed this. */
+  printed(pattern: RegExp): Promise<void> {
+    return this.#output.printed(pattern);
+  }
+
+  /** Resolves once it has written this to standard error. */
+  complained(pattern: RegExp): Promise<void> {
+    return this.#output.complained(pattern);
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#output.child.kill(signal);
   }
@@ -239,6 +249,7 @@ class ServerOutput {
     this.child.stdout.setEncoding('utf8').on('data', (text: string) => this.#take(text));
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text;
+      this.#wakeAll();
     });
   }
 
@@ -246,11 +257,23 @@ class ServerOutput {
     return `stdout: ${this.stdout}\nstderr: ${this.stderr}`;
   }
 
-  async logged(isWanted: (line: LogLine) => boolean): Promise<LogLine> {
+  logged(isWanted: (line: LogLine) => boolean): Promise<LogLine> {
+    return this.#until(() => this.lines.find(isWanted));
+  }
+
+  async printed(pattern: RegExp): Promise<void> {
+    await this.#until(() => (pattern.test(this.stdout) ? this.stdout : undefined));
+  }
+
+  async complained(pattern: RegExp): Promise<void> {
+    await this.#until(() => (pattern.test(this.stderr) ? this.stderr : undefined));
+  }
+
+  async #until<T>(look: () => T | undefined): Promise<T> {
     for (;;) {
-      const found = this.lines.find(isWanted);
+      const found = look();
       if (found !== undefined) return found;
-      if (this.#hasEnded) throw new Error(`the server ended before it logged this\n${this.told()}`);
+      if (this.#hasEnded) throw new Error(`the server ended before it told this\n${this.told()}`);
       await new Promise<void>((resolve) => {
         this.#wake.push(resolve);
       });

@@ -41,8 +41,13 @@ export async function startRookery(
     ...settings.flatMap((setting) => ['--set', setting]),
   ];
   const child = start(process.execPath, args);
-  await portAnswers(ports.imap, child);
-  await addAccounts(data);
+  try {
+    await portAnswers(adminPort, child); // the last one to open
+    await addAccounts(data);
+  } catch (error) {
+    await endProcess(child);
+    throw error;
+  }
   return {
     name: 'rookery',
     ports,

@@ -45,7 +45,7 @@ export interface AccountHostsStatistics {
 export interface AccountHosts extends AccountPorts, AsyncDisposable {
   /** Makes the account with INBOX and the mailboxes of the usual roles. Refuses with conflict when it is there. */
   create(accountId: AccountId, quota?: NewAccountQuota): Promise<void>;
-  /** Removes all of it; its sessions end. Refuses with noSuchAccount. */
+  /** Removes all of it, or what a removal that was cut off left; its sessions end. Refuses with noSuchAccount. */
   remove(accountId: AccountId): Promise<void>;
   /** Ends all sessions of an account, which was disabled or got a new password. */
   endSessions(accountId: AccountId): void;
@@ -114,11 +114,13 @@ class LocalAccountHosts implements AccountHosts {
   }
 
   async remove(accountId: AccountId): Promise<void> {
-    const account = await this.host(accountId);
+    if (this.#closed) throw new MailError('unavailable', 'the server is stopping');
     this.#removing.add(accountId);
     try {
-      await account.writer.close(new MailError('noSuchAccount', 'the account was removed'));
-      account.end();
+      // Not opened for it: a removal that was cut off, or a damaged account, does not open and goes all the same.
+      const account = this.#accounts.get(accountId)?.deref();
+      await account?.writer.close(new MailError('noSuchAccount', 'the account was removed'));
+      account?.end();
       await removeAccount(accountId, this.#storageOptions(accountId));
     } finally {
       this.#removing.delete(accountId);

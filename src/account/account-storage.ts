@@ -6,15 +6,16 @@ import type { Clock } from '../base/clock.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
-import type { Batch, Bytes, Engine, Fence } from '../storage/engine.ts';
-import { RecordDamaged } from '../storage/record.ts';
-import { AccountKeys, numberBehind } from './account-keys.ts';
+import type { Batch, Bytes, Engine, Entry, Fence } from '../storage/engine.ts';
+import { decodeRecord, RecordDamaged } from '../storage/record.ts';
+import { decodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
+import { AccountKeys, type KeyRange, numberBehind } from './account-keys.ts';
 import { type AccountLimits, pageBytesMax, pageRowsMax } from './account-limits.ts';
 import { type AccountRecord, decodeAccount, encodeAccount } from './account-record.ts';
 import { AccountState } from './account-state.ts';
 import { Draft } from './draft.ts';
 import { draftBatch } from './draft-batch.ts';
-import { blobHolder, decodeEmail } from './email-record.ts';
+import { blobHolder, decodeEmail, type EmailRecord } from './email-record.ts';
 import { addMailbox } from './mutations/mailboxes.ts';
 import type { MailboxRole } from './port.ts';
 
@@ -47,25 +48,33 @@ async function commit(engine: Engine, batch: Batch): Promise<'committed' | 'conf
   return result.outcome;
 }
 
-/** Refuses with conflict when the account is there. */
-export async function createAccount(
-  accountId: AccountId,
-  options: AccountStorageOptions & { readonly quota: NewAccountQuota },
-): Promise<void> {
-  const { engine, clock, fence, quota } = options;
+function newAccountRecord(clock: Clock): AccountRecord {
   const createdAt = Math.floor(clock.now() / 1000);
-  const account: AccountRecord = {
+  return {
     modSeq: 0,
     nextMailboxId: 1,
     nextEmailId: 1,
     uidValidity: createdAt - 1,
     bytesUsed: 0,
     messagesUsed: 0,
-    bytesMax: quota.bytesMax,
-    messagesMax: quota.messagesMax,
+    bytesMax: undefined,
+    messagesMax: undefined,
     operations: 0,
     createdAt,
     removed: false,
+  };
+}
+
+/** Refuses with conflict when the account is there. */
+export async function createAccount(
+  accountId: AccountId,
+  options: AccountStorageOptions & { readonly quota: NewAccountQuota },
+): Promise<void> {
+  const { engine, clock, fence, quota } = options;
+  const account = {
+    ...newAccountRecord(clock),
+    bytesMax: quota.bytesMax,
+    messagesMax: quota.messagesMax,
   };
   const draft = new Draft(new AccountState(accountId, account), options);
   for (const [name, role] of firstMailboxes) {
@@ -79,18 +88,34 @@ export async function createAccount(
   }
 }
 
-/** Removes everything of the account, in bounded commits. Also finishes a removal that was cut off. */
-export async function removeAccount(accountId: AccountId, options: AccountStorageOptions): Promise<void> {
-  const { engine, fence } = options;
+/**
+ * Removes everything of the account, in bounded commits, what store check set aside included. Also finishes a removal
+ * that was cut off, and removes an account whose record is damaged.
+ */
+export async function removeAccount(accountId: AccountId, given: AccountStorageOptions): Promise<void> {
+  const options = { ...given, accountId };
+  const { engine, fence, clock } = options;
   const keys = new AccountKeys(accountId);
   const value = await engine.get(keys.account);
   if (value === undefined) throw new MailError('noSuchAccount', `no account ${accountId}`);
-  const removed = encodeAccount({ ...decodeAccount(value), removed: true });
-  await commit(engine, { ...fenceOf(fence), puts: [{ key: keys.account, value: removed }] });
-  await removeEmails(accountId, keys, options);
+  const record = unlessDamaged(() => decodeAccount(value)) ?? newAccountRecord(clock);
+  const removed = encodeAccount({ ...record, removed: true });
+  await commit(engine, {
+    ...fenceOf(fence),
+    fromReserve: true,
+    puts: [{ key: keys.account, value: removed }],
+  });
+  const emails = keys.rows('e');
+  await removeRows(emails, options, ({ key, value }) => ({
+    emailId: numberBehind(key, emails.prefixLength),
+    email: unlessDamaged(() => decodeEmail(value)),
+  }));
   for (const letter of ['m', 'x', 'y', 'c', 't', 'o', 's', 'b'] as const) {
     await removeRows(keys.rows(letter), options);
   }
+  await removeRows(tuplePrefixRange(['quarantine', accountId]), options, (entry) =>
+    emailSetAside(entry, emails),
+  );
   await commit(engine, { ...fenceOf(fence), deletes: [keys.account] });
 }
 
@@ -98,46 +123,50 @@ function fenceOf(fence: Fence | undefined): { fence?: Fence } {
   return fence === undefined ? {} : { fence };
 }
 
-/** Email records first: they say which blobs are linked. */
-async function removeEmails(
-  accountId: AccountId,
-  keys: AccountKeys,
-  { engine, blobs, fence, clock }: AccountStorageOptions,
+interface HeldEmail {
+  readonly emailId: number;
+  /** Undefined when it is damaged: its blob, if any, stays linked; store check tells of it. */
+  readonly email: EmailRecord | undefined;
+}
+
+/** The email of a quarantined row, which still holds its blob. */
+function emailSetAside({ key, value }: Entry, emails: KeyRange): HeldEmail | undefined {
+  const original = decodeTuple(key)[2];
+  if (!(original instanceof Uint8Array)) return undefined;
+  if (Buffer.compare(original.subarray(0, emails.prefixLength), emails.start) !== 0) return undefined;
+  const email = unlessDamaged(() => decodeEmail(decodeRecord('quarantine', 1, value).payload));
+  return { emailId: numberBehind(original, emails.prefixLength), email };
+}
+
+function unlessDamaged<T>(decode: () => T): T | undefined {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof RecordDamaged) return undefined;
+    throw error;
+  }
+}
+
+/** `emailOf`: the email a row is the record of; the link to its blob goes with the row. */
+async function removeRows(
+  range: { start: Bytes; end: Bytes },
+  { engine, blobs, fence, clock, accountId }: AccountStorageOptions & { readonly accountId: AccountId },
+  emailOf?: (entry: Entry) => HeldEmail | undefined,
 ): Promise<void> {
-  const range = keys.rows('e');
   for (;;) {
     const page = await engine.page(range, { entriesMax: pageRowsMax, bytesMax: pageBytesMax });
     if (page.entries.length === 0) return;
     const deletes: Bytes[] = [];
     const digests: Uint8Array[] = [];
-    for (const { key, value } of page.entries) {
-      deletes.push(key);
-      try {
-        const email = decodeEmail(value);
-        if (email.inline) continue;
-        digests.push(email.digest);
-        deletes.push(
-          ...blobs.unlink(email.digest, blobHolder(accountId, numberBehind(key, range.prefixLength))),
-        );
-      } catch (error) {
-        // Its blob, if any, stays linked: store check finds it.
-        if (!(error instanceof RecordDamaged)) throw error;
-      }
+    for (const entry of page.entries) {
+      deletes.push(entry.key);
+      const held = emailOf?.(entry);
+      if (held?.email === undefined || held.email.inline) continue;
+      digests.push(held.email.digest);
+      deletes.push(...blobs.unlink(held.email.digest, blobHolder(accountId, held.emailId)));
     }
     await commit(engine, { ...fenceOf(fence), deletes });
     for (const digest of digests) blobs.dropped(digest);
-    await clock.yieldTurn();
-  }
-}
-
-async function removeRows(
-  range: { start: Bytes; end: Bytes },
-  { engine, fence, clock }: AccountStorageOptions,
-): Promise<void> {
-  for (;;) {
-    const page = await engine.page(range, { entriesMax: pageRowsMax, bytesMax: pageBytesMax });
-    if (page.entries.length === 0) return;
-    await commit(engine, { ...fenceOf(fence), deletes: page.entries.map(({ key }) => key) });
     await clock.yieldTurn();
   }
 }

@@ -3,7 +3,7 @@
 // engine said `committed` does memory change, are callers answered and watchers told (STYLE 9).
 //
 // Invariants: at most one commit of an account is under way; state in memory equals the engine's, or is dropped.
-// Failures: a refusal concerns its mutation alone; storageFull fails the group and nothing else; a Fault leaves the
+// Failures: a refusal concerns its mutation alone; storageFull fails what does not fit and nothing else; a Fault leaves the
 // outcome unknown, so the state is thrown away and read again; `fenced` closes the account for good.
 
 import { assert } from '../base/assert.ts';
@@ -107,8 +107,10 @@ export class AccountWriter {
 
   async #load(): Promise<AccountState> {
     try {
-      this.#state = await this.#options.load();
-      return this.#state;
+      const state = await this.#options.load();
+      if (this.#closed !== undefined) throw this.#closed;
+      this.#state = state;
+      return state;
     } finally {
       this.#loading = undefined;
     }
@@ -122,10 +124,22 @@ export class AccountWriter {
       try {
         await this.#perform(group);
       } catch (error) {
-        for (const pending of group) pending.reject(error);
+        // What makes room must not fail for the new mail beside it.
+        if (group.length > 1 && isMailError(error, 'storageFull')) await this.#performAlone(group);
+        else for (const pending of group) pending.reject(error);
       }
     }
     this.#running = undefined;
+  }
+
+  async #performAlone(group: readonly Pending[]): Promise<void> {
+    for (const pending of group) {
+      try {
+        await this.#perform([pending]);
+      } catch (error) {
+        pending.reject(error);
+      }
+    }
   }
 
   #takeGroup(): Pending[] {
@@ -171,14 +185,26 @@ export class AccountWriter {
 
   /** The draft is committed; undefined: nothing had to be. */
   #settle(decided: readonly Decided[], draft: Draft | undefined): void {
-    if (draft?.reloadAfter) this.#state = undefined;
-    else if (draft !== undefined) applyDraft(draft);
+    const reload = draft !== undefined && (draft.reloadAfter || !this.#applied(draft));
+    if (reload) this.#state = undefined;
     for (const one of decided) {
       if (one.refused) one.pending.reject(one.error);
       else one.pending.resolve(one.value);
     }
-    if (draft?.reloadAfter) this.#options.lost(draft.state);
+    if (reload) this.#options.lost(draft.state);
     else if (draft !== undefined) this.#options.committed(draft);
+  }
+
+  /** False when memory could not follow what is committed: a bug, after which only the engine's state is true. */
+  #applied(draft: Draft): boolean {
+    try {
+      applyDraft(draft);
+      return true;
+    } catch (error) {
+      const account = draft.state.accountId;
+      this.#options.log.error({ err: error, account }, 'a committed change could not be applied in memory');
+      return false;
+    }
   }
 
   async #decide(group: readonly Pending[], draft: Draft): Promise<Decided[]> {

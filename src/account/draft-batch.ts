@@ -51,7 +51,19 @@ export function draftBatch(draft: Draft, fence: Fence | undefined): Batch {
     const value = encodeOperation(record.operationId, record.mutation, record.result);
     batch.puts.push({ key: keys.operation(slot), value });
   }
-  return fence === undefined ? batch : { ...batch, fence };
+  for (const condition of draft.conditions) batch.conditions.push(condition);
+  const fromReserve = !grows(draft);
+  return fence === undefined ? { ...batch, fromReserve } : { ...batch, fromReserve, fence };
+}
+
+/** On a full disk everything goes on but new mail and copies: flags, moves and expunges are how room is made. */
+function grows(draft: Draft): boolean {
+  for (const email of draft.emails.values()) if (email.created !== undefined) return true;
+  let added = 0;
+  for (const { state, record, tombstones } of draft.mailboxes.values()) {
+    added += record.uidNext - (state?.record.uidNext ?? 1) - tombstones.length / 3;
+  }
+  return added > 0;
 }
 
 function writeMailbox(draft: Draft, mailbox: DraftMailbox, batch: MutableBatch): void {

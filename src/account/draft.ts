@@ -54,6 +54,8 @@ export class Draft {
   /** Rows that background work takes away or rewrites (pruning, store check). */
   readonly deletes: Bytes[] = [];
   readonly puts: Entry[] = [];
+  /** What those rows were decided on, where somebody else may change it (a blob that is being collected). */
+  readonly conditions: Condition[] = [];
   /** Some of it is durable already. */
   staged = false;
   /** Rows were repaired behind memory's back: after the commit the account is read again. */

@@ -63,7 +63,8 @@ export async function changesSince(
     keywords: record.keywords,
     changed,
     vanished: Uint32Array.from(vanished).sort(),
-    incomplete: since < record.tombstonesFrom,
+    // As it is now: rows may have been pruned while they were read.
+    incomplete: since < mailbox.record.tombstonesFrom,
   };
 }
 

@@ -8,6 +8,7 @@
 import { Slicer } from '../base/slicer.ts';
 import type { MailboxId, ModSeq } from '../mail/ids.ts';
 import type { Entry } from '../storage/engine.ts';
+import { RecordDamaged } from '../storage/record.ts';
 import { successorOfPrefix } from '../storage/tuple.ts';
 import { numberBehind } from './account-keys.ts';
 import { pageBytesMax } from './account-limits.ts';
@@ -77,16 +78,28 @@ export async function removeStaged(state: AccountState, context: DraftContext): 
     if (page.entries.length === 0) break;
     const stagedOf = new Map<number, Set<number>>();
     for (const { key, value } of page.entries) {
-      const { uid, emailId } = decodeMessageRow(numberBehind(key, prefixLength), value);
+      const row = unlessDamaged(() => decodeMessageRow(numberBehind(key, prefixLength), value));
+      if (row === undefined) continue;
+      const { uid, emailId } = row;
       const uids = stagedOf.get(emailId) ?? new Set();
       stagedOf.set(emailId, uids.add(uid));
     }
     const puts = await withoutStaged(state, context, { mailboxId, stagedOf });
-    await context.stage!({ puts, deletes: page.entries.map(({ key }) => key) });
+    await context.stage!({ fromReserve: true, puts, deletes: page.entries.map(({ key }) => key) });
   }
   const { staged: _staged, ...unstaged } = account;
-  await context.stage!({ puts: [{ key: keys.account, value: encodeAccount(unstaged) }] });
+  await context.stage!({ fromReserve: true, puts: [{ key: keys.account, value: encodeAccount(unstaged) }] });
   state.account = unstaged;
+}
+
+/** A damaged leftover must not keep the account from being written: store check sees to the rest of it. */
+function unlessDamaged<T>(decode: () => T): T | undefined {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof RecordDamaged) return undefined;
+    throw error;
+  }
 }
 
 /** The email records without their staged memberships. Each has another one, where it was copied from. */
@@ -101,7 +114,8 @@ async function withoutStaged(
   for (const [index, emailId] of emailIds.entries()) {
     const value = values[index];
     if (value === undefined) continue;
-    const email = decodeEmail(value);
+    const email = unlessDamaged(() => decodeEmail(value));
+    if (email === undefined) continue;
     const memberships: number[] = [];
     for (let at = 0; at < email.memberships.length; at += 2) {
       const uid = email.memberships[at + 1]!;

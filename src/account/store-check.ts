@@ -7,7 +7,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { isMailError } from '../mail/mail-error.ts';
-import type { BlobStore } from '../storage/blob-store.ts';
+import type { BlobFinding, BlobStore } from '../storage/blob-store.ts';
 import type { Bytes, Engine } from '../storage/engine.ts';
 import { RecordDamaged } from '../storage/record.ts';
 import { decodeTuple, encodeTuple, successorOfPrefix, tuplePrefixRange } from '../storage/tuple.ts';
@@ -38,7 +38,11 @@ export interface StoreCheckOptions {
   readonly blobs: BlobStore;
   readonly hosts: AccountHosts;
   /** Accounts that it does not know are reported. */
-  readonly directory?: { account(id: AccountId): Promise<unknown> };
+  readonly directory?: {
+    account(id: AccountId): Promise<unknown>;
+    /** Walks its own rows; with `repair` sets damaged ones aside and makes derived ones again. */
+    check?(options: { readonly repair: boolean }): AsyncIterable<BlobFinding>;
+  };
   readonly clock: Clock;
   readonly log: Logger;
   readonly repair: boolean;
@@ -51,6 +55,14 @@ export async function* checkStore(options: StoreCheckOptions): AsyncGenerator<St
   const accountIds = only === undefined ? await storedAccounts(options.engine) : [only];
   let messages = 0;
   let findings = 0;
+  // First what accounts lean on.
+  if (only === undefined) {
+    for await (const finding of checkFoundations(options)) {
+      findings++;
+      log.warn(finding, 'store check found damage');
+      yield { type: 'finding', accountId: undefined, ...finding };
+    }
+  }
   yield { type: 'progress', accountsDone: 0, accountsTotal: accountIds.length };
   for (const [index, accountId] of accountIds.entries()) {
     const found: Finding[] = [];
@@ -69,6 +81,16 @@ export async function* checkStore(options: StoreCheckOptions): AsyncGenerator<St
     yield { type: 'progress', accountsDone: index + 1, accountsTotal: accountIds.length };
   }
   yield { type: 'done', accounts: accountIds.length, messages, findings };
+}
+
+/** The rows of the directory and of the blob store, as they can judge them themselves. */
+async function* checkFoundations({
+  blobs,
+  directory,
+  repair,
+}: StoreCheckOptions): AsyncGenerator<BlobFinding> {
+  if (directory?.check !== undefined) yield* directory.check({ repair });
+  if (blobs.check !== undefined) yield* blobs.check({ repair });
 }
 
 /** Checks one account; adds to `findings`; returns how many messages it has. */
@@ -104,7 +126,12 @@ async function openForCheck(accountId: AccountId, options: StoreCheckOptions, fi
   } catch (error) {
     if (isMailError(error, 'noSuchAccount')) {
       if ((await engine.get(encodeTuple(['a', accountId]))) !== undefined) {
-        findings.push({ accountId, what: 'its removal was cut off: remove it again', action: 'reported' });
+        if (repair) await hosts.remove(accountId);
+        findings.push({
+          accountId,
+          what: 'its removal was cut off',
+          action: repair ? 'repaired' : 'reported',
+        });
         return undefined;
       }
       // No record of the account, but rows of it.

@@ -22,6 +22,8 @@ export async function acquireAllShards(engine: Engine): Promise<ShardLeases> {
     const result = await engine.commit({
       conditions: raised.map(({ condition }) => condition),
       puts: raised.map(({ put }) => put),
+      // A server whose disk is full must start, so that its users can make room.
+      fromReserve: true,
     });
     if (result.outcome === 'committed') return { epochOf: (shard) => epochs[shard]! };
   }

@@ -47,7 +47,7 @@ test('a wrong type or value says what was expected and what was found', () => {
     [
       'FILE:5: listen.pop3: expected string or array; found 7',
       'FILE:3: limits.recipients: expected at least 1; found 0',
-      'FILE:2: limits.drain: expected a duration such as "30 min", "500 ms" or a number of seconds',
+      'FILE:2: limits.drain: expected a duration such as "30 min", "500 ms" or a number of seconds; found "abc"',
       'FILE:7: log.level: expected one of "trace", "debug", "info", "warn", "error"; found "loud"',
     ],
   );

@@ -40,7 +40,7 @@ export function size(defaultValue: string) {
       if (bytes !== undefined) return bytes;
       context.addIssue({
         code: 'custom',
-        message: 'expected a size such as "50 MiB", "300 kB" or a number of bytes',
+        message: `expected a size such as "50 MiB", "300 kB" or a number of bytes; found ${JSON.stringify(value)}`,
       });
       return z.NEVER;
     });
@@ -56,7 +56,7 @@ export function duration(defaultValue: string) {
       if (ms !== undefined) return ms;
       context.addIssue({
         code: 'custom',
-        message: 'expected a duration such as "30 min", "500 ms" or a number of seconds',
+        message: `expected a duration such as "30 min", "500 ms" or a number of seconds; found ${JSON.stringify(value)}`,
       });
       return z.NEVER;
     })

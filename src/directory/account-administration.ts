@@ -126,6 +126,8 @@ async function removeAccount({ store, hooks }: Parts, id: AccountId): Promise<vo
       deleteRanges: [keys.lastUses(id)],
       deletes,
       puts: [put(keys.removed(id), 'address', { account: id })],
+      // It makes room.
+      fromReserve: true,
     };
     return { batch, result: undefined };
   });

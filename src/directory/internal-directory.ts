@@ -7,6 +7,7 @@ import { accountAdministration, finishRemovals } from './account-administration.
 import { aliasAdministration } from './alias-administration.ts';
 import { AppPasswords } from './app-passwords.ts';
 import { InternalAuthenticator } from './authenticator.ts';
+import { checkDirectory, type DirectoryFinding } from './check-directory.ts';
 import type { Directory, DirectoryAdministration } from './directory.ts';
 import { domainAdministration } from './domain-administration.ts';
 import { LoginMetrics } from './login-metrics.ts';
@@ -24,6 +25,8 @@ export interface InternalDirectory extends DirectoryAdministration, AsyncDisposa
   settled(): Promise<void>;
   /** For a reload of the configuration. */
   setLimits(limits: LoginLimits): void;
+  /** The directory's part of a store check. */
+  check(options: { readonly repair: boolean }): AsyncIterable<DirectoryFinding>;
 }
 
 const storeSecretBytes = 32;
@@ -73,6 +76,7 @@ export async function openInternalDirectory(
     appPasswords: (id) => appPasswords.appPasswords(id),
     removeAppPassword: (id, appPasswordId) => appPasswords.removeAppPassword(id, appPasswordId),
     settled,
+    check: (wanted) => checkDirectory(store, wanted),
     setLimits(limits) {
       throttle.setLimits(limits);
       verified.setAgeMax(limits.verifiedCacheMs);

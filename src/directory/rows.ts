@@ -22,7 +22,7 @@ import { decodeTuple, encodeTuple, tuplePrefixRange } from '../storage/tuple.ts'
 import type { Alias, DirectoryAccount, Domain, Service } from './directory.ts';
 
 const root = 'directory';
-const formatVersion = 1;
+export const formatVersion = 1;
 
 /** The topic told when anything in the directory changed. */
 export const directoryTopic = 'directory';

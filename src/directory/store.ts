@@ -115,10 +115,12 @@ export class DirectoryStore implements Disposable {
     for (let attempt = 0; attempt < commitAttemptsMax; attempt++) {
       const { batch, result } = await decide();
       if (batch === undefined) return result;
-      const { outcome } = await this.engine.commit({ ...batch, signals: [directoryTopic] });
-      if (outcome === 'committed') {
+      try {
+        const { outcome } = await this.engine.commit({ ...batch, signals: [directoryTopic] });
+        if (outcome === 'committed') return result;
+      } finally {
+        // After a fault as well: nobody knows whether the change was made.
         this.#clear();
-        return result;
       }
     }
     throw new MailError('conflict', 'somebody else keeps changing the same; try again');

@@ -1,6 +1,6 @@
 // `npm start`, `rookery quickstart`: a whole mail server to try, on loopback, with a domain and three accounts.
-// Invariant: data/quickstart.txt (mode 0600) is written before the accounts it names exist, so that a start that was
-// cut off goes on with the same passwords.
+// Invariant: the passwords are in data/quickstart.txt.new (mode 0600) before the accounts exist, and in data/quickstart.txt
+// once they all do. A start that was cut off goes on with the same passwords; accounts that were removed later stay removed.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
@@ -32,19 +32,27 @@ export function addQuickstartCommand(program: Command, start: StartServer): void
       const file = join(data, 'quickstart.txt');
       const isFirst = !existsSync(file);
       const server = await startOrFail(start, read);
-      const logins = isFirst ? await writeLogins(file) : readLogins(file);
-      await ensureAccounts(server.directory, logins);
+      const logins = isFirst ? await makeAccounts(server.directory, file) : readLogins(file);
       process.stdout.write(banner(server, { logins, isFirst, file }));
       await runUntilSignal(server, read);
     },
   );
 }
 
+/** Goes on where a start that was cut off stopped. */
+async function makeAccounts(directory: DirectoryAdministration, file: string): Promise<Login[]> {
+  const unfinished = `${file}.new`;
+  const logins = existsSync(unfinished) ? readLogins(unfinished) : await writeLogins(unfinished);
+  await ensureAccounts(directory, logins);
+  await rename(unfinished, file);
+  return logins;
+}
+
 async function writeLogins(file: string): Promise<Login[]> {
   const logins = users.map((user) => ({ address: `${user}@${domain}`, password: randomPassword() }));
   const text = logins.map(({ address, password }) => `${address} ${password}\n`).join('');
-  await writeFile(`${file}.new`, text, { mode: 0o600, flush: true });
-  await rename(`${file}.new`, file);
+  await writeFile(`${file}.part`, text, { mode: 0o600, flush: true });
+  await rename(`${file}.part`, file);
   return logins;
 }
 
@@ -63,12 +71,9 @@ function readLogins(file: string): Login[] {
   });
 }
 
-/** Makes what is missing and leaves the rest as it is: an account removed or changed by its owner stays so. */
 async function ensureAccounts(directory: DirectoryAdministration, logins: readonly Login[]): Promise<void> {
   if ((await directory.domain(domain)) === undefined)
     await directory.addDomain({ name: domain, description: 'made by quickstart' });
-  const page = await directory.accounts({ after: undefined, limit: users.length });
-  if (page.items.length >= logins.length) return;
   for (const { address, password } of logins) {
     if ((await directory.accountByAddress(address)) !== undefined) continue;
     const user = address.split('@')[0]!;

@@ -170,6 +170,7 @@ export class MailListeners {
         messageBytesMax: limits.message_size,
         recipientsMax: limits.recipients,
         idleTimeoutMs: limits.smtp_idle,
+        loginTimeoutMs: limits.login_time,
       },
     });
   }

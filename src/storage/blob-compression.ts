@@ -56,6 +56,19 @@ export function parseIndex(index: Buffer, footer: Buffer): FrameIndex {
   return { offsets };
 }
 
+/** The blob that a whole file holds. Rejects with Fault when it is damaged or none of ours. */
+export async function decompressBlob(file: Buffer): Promise<Buffer> {
+  const footer = file.subarray(Math.max(0, file.length - footerBytes));
+  const indexEnd = file.length - footerBytes;
+  const indexStart = Math.max(0, indexEnd - indexBytesOf(footer));
+  const { offsets } = parseIndex(file.subarray(indexStart, indexEnd), footer);
+  const frames: Buffer[] = [];
+  for (let at = 0; at + 1 < offsets.length; at++) {
+    frames.push(await decompressFrame(file.subarray(offsets[at], offsets[at + 1])));
+  }
+  return Buffer.concat(frames);
+}
+
 /** Rejects with Fault when the frame is damaged. */
 export async function decompressFrame(frame: Uint8Array): Promise<Buffer> {
   try {

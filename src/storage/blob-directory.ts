@@ -44,6 +44,13 @@ export function fileFailure(what: string, cause: unknown): Error {
   return new Fault(`${what} failed`, { temporary: true, cause });
 }
 
+async function* filesIn(directory: string): AsyncGenerator<StoredFile> {
+  for (const name of await readdir(directory)) {
+    const [, digest, generation] = /^([0-9a-f]{64})-([0-9a-f]{16})$/.exec(name) ?? [];
+    yield { path: join(directory, name), digest, generation };
+  }
+}
+
 export class BlobDirectory {
   readonly #root: string;
   readonly #reserveBytes: number;
@@ -86,7 +93,8 @@ export class BlobDirectory {
       await rename(temporary, path);
       await this.#sync(this.#fanOut(digest));
     } catch (cause) {
-      await this.remove(temporary);
+      // What cannot be removed now is swept later; the caller is to hear why the writing failed.
+      await this.remove(temporary).catch(() => undefined);
       throw fileFailure('writing a blob', cause);
     }
   }
@@ -112,12 +120,12 @@ export class BlobDirectory {
 
   /** Every file there is. */
   async *files(): AsyncGenerator<StoredFile> {
-    for (const { path } of this.#directories.values()) {
-      for (const name of await readdir(path)) {
-        const [, digest, generation] = /^([0-9a-f]{64})-([0-9a-f]{16})$/.exec(name) ?? [];
-        yield { path: join(path, name), digest, generation };
-      }
-    }
+    for (const { path } of this.#directories.values()) yield* filesIn(path);
+  }
+
+  /** Every file of a blob. */
+  async *filesOf(digest: string): AsyncGenerator<StoredFile> {
+    for await (const file of filesIn(this.#fanOut(digest).path)) if (file.digest === digest) yield file;
   }
 
   close(): void {

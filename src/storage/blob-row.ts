@@ -5,7 +5,7 @@
 import { assert } from '../base/assert.ts';
 import type { BlobDigest } from './blob-store.ts';
 import { type Bytes, keyBytesMax } from './engine.ts';
-import { decodeRecord, encodeRecord } from './record.ts';
+import { decodeRecord, encodeRecord, RecordDamaged } from './record.ts';
 import { decodeTuple, encodeTuple, tuplePrefixRange } from './tuple.ts';
 
 const rowVersion = 1;
@@ -77,10 +77,8 @@ export function decodeBlobRow(value: Bytes): BlobRow {
   const { payload } = decodeRecord('blob', rowVersion, value);
   const state = states[payload[0]!];
   const form = forms[payload[1]!];
-  assert(
-    state !== undefined && form !== undefined && payload.length === payloadBytes,
-    'blob row of an unknown shape',
-  );
+  if (state === undefined || form === undefined || payload.length !== payloadBytes)
+    throw new RecordDamaged('blob row of an unknown shape');
   return {
     state,
     form,

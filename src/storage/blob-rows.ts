@@ -1,7 +1,10 @@
 // The blob store's view of the engine: finding, replacing and walking blob rows and their links, and the running
 // totals of what the rows say. A row is only ever written on condition that it is as it was read.
 
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
+import { Slicer } from '../base/slicer.ts';
 import {
   type BlobRow,
   blobKey,
@@ -13,6 +16,8 @@ import {
 } from './blob-row.ts';
 import type { BlobDigest, BlobStatistics } from './blob-store.ts';
 import type { Bytes, Engine, Reader } from './engine.ts';
+import { encodeRecord, RecordDamaged } from './record.ts';
+import { encodeTuple } from './tuple.ts';
 
 const rowPage = { entriesMax: 200, bytesMax: 1 << 20 };
 const oneRow = { entriesMax: 1, bytesMax: 1 };
@@ -23,14 +28,25 @@ export interface FoundBlob {
   readonly row: BlobRow;
 }
 
+export interface BlobRowsOptions {
+  readonly engine: Engine;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
 export class BlobRows {
   readonly #engine: Engine;
   readonly #random: Random;
+  readonly #clock: Clock;
+  readonly #log: Logger;
   readonly #totals = { blobs: 0, bytes: 0, bytesStored: 0 };
 
-  constructor(engine: Engine, random: Random) {
+  constructor({ engine, random, clock, log }: BlobRowsOptions) {
     this.#engine = engine;
     this.#random = random;
+    this.#clock = clock;
+    this.#log = log;
   }
 
   async find(digest: BlobDigest): Promise<FoundBlob | undefined> {
@@ -55,6 +71,8 @@ export class BlobRows {
     const result = await this.#engine.commit({
       conditions: [{ key, expected: found?.value }],
       puts: [{ key, value: fresh.value }],
+      // Of a blob that is there already: collecting makes room, and is a change of the row before it is a deletion.
+      fromReserve: found !== undefined,
     });
     if (result.outcome !== 'committed') return undefined;
     if (found !== undefined) this.count(found.row, -1);
@@ -80,25 +98,69 @@ export class BlobRows {
 
   async countLinks(digest: BlobDigest): Promise<number> {
     const range = linkKeyRange(digest);
+    const slicer = new Slicer(this.#clock);
     let links = 0;
     for (let start: Bytes | undefined = range.start; start !== undefined; ) {
       const page = await this.#engine.page({ start, end: range.end }, rowPage);
       links += page.entries.length;
       start = page.next;
+      if (slicer.due()) await slicer.rest();
     }
     return links;
   }
 
-  /** Every row, page by page: at one moment when `reader` is a snapshot. */
+  /**
+   * Every row, page by page: at one moment when `reader` is a snapshot. Gives others their turn: an engine in memory answers
+   * at once, and there may be millions. A damaged row is logged and passed over: it must not keep the others waiting.
+   */
   async *all(reader: Reader = this.#engine): AsyncGenerator<FoundBlob & { readonly digest: BlobDigest }> {
+    for await (const { digest, value } of this.#raw(reader)) {
+      const row = this.#soundRow(digest, value);
+      if (row !== undefined) yield { digest, value, row };
+    }
+  }
+
+  async *#raw(reader: Reader): AsyncGenerator<{ readonly digest: BlobDigest; readonly value: Bytes }> {
     const range = blobKeyRange();
+    const slicer = new Slicer(this.#clock);
     for (let start: Bytes | undefined = range.start; start !== undefined; ) {
       const page = await reader.page({ start, end: range.end }, rowPage);
       for (const { key, value } of page.entries) {
-        yield { digest: digestOfBlobKey(key), value, row: decodeBlobRow(value) };
+        yield { digest: digestOfBlobKey(key), value };
+        if (slicer.due()) await slicer.rest();
       }
       start = page.next;
     }
+  }
+
+  /** The rows that cannot be read. */
+  async *damaged(): AsyncGenerator<{ readonly digest: BlobDigest; readonly value: Bytes }> {
+    for await (const { digest, value } of this.#raw(this.#engine)) {
+      if (decodeUnlessDamaged(value) === undefined) yield { digest, value };
+    }
+  }
+
+  /** Puts `row` in the place of a damaged one, which goes to the quarantine; undefined: there is no blob any more. */
+  async mend(digest: BlobDigest, damaged: Bytes, row: BlobRow | undefined): Promise<void> {
+    const key = blobKey(digest);
+    const aside = {
+      key: encodeTuple(['quarantine', '', key]),
+      value: encodeRecord('quarantine', 1, damaged),
+    };
+    const conditions = [{ key, expected: damaged }];
+    if (row === undefined) await this.#engine.commit({ conditions, deletes: [key], puts: [aside] });
+    else {
+      await this.#engine.commit({ conditions, puts: [aside, { key, value: encodeBlobRow(row) }] });
+      this.count(row, 1);
+    }
+  }
+
+  #soundRow(digest: BlobDigest, value: Bytes): BlobRow | undefined {
+    const row = decodeUnlessDamaged(value);
+    if (row !== undefined) return row;
+    const blob = Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString('hex');
+    this.#log.error({ blob }, 'the row of a blob is damaged: run store check');
+    return undefined;
   }
 
   count(row: BlobRow, sign: 1 | -1): void {
@@ -109,5 +171,14 @@ export class BlobRows {
 
   statistics(): BlobStatistics {
     return { ...this.#totals };
+  }
+}
+
+function decodeUnlessDamaged(value: Bytes): BlobRow | undefined {
+  try {
+    return decodeBlobRow(value);
+  } catch (error) {
+    if (error instanceof RecordDamaged) return undefined;
+    throw error;
   }
 }

@@ -27,6 +27,12 @@ export interface BlobLink {
   readonly conditions: readonly Condition[];
 }
 
+/** What a check of the store's own rows found; `what` is for people. */
+export interface BlobFinding {
+  readonly what: string;
+  readonly action: 'repaired' | 'setAside' | 'reported';
+}
+
 export interface BlobStore extends AsyncDisposable {
   /**
    * Makes the bytes durable (temp + fsync + rename + directory fsync); a blob that is there already is not written twice.
@@ -50,6 +56,8 @@ export interface BlobStore extends AsyncDisposable {
   list(): AsyncIterable<{ readonly digest: BlobDigest; readonly bytes: number; readonly links: number }>;
   /** Removes blobs that have no link; runs in the background by itself, awaited by tests and store check. */
   collect(): Promise<{ readonly removed: number; readonly bytes: number }>;
+  /** Walks the store's own rows; with `repair` makes damaged ones again from the blobs. For store check. */
+  check?(options: { readonly repair: boolean }): AsyncIterable<BlobFinding>;
   statistics(): BlobStatistics;
   close(): Promise<void>;
 }

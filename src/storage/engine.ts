@@ -75,6 +75,11 @@ export interface Batch {
   readonly deleteRanges?: readonly { readonly start: Bytes; readonly end: Bytes }[];
   readonly deletes?: readonly Bytes[];
   readonly puts?: readonly Entry[];
+  /**
+   * A small change that must go through on a full disk, because room is made by it: an expunge and the flag before it, a
+   * collected blob, a removed account. It may use the room that is kept free; new mail may not.
+   */
+  readonly fromReserve?: boolean;
   /** Topics told to subscribers on this and the cell's other nodes after the batch is durable. */
   readonly signals?: readonly string[];
 }

@@ -21,6 +21,7 @@ import { Fault } from '../base/fault.ts';
 import { silentLog } from '../base/log.ts';
 import { seededRandom } from '../base/random.ts';
 import { isMailError } from '../mail/mail-error.ts';
+import { blobKey } from './blob-row.ts';
 import type { BlobDigest, BlobLink } from './blob-store.ts';
 import type { CommitResult, Engine } from './engine.ts';
 import { type FilesystemBlobStore, openFilesystemBlobStore } from './filesystem-blob-store.ts';
@@ -33,7 +34,7 @@ interface Fixture {
   readonly store: FilesystemBlobStore;
 }
 
-const digestOf = (bytes: Uint8Array): BlobDigest => hash('sha256', bytes, 'buffer');
+const digestOf = (bytes: Uint8Array): Buffer => hash('sha256', bytes, 'buffer');
 
 async function openStore(directory: string, engine: Engine): Promise<FilesystemBlobStore> {
   const options = { directory, engine, clock: systemClock, log: silentLog, compression: { level: 3 } };
@@ -361,6 +362,42 @@ function failing(withStore: WithStore): void {
       await store.sweep({ olderThanMs: -1000 });
       assert.equal(filesIn(directory).length, 1);
     }
+  });
+
+  withStore('passes over a damaged row or file, and mends a row from its file', async (fixture) => {
+    const { store, directory, engine } = fixture;
+    const text = Buffer.alloc(600_000, 'compress me');
+    const others = [1, 2, 3].map((number) => Buffer.alloc(300_000, `${number} other`));
+    const digest = await putLinked(fixture, text, 'a');
+    await store.compressOld({ olderThanMs: -1 });
+    for (const [index, other] of others.entries()) await putLinked(fixture, other, `holder ${index}`);
+    const broken = digestOf(others[1]!);
+    const [brokenFile] = filesIn(directory).filter((file) => file.includes(broken.toString('hex')));
+    truncateSync(brokenFile!, 1000);
+    const damage = async () => {
+      const value = Buffer.from((await engine.get(blobKey(digest)))!);
+      value[20] = value[20]! ^ 1;
+      await engine.commit({ puts: [{ key: blobKey(digest), value }] });
+    };
+    await damage();
+    assert.equal(await store.verify(digest), 'damaged');
+    assert.equal((await store.compressOld({ olderThanMs: -1 })).compressed, 2);
+    assert.deepEqual(await store.collect(), { removed: 0, bytes: 0 });
+    assert.deepEqual(await store.sweep({ olderThanMs: -1000 }), { removed: 0 });
+    const what = `the row of blob ${Buffer.from(digest).toString('hex')} is damaged`;
+    assert.deepEqual(await Array.fromAsync(store.check({ repair: false })), [{ what, action: 'reported' }]);
+    assert.deepEqual(await Array.fromAsync(store.check({ repair: true })), [{ what, action: 'repaired' }]);
+    assert.deepEqual(await Array.fromAsync(store.check({ repair: true })), []);
+    assert.equal(await store.verify(digest), 'sound');
+    // A row without a file can only be set aside; then the blob can come again.
+    await damage();
+    for (const file of filesIn(directory))
+      if (file.includes(Buffer.from(digest).toString('hex'))) unlinkSync(file);
+    const [lost] = await Array.fromAsync(store.check({ repair: true }));
+    assert.equal(lost?.action, 'setAside');
+    assert.equal(await store.verify(digest), 'missing');
+    await store.put(digest, text);
+    assert.equal(await store.verify(digest), 'sound');
   });
 
   withStore('sweeps old files that no row names', async (fixture) => {

@@ -17,20 +17,18 @@
 // Files without a row (a crash between file and row, or between (3) and (4)) are swept when they are a day old;
 // a put that took an hour fails before that.
 
-import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import type { Clock, Timer } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
 import { type Random, systemRandom } from '../base/random.ts';
 import { isMailError } from '../mail/mail-error.ts';
-import { compressBlob } from './blob-compression.ts';
 import { BlobDirectory, fileFailure, isMissing } from './blob-directory.ts';
 import { BlobFile } from './blob-file.ts';
 import { BlobFileCache } from './blob-file-cache.ts';
+import { BlobMaintenance, type CompressionPolicy, hex, verifyBlob } from './blob-maintenance.ts';
 import { type BlobRow, blobKey, encodeLink, linkKey } from './blob-row.ts';
 import { BlobRows, type FoundBlob } from './blob-rows.ts';
-import type { BlobDigest, BlobLink, BlobStatistics, BlobStore } from './blob-store.ts';
+import type { BlobDigest, BlobFinding, BlobLink, BlobStatistics, BlobStore } from './blob-store.ts';
 import type { Engine } from './engine.ts';
 
 /** Links often go in bursts (an expunge); they are collected together. */
@@ -38,19 +36,10 @@ const collectDelayMs = 1000;
 /** Beyond it the next full collection finds what was dropped. */
 const droppedMax = 100_000;
 const putTimeMsMax = 60 * 60 * 1000;
-const orphanAgeMs = 24 * 60 * 60 * 1000;
 /** Tries against rivals for one row before the caller is told to come again. */
 const attemptsMax = 20;
-/** Compressing must save more than a tenth. */
-const worthwhileShare = 0.9;
-const verifyPieceBytes = 1 << 20;
 /** No row has this value, so a condition on it always fails: the caller is told to put the blob (again). */
 const impossible = Buffer.alloc(0);
-
-export interface CompressionPolicy {
-  /** zstd level, 1..19. */
-  readonly level: number;
-}
 
 export interface FilesystemBlobStoreOptions {
   readonly directory: string;
@@ -63,6 +52,7 @@ export interface FilesystemBlobStoreOptions {
 }
 
 export interface FilesystemBlobStore extends BlobStore {
+  check(options: { readonly repair: boolean }): AsyncIterable<BlobFinding>;
   /** Compresses raw blobs that are older, where it saves more than 10 %. */
   compressOld(options: {
     readonly olderThanMs: number;
@@ -86,15 +76,14 @@ export async function openFilesystemBlobStore(
   return store;
 }
 
-function hex(digest: BlobDigest): string {
-  return Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString('hex');
-}
+const nothing = (): void => {};
 
 class FileBlobs implements FilesystemBlobStore {
   readonly #options: FilesystemBlobStoreOptions;
   readonly #files: BlobDirectory;
   readonly #random: Random;
   readonly #rows: BlobRows;
+  readonly #maintenance: BlobMaintenance;
   readonly #open = new BlobFileCache();
   readonly #puts = new Map<string, Promise<void>>();
   readonly #dropped = new Map<string, BlobDigest>();
@@ -106,7 +95,20 @@ class FileBlobs implements FilesystemBlobStore {
     this.#options = options;
     this.#files = files;
     this.#random = options.random ?? systemRandom;
-    this.#rows = new BlobRows(options.engine, this.#random);
+    const { engine, clock, log, compression } = options;
+    const random = this.#random;
+    this.#rows = new BlobRows({ engine, random, clock, log });
+    this.#maintenance = new BlobMaintenance({
+      clock,
+      log,
+      random,
+      compression,
+      files,
+      rows: this.#rows,
+      open: this.#open,
+      read: (...range) => this.read(...range),
+      stopped: () => this.#closed,
+    });
   }
 
   /** Counts what is there at this moment in the background; changes from now on are added as they come. */
@@ -190,9 +192,7 @@ class FileBlobs implements FilesystemBlobStore {
       this.#timer = undefined;
       const digests = [...this.#dropped.values()];
       this.#dropped.clear();
-      this.#inBackground('collecting blobs', async () => {
-        for (const one of digests) await this.#collectOne(one);
-      });
+      this.#inBackground('collecting blobs', () => this.#maintenance.collectAll(digests));
     });
   }
 
@@ -209,21 +209,9 @@ class FileBlobs implements FilesystemBlobStore {
     }
   }
 
-  async verify(digest: BlobDigest): Promise<'sound' | 'damaged' | 'missing'> {
+  verify(digest: BlobDigest): Promise<'sound' | 'damaged' | 'missing'> {
     this.#open.forget(hex(digest));
-    const hash = createHash('sha256');
-    try {
-      for (let offset = 0; ; offset += verifyPieceBytes) {
-        const piece = await this.read(digest, offset, verifyPieceBytes);
-        if (piece === undefined) return 'missing';
-        hash.update(piece);
-        if (piece.length < verifyPieceBytes) break;
-      }
-    } catch (error) {
-      if (error instanceof Fault && !error.temporary) return 'damaged';
-      throw error;
-    }
-    return Buffer.compare(hash.digest(), digest) === 0 ? 'sound' : 'damaged';
+    return verifyBlob(digest, (...range) => this.read(...range));
   }
 
   async *list(): AsyncIterable<{
@@ -236,85 +224,22 @@ class FileBlobs implements FilesystemBlobStore {
     }
   }
 
-  async collect(): Promise<{ readonly removed: number; readonly bytes: number }> {
-    let removed = 0;
-    let bytes = 0;
-    for await (const { digest } of this.#rows.all()) {
-      const gone = await this.#collectOne(digest);
-      if (gone === undefined) continue;
-      removed++;
-      bytes += gone.bytesStored;
-    }
-    return { removed, bytes };
+  collect(): Promise<{ readonly removed: number; readonly bytes: number }> {
+    return this.#tracked(this.#maintenance.collect());
   }
 
-  /** The steps of the head comment; the row that went, undefined when the blob stays. */
-  async #collectOne(digest: BlobDigest): Promise<BlobRow | undefined> {
-    const found = await this.#rows.find(digest);
-    if (found === undefined || (await this.#rows.isLinked(digest))) return undefined;
-    const dying = await this.#rows.replace(digest, found, { ...found.row, state: 'dying' });
-    if (dying === undefined) return undefined;
-    if (await this.#rows.isLinked(digest)) {
-      await this.#rows.replace(digest, dying, { ...dying.row, state: 'live' });
-      return undefined;
-    }
-    if (!(await this.#rows.delete(digest, dying))) return undefined;
-    this.#open.forget(hex(digest));
-    await this.#files.remove(this.#files.pathOf(hex(digest), dying.row.generation));
-    return dying.row;
-  }
-
-  async compressOld(options: {
+  compressOld(options: {
     readonly olderThanMs: number;
-  }): Promise<{ compressed: number; saved: number }> {
-    const before = this.#options.clock.now() - options.olderThanMs;
-    let compressed = 0;
-    let saved = 0;
-    for await (const { digest, value, row } of this.#rows.all()) {
-      if (row.state !== 'live' || row.form !== 'raw' || row.createdAt > before || this.#closed) continue;
-      const less = await this.#compressOne(digest, { value, row });
-      if (less > 0) compressed++;
-      saved += less;
-    }
-    return { compressed, saved };
+  }): Promise<{ readonly compressed: number; readonly saved: number }> {
+    return this.#tracked(this.#maintenance.compressOld(options));
   }
 
-  /** Bytes saved. The old file goes after the row names the new one; whoever has it open reads on. */
-  async #compressOne(digest: BlobDigest, found: FoundBlob): Promise<number> {
-    const name = hex(digest);
-    const bytes = await this.read(digest, 0, found.row.bytes);
-    if (bytes === undefined) return 0;
-    const pieces = await compressBlob(bytes, this.#options.compression.level);
-    const bytesStored = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    if (bytesStored >= bytes.length * worthwhileShare) {
-      await this.#rows.replace(digest, found, { ...found.row, form: 'kept' });
-      return 0;
-    }
-    const generation = this.#random.bytes(8).toString('hex');
-    await this.#files.write(name, generation, pieces);
-    const replaced = await this.#rows.replace(digest, found, {
-      ...found.row,
-      form: 'zstd',
-      generation,
-      bytesStored,
-    });
-    await this.#files.remove(this.#files.pathOf(name, replaced ? found.row.generation : generation));
-    if (!replaced) return 0;
-    this.#open.forget(hex(digest));
-    return found.row.bytesStored - bytesStored;
+  sweep(options?: { readonly olderThanMs: number }): Promise<{ readonly removed: number }> {
+    return this.#tracked(this.#maintenance.sweep(options));
   }
 
-  async sweep({ olderThanMs } = { olderThanMs: orphanAgeMs }): Promise<{ readonly removed: number }> {
-    let removed = 0;
-    for await (const { path, digest, generation } of this.#files.files()) {
-      const row = digest === undefined ? undefined : (await this.#rows.find(Buffer.from(digest, 'hex')))?.row;
-      if (row !== undefined && row.generation === generation) continue;
-      const modified = await stat(path).catch(() => undefined);
-      if (modified === undefined || modified.mtimeMs > this.#options.clock.now() - olderThanMs) continue;
-      await this.#files.remove(path);
-      removed++;
-    }
-    return { removed };
+  check(options: { readonly repair: boolean }): AsyncIterable<BlobFinding> {
+    return this.#maintenance.check(options);
   }
 
   statistics(): BlobStatistics {
@@ -355,6 +280,13 @@ class FileBlobs implements FilesystemBlobStore {
       }
     }
     throw new Fault('a blob was changed by others all the time', { temporary: true });
+  }
+
+  /** Its caller hears of a failure; closing waits for its end. */
+  #tracked<T>(work: Promise<T>): Promise<T> {
+    const ended = work.then(nothing, nothing).finally(() => this.#background.delete(ended));
+    this.#background.add(ended);
+    return work;
   }
 
   #inBackground(what: string, work: () => Promise<void>): void {

@@ -30,7 +30,7 @@ class Packer {
 }
 
 function packedLength(batch: Batch): number {
-  let length = 6 * 4; // the bytes of the puts, the fence's length and four counts
+  let length = 7 * 4; // the bytes of the puts, whether from the reserve, the fence's length and four counts
   if (batch.fence !== undefined) length += batch.fence.key.length + 12;
   for (const { key, expected } of batch.conditions ?? []) length += 8 + key.length + (expected?.length ?? 0);
   for (const { start, end } of batch.deleteRanges ?? []) length += 8 + start.length + end.length;
@@ -55,6 +55,7 @@ export function packGroup(batches: readonly Batch[]): Buffer {
   for (const batch of batches) {
     packer.number(packedLength(batch));
     packer.number(putBytes(batch));
+    packer.number(batch.fromReserve === true ? 1 : 0);
     packer.bytes(batch.fence?.key ?? noFence);
     if (batch.fence !== undefined) packer.bytes(encodeEpoch(batch.fence.epoch));
     packer.number(batch.conditions?.length ?? 0);

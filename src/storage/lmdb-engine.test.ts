@@ -9,7 +9,7 @@ import { it } from 'node:test';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import { silentLog } from '../base/log.ts';
-import { MailError } from '../mail/mail-error.ts';
+import { isMailError, MailError } from '../mail/mail-error.ts';
 import type { Engine } from './engine.ts';
 import { engineContract } from './engine-contract.ts';
 import { type LmdbEngineOptions, openLmdbEngine } from './lmdb-engine.ts';
@@ -140,7 +140,14 @@ it('refuses what does not fit on the disk and goes on by itself when there is ro
     const again = await fill(engine, 1000, 20_000);
     assert.ok(again.taken > 200, `${again.taken} rows fitted after there was room`);
     assertFull(again.refusal);
-    // Deleting works on a full disk.
+    // What makes room goes on, deleting above all; what is no small change does not, whatever it says.
+    assertFull((await fill(engine, 3000, 100)).refusal);
+    const small = { puts: [{ key: key(5000), value: Buffer.alloc(100) }] };
+    await assert.rejects(engine.commit(small), (error) => isMailError(error, 'storageFull'));
+    assert.deepEqual(await engine.commit({ ...small, fromReserve: true }), { outcome: 'committed' });
+    const large = { puts: [{ key: key(5001), value: Buffer.alloc(1024 * 1024) }], fromReserve: true };
+    await assert.rejects(engine.commit(large), (error) => isMailError(error, 'storageFull'));
+    assert.ok(again.taken < 2000);
     await engine.commit({ deleteRanges: [{ start: key(1000), end: key(1000 + again.taken) }] });
     assert.equal(await engine.get(key(1003)), undefined);
     assert.deepEqual(await engine.get(key(0)), Buffer.alloc(20_000, 0));

@@ -22,6 +22,8 @@ const noRoomCodes: readonly unknown[] = [
 ];
 /** A batch may rewrite that much of the tree beside its own rows: some leaves and the way down to each. */
 const treeBytesPerBatch = 64 * 1024;
+/** What makes room is small beside what it frees; a larger batch is no such thing, whatever it says. */
+const reservePutBytesMax = 1024 * 1024;
 /** LMDB rounds large values up to pages, and a leaf that is split is written twice. */
 const growthFactor = 2;
 
@@ -59,10 +61,11 @@ class Room {
     this.#left = roomBytes(directory, reserveBytes);
   }
 
-  /** A batch that only deletes lives from the reserve: so users can make room. */
-  take(putBytes: number): boolean {
+  /** A batch that only deletes, or is small and makes room, lives from the reserve: so users can make room. */
+  take(putBytes: number, fromReserve: boolean): boolean {
     const needed = putBytes * growthFactor + treeBytesPerBatch;
-    if (needed > this.#left + (putBytes > 0 ? 0 : this.#reserve / 2)) return false;
+    const mayUseReserve = putBytes === 0 || (fromReserve && putBytes <= reservePutBytesMax);
+    if (needed > this.#left + (mayUseReserve ? this.#reserve / 2 : 0)) return false;
     this.#left -= needed;
     return true;
   }
@@ -71,9 +74,10 @@ class Room {
 /** Runs one batch in the transaction that is open. */
 function runBatch(database: LmdbDatabase, batch: GroupReader, room: Room): number {
   const putBytes = batch.number();
+  const fromReserve = batch.number() === 1;
   const outcome = check(database, batch);
   if (outcome !== outcomeCodes.committed) return outcome;
-  if (!room.take(putBytes)) return outcomeCodes.noRoom;
+  if (!room.take(putBytes, fromReserve)) return outcomeCodes.noRoom;
   for (let left = batch.number(); left > 0; left--) deleteRange(database, batch.bytes(), batch.bytes());
   for (let left = batch.number(); left > 0; left--) database.remove(batch.bytes());
   for (let left = batch.number(); left > 0; left--) database.put(batch.bytes(), batch.bytes());

@@ -146,7 +146,7 @@ for (const { way, user, isSecure, doStartTls } of [
       await client.messageFlagsRemove('5', ['\\Flagged'], { uid: true });
       await client.messageFlagsSet('6', ['\\Answered'], { uid: true });
       assert.deepEqual(await client.search({ flagged: true }, { uid: true }), [1, 2, 3, 4]);
-      assert.deepEqual(await client.search({ keyword: '$Done', unflagged: true }, { uid: true }), [5]);
+      assert.deepEqual(await client.search({ keyword: '$Done', flagged: false }, { uid: true }), [5]);
       assert.deepEqual(await client.search({ subject: 'number 13' }, { uid: true }), [14]);
       assert.deepEqual(await client.search({ body: 'message 17.' }, { uid: true }), [18]);
       const either = { or: [{ uid: '3' }, { header: { 'message-id': '<9@elsewhere.test>' } }] };

@@ -59,8 +59,8 @@ describe('neomutt', { skip: missingPrograms('neomutt', 'script') }, () => {
     await writeFile(folder.at('muttrc'), configuration(server, folder), { mode: 0o600 });
   });
   after(async () => {
-    await server.stop();
     await folder.remove();
+    await server.stop();
   });
 
   const environment = (): RunOptions => ({

@@ -47,7 +47,7 @@ describe('nodemailer', () => {
         attachments: [{ filename: 'übung.bin', content }],
       });
       assert.deepEqual(sent.accepted, [addressOf('bob')]);
-      assert.match(sent.response, /^250 2\.\d\.\d /);
+      assert.match(sent.response ?? '', /^250 2\.\d\.\d /);
       mailer.close();
       const row = (await messagesOf(server.admin, 'bob')).at(-1)!;
       const stored = await textOf('bob', row.uid);

@@ -37,8 +37,8 @@ describe('openssl s_client', { skip: missingPrograms('openssl') }, () => {
     server = await ServerProcess.start({ config: folder.at('rookery.toml') });
   });
   after(async () => {
-    await server.stop();
     await folder.remove();
+    await server.stop();
   });
 
   const client = (listener: ListenerName, ...more: string[]): Promise<Ended> => {

@@ -112,8 +112,8 @@ describe("Python's mail clients", { skip: missingPrograms('python3') }, () => {
     server = await ServerProcess.start({ accounts: ['alice', 'bob'] });
   });
   after(async () => {
-    await server.stop();
     await folder.remove();
+    await server.stop();
   });
 
   const run = async (user: string, script: string): Promise<void> => {

@@ -191,7 +191,7 @@ describe('the admin API', () => {
     assert.deepEqual(Object.fromEntries(described), routes);
     const text = JSON.stringify(body);
     for (const [, name] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g))
-      assert.ok(body.components.schemas[name!] !== undefined, name);
+      assert.ok(body.components.schemas[name!] !== undefined, `${name} is described`);
     const account = body.paths['/api/accounts'].post.requestBody.content['application/json'].schema;
     assert.deepEqual(account.required, ['address']);
   });

@@ -83,7 +83,7 @@ test('APPEND: over quota', async () => {
   using a = await ImapClient.login(server.port, 'carol');
   await a.append('INBOX', mail('one')).ok();
   await a.append('INBOX', mail('two', 'x'.repeat(300))).no('OVERQUOTA');
-  await a.send('STATUS INBOX (MESSAGES)').tells('* STATUS "INBOX" (MESSAGES 1)');
+  await a.send('STATUS INBOX (MESSAGES)').tells('* STATUS INBOX (MESSAGES 1)');
 });
 
 test('FETCH: sections', async () => {
@@ -148,6 +148,23 @@ test('FETCH: BINARY', async () => {
   await a.send('FETCH 1 BINARY.PEEK[2]<1.2>').tells('* 1 FETCH (BINARY[2]<1> {2}\r\n\x01\x02)');
   await a.append('INBOX', mail('x').replace('Subject', 'Content-Transfer-Encoding: x-odd\r\nSubject')).ok();
   await a.send('FETCH 2 BINARY.PEEK[1]').no('UNKNOWN-CTE');
+});
+
+test('FETCH: a large BINARY part is decoded as it is sent', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  const content = Buffer.alloc(2_500_000, 'All work and no play makes a dull boy.\0');
+  const lines = content.toString('base64').replaceAll(/.{76}/g, '$&\r\n');
+  const message = mail('x', lines).replace('Subject', 'Content-Transfer-Encoding: base64\r\nSubject');
+  await a.append('INBOX', message).ok();
+  await a.send('SELECT INBOX').ok();
+  const all = await a.send('FETCH 1 (BINARY.SIZE[1] BINARY.PEEK[1] UID)').ok();
+  const text = content.toString('latin1');
+  assert.equal(all.untagged[0], `* 1 FETCH (BINARY.SIZE[1] 2500000 BINARY[1] ~{2500000}\r\n${text} UID 1)`);
+  const part = await a.send('FETCH 1 BINARY.PEEK[1]<2000000.600000>').ok();
+  assert.equal(part.untagged[0], `* 1 FETCH (BINARY[1]<2000000> ~{500000}\r\n${text.slice(2_000_000)})`);
+  const end = await a.send('FETCH 1 BINARY.PEEK[1]<2500000.1>').ok();
+  assert.match(end.untagged[0]!, /BINARY\[1\]<2500000> ~?\{0\}\r\n\)$/);
 });
 
 test('FETCH: without PEEK \\Seen is set and told', async () => {
@@ -269,7 +286,7 @@ test('EXPUNGE, UID EXPUNGE, CLOSE', async () => {
   await a.send('UNSELECT').ok();
   await a.send('EXAMINE INBOX').ok();
   await a.send('CLOSE').ok();
-  await a.send('STATUS INBOX (MESSAGES)').tells('* STATUS "INBOX" (MESSAGES 1)');
+  await a.send('STATUS INBOX (MESSAGES)').tells('* STATUS INBOX (MESSAGES 1)');
 });
 
 test('SEARCH: keys, ESEARCH, SAVE, charsets', async () => {
@@ -306,7 +323,7 @@ test('SEARCH: keys, ESEARCH, SAVE, charsets', async () => {
   await a.send('SEARCH NONSENSE').bad();
   await a.send('SEARCH 3:9').tells('* SEARCH 3');
   const extended = await a.send('UID SEARCH RETURN (MIN MAX COUNT ALL) ALL').ok();
-  assert.match(extended.untagged[0]!, /^\* ESEARCH \(TAG "t\d+"\) UID MIN 1 MAX 3 ALL 1:3 COUNT 3$/);
+  assert.match(extended.untagged[0]!, /^\* ESEARCH \(TAG "t\d+"\) UID MIN 1 MAX 3 COUNT 3 ALL 1:3$/);
   const none = await a.send('SEARCH RETURN (MIN COUNT) LARGER 10000').ok();
   assert.match(none.untagged[0]!, /^\* ESEARCH \(TAG "t\d+"\) COUNT 0$/);
   await a.send('SEARCH RETURN (SAVE) UNSEEN').tells();

@@ -183,3 +183,35 @@ test('\\Recent goes to one session only', async () => {
   await b.send('SEARCH RECENT').tells('* SEARCH');
   await b.send('SEARCH OLD').tells('* SEARCH 1');
 });
+
+test('a COPY into the selected mailbox itself is told', async () => {
+  const { server, a } = await twoSessions(1);
+  await using _ = server;
+  await a.send('COPY 1 INBOX').tells('* 2 EXISTS', '* 2 RECENT');
+});
+
+test('a client that does not read holds up the server, not its memory', async () => {
+  const { server, a } = await twoSessions(0);
+  await using _ = server;
+  const account = await server.harness.account('alice');
+  const text = mail('big', 'All work and no play makes a dull boy\r\n'.repeat(20_000));
+  for (let count = 0; count < 40; count++) await a.append('Archive', text).ok();
+  await a.send('SELECT Archive').ok();
+  let readBytes = 0;
+  const read = account.readMessages.bind(account);
+  account.readMessages = async (...call) => {
+    const messages = await read(...call);
+    for (const { bytes } of messages) readBytes += bytes?.length ?? 0;
+    return messages;
+  };
+  a.socket.socket.pause();
+  const tag = a.write('FETCH 1:* BODY.PEEK[]');
+  // Another session's commands all run meanwhile, many turns of the event loop.
+  const b = await server.alice('INBOX');
+  for (let count = 0; count < 200; count++) await b.send('NOOP').ok();
+  assert.ok(readBytes > 0 && readBytes < 20 * text.length, `${readBytes} bytes were read`);
+  a.socket.socket.resume();
+  const { untagged } = await a.expect(tag).ok();
+  assert.equal(untagged.length, 40);
+  assert.equal(readBytes, 40 * text.length);
+});

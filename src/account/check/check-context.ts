@@ -5,7 +5,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { AccountId } from '../../mail/ids.ts';
 import type { BlobStore } from '../../storage/blob-store.ts';
-import type { Bytes, Engine, Entry } from '../../storage/engine.ts';
+import type { Bytes, Condition, Engine, Entry } from '../../storage/engine.ts';
 import { encodeRecord, RecordDamaged } from '../../storage/record.ts';
 import { encodeTuple } from '../../storage/tuple.ts';
 import type { KeyRange } from '../account-keys.ts';
@@ -80,8 +80,11 @@ export class CheckContext {
 
   /** Runs a body with no other mutation of the account beside it. */
   alone<T>(body: (repair: Repair) => Promise<T>): Promise<T> {
+    const known = this.findings.length;
     return this.account.writer.submit({
       ...internalMutation('storeCheck', async (draft) => {
+        // Decided again when a condition failed: what was found then is found again.
+        this.findings.length = known;
         const repair = new Repair(draft, this.accountId);
         const result = await body(repair);
         if (this.repair) repair.finish();
@@ -98,6 +101,7 @@ export class Repair {
   readonly #accountId: AccountId;
   readonly #puts: Entry[] = [];
   readonly #deletes: Bytes[] = [];
+  readonly #conditions: Condition[] = [];
   readonly #vanished: { mailboxId: number; uid: number; emailId: number }[] = [];
   readonly #edits: ((draft: Draft) => void)[] = [];
 
@@ -108,6 +112,11 @@ export class Repair {
 
   put(key: Bytes, value: Bytes): void {
     this.#puts.push({ key, value });
+  }
+
+  /** The changes hold only if it does; else the page is looked at again. */
+  onlyIf(condition: Condition): void {
+    this.#conditions.push(condition);
   }
 
   delete(key: Bytes): void {
@@ -137,6 +146,7 @@ export class Repair {
     draft.reloadAfter = true;
     draft.puts.push(...this.#puts);
     draft.deletes.push(...this.#deletes);
+    draft.conditions.push(...this.#conditions);
     for (const { mailboxId, uid, emailId } of this.#vanished) {
       const mailbox = draft.goneMailbox(mailboxId);
       if (mailbox === undefined) continue;

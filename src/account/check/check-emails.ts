@@ -108,7 +108,9 @@ async function readBytes(
   const links = await engine.getMany(blobs.unlink(email.digest, holder));
   if (links.includes(undefined)) {
     context.found(`the blob of email ${emailId} was not linked`, 'repaired');
-    for (const { key, value } of (await blobs.link(email.digest, holder)).puts) repair.put(key, value);
+    const link = await blobs.link(email.digest, holder);
+    for (const { key, value } of link.puts) repair.put(key, value);
+    for (const condition of link.conditions) repair.onlyIf(condition);
   }
   return blobs.read(email.digest, 0, email.size);
 }

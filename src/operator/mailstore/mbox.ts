@@ -1,6 +1,7 @@
 // mbox: one file a mailbox, or a directory of them. Messages are separated by "From " lines behind a blank line; lines of
 // the message that begin with any number of ">" and "From " are quoted by one more ">" (mboxrd), so that reading is the exact
-// inverse of writing. Flags are in Status, X-Status and X-Keywords, which are taken off again on reading.
+// inverse of writing, but for one thing: a message whose last line has no end gets one. Flags are in Status, X-Status and
+// X-Keywords, which are taken off again on reading.
 
 import { createReadStream } from 'node:fs';
 import { appendFile, mkdir, readdir, stat, writeFile } from 'node:fs/promises';

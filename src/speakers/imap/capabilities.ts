@@ -1,13 +1,15 @@
 // What the server says it can do, by the session's state (RFC 9051 6.1.1). Invariant: only what works is named.
 // The texts are made once for each combination; nothing fails.
 
+import type { Capability } from '../../wire/imap/capability.ts';
 import { saslMechanisms } from '../../wire/sasl/sasl.ts';
+import type { ImapLimits } from './imap-limits.ts';
 import type { ImapSession } from './session.ts';
 
-const always = 'IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE';
+const always: readonly Capability[] = ['IMAP4rev1', 'IMAP4rev2', 'LITERAL+', 'SASL-IR', 'ID', 'ENABLE'];
 
 /** Only after the login: it keeps the greeting short, and strangers need none of it. */
-const authenticated = [
+const authenticated: readonly Capability[] = [
   'IDLE',
   'UIDPLUS',
   'MOVE',
@@ -29,18 +31,24 @@ const authenticated = [
   'BINARY',
   'MULTIAPPEND',
   'UTF8=ACCEPT',
-].join(' ');
+];
 
-export function capabilityText(session: ImapSession): string {
+/** What stands behind `* CAPABILITY` now. */
+export function capabilities(session: ImapSession): readonly Capability[] {
   const { environment, connection } = session;
-  if (session.state !== 'notAuthenticated') {
-    return `CAPABILITY ${always} ${authenticated} APPENDLIMIT=${environment.limits.appendBytesMax}`;
-  }
-  const tls = connection.tls;
-  const startTls = tls === undefined && environment.offersTls ? ' STARTTLS' : '';
+  if (session.state !== 'notAuthenticated') return environment.capabilities;
+  const { tls } = connection;
+  const offered: Capability[] = [...always];
+  if (tls === undefined && environment.offersTls) offered.push('STARTTLS');
   const mechanisms = saslMechanisms({ tls, allowCleartext: environment.allowCleartextLogin });
-  if (mechanisms.length === 0) return `CAPABILITY ${always}${startTls} LOGINDISABLED`;
-  return `CAPABILITY ${always}${startTls} ${mechanisms.map((name) => `AUTH=${name}`).join(' ')}`;
+  if (mechanisms.length === 0) offered.push('LOGINDISABLED');
+  for (const name of mechanisms) offered.push(`AUTH=${name}`);
+  return offered;
+}
+
+/** Those of sessions with an account, made once. */
+export function authenticatedCapabilities(limits: ImapLimits): readonly Capability[] {
+  return [...always, ...authenticated, `APPENDLIMIT=${limits.appendBytesMax}`];
 }
 
 /** LOGIN and AUTHENTICATE are allowed on this connection now. */

@@ -12,9 +12,9 @@ import {
   type Refusal,
   unauthenticatedLimits,
 } from '../../wire/imap/command-reader.ts';
-import { formatResponseText } from '../../wire/imap/format-string.ts';
 import { ImapSyntaxError } from '../../wire/imap/imap-syntax-error.ts';
 import { parseAppendHead, parseCommand } from '../../wire/imap/parse-command.ts';
+import { formatStatusResponse } from '../../wire/imap/response-code.ts';
 import { ConnectionClosed, IdleTimeout, LineTooLong } from '../kit/connection.ts';
 import { dispatch } from './dispatcher.ts';
 import type { ImapLimits } from './imap-limits.ts';
@@ -131,15 +131,13 @@ export class CommandLoop {
   #answer(tag: string | undefined, refusal: Refusal): void {
     this.#giveBack();
     if (refusal.status === 'BAD') this.#badCommands++;
-    const code = refusal.code === undefined ? '' : `[${refusal.code}] `;
-    const text = formatResponseText(refusal.text);
-    this.#session.connection.write(`${tag ?? '*'} ${refusal.status} ${code}${text}\r\n`);
+    const { status, text, code } = refusal;
+    this.#session.connection.write(formatStatusResponse(tag ?? '*', status, text, code));
   }
 
   /** The rest of a command that has literals. */
   async #readOn(first: ReaderStep): Promise<ReaderStep> {
     const { connection, environment } = this.#session;
-    const { commandTimeoutMs } = environment.limits;
     let step = first;
     for (;;) {
       if (step.type === 'append') {
@@ -161,7 +159,8 @@ export class CommandLoop {
           step = wanted === 'line' ? this.#reader.line(input) : this.#reader.bytes(input);
           break;
         }
-        if (!(await connection.fill(commandTimeoutMs, true))) throw new ConnectionClosed();
+        const timeoutMs = Math.min(environment.limits.commandTimeoutMs, this.#timeoutMs());
+        if (!(await connection.fill(timeoutMs, true))) throw new ConnectionClosed();
       }
     }
   }

@@ -4,6 +4,7 @@
 
 import { Fault } from '../../base/fault.ts';
 import type { Command, CommandName } from '../../wire/imap/command.ts';
+import { formatStatusResponse } from '../../wire/imap/response-code.ts';
 import { type CommandEntry, commandTable } from './command-table.ts';
 import { errorResponse } from './mail-error-responses.ts';
 import { bad, type Reply } from './reply.ts';
@@ -26,8 +27,7 @@ export async function dispatch(session: ImapSession, command: Command): Promise<
   if (session.state === 'selected' && entry.updates !== 'none') {
     if (entry.polls === true || hasUpdates(session, mayExpunge)) await tellQuietly(session, mayExpunge);
   }
-  const code = reply.code === undefined ? '' : `[${reply.code}] `;
-  session.connection.write(`${command.tag} ${reply.status} ${code}${reply.text}\r\n`);
+  session.connection.write(formatStatusResponse(command.tag, reply.status, reply.text, reply.code));
   observeCommand(command.name, reply.status, clock.monotonic() - startedMs);
   if (reply.afterwards !== undefined) await reply.afterwards();
   return reply;

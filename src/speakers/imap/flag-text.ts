@@ -2,6 +2,8 @@
 // written once. Holds a bounded number of texts; nothing fails.
 
 import { flagNames, keywordsMax, systemFlags } from '../../mail/flags.ts';
+import { formatFlagList } from '../../wire/imap/format-fetch.ts';
+import { formatStatusResponse, permanentFlagsCode } from '../../wire/imap/response-code.ts';
 
 /** Beyond this, combinations are no longer remembered: keywords in the hands of a joker. */
 const textsMax = 4096;
@@ -22,7 +24,7 @@ export class FlagText {
     if (known !== undefined) return known;
     const names = flagNames(low, high, this.#keywords);
     if (recent) names.push('\\Recent');
-    const text = `(${names.join(' ')})`;
+    const text = formatFlagList(names);
     if (key !== undefined && this.#texts.size < textsMax) this.#texts.set(key, text);
     return text;
   }
@@ -30,8 +32,8 @@ export class FlagText {
 
 /** The FLAGS response and the PERMANENTFLAGS code of a mailbox (RFC 9051 7.1, 7.3.5). */
 export function flagsResponses(keywords: readonly string[], readOnly: boolean): string {
-  const all = [...systemFlags, ...keywords].join(' ');
-  const permanent = readOnly ? '' : keywords.length < keywordsMax ? `${all} \\*` : all;
+  const all = [...systemFlags, ...keywords];
+  const permanent = readOnly ? [] : keywords.length < keywordsMax ? [...all, '\\*'] : all;
   const text = readOnly ? 'No permanent flags permitted' : 'Flags permitted';
-  return `* FLAGS (${all})\r\n* OK [PERMANENTFLAGS (${permanent})] ${text}\r\n`;
+  return `* FLAGS ${formatFlagList(all)}\r\n${formatStatusResponse('*', 'OK', text, permanentFlagsCode(permanent))}`;
 }

@@ -7,9 +7,10 @@ import type { Clock } from '../../base/clock.ts';
 import type { Metrics } from '../../base/metrics.ts';
 import type { Random } from '../../base/random.ts';
 import type { Authenticator } from '../../directory/directory.ts';
+import { capabilityCode, formatStatusResponse } from '../../wire/imap/response-code.ts';
 import { ConnectionClosed, IdleTimeout, type SessionProtocol } from '../kit/connection.ts';
 import { AccountWatches } from './account-watches.ts';
-import { capabilityText } from './capabilities.ts';
+import { authenticatedCapabilities, capabilities } from './capabilities.ts';
 import { CommandLoop, readerLimits } from './command-loop.ts';
 import { type ImapLimits, imapLimitsDefault } from './imap-limits.ts';
 import { commandObserver } from './imap-metrics.ts';
@@ -38,6 +39,7 @@ export function imapProtocol(dependencies: ImapDependencies): SessionProtocol {
     ...dependencies,
     limits,
     readerLimits: readerLimits(limits),
+    capabilities: authenticatedCapabilities(limits),
     watches: new AccountWatches(),
     observeCommand: commandObserver(dependencies.metrics),
   };
@@ -53,7 +55,8 @@ export function imapProtocol(dependencies: ImapDependencies): SessionProtocol {
 
 async function speak(session: ImapSession): Promise<void> {
   const { connection, environment } = session;
-  connection.write(`* OK [${capabilityText(session)}] ${environment.hostname} Rookery ready\r\n`);
+  const code = capabilityCode(capabilities(session));
+  connection.write(formatStatusResponse('*', 'OK', `${environment.hostname} Rookery ready`, code));
   try {
     const farewell = await new CommandLoop(session).run();
     if (farewell !== undefined) connection.write(`* BYE ${farewell}\r\n`);

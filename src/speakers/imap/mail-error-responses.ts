@@ -5,16 +5,17 @@
 import { Fault } from '../../base/fault.ts';
 import { MailError, type MailErrorKind } from '../../mail/mail-error.ts';
 import { ImapSyntaxError } from '../../wire/imap/imap-syntax-error.ts';
+import type { ResponseCode } from '../../wire/imap/response-code.ts';
 
 /** The tagged answer: `status code text`, without the tag. */
 export interface ErrorResponse {
   readonly status: 'NO' | 'BAD';
   /** Response code without brackets; undefined: none. */
-  readonly code: string | undefined;
+  readonly code: ResponseCode | undefined;
   readonly text: string;
 }
 
-const no = (code: string | undefined, text: string): ErrorResponse => ({ status: 'NO', code, text });
+const no = (code: ResponseCode | undefined, text: string): ErrorResponse => ({ status: 'NO', code, text });
 
 const responses: Readonly<Record<MailErrorKind, ErrorResponse>> = {
   noSuchMailbox: no('NONEXISTENT', 'No such mailbox'),

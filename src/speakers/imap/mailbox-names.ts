@@ -1,7 +1,6 @@
 // Mailbox names and attributes as IMAP writes them. Pure tables; nothing fails.
 
 import type { MailboxRole } from '../../account/port.ts';
-import { encodeMailboxName } from '../../wire/imap/mailbox-name.ts';
 
 export const delimiter = '/';
 
@@ -32,11 +31,6 @@ export function roleOfAttribute(attribute: string): MailboxRole | undefined {
 
 export function withoutTrailingDelimiter(name: string): string {
   return name.length > 1 && name.endsWith(delimiter) ? name.slice(0, -1) : name;
-}
-
-/** The name quoted for the wire: modified UTF-7, or UTF-8 where the client enabled it (`utf8`). */
-export function quotedMailboxName(name: string, utf8: boolean): string {
-  return `"${encodeMailboxName(name, utf8).replaceAll(/["\\]/g, '\\$&')}"`;
 }
 
 /** INBOX in any letter case is INBOX, also as the first level of a name (RFC 9051 5.1). */

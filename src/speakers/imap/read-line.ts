@@ -1,4 +1,4 @@
-// A line that is not a command: a SASL response, IDLE's DONE. The connection's errors pass through; the peer's end
+// A line that is not a command: a SASL response. The connection's errors pass through; the peer's end
 // is a closed connection.
 
 import { ConnectionClosed } from '../kit/connection.ts';
@@ -9,7 +9,7 @@ export async function readLine(session: ImapSession, bytesMax: number): Promise<
   for (;;) {
     const line = connection.takeLine(bytesMax);
     if (line !== undefined) return line;
-    const more = await connection.fill(environment.limits.commandTimeoutMs);
+    const more = await connection.fill(environment.limits.loginTimeoutMs);
     if (!more) throw new ConnectionClosed();
   }
 }

@@ -1,23 +1,25 @@
 // What a command's handler hands to the dispatcher: the tagged answer without its tag.
 
+import type { ResponseCode } from '../../wire/imap/response-code.ts';
+
 export interface Reply {
   readonly status: 'OK' | 'NO' | 'BAD';
   /** Response code without brackets. */
-  readonly code?: string | undefined;
+  readonly code?: ResponseCode | undefined;
   readonly text: string;
   /** Runs after the tagged answer was written: STARTTLS. */
   readonly afterwards?: () => Promise<void>;
 }
 
-export function ok(text: string, code?: string): Reply {
+export function ok(text: string, code?: ResponseCode): Reply {
   return { status: 'OK', code, text };
 }
 
-export function no(text: string, code?: string): Reply {
+export function no(text: string, code?: ResponseCode): Reply {
   return { status: 'NO', code, text };
 }
 
-export function bad(text: string, code?: string): Reply {
+export function bad(text: string, code?: ResponseCode): Reply {
   return { status: 'BAD', code, text };
 }
 

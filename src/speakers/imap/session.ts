@@ -9,6 +9,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
 import type { AuthenticationContext, Authenticator, Principal } from '../../directory/directory.ts';
 import type { OperationId } from '../../mail/ids.ts';
+import type { Capability } from '../../wire/imap/capability.ts';
 import type { CommandReaderLimits } from '../../wire/imap/command-reader.ts';
 import type { Connection } from '../kit/connection.ts';
 import type { AccountWatches } from './account-watches.ts';
@@ -24,6 +25,8 @@ export interface ImapEnvironment {
   readonly watches: AccountWatches;
   readonly limits: ImapLimits;
   readonly readerLimits: CommandReaderLimits;
+  /** Of a session with an account. */
+  readonly capabilities: readonly Capability[];
   /** Messages of APPEND in memory, of all sessions together. */
   readonly messageBytes: ByteBudget;
   /** Counts a finished command and its time. */

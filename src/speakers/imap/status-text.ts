@@ -2,7 +2,7 @@
 
 import type { AccountPort, MailboxInfo } from '../../account/port.ts';
 import type { StatusItem } from '../../wire/imap/command.ts';
-import { quotedMailboxName } from './mailbox-names.ts';
+import { formatStatus } from '../../wire/imap/format-status.ts';
 import { mailboxIdText } from './object-ids.ts';
 import { accountOf, type ImapSession } from './session.ts';
 
@@ -16,8 +16,8 @@ export async function statusResponse(
   // RFC 7162 3.1: asking for it enables CONDSTORE.
   if (items.includes('HIGHESTMODSEQ')) session.condstore = true;
   const { appendBytesMax } = session.environment.limits;
-  const values = items.map((item) => `${item} ${statusValue(info, item, { recent, appendBytesMax })}`);
-  return `* STATUS ${quotedMailboxName(info.name, session.utf8)} (${values.join(' ')})\r\n`;
+  const values = items.map((item) => [item, statusValue(info, item, { recent, appendBytesMax })] as const);
+  return formatStatus(info.name, values, session);
 }
 
 function statusValue(
@@ -43,7 +43,7 @@ function statusValue(
     case 'HIGHESTMODSEQ':
       return info.highestModSeq;
     case 'MAILBOXID':
-      return `(${mailboxIdText(info.id)})`;
+      return mailboxIdText(info.id);
     case 'APPENDLIMIT':
       return known.appendBytesMax;
   }

@@ -16,8 +16,10 @@ export class TestClient {
     this.#attach();
   }
 
-  static async connect(port: number): Promise<TestClient> {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
+  /** `from`: the address it comes from, any of 127.0.0.0/8. */
+  static async connect(port: number, from = '127.0.0.1'): Promise<TestClient> {
+    const options = { port, host: '127.0.0.1', localAddress: from, noDelay: true, allowHalfOpen: true };
+    const socket = connect(options);
     const client = new TestClient(socket);
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
     return client;

@@ -52,10 +52,12 @@ export class Pop3Session {
   unwatch: (() => void) | undefined;
   #badCommands = 0;
   #isOk = true;
+  readonly #loginDeadlineMs: number;
 
   constructor(environment: Pop3Environment, connection: Connection) {
     this.environment = environment;
     this.connection = connection;
+    this.#loginDeadlineMs = environment.clock.monotonic() + environment.limits.loginTimeoutMs;
   }
 
   get authenticationContext(): AuthenticationContext {
@@ -97,18 +99,25 @@ export class Pop3Session {
     }
   }
 
+  /**
+   * Waits for more input; false at the peer's end. Strangers have one deadline for all they do, so that neither commands
+   * nor a byte now and then buy time.
+   */
+  fill(): Promise<boolean> {
+    const { clock, limits } = this.environment;
+    if (this.state !== 'authorization') return this.connection.fill(limits.idleTimeoutMs);
+    const restMs = this.#loginDeadlineMs - clock.monotonic();
+    return restMs > 0 ? this.connection.fill(restMs) : Promise.reject(new IdleTimeout());
+  }
+
   async #serve(): Promise<void> {
     const { connection, environment } = this;
-    const { clock, limits } = environment;
-    const loginDeadlineMs = clock.monotonic() + limits.loginTimeoutMs;
-    const slicer = new Slicer(clock);
+    const slicer = new Slicer(environment.clock);
     try {
       while (this.state !== 'ended') {
         const line = connection.takeLine(pop3LineBytesMax);
         if (line === undefined) {
-          const isStranger = this.state === 'authorization';
-          const waitMs = isStranger ? Math.max(1, loginDeadlineMs - clock.monotonic()) : limits.idleTimeoutMs;
-          if (!(await connection.fill(waitMs))) return;
+          if (!(await this.fill())) return;
           continue;
         }
         const running = this.#command(line);

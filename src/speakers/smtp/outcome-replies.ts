@@ -35,6 +35,9 @@ export function replyForOutcome(outcome: DeliveryOutcome, sentReply: string): st
   }
 }
 
+/** RFC 5321 4.5.3.1.10. */
+export const tooManyRecipientsReply = '452 4.5.3 Too many recipients, send the others separately\r\n';
+
 /** The reply to RCPT for an address that leads nowhere. */
 export const routeRefusalReplies: Readonly<Record<RouteRefusal, string>> = {
   unknownUser: '550 5.1.1 No such user here\r\n',

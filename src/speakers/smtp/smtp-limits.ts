@@ -15,6 +15,13 @@ export interface SmtpLimits {
   readonly idleTimeoutMs: number;
   /** Between two chunks of a message; RFC 5321 4.5.3.2.5 asks senders for three minutes. */
   readonly dataTimeoutMs: number;
+  /**
+   * Beyond dataTimeoutMs a message must have come at this rate: a byte now and then would hold memory that others wait
+   * for. The slowest modem is faster.
+   */
+  readonly dataBytesPerSecondMin: number;
+  /** Where there is AUTH: a client that has not used it by then is sent away, so that strangers hold no connections. */
+  readonly loginTimeoutMs: number;
   /** How long a message may wait for its share of memory before it is deferred; senders wait ten minutes. */
   readonly memoryTimeoutMs: number;
   /** Messages a minute from one client (an IPv4 address, an IPv6 /64); undefined: as many as it likes. */
@@ -31,6 +38,8 @@ export const smtpLimitsDefault: SmtpLimits = {
   idleCommandsMax: 100,
   idleTimeoutMs: 300_000,
   dataTimeoutMs: 180_000,
+  dataBytesPerSecondMin: 500,
+  loginTimeoutMs: 60_000,
   memoryTimeoutMs: 30_000,
   messagesPerMinuteMax: undefined,
   connectionsPerMinuteMax: undefined,

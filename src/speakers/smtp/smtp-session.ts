@@ -15,14 +15,19 @@ import { SmtpSyntaxError } from '../../wire/smtp/smtp-syntax-error.ts';
 import { type Connection, ConnectionClosed, IdleTimeout, LineTooLong } from '../kit/connection.ts';
 import { type SmtpCommand, type SmtpState, wrongStateReply } from './command.ts';
 import { commandTables } from './command-table.ts';
+import { DataPace } from './data-pace.ts';
 import type { MessageReceiver } from './message-receiver.ts';
+import { tooManyRecipientsReply } from './outcome-replies.ts';
 import type { SmtpDependencies } from './smtp-protocol.ts';
+
+const carriageReturn = 0x0d;
 
 export interface Transaction {
   readonly mail: MailArguments;
   readonly recipients: Recipient[];
-  /** BDAT under way (RFC 3030): what came so far. */
+  /** BDAT under way (RFC 3030): what came so far, and the time it took. */
   receiver: MessageReceiver | undefined;
+  pace: DataPace | undefined;
 }
 
 export class SmtpSession {
@@ -41,10 +46,17 @@ export class SmtpSession {
   messages = 0;
   readonly commands: ReadonlyMap<string, SmtpCommand>;
   #errors = 0;
+  /** When the line that is due must be there; undefined while none is waited for. */
+  #lineDeadlineMs: number | undefined;
+  readonly #loginDeadlineMs: number;
 
   constructor(dependencies: SmtpDependencies, connection: Connection) {
     this.dependencies = dependencies;
     this.connection = connection;
+    const { profile, clock, limits } = dependencies;
+    this.#loginDeadlineMs = profile.authenticates
+      ? clock.monotonic() + limits.loginTimeoutMs
+      : Number.POSITIVE_INFINITY;
     this.commands = commandTables[dependencies.profile.name];
   }
 
@@ -78,9 +90,30 @@ export class SmtpSession {
   async readLine(bytesMax: number): Promise<Buffer | undefined> {
     for (;;) {
       const line = this.connection.takeLine(bytesMax);
-      if (line !== undefined) return line;
-      if (!(await this.connection.fill(this.dependencies.limits.idleTimeoutMs))) return undefined;
+      if (line !== undefined) {
+        this.#lineDeadlineMs = undefined;
+        return line;
+      }
+      if (!(await this.#fillLine())) return undefined;
     }
+  }
+
+  /** Waits for more of a line; false at the peer's end. A line has one deadline: a byte now and then buys no time. */
+  async #fillLine(): Promise<boolean> {
+    const { connection, dependencies, transaction } = this;
+    // Between two chunks: memory is held.
+    if (transaction?.pace !== undefined) return await transaction.pace.fill(false);
+    const now = dependencies.clock.monotonic();
+    this.#lineDeadlineMs ??= now + dependencies.limits.idleTimeoutMs;
+    const strangerMs = this.principal === undefined ? this.#loginDeadlineMs : Number.POSITIVE_INFINITY;
+    const restMs = Math.min(this.#lineDeadlineMs, strangerMs) - now;
+    if (restMs <= 0) throw new IdleTimeout();
+    return await connection.fill(restMs);
+  }
+
+  openPace(): DataPace {
+    const { clock, limits } = this.dependencies;
+    return new DataPace(this.connection, clock, limits);
   }
 
   /** For Received: RFC 3848, RFC 6531 4.3. */
@@ -102,14 +135,14 @@ export class SmtpSession {
   }
 
   async #converse(): Promise<void> {
-    const { connection, dependencies } = this;
-    const { limits } = dependencies;
+    const { connection } = this;
     while (!this.finished) {
       const answer = this.#next();
       if (answer === undefined) {
-        if (!(await connection.fill(limits.idleTimeoutMs))) return;
+        if (!(await this.#fillLine())) return;
         continue;
       }
+      this.#lineDeadlineMs = undefined;
       const reply = typeof answer === 'string' ? answer : await this.#settle(answer);
       connection.write(reply);
       this.#count(reply);
@@ -130,6 +163,8 @@ export class SmtpSession {
   }
 
   #execute(line: Buffer): string | Promise<string> {
+    // RFC 5321 2.3.8: LF alone ends no line. Somebody between us may have taken this line and the next for one.
+    if (line.at(-2) !== carriageReturn) this.finished = true;
     try {
       const { verb, argument } = parseCommandLine(line);
       const command = this.commands.get(verb);
@@ -160,6 +195,8 @@ export class SmtpSession {
   /** Replies of 4xx and 5xx are counted; too many end the session. */
   #count(reply: string): void {
     if (reply.charCodeAt(0) < 0x34 || this.finished) return;
+    // RFC 5321 4.5.3.1.10: a client that pipelined too many goes on with those that were taken.
+    if (reply === tooManyRecipientsReply) return;
     if (++this.#errors >= this.dependencies.limits.errorsMax) this.connection.write(this.#tooMany());
   }
 

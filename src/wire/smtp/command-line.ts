@@ -26,7 +26,12 @@ function decode(bytes: Buffer): string {
   if (controls.test(text)) throw new SmtpSyntaxError('500 5.5.2', 'Control characters are not allowed');
   if (!/[\x80-\xff]/.test(text)) return text;
   try {
-    return utf8.decode(bytes);
+    const decoded = utf8.decode(bytes);
+    // RFC 5198 2: C1 controls and line separators; some readers end lines at them, and what stands here goes into headers.
+    if (/[\x80-\x9f\u2028\u2029]/.test(decoded)) {
+      throw new SmtpSyntaxError('500 5.5.2', 'Control characters are not allowed');
+    }
+    return decoded;
   } catch (cause) {
     // TextDecoder tells of bad UTF-8 only by throwing (RFC 6531 3.3 allows UTF-8 and nothing else).
     if (!(cause instanceof TypeError)) throw cause;

@@ -18,8 +18,15 @@ export const problemSchema = z
 /** Bounds one page's work and memory; a caller that wants all follows `next`. */
 export const pageLimitMax = 1000;
 
+/** No address or name is longer (RFC 5321 4.5.3.1: 255 and 255 bytes); the engine's keys have room for so much. */
+const nameBytesMax = 511;
+/** What is looked for in the directory. */
+export const lookedUp = z
+  .string()
+  .refine((text) => Buffer.byteLength(text) <= nameBytesMax, `has at most ${nameBytesMax} bytes`);
+
 export const pageQuery = z.object({
-  after: z.string().max(1024).optional().describe('The `next` of the page before.'),
+  after: lookedUp.optional().describe('The `next` of the page before.'),
   limit: z.coerce.number().int().min(1).max(pageLimitMax).default(100),
 });
 

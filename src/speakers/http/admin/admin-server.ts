@@ -19,7 +19,7 @@ import {
 } from 'fastify-type-provider-zod';
 import { Fault } from '../../../base/fault.ts';
 import { type TokenScope, tokenScopes } from '../../../directory/tokens.ts';
-import { isMailError } from '../../../mail/mail-error.ts';
+import { isMailError, MailError } from '../../../mail/mail-error.ts';
 import type { AdminDependencies } from './admin-dependencies.ts';
 import { problemSchema } from './admin-schemas.ts';
 import { IdempotencyKeys } from './idempotency.ts';
@@ -41,6 +41,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What a caller must be allowed; undefined: anyone. */
     scope?: TokenScope;
+    /** The answer holds a secret that is shown once. */
+    secret?: true;
   }
 }
 
@@ -67,6 +69,11 @@ export interface AdminServer {
 
 /** A key is a UUID or the like. */
 const idempotencyKeyBytesMax = 200;
+/** A whole request, body and all: the largest message over a slow line still comes in it. */
+const requestTimeoutMs = 300_000;
+const headersTimeoutMs = 10_000;
+/** Administrators and a collector of metrics; more is a flood. Each may hold a body in memory. */
+const connectionsMax = 200;
 
 /** One app for each place to listen (fastify has one server each); they share the dependencies. */
 export async function openAdminServer(options: AdminServerOptions): Promise<AdminServer> {
@@ -122,8 +129,12 @@ export async function buildAdminApp(dependencies: AdminDependencies, options: Ap
     genReqId: () => dependencies.random.identifier(12),
     bodyLimit: 1024 * 1024,
     forceCloseConnections: true,
+    requestTimeout: requestTimeoutMs,
+    http: { headersTimeout: headersTimeoutMs },
     routerOptions: { maxParamLength: 1000 },
+    frameworkErrors: answerFrameworkError as never,
   }).withTypeProvider<ZodTypeProvider>() as unknown as AdminApp;
+  app.server.maxConnections = connectionsMax;
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   await app.register(swagger, {
@@ -169,12 +180,15 @@ export async function buildAdminApp(dependencies: AdminDependencies, options: Ap
 
 class Unauthenticated extends Error {}
 class ScopeMissing extends Error {}
+class NotFound extends Error {}
 
 async function authenticate(
   request: FastifyRequest,
   dependencies: AdminDependencies,
   trusted: boolean,
 ): Promise<void> {
+  // Before a body is read: who is not known may not fill memory with one.
+  if (request.is404) throw new NotFound(`there is no ${request.method} ${request.url.split('?')[0]}`);
   if (trusted) {
     request.caller = 'socket';
     request.scopes = tokenScopes;
@@ -197,30 +211,59 @@ function addIdempotency(app: AdminApp, keys: IdempotencyKeys): void {
   app.addHook('preHandler', async (request, reply) => {
     const key = request.headers['idempotency-key'];
     if (key === undefined || request.method === 'GET' || request.method === 'HEAD') return;
-    if (typeof key !== 'string' || key.length > idempotencyKeyBytesMax) {
-      throw Object.assign(new Error(`an Idempotency-Key has at most ${idempotencyKeyBytesMax} characters`), {
-        statusCode: 400,
-      });
+    if (typeof key !== 'string' || key === '' || key.length > idempotencyKeyBytesMax) {
+      throw new MailError(
+        'invalidArgument',
+        `an Idempotency-Key has 1 to ${idempotencyKeyBytesMax} characters`,
+      );
     }
     const digest = IdempotencyKeys.digestOf(request.method, request.url, request.body);
     const kept = await keys.begin(request.caller, key, digest);
-    if (kept === undefined) pending.set(request, { key, request: digest });
-    else
-      await reply
-        .status(kept.status)
-        .header('Idempotency-Replayed', 'true')
-        .type('application/json')
-        .serializer(String)
-        .send(kept.body);
+    if (kept === undefined) {
+      pending.set(request, { key, request: digest });
+      return;
+    }
+    void reply.header('Idempotency-Replayed', 'true');
+    if (kept.body === undefined) {
+      throw new MailError(
+        'conflict',
+        'this was done before; its answer held a secret that is not shown again',
+      );
+    }
+    if (kept.type !== undefined) void reply.type(kept.type);
+    await reply.status(kept.status).serializer(String).send(kept.body);
   });
   app.addHook('onSend', async (request, reply, payload) => {
     const begun = pending.get(request);
     if (begun === undefined) return payload;
     pending.delete(request);
-    const body = typeof payload === 'string' ? payload : '';
-    await keys.finish(request.caller, begun.key, { request: begun.request, status: reply.statusCode, body });
+    if (isStream(payload)) {
+      keys.abandon(request.caller, begun.key);
+      return payload;
+    }
+    const isSecret = request.routeOptions.config.secret === true && reply.statusCode < 300;
+    const body = isSecret ? undefined : typeof payload === 'string' ? payload : '';
+    const type = reply.getHeader('content-type')?.toString();
+    await keys.finish(request.caller, begun.key, {
+      request: begun.request,
+      status: reply.statusCode,
+      body,
+      type,
+    });
     return payload;
   });
+}
+
+/** What never became a request of a route: a URL that cannot be decoded, a parameter that is too long. */
+function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const { statusCode: status = 400, message: detail } = error;
+  const body = problem({ kind: 'badRequest', status, detail, traceId: request.id });
+  void reply.status(status).type(problemContentType).serializer(JSON.stringify).send(body);
+}
+
+/** Too large to keep, and not yet made. */
+function isStream(payload: unknown): boolean {
+  return typeof payload === 'object' && payload !== null && 'pipe' in payload;
 }
 
 function addErrors(app: AdminApp, dependencies: AdminDependencies): void {
@@ -236,9 +279,6 @@ function addErrors(app: AdminApp, dependencies: AdminDependencies): void {
       .type(problemContentType)
       .serializer(JSON.stringify)
       .send(problem({ kind, status, detail, traceId: request.id }));
-  app.setNotFoundHandler((request, reply) =>
-    send(request, reply, 'notFound', 404, `there is no ${request.method} ${request.url.split('?')[0]}`),
-  );
   app.setErrorHandler((error: FastifyError, request, reply) => {
     if (hasZodFastifySchemaValidationErrors(error)) {
       const errors = error.validation.map((one) => ({
@@ -253,6 +293,7 @@ function addErrors(app: AdminApp, dependencies: AdminDependencies): void {
       void reply.header('WWW-Authenticate', 'Bearer');
       return send(request, reply, 'authenticationFailed', 401, error.message);
     }
+    if (error instanceof NotFound) return send(request, reply, 'notFound', 404, error.message);
     if (error instanceof ScopeMissing) return send(request, reply, 'permissionDenied', 403, error.message);
     if (isMailError(error))
       return send(request, reply, error.kind, statusByMailError[error.kind], error.message);

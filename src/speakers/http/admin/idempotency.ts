@@ -1,5 +1,7 @@
 // Idempotency keys on writes: a client that does not know whether its request arrived sends it again with the same
 // `Idempotency-Key`, and gets the first answer, not a second effect.
+// Secrets are not kept: an answer that holds one is remembered without it, and passwords in requests are left out of the
+// digest, which would be a quick way to try guesses on.
 // Invariant: for one (token, key) at most one request is under way and at most one answer is kept, for a day, in the engine.
 // A server that dies between the effect and keeping the answer lets a retry through: it then meets the effect itself
 // (an address that exists: conflict), which is as far as this can go without putting both in one batch.
@@ -13,12 +15,18 @@ import { encodeTuple, tuplePrefixRange } from '../../../storage/tuple.ts';
 
 /** How long an answer is kept. */
 const keptMs = 24 * 3_600_000;
+/** Old answers are looked for this often, when a new one is kept. */
+const pruneIntervalMs = 3_600_000;
+const pruneEntriesMax = 1_000;
 /** A larger answer is not kept (nothing the API answers to a write is near it). */
 const answerBytesMax = 64 * 1024;
 
 export interface KeptAnswer {
   readonly status: number;
-  readonly body: string;
+  /** Undefined: it held a secret. */
+  readonly body: string | undefined;
+  /** Its Content-Type; undefined when it had no body. */
+  readonly type: string | undefined;
 }
 
 interface Stored extends KeptAnswer {
@@ -30,15 +38,17 @@ export class IdempotencyKeys {
   readonly #engine: Engine;
   readonly #clock: Clock;
   readonly #underWay = new Set<string>();
+  #pruneAtMs: number;
 
   constructor(engine: Engine, clock: Clock) {
     this.#engine = engine;
     this.#clock = clock;
+    this.#pruneAtMs = clock.monotonic();
   }
 
   static digestOf(method: string, url: string, body: unknown): string {
     const hash = createHash('sha256').update(`${method} ${url}\n`);
-    return hash.update(Buffer.isBuffer(body) ? body : JSON.stringify(body ?? null)).digest('base64');
+    return hash.update(Buffer.isBuffer(body) ? body : JSON.stringify(body ?? null, openly)).digest('base64');
   }
 
   /** The kept answer; undefined: go on, and call `finish`. Refuses: conflict while the first is under way, invalidArgument for another request. */
@@ -52,9 +62,9 @@ export class IdempotencyKeys {
       if (value === undefined) return undefined;
       const stored = JSON.parse(decodeRecord('idempotency', 1, value).payload.toString()) as Stored;
       if (this.#clock.now() - stored.at > keptMs) return undefined;
-      this.#underWay.delete(place);
       if (stored.request !== request)
         throw new MailError('invalidArgument', 'this Idempotency-Key was used for another request');
+      this.#underWay.delete(place);
       return stored;
     } catch (error) {
       this.#underWay.delete(place);
@@ -62,25 +72,45 @@ export class IdempotencyKeys {
     }
   }
 
+  /** Goes on without keeping an answer: the next request with this key is carried out again. */
+  abandon(owner: string, key: string): void {
+    this.#underWay.delete(`${owner}\n${key}`);
+  }
+
   async finish(owner: string, key: string, answer: KeptAnswer & { readonly request: string }): Promise<void> {
     try {
-      if (answer.body.length > answerBytesMax || answer.status >= 500) return;
+      // What may be different the next time is asked again.
+      if (answer.status >= 500 || answer.status === tooManyRequests) return;
+      if (answer.body !== undefined && answer.body.length > answerBytesMax) return;
       const stored: Stored = { ...answer, at: this.#clock.now() };
       const value = encodeRecord('idempotency', 1, Buffer.from(JSON.stringify(stored)));
       await this.#engine.commit({ puts: [{ key: encodeTuple(['idempotency', owner, key]), value }] });
+      await this.#pruneNowAndThen();
     } finally {
       this.#underWay.delete(`${owner}\n${key}`);
     }
   }
 
-  /** Forgets answers older than a day; called now and then. */
-  async prune(): Promise<void> {
-    const range = tuplePrefixRange(['idempotency']);
-    const page = await this.#engine.page(range, { entriesMax: 10_000, bytesMax: 4 * 1024 * 1024 });
-    const old = page.entries.filter((entry) => {
-      const stored = JSON.parse(decodeRecord('idempotency', 1, entry.value).payload.toString()) as Stored;
-      return this.#clock.now() - stored.at > keptMs;
-    });
-    if (old.length > 0) await this.#engine.commit({ deletes: old.map((entry) => entry.key) });
+  /** Forgets answers older than a day. */
+  async #pruneNowAndThen(): Promise<void> {
+    if (this.#clock.monotonic() < this.#pruneAtMs) return;
+    this.#pruneAtMs = this.#clock.monotonic() + pruneIntervalMs;
+    let range = tuplePrefixRange(['idempotency']);
+    for (;;) {
+      const page = await this.#engine.page(range, { entriesMax: pruneEntriesMax, bytesMax: 4 * 1024 * 1024 });
+      const old = page.entries.filter((entry) => {
+        const stored = JSON.parse(decodeRecord('idempotency', 1, entry.value).payload.toString()) as Stored;
+        return this.#clock.now() - stored.at > keptMs;
+      });
+      if (old.length > 0) await this.#engine.commit({ deletes: old.map((entry) => entry.key) });
+      if (page.next === undefined) return;
+      range = { ...range, start: page.next };
+    }
   }
+}
+
+const tooManyRequests = 429;
+
+function openly(name: string, value: unknown): unknown {
+  return name === 'password' ? undefined : value;
 }

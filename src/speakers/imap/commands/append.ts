@@ -5,7 +5,7 @@ import type { NewMessage } from '../../../account/port.ts';
 import { prepareMessage } from '../../../account/prepare.ts';
 import { isMailError } from '../../../mail/mail-error.ts';
 import type { AppendCommand, AppendMessage } from '../../../wire/imap/command.ts';
-import { formatSequenceSet } from '../../../wire/imap/sequence-set.ts';
+import { appendUidCode } from '../../../wire/imap/response-code.ts';
 import { no, ok, type Reply } from '../reply.ts';
 import { accountOf, type ImapSession } from '../session.ts';
 
@@ -18,8 +18,7 @@ export async function append(session: ImapSession, command: AppendCommand): Prom
     const target = { name: command.mailbox };
     const appended = await accountOf(session).append({ operation: session.operation(), target, messages });
     if (appended.mailboxId === session.view?.mailboxId) session.stale = true;
-    const uids = formatSequenceSet(appended.uids);
-    return ok('Append completed', `APPENDUID ${appended.uidValidity} ${uids}`);
+    return ok('Append completed', appendUidCode(appended.uidValidity, appended.uids));
   } catch (error) {
     if (!isMailError(error, 'noSuchMailbox')) throw error;
     return no('No such mailbox', 'TRYCREATE');

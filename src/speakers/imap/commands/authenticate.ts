@@ -1,10 +1,11 @@
 // AUTHENTICATE (RFC 9051 6.2.2, RFC 4959): carries a SASL exchange in base64 lines.
 
 import type { AuthenticateCommand } from '../../../wire/imap/command.ts';
+import { capabilityCode } from '../../../wire/imap/response-code.ts';
 import { formatSaslLine, parseSaslLine } from '../../../wire/sasl/base64-line.ts';
 import { saslLineBytesMax, saslMechanisms } from '../../../wire/sasl/sasl.ts';
 import { startSasl } from '../../../wire/sasl/start-sasl.ts';
-import { capabilityText, loginAllowed } from '../capabilities.ts';
+import { capabilities, loginAllowed } from '../capabilities.ts';
 import { readLine } from '../read-line.ts';
 import { bad, no, ok, type Reply } from '../reply.ts';
 import type { ImapSession } from '../session.ts';
@@ -28,7 +29,7 @@ export async function authenticate(session: ImapSession, command: AuthenticateCo
     switch (step.type) {
       case 'success':
         await session.enter(step.principal);
-        return ok('Logged in', capabilityText(session));
+        return ok('Logged in', capabilityCode(capabilities(session)));
       case 'failure':
         if (step.reason.kind === 'invalidArgument') return bad('Invalid SASL message');
         return loginRefused(session, step.reason);

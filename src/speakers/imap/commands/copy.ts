@@ -3,7 +3,7 @@
 import type { Copied } from '../../../account/port.ts';
 import { isMailError } from '../../../mail/mail-error.ts';
 import type { CopyCommand } from '../../../wire/imap/command.ts';
-import { formatSequenceSet } from '../../../wire/imap/sequence-set.ts';
+import { copyUidCode, type ResponseCode } from '../../../wire/imap/response-code.ts';
 import { resolveUids } from '../message-set.ts';
 import { expungeIssued, no, ok, type Reply } from '../reply.ts';
 import { accountOf, type ImapSession, viewOf } from '../session.ts';
@@ -12,13 +12,12 @@ export async function copy(session: ImapSession, command: CopyCommand): Promise<
   const outcome = await copyMessages(session, command, false);
   if ('status' in outcome) return outcome;
   if (outcome.targetUids.length === 0) return ok('No messages to copy');
-  return ok('Copy completed', copyUidCode(outcome));
+  if (outcome.to === viewOf(session).mailboxId) session.stale = true;
+  return ok('Copy completed', copiedCode(outcome));
 }
 
-/** `COPYUID 38505 304,319:320 3956:3958` */
-export function copyUidCode(copied: Copied): string {
-  const source = formatSequenceSet(copied.sourceUids);
-  return `COPYUID ${copied.uidValidity} ${source} ${formatSequenceSet(copied.targetUids)}`;
+export function copiedCode(copied: Copied): ResponseCode {
+  return copyUidCode(copied.uidValidity, copied.sourceUids, copied.targetUids);
 }
 
 /** What was copied or moved, or the answer that says why nothing was. */

@@ -1,6 +1,7 @@
 // CREATE (RFC 9051 6.3.4), with USE (RFC 6154 section 3) and MAILBOXID (RFC 8474 4.1).
 
 import type { CreateCommand } from '../../../wire/imap/command.ts';
+import { mailboxIdCode } from '../../../wire/imap/response-code.ts';
 import { roleOfAttribute, withoutTrailingDelimiter } from '../mailbox-names.ts';
 import { mailboxIdText } from '../object-ids.ts';
 import { no, ok, type Reply } from '../reply.ts';
@@ -14,7 +15,7 @@ export async function create(session: ImapSession, command: CreateCommand): Prom
   const use = command.use ?? [];
   if (use.length === 0) {
     const info = await account.createMailbox({ operation, name });
-    return ok('Create completed', `MAILBOXID (${mailboxIdText(info.id)})`);
+    return ok('Create completed', mailboxIdCode(mailboxIdText(info.id)));
   }
   const role = use.length === 1 ? roleOfAttribute(use[0]!) : undefined;
   if (role === undefined) return no('This special use is not possible', 'USEATTR');
@@ -22,5 +23,5 @@ export async function create(session: ImapSession, command: CreateCommand): Prom
     return no('Another mailbox has this special use', 'USEATTR');
   }
   const info = await account.createMailbox({ operation, name, role });
-  return ok('Create completed', `MAILBOXID (${mailboxIdText(info.id)})`);
+  return ok('Create completed', mailboxIdCode(mailboxIdText(info.id)));
 }

@@ -1,5 +1,6 @@
 // ENABLE (RFC 5161, RFC 9051 6.3.1). What is not known is ignored, as the RFC says.
 
+import { formatEnabled } from '../../../wire/imap/capability.ts';
 import type { EnableCommand } from '../../../wire/imap/command.ts';
 import { ok, type Reply } from '../reply.ts';
 import type { ImapSession } from '../session.ts';
@@ -10,9 +11,9 @@ export function enable(session: ImapSession, command: EnableCommand): Reply {
   const enabled: string[] = [];
   for (const capability of command.capabilities) {
     const name = switchOn(session, capability);
-    if (name !== undefined) enabled.push(` ${name}`);
+    if (name !== undefined) enabled.push(name);
   }
-  session.connection.write(`* ENABLED${enabled.join('')}\r\n`);
+  session.connection.write(formatEnabled(enabled));
   return done;
 }
 

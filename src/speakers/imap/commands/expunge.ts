@@ -1,6 +1,7 @@
 // EXPUNGE and UID EXPUNGE (RFC 9051 6.4.3, 6.4.9, RFC 4315). The EXPUNGE responses are the dispatcher's updates.
 
 import type { ExpungeCommand } from '../../../wire/imap/command.ts';
+import { numberCode } from '../../../wire/imap/response-code.ts';
 import { resolveUids } from '../message-set.ts';
 import { no, ok, type Reply } from '../reply.ts';
 import { accountOf, type ImapSession, viewOf } from '../session.ts';
@@ -19,5 +20,5 @@ export async function expunge(session: ImapSession, command: ExpungeCommand): Pr
   // Ours are told with this answer, whatever the order of events.
   session.stale = true;
   // RFC 7162 3.2.7: what the client knows afterwards.
-  return session.condstore ? ok('Expunge completed', `HIGHESTMODSEQ ${expunged.modSeq}`) : done;
+  return session.condstore ? ok('Expunge completed', numberCode('HIGHESTMODSEQ', expunged.modSeq)) : done;
 }

@@ -2,7 +2,8 @@
 
 import { Slicer } from '../../../base/slicer.ts';
 import type { ListCommand } from '../../../wire/imap/command.ts';
-import { quotedMailboxName } from '../mailbox-names.ts';
+import { formatList } from '../../../wire/imap/format-list.ts';
+import { delimiter } from '../mailbox-names.ts';
 import { MailboxPattern } from '../mailbox-pattern.ts';
 import { MailboxTree, parentsOf } from '../mailbox-tree.ts';
 import { ok, type Reply } from '../reply.ts';
@@ -10,6 +11,8 @@ import { accountOf, type ImapSession } from '../session.ts';
 import { statusResponse } from '../status-text.ts';
 
 const done = ok('List completed');
+const subscribedChild = ['SUBSCRIBED'] as const;
+const noChild = [] as const;
 
 export async function list(session: ImapSession, command: ListCommand): Promise<Reply> {
   const { connection } = session;
@@ -34,9 +37,9 @@ export async function list(session: ImapSession, command: ListCommand): Promise<
     const selected = selects(tree, command, name);
     const childSubscribed = withChild?.has(name) ?? false;
     if ((!selected && !childSubscribed) || !matches(name)) continue;
-    const attributes = listAttributes(tree, command, name).join(' ');
-    const child = childSubscribed ? ' ("CHILDINFO" ("SUBSCRIBED"))' : '';
-    connection.write(`* LIST (${attributes}) "/" ${quotedMailboxName(name, session.utf8)}${child}\r\n`);
+    const attributes = listAttributes(tree, command, name);
+    const childInfo = childSubscribed ? subscribedChild : noChild;
+    connection.write(formatList('LIST', { name, attributes, delimiter, childInfo }, session));
     const info = tree.mailboxes.get(name);
     // RFC 5819 section 2: no STATUS for what cannot be selected.
     if (command.return.status !== undefined && info?.selectable === true && selected) {

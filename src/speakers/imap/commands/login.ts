@@ -2,8 +2,9 @@
 
 import { isMailError } from '../../../mail/mail-error.ts';
 import type { LoginCommand } from '../../../wire/imap/command.ts';
+import { capabilityCode } from '../../../wire/imap/response-code.ts';
 import { opaqueString } from '../../../wire/sasl/prepare.ts';
-import { capabilityText, loginAllowed } from '../capabilities.ts';
+import { capabilities, loginAllowed } from '../capabilities.ts';
 import { errorResponse } from '../mail-error-responses.ts';
 import { no, ok, type Reply } from '../reply.ts';
 import type { ImapSession } from '../session.ts';
@@ -24,7 +25,7 @@ export async function login(session: ImapSession, command: LoginCommand): Promis
     if (!isMailError(error)) throw error;
     return loginRefused(session, error);
   }
-  return ok('Logged in', capabilityText(session));
+  return ok('Logged in', capabilityCode(capabilities(session)));
 }
 
 export function loginFailed(session: ImapSession): Reply {

@@ -3,7 +3,8 @@
 
 import { Slicer } from '../../../base/slicer.ts';
 import type { LsubCommand } from '../../../wire/imap/command.ts';
-import { quotedMailboxName } from '../mailbox-names.ts';
+import { formatList } from '../../../wire/imap/format-list.ts';
+import { delimiter } from '../mailbox-names.ts';
 import { MailboxPattern } from '../mailbox-pattern.ts';
 import { MailboxTree, parentsOf } from '../mailbox-tree.ts';
 import { ok, type Reply } from '../reply.ts';
@@ -26,8 +27,8 @@ export async function lsub(session: ImapSession, command: LsubCommand): Promise<
       }
   }
   for (const [name, itself] of listed) {
-    const attributes = itself && tree.mailboxes.get(name)?.selectable !== false ? '' : '\\Noselect';
-    session.connection.write(`* LSUB (${attributes}) "/" ${quotedMailboxName(name, session.utf8)}\r\n`);
+    const attributes = itself && tree.mailboxes.get(name)?.selectable !== false ? [] : ['\\Noselect'];
+    session.connection.write(formatList('LSUB', { name, attributes, delimiter }, session));
     if (session.connection.congested) await session.connection.drain();
   }
   return done;

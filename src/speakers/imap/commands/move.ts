@@ -2,16 +2,19 @@
 // an untagged OK (RFC 6851 4.3).
 
 import type { CopyCommand } from '../../../wire/imap/command.ts';
+import { formatStatusResponse, numberCode } from '../../../wire/imap/response-code.ts';
 import { no, ok, type Reply } from '../reply.ts';
 import { type ImapSession, viewOf } from '../session.ts';
-import { copyMessages, copyUidCode } from './copy.ts';
+import { copiedCode, copyMessages } from './copy.ts';
 
 export async function move(session: ImapSession, command: CopyCommand): Promise<Reply> {
   if (viewOf(session).readOnly) return no('Mailbox is selected read-only', 'NOPERM');
   const outcome = await copyMessages(session, command, true);
   if ('status' in outcome) return outcome;
   if (outcome.targetUids.length === 0) return ok('No messages to move');
-  session.connection.write(`* OK [${copyUidCode(outcome)}] Moved\r\n`);
+  session.connection.write(formatStatusResponse('*', 'OK', 'Moved', copiedCode(outcome)));
   session.stale = true;
-  return session.condstore ? ok('Move completed', `HIGHESTMODSEQ ${outcome.modSeq}`) : ok('Move completed');
+  return session.condstore
+    ? ok('Move completed', numberCode('HIGHESTMODSEQ', outcome.modSeq))
+    : ok('Move completed');
 }

@@ -1,7 +1,7 @@
 // SEARCH and UID SEARCH (RFC 9051 6.4.4; RFC 4731 ESEARCH, RFC 5182 SAVE, RFC 7162 3.1.5 MODSEQ).
 
 import type { SearchCommand, SearchReturn } from '../../../wire/imap/command.ts';
-import { formatSequenceSet } from '../../../wire/imap/sequence-set.ts';
+import { formatEsearch, formatSearch } from '../../../wire/imap/format-esearch.ts';
 import { ok, type Reply } from '../reply.ts';
 import { searchKey, usesAge } from '../search-key.ts';
 import { accountOf, type ImapSession, viewOf } from '../session.ts';
@@ -27,7 +27,7 @@ export async function search(session: ImapSession, command: SearchCommand): Prom
   const modSeq = command.usesModSeq && uids.length > 0 ? await highestModSeq(session, told) : undefined;
   const numbers = command.uid ? uids : uids.map((uid) => view.sequenceOf(uid));
   if (command.return === undefined && !session.revision2) {
-    writeSearch(session, numbers, modSeq);
+    session.connection.write(formatSearch(numbers, modSeq));
     return done;
   }
   const wanted = command.return ?? returnAll;
@@ -70,11 +70,6 @@ async function highestModSeq(session: ImapSession, uids: Uint32Array): Promise<n
   return highest;
 }
 
-function writeSearch(session: ImapSession, numbers: Uint32Array, modSeq: number | undefined): void {
-  const list = numbers.length === 0 ? '' : ` ${numbers.join(' ')}`;
-  session.connection.write(`* SEARCH${list}${modSeq === undefined ? '' : ` (MODSEQ ${modSeq})`}\r\n`);
-}
-
 function writeExtended(
   session: ImapSession,
   command: SearchCommand,
@@ -85,13 +80,15 @@ function writeExtended(
   },
 ): void {
   const { numbers, wanted, modSeq } = result;
-  let text = `* ESEARCH (TAG "${command.tag}")${command.uid ? ' UID' : ''}`;
-  if (numbers.length > 0) {
-    if (wanted.min) text += ` MIN ${numbers[0]}`;
-    if (wanted.max) text += ` MAX ${numbers[numbers.length - 1]}`;
-    if (wanted.all) text += ` ALL ${formatSequenceSet(numbers)}`;
-  }
-  if (wanted.count) text += ` COUNT ${numbers.length}`;
-  if (modSeq !== undefined) text += ` MODSEQ ${modSeq}`;
-  session.connection.write(`${text}\r\n`);
+  const some = numbers.length > 0;
+  const text = formatEsearch({
+    tag: command.tag,
+    uid: command.uid,
+    ...(wanted.min && some ? { min: numbers[0]! } : {}),
+    ...(wanted.max && some ? { max: numbers[numbers.length - 1]! } : {}),
+    ...(wanted.count ? { count: numbers.length } : {}),
+    ...(wanted.all ? { all: numbers } : {}),
+    ...(modSeq === undefined ? {} : { modSeq }),
+  });
+  session.connection.write(text);
 }

@@ -3,8 +3,9 @@
 import type { OpenedMailbox } from '../../../account/port.ts';
 import { MailError } from '../../../mail/mail-error.ts';
 import type { SelectCommand } from '../../../wire/imap/command.ts';
+import { formatList } from '../../../wire/imap/format-list.ts';
 import { flagsResponses } from '../flag-text.ts';
-import { attributeOfRole, quotedMailboxName } from '../mailbox-names.ts';
+import { attributeOfRole, delimiter } from '../mailbox-names.ts';
 import { mailboxIdText } from '../object-ids.ts';
 import { bad, ok, type Reply } from '../reply.ts';
 import { accountOf, type ImapSession } from '../session.ts';
@@ -36,8 +37,9 @@ function selectResponses(session: ImapSession, view: MailboxView, opened: Opened
   let text = flagsResponses(view.keywords, view.readOnly);
   text += `* ${view.count} EXISTS\r\n`;
   if (session.revision2) {
-    const attribute = attributeOfRole(info.role) ?? '';
-    text += `* LIST (${attribute}) "/" ${quotedMailboxName(info.name, session.utf8)}\r\n`;
+    const attribute = attributeOfRole(info.role);
+    const attributes = attribute === undefined ? [] : [attribute];
+    text += formatList('LIST', { name: info.name, attributes, delimiter }, session);
   } else {
     text += `* ${view.recent} RECENT\r\n`;
     const unseen = firstUnseen === undefined ? 0 : view.sequenceOf(firstUnseen);

@@ -4,7 +4,7 @@
 import type { StoredFlags } from '../../../account/port.ts';
 import type { ModSeq } from '../../../mail/ids.ts';
 import type { StoreCommand } from '../../../wire/imap/command.ts';
-import { formatSequenceSet } from '../../../wire/imap/sequence-set.ts';
+import { modifiedCode, type ResponseCode } from '../../../wire/imap/response-code.ts';
 import { FlagText, flagsResponses } from '../flag-text.ts';
 import { resolveUids } from '../message-set.ts';
 import { expungeIssued, no, ok, type Reply } from '../reply.ts';
@@ -37,15 +37,15 @@ export async function store(session: ImapSession, command: StoreCommand): Promis
     });
   await tellStored(session, command, stored);
   if (stored.modified.length > 0)
-    return ok('Conditional store failed', modifiedCode(session, command, stored));
+    return ok('Conditional store failed', codeOfModified(session, command, stored));
   // RFC 9051 7.1 EXPUNGEISSUED; a UID command just passes over what is gone (6.4.9).
   return stored.missing.length > 0 && !command.uid ? expungeIssued : done;
 }
 
-function modifiedCode(session: ImapSession, command: StoreCommand, stored: StoredFlags): string {
+function codeOfModified(session: ImapSession, command: StoreCommand, stored: StoredFlags): ResponseCode {
   const view = viewOf(session);
   const numbers = command.uid ? stored.modified : stored.modified.map((uid) => view.sequenceOf(uid));
-  return `MODIFIED ${formatSequenceSet(numbers)}`;
+  return modifiedCode(numbers);
 }
 
 async function tellStored(session: ImapSession, command: StoreCommand, stored: StoredFlags): Promise<void> {

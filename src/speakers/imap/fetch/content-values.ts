@@ -17,6 +17,8 @@ export type ContentValue =
       /** The rest is the message's range from here to `end`. */
       readonly restStart: number;
       readonly end: number;
+      /** The rest has to be decoded, and the first `skip` bytes of that are not told. */
+      readonly decoded?: { readonly encoding: string; readonly skip: number };
     }
   | undefined;
 
@@ -44,7 +46,12 @@ async function contentValue(parts: MessageParts, item: ContentItem, located: Loc
   if (located === undefined) return undefined;
   if (located.type === 'bytes') return wholeValue(located.bytes, located.bytes.length);
   const { start, end } = located;
-  if (item.type === 'binarySize') return { total: end - start, bytes: none, restStart: end, end };
+  const total = located.type === 'encoded' ? located.total : end - start;
+  if (item.type === 'binarySize') return { total, bytes: none, restStart: end, end };
+  if (located.type === 'encoded') {
+    const { encoding, skip } = located;
+    return { total, bytes: none, restStart: start, end, decoded: { encoding, skip } };
+  }
   if (end - start > valueBytesInMemory && parts.source.bytes === undefined) {
     return { total: end - start, bytes: none, restStart: start, end };
   }

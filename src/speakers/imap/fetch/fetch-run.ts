@@ -6,6 +6,7 @@
 import type { MessageSummary } from '../../../account/port.ts';
 import { Slicer } from '../../../base/slicer.ts';
 import type { Uid } from '../../../mail/ids.ts';
+import { transferDecoder } from '../../../mail/transfer-encoding.ts';
 import type { FetchCommand } from '../../../wire/imap/command.ts';
 import { ConnectionClosed } from '../../kit/connection.ts';
 import { flagsResponses } from '../flag-text.ts';
@@ -168,7 +169,7 @@ export class FetchRun {
       const value = message.values[place++];
       this.#writer.label(planned.label);
       this.#writeValueStart(planned.item as ContentItem, value);
-      if (value !== undefined) await this.#streamRest(targets.columns.uids[row]!, value.restStart, value.end);
+      if (value !== undefined) await this.#streamRest(targets.columns.uids[row]!, value);
     }
     this.#closeMessage(targets, row, message.seen);
   }
@@ -199,29 +200,44 @@ export class FetchRun {
   }
 
   /** The rest of a large value. A line is begun: what fails now cuts the connection. */
-  async #streamRest(uid: number, start: number, end: number): Promise<void> {
-    const account = accountOf(this.#session);
-    const { mailboxId } = viewOf(this.#session);
-    const pull = (offset: number) => {
-      const length = Math.min(messageBytesPerPull, end - offset);
-      if (length <= 0) return Promise.resolve(undefined);
-      return handled(account.readRange(mailboxId, uid as Uid, { offset, length }));
-    };
-    let next = pull(start);
-    for (let offset = start; offset < end; ) {
+  async #streamRest(uid: number, value: NonNullable<ContentValue>): Promise<void> {
+    const { restStart, end, decoded } = value;
+    const decoder = decoded === undefined ? undefined : transferDecoder(decoded.encoding);
+    let skip = decoded?.skip ?? 0;
+    let left = restStart < end ? value.total - value.bytes.length : 0;
+    let next = this.#pullRange(uid, restStart, end);
+    for (let offset = restStart; left > 0; ) {
       const bytes = await next.catch((error: unknown) => {
         this.#session.connection.log.error({ err: error }, 'message could not be read to its end');
         return undefined;
       });
-      if (bytes === undefined || bytes.length === 0) {
-        this.#session.connection.destroy();
-        throw new ConnectionClosed();
-      }
+      if (bytes === undefined || bytes.length === 0) this.#cutConnection();
       offset += bytes.length;
-      next = pull(offset);
-      this.#writer.bytes(bytes);
+      const ended = offset >= end;
+      const pieces = [decoder === undefined ? bytes : decoder.push(bytes)];
+      if (ended && decoder !== undefined) pieces.push(decoder.end());
+      next = this.#pullRange(uid, offset, end);
+      for (const piece of pieces) {
+        const told = piece.subarray(skip, skip + left);
+        skip -= Math.min(skip, piece.length);
+        left -= told.length;
+        this.#writer.bytes(told);
+      }
+      if (ended && left > 0) this.#cutConnection();
       if (this.#mustPause()) await this.#pause();
     }
+  }
+
+  #pullRange(uid: number, start: number, end: number): Promise<Uint8Array | undefined> {
+    const length = Math.min(messageBytesPerPull, end - start);
+    if (length <= 0) return Promise.resolve(undefined);
+    const { mailboxId } = viewOf(this.#session);
+    return handled(accountOf(this.#session).readRange(mailboxId, uid as Uid, { offset: start, length }));
+  }
+
+  #cutConnection(): never {
+    this.#session.connection.destroy();
+    throw new ConnectionClosed();
   }
 
   /** The UIDs of the piece whose flags are news. */

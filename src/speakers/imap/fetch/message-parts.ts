@@ -16,10 +16,19 @@ import type { BodySection } from '../../../wire/imap/body-section.ts';
 import type { Partial } from '../../../wire/imap/command.ts';
 import { type ContentItem, isWhole } from './fetch-plan.ts';
 
-/** Where an item's bytes are: a range of the message as it is, bytes made from it, or nowhere (NIL). */
+/** Where an item's bytes are: a range of the message as it is or to be decoded, bytes made from it, nowhere (NIL). */
 export type Located =
   | { readonly type: 'range'; readonly start: number; readonly end: number }
   | { readonly type: 'bytes'; readonly bytes: Buffer }
+  /** `total` decoded bytes behind the first `skip` of what the range decodes to: too much for memory. */
+  | {
+      readonly type: 'encoded';
+      readonly start: number;
+      readonly end: number;
+      readonly encoding: string;
+      readonly skip: number;
+      readonly total: number;
+    }
   | undefined;
 
 /** RFC 9051 6.4.5: what our decoders know; others are UNKNOWN-CTE. */
@@ -27,6 +36,8 @@ const knownEncodings: ReadonlySet<string> = new Set(['7bit', '8bit', 'binary', '
 
 /** A millisecond or two of decoding. */
 const decodeStepBytes = 256 * 1024;
+/** Larger parts are decoded twice rather than held. */
+const decodedBytesInMemory = 1024 * 1024;
 
 /** RFC 3516 4.3: the part is encoded in a way we do not know. */
 export class UnknownEncoding extends Error {
@@ -120,15 +131,25 @@ export class MessageParts {
     if (!knownEncodings.has(found.encoding)) throw new UnknownEncoding();
     const { bodyStart, bodyEnd, encoding } = found;
     if (isIdentityEncoding(encoding)) return cut({ type: 'range', start: bodyStart, end: bodyEnd }, partial);
+    const inMemory = bodyEnd - bodyStart <= decodedBytesInMemory;
     const decoder = transferDecoder(encoding);
     const slicer = new Slicer(this.source.clock);
     const pieces: Buffer[] = [];
+    let total = 0;
+    const add = (piece: Buffer): void => {
+      total += piece.length;
+      if (inMemory) pieces.push(piece);
+    };
     for (let at = bodyStart; at < bodyEnd; at += decodeStepBytes) {
-      pieces.push(decoder.push(await this.read(at, Math.min(at + decodeStepBytes, bodyEnd))));
+      add(decoder.push(await this.read(at, Math.min(at + decodeStepBytes, bodyEnd))));
       if (slicer.due()) await slicer.rest();
     }
-    pieces.push(decoder.end());
-    return cut({ type: 'bytes', bytes: Buffer.concat(pieces) }, partial);
+    add(decoder.end());
+    if (inMemory) return cut({ type: 'bytes', bytes: Buffer.concat(pieces) }, partial);
+    // Only its length is known now, which the literal tells first; it is decoded again when it is sent.
+    const encoded = { type: 'encoded', start: bodyStart, end: bodyEnd, encoding } as const;
+    const skip = Math.min(partial?.offset ?? 0, total);
+    return { ...encoded, skip, total: Math.min(partial?.bytes ?? total, total - skip) };
   }
 }
 
@@ -137,7 +158,10 @@ function partialOf(item: ContentItem): Partial | undefined {
 }
 
 /** Beyond the end there is nothing, which is an empty string and not NIL (RFC 9051 6.4.5). */
-function cut(located: NonNullable<Located>, partial: Partial | undefined): Located {
+function cut(
+  located: Exclude<Located, undefined | { type: 'encoded' }>,
+  partial: Partial | undefined,
+): Located {
   if (partial === undefined) return located;
   if (located.type === 'bytes') {
     return { type: 'bytes', bytes: located.bytes.subarray(partial.offset, partial.offset + partial.bytes) };

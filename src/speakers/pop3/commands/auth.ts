@@ -66,10 +66,9 @@ async function enter(session: Pop3Session, principal: Parameters<typeof enterTra
 }
 
 async function readResponse(session: Pop3Session): Promise<Buffer> {
-  const { connection, environment } = session;
   for (;;) {
-    const line = connection.takeLine(saslLineBytesMax);
+    const line = session.connection.takeLine(saslLineBytesMax);
     if (line !== undefined) return line;
-    if (!(await connection.fill(environment.limits.loginTimeoutMs))) throw new ConnectionClosed();
+    if (!(await session.fill())) throw new ConnectionClosed();
   }
 }

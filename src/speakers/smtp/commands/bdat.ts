@@ -3,7 +3,6 @@
 
 import { parseBdatArguments } from '../../../wire/smtp/other-arguments.ts';
 import { SmtpSyntaxError } from '../../../wire/smtp/smtp-syntax-error.ts';
-import { ConnectionClosed } from '../../kit/connection.ts';
 import { anyState, type SmtpCommand } from '../command.ts';
 import { finishMessage, openReceiver, refuseMessage } from '../finish-message.ts';
 import type { MessageReceiver } from '../message-receiver.ts';
@@ -17,15 +16,17 @@ async function receive(
   count: number,
   receiver: MessageReceiver | undefined,
 ): Promise<void> {
-  const { connection, dependencies } = session;
+  const { connection, transaction } = session;
+  const pace = transaction?.pace ?? session.openPace();
   let rest = count;
   while (rest > 0) {
     const chunk = connection.takeBytes(Math.min(rest, chunkBytesMax));
     if (chunk === undefined) {
-      if (!(await connection.fill(dependencies.limits.dataTimeoutMs, true))) throw new ConnectionClosed();
+      await pace.fillMessage();
       continue;
     }
     rest -= chunk.length;
+    pace.received(chunk.length);
     const room = receiver?.reserve(chunk.length) ?? true;
     if (room !== true) await room;
     receiver?.add(chunk);
@@ -40,6 +41,7 @@ async function takeChunk(session: SmtpSession, bytes: number, last: boolean): Pr
     return '503 5.5.1 MAIL and RCPT come first\r\n';
   }
   transaction.receiver ??= openReceiver(session);
+  transaction.pace ??= session.openPace();
   const { receiver } = transaction;
   let isDone = true;
   try {

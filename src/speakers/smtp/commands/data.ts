@@ -1,7 +1,6 @@
 // DATA: the message, up to CR LF . CR LF (RFC 5321 4.1.1.4).
 
 import { DataDecoder } from '../../../wire/smtp/data-decoder.ts';
-import { ConnectionClosed } from '../../kit/connection.ts';
 import type { SmtpCommand } from '../command.ts';
 import { finishMessage, openReceiver, refuseMessage } from '../finish-message.ts';
 import type { MessageReceiver } from '../message-receiver.ts';
@@ -12,13 +11,15 @@ const chunkBytesMax = 64 * 1024;
 
 /** Reads and decodes up to the end; all of it, also when nothing is kept. */
 async function receive(session: SmtpSession, decoder: DataDecoder, receiver: MessageReceiver): Promise<void> {
-  const { connection, dependencies } = session;
+  const { connection } = session;
+  const pace = session.openPace();
   while (!decoder.ended) {
     const chunk = connection.takeBytes(chunkBytesMax);
     if (chunk === undefined) {
-      if (!(await connection.fill(dependencies.limits.dataTimeoutMs, true))) throw new ConnectionClosed();
+      await pace.fillMessage();
       continue;
     }
+    pace.received(chunk.length);
     const room = receiver.reserve(chunk.length);
     if (room !== true) await room;
     const used = decoder.push(chunk, receiver);

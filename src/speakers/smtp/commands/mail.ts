@@ -6,7 +6,7 @@ import type { SmtpCommand } from '../command.ts';
 import type { SmtpSession } from '../smtp-session.ts';
 
 function begin(session: SmtpSession, mail: MailArguments): string {
-  session.transaction = { mail, recipients: [], receiver: undefined };
+  session.transaction = { mail, recipients: [], receiver: undefined, pace: undefined };
   return '250 2.1.0 Sender OK\r\n';
 }
 

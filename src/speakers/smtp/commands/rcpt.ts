@@ -2,7 +2,7 @@
 
 import { parseRcptArguments } from '../../../wire/smtp/envelope-arguments.ts';
 import type { SmtpCommand } from '../command.ts';
-import { routeRefusalReplies } from '../outcome-replies.ts';
+import { routeRefusalReplies, tooManyRecipientsReply } from '../outcome-replies.ts';
 import type { SmtpSession } from '../smtp-session.ts';
 
 async function addRecipient(session: SmtpSession, address: string): Promise<string> {
@@ -24,7 +24,7 @@ export const rcptCommand: SmtpCommand = {
     if (path.international && !transaction.mail.smtpUtf8) return '553 5.6.7 The address needs SMTPUTF8\r\n';
     if (transaction.receiver !== undefined) return '503 5.5.1 Not between chunks\r\n';
     if (transaction.recipients.length >= session.dependencies.limits.recipientsMax) {
-      return '452 4.5.3 Too many recipients, send the others separately\r\n';
+      return tooManyRecipientsReply;
     }
     return addRecipient(session, path.text);
   },

@@ -7,6 +7,7 @@ import {
   accountChangeSchema,
   accountSchema,
   appPasswordSchema,
+  lookedUp,
   mailboxSchema,
   newAccountSchema,
   newAppPasswordSchema,
@@ -22,7 +23,7 @@ import type { AdminApp } from '../admin-server.ts';
 import { findAccount } from './find-account.ts';
 
 const params = z.object({ account: z.string().describe('Address or id.') });
-const listQuery = pageQuery.extend({ domain: z.string().optional() });
+const listQuery = pageQuery.extend({ domain: lookedUp.optional() });
 const read = { config: { scope: 'read' as const } };
 const write = { config: { scope: 'write:directory' as const } };
 
@@ -114,7 +115,10 @@ function addSecretRoutes(app: AdminApp, { directory }: AdminDependencies): void 
   const created = appPasswordSchema.extend({ password: z.string().describe('Shown this once.') });
   app.post(
     '/api/accounts/:account/app-passwords',
-    { ...write, schema: { params, body: newAppPasswordSchema, response: { 201: created } } },
+    {
+      config: { ...write.config, secret: true as const },
+      schema: { params, body: newAppPasswordSchema, response: { 201: created } },
+    },
     async (request, reply) => {
       const { id } = await findAccount(directory, request.params.account);
       const item = await directory.addAppPassword(id, request.body);

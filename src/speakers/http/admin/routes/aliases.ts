@@ -3,11 +3,18 @@
 import { z } from 'zod';
 import { MailError } from '../../../../mail/mail-error.ts';
 import type { AdminDependencies } from '../admin-dependencies.ts';
-import { aliasChangeSchema, aliasSchema, newAliasSchema, pageOf, pageQuery } from '../admin-schemas.ts';
+import {
+  aliasChangeSchema,
+  aliasSchema,
+  lookedUp,
+  newAliasSchema,
+  pageOf,
+  pageQuery,
+} from '../admin-schemas.ts';
 import type { AdminApp } from '../admin-server.ts';
 
 const params = z.object({ alias: z.string() });
-const listQuery = pageQuery.extend({ domain: z.string().optional() });
+const listQuery = pageQuery.extend({ domain: lookedUp.optional() });
 
 export function aliasRoutes(app: AdminApp, { directory }: AdminDependencies): void {
   const read = { config: { scope: 'read' as const } };

@@ -16,10 +16,19 @@ const listQuery = z.object({
   after: z.coerce.number().int().optional().describe('The last UID of the page before.'),
   limit: z.coerce.number().int().min(1).max(pageLimitMax).default(pageLimitMax),
 });
+/** 1900 to 9999: what IMAP's date-time can say (RFC 9051 9: a year has four digits). */
+const dateMin = -2_208_988_800;
+const dateMax = 253_402_300_799;
 const appendQuery = z.object({
   mailbox: z.string().default('INBOX').describe('Name; made when it is not there.'),
   flags: z.string().optional().describe('Comma-separated, such as \\Seen,\\Flagged,$Label1.'),
-  date: z.coerce.number().int().optional().describe('Internal date, seconds since 1970 UTC.'),
+  date: z.coerce
+    .number()
+    .int()
+    .min(dateMin)
+    .max(dateMax)
+    .optional()
+    .describe('Internal date, seconds since 1970 UTC.'),
 });
 /** One read of a large message's export. */
 const exportPieceBytes = 1024 * 1024;

@@ -19,7 +19,10 @@ export function tokenRoutes(app: AdminApp, { tokens }: AdminDependencies): void 
   );
   app.post(
     '/api/tokens',
-    { ...operate, schema: { body: newTokenSchema, response: { 201: created } } },
+    {
+      config: { ...operate.config, secret: true as const },
+      schema: { body: newTokenSchema, response: { 201: created } },
+    },
     async (request, reply) => {
       const { name, scopes, expiresAt } = request.body;
       // Nobody hands out more than they have.
