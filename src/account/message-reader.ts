@@ -6,10 +6,12 @@ import { Fault } from '../base/fault.ts';
 import type { EmailId, ThreadId, Uid } from '../mail/ids.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Bytes, Reader } from '../storage/engine.ts';
+import { RecordDamaged } from '../storage/record.ts';
 import type { AccountKeys } from './account-keys.ts';
-import { decodeContent, decodeEmail, decodeSummaryRecord } from './email-record.ts';
+import { decodeContent, decodeEmail, decodeSummaryRecord, type SummaryRecord } from './email-record.ts';
 import type { MessageTable } from './message-table.ts';
 import type { ByteRange, MessageBytes, MessageSummary } from './port.ts';
+import { prepareSmallMessage } from './prepare.ts';
 
 /** Summaries asked for at a time; most are about a kilobyte. */
 const summariesPerRead = 200;
@@ -60,7 +62,7 @@ export async function readSummaries(
     const value = values[index];
     bytes += value?.length ?? 0;
     if (index > 0 && bytes > bytesMax) break;
-    const record = value === undefined ? undefined : decodeSummaryRecord(value);
+    const record = emailId === undefined ? undefined : await summaryOf(context, emailId, value);
     summaries.push({
       uid: uid as Uid,
       emailId: (emailId ?? 0) as EmailId,
@@ -71,6 +73,24 @@ export async function readSummaries(
   return summaries;
 }
 
+/** A summary that is lost or damaged is made again from the message, which is what it was made of; undefined: it is gone. */
+async function summaryOf(
+  context: ReaderContext,
+  emailId: number,
+  value: Bytes | undefined,
+): Promise<SummaryRecord | undefined> {
+  try {
+    if (value !== undefined) return decodeSummaryRecord(value);
+  } catch (error) {
+    if (!(error instanceof RecordDamaged)) throw error;
+  }
+  const row = await context.engine.get(context.keys.email(emailId));
+  if (row === undefined) return undefined;
+  const { threadId, size } = decodeEmail(row);
+  const bytes = await readEmail(context, emailId, { offset: 0, length: size });
+  return bytes === undefined ? undefined : { threadId, summary: prepareSmallMessage(bytes).summary };
+}
+
 export async function readMessages(
   context: ReaderContext,
   table: MessageTable,
@@ -78,22 +98,19 @@ export async function readMessages(
   bytesMax: number,
 ): Promise<MessageBytes[]> {
   const found = locate(table, uids, uids.length, bytesMax);
+  // Which rows hold the bytes is told by the size; an email stored under another limit is found by its record.
   const inline = found.filter((message) => message.size <= context.inlineBytesMax);
   const values = await getMany(context, inline, (emailId) => context.keys.content(emailId));
-  const messages: MessageBytes[] = [];
   let next = 0;
-  for (const message of found) {
+  // Files are read side by side: each has a way to a thread and back.
+  const bytes = found.map((message) => {
     const value = message.size <= context.inlineBytesMax ? values[next++] : undefined;
-    const { uid, size } = message;
-    const bytes =
-      value !== undefined
-        ? decodeContent(value).subarray(0, bytesMax)
-        : message.emailId === undefined
-          ? undefined
-          : await readEmail(context, message.emailId, { offset: 0, length: Math.min(size, bytesMax) });
-    messages.push({ uid: uid as Uid, bytes, size });
-  }
-  return messages;
+    if (value !== undefined) return decodeContent(value).subarray(0, bytesMax);
+    if (message.emailId === undefined) return undefined;
+    return readEmail(context, message.emailId, { offset: 0, length: Math.min(message.size, bytesMax) });
+  });
+  const settled = await Promise.all(bytes);
+  return found.map(({ uid, size }, index) => ({ uid: uid as Uid, bytes: settled[index], size }));
 }
 
 /** A range of an email's bytes, wherever they are; undefined when it is gone. */

@@ -206,6 +206,36 @@ test('a lost blob takes its message away, an unlinked one is linked again', asyn
   );
 });
 
+test('records that are right in memory are written again where they are damaged on disk', async () => {
+  const opened = await filled();
+  const { engine } = opened;
+  for (const letter of ['', 'b', 'o']) {
+    const { key } = (await rowsOf(engine, letter))[0]!;
+    await engine.commit({ puts: [{ key, value: Buffer.from('garbage') }] });
+    assert.equal((await check(opened, false)).length, 1, letter);
+    assert.equal((await check(opened, true)).length, 1, letter);
+    assert.deepEqual(await check(opened, true), [], letter);
+  }
+  await opened.hosts.close();
+  const again = await openTestHosts({ ...opened, create: false });
+  assert.deepEqual(await subjects(await again.hosts.open(testAccountId)), whole);
+});
+
+test('a summary that is lost or damaged does not keep a message from being listed', async () => {
+  const { engine, hosts } = await filled();
+  const account = await hosts.open(testAccountId);
+  const { id } = (await account.findMailbox({ role: 'inbox' }))!;
+  const uids = Uint32Array.of(1, 2, 4);
+  const before = await account.readSummaries(id, uids, 1e6);
+  const [first, second] = await rowsOf(engine, 'y');
+  await engine.commit({ deletes: [first!.key], puts: [{ key: second!.key, value: Buffer.from('garbage') }] });
+  const after = await account.readSummaries(id, uids, 1e6);
+  assert.deepEqual(
+    after.map(({ summary, threadId }) => [threadId, Buffer.from(summary!)]),
+    before.map(({ summary, threadId }) => [threadId, Buffer.from(summary!)]),
+  );
+});
+
 test('sessions go on during a check', async () => {
   const opened = await filled();
   const account = await opened.hosts.open(testAccountId);

@@ -15,6 +15,7 @@ import type { AccountHosts } from './account-hosts.ts';
 import { CheckContext, type Finding } from './check/check-context.ts';
 import { checkEmails } from './check/check-emails.ts';
 import { checkMessageRows } from './check/check-message-rows.ts';
+import { checkRecords } from './check/check-records.ts';
 import { checkCounters, checkOrphans } from './check/check-rest.ts';
 import { rebuildAccount } from './check/rebuild-account.ts';
 
@@ -104,6 +105,7 @@ async function checkAccount(
     if (account === undefined) return 0;
     const context = new CheckContext({ ...options, account });
     try {
+      await checkRecords(context);
       await checkMessageRows(context);
       await checkEmails(context);
       await checkOrphans(context);

@@ -18,11 +18,14 @@ export interface Clock {
   yieldTurn(): Promise<void>;
 }
 
+/** What setTimeout can count: 24 days. A longer delay would fire at once. */
+const timerMsMax = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(delayMs, callback) {
-    const handle = setTimeout(callback, delayMs);
+    const handle = setTimeout(callback, Math.min(delayMs, timerMsMax));
     handle.unref();
     return { cancel: () => clearTimeout(handle) };
   },

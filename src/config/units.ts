@@ -27,7 +27,13 @@ function parseQuantity(text: string, units: Record<string, number>): number | un
   const match = /^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*$/.exec(text);
   if (match === null) return undefined;
   const factor = units[match[2]!.toLowerCase()];
-  return factor === undefined ? undefined : Math.round(Number(match[1]) * factor);
+  return factor === undefined ? undefined : wholeNumber(Number(match[1]) * factor);
+}
+
+/** Bytes and milliseconds are counted exactly; a number that cannot be is no quantity. */
+function wholeNumber(value: number): number | undefined {
+  const rounded = Math.round(value);
+  return Number.isSafeInteger(rounded) ? rounded : undefined;
 }
 
 /** "50 MiB" or a number of bytes → bytes. */
@@ -36,7 +42,7 @@ export function size(defaultValue: string) {
     .union([z.string(), z.number().int().nonnegative()])
     .default(defaultValue)
     .transform((value, context) => {
-      const bytes = typeof value === 'number' ? value : parseQuantity(value, sizeUnits);
+      const bytes = typeof value === 'number' ? wholeNumber(value) : parseQuantity(value, sizeUnits);
       if (bytes !== undefined) return bytes;
       context.addIssue({
         code: 'custom',
@@ -52,7 +58,7 @@ export function duration(defaultValue: string) {
     .union([z.string(), z.number().nonnegative()])
     .default(defaultValue)
     .transform((value, context) => {
-      const ms = typeof value === 'number' ? value * 1000 : parseQuantity(value, durationUnits);
+      const ms = typeof value === 'number' ? wholeNumber(value * 1000) : parseQuantity(value, durationUnits);
       if (ms !== undefined) return ms;
       context.addIssue({
         code: 'custom',

@@ -56,6 +56,10 @@ export function linkKeyRange(digest: BlobDigest): { start: Bytes; end: Bytes } {
   return tuplePrefixRange(['blobLink', digest]);
 }
 
+export function allLinksRange(): { start: Bytes; end: Bytes } {
+  return tuplePrefixRange(['blobLink']);
+}
+
 export function encodeLink(): Bytes {
   return encodeRecord('blobLink', rowVersion);
 }

@@ -6,6 +6,7 @@ import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import { Slicer } from '../base/slicer.ts';
 import {
+  allLinksRange,
   type BlobRow,
   blobKey,
   blobKeyRange,
@@ -15,9 +16,9 @@ import {
   linkKeyRange,
 } from './blob-row.ts';
 import type { BlobDigest, BlobStatistics } from './blob-store.ts';
-import type { Bytes, Engine, Reader } from './engine.ts';
+import type { Bytes, Engine, Entry, Reader } from './engine.ts';
 import { encodeRecord, RecordDamaged } from './record.ts';
-import { encodeTuple } from './tuple.ts';
+import { decodeTuple, encodeTuple } from './tuple.ts';
 
 const rowPage = { entriesMax: 200, bytesMax: 1 << 20 };
 const oneRow = { entriesMax: 1, bytesMax: 1 };
@@ -121,15 +122,28 @@ export class BlobRows {
   }
 
   async *#raw(reader: Reader): AsyncGenerator<{ readonly digest: BlobDigest; readonly value: Bytes }> {
-    const range = blobKeyRange();
+    for await (const { key, value } of this.#entries(reader, blobKeyRange())) {
+      yield { digest: digestOfBlobKey(key), value };
+    }
+  }
+
+  async *#entries(reader: Reader, range: { start: Bytes; end: Bytes }): AsyncGenerator<Entry> {
     const slicer = new Slicer(this.#clock);
     for (let start: Bytes | undefined = range.start; start !== undefined; ) {
       const page = await reader.page({ start, end: range.end }, rowPage);
-      for (const { key, value } of page.entries) {
-        yield { digest: digestOfBlobKey(key), value };
+      for (const entry of page.entries) {
+        yield entry;
         if (slicer.due()) await slicer.rest();
       }
       start = page.next;
+    }
+  }
+
+  /** Links whose holder's name begins with `prefix`. Walks all links. */
+  async *heldBy(prefix: string): AsyncGenerator<{ readonly digest: BlobDigest; readonly holder: string }> {
+    for await (const { key } of this.#entries(this.#engine, allLinksRange())) {
+      const [, digest, holder] = decodeTuple(key) as [string, Uint8Array, string];
+      if (holder.startsWith(prefix)) yield { digest, holder };
     }
   }
 

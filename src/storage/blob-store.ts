@@ -56,6 +56,8 @@ export interface BlobStore extends AsyncDisposable {
   list(): AsyncIterable<{ readonly digest: BlobDigest; readonly bytes: number; readonly links: number }>;
   /** Removes blobs that have no link; runs in the background by itself, awaited by tests and store check. */
   collect(): Promise<{ readonly removed: number; readonly bytes: number }>;
+  /** Every link whose holder's name begins with `prefix`: for store check, it walks all links. */
+  heldBy?(prefix: string): AsyncIterable<{ readonly digest: BlobDigest; readonly holder: string }>;
   /** Walks the store's own rows; with `repair` makes damaged ones again from the blobs. For store check. */
   check?(options: { readonly repair: boolean }): AsyncIterable<BlobFinding>;
   statistics(): BlobStatistics;

@@ -238,6 +238,10 @@ class FileBlobs implements FilesystemBlobStore {
     return this.#tracked(this.#maintenance.sweep(options));
   }
 
+  heldBy(prefix: string): AsyncIterable<{ readonly digest: BlobDigest; readonly holder: string }> {
+    return this.#rows.heldBy(prefix);
+  }
+
   check(options: { readonly repair: boolean }): AsyncIterable<BlobFinding> {
     return this.#maintenance.check(options);
   }

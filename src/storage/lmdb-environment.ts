@@ -18,7 +18,10 @@ export interface LmdbEnvironmentOptions {
  */
 export const readersMax = 2048;
 
-/** lmdb-js hands over its own buffer, which the next read overwrites: what goes out is a copy (measured faster than getBinary). */
+/**
+ * lmdb-js hands over its own buffer, which the next read overwrites: what goes out is a copy. Measured 2026-11-22 against
+ * getBinary: 0.44 against 0.62 µs for 1 KB, 6.2 against 7.5 µs for 100 KB, but 0.40 against 0.29 µs for 50 bytes.
+ */
 function copyOut(bytes: Buffer): Buffer {
   const length = bytes.length;
   const copy = Buffer.allocUnsafe(length);

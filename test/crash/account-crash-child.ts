@@ -4,15 +4,27 @@
 
 import { writeSync } from 'node:fs';
 import type { AccountPort } from '../../src/account/port.ts';
+import { systemClock } from '../../src/base/clock.ts';
 import { type Random, seededRandom } from '../../src/base/random.ts';
-import type { MailboxId, OperationId } from '../../src/mail/ids.ts';
-import { type Done, type Intent, messageOf, openCrashStore, performIntent } from './account-load.ts';
+import type { AccountId, MailboxId, OperationId } from '../../src/mail/ids.ts';
+import {
+  type CrashStore,
+  type Done,
+  type Intent,
+  messageOf,
+  openCrashStore,
+  type Passing,
+  performIntent,
+  performPassing,
+} from './account-load.ts';
 
 const clients = 6;
 /** A client's messages; beyond it expunges are more likely. */
 const ownMax = 12;
 
-function say(line: { intent: Intent } | { operation: string; done: Done }): void {
+function say(
+  line: { intent: Intent } | { operation: string; done: Done } | { passing: Passing } | { gone: Passing },
+) {
   writeSync(1, `${JSON.stringify(line)}\n`);
 }
 
@@ -70,14 +82,33 @@ function choose(random: Random, { operation, own, boxes, token }: Choice): Inten
   return { type: 'expunge', operation, box, uids };
 }
 
+async function passAccounts({ hosts }: CrashStore, name: string): Promise<never> {
+  for (let number = 0; ; number++) {
+    const passing = { accountId: `passing${name}${number}` as AccountId };
+    say({ passing });
+    await performPassing(hosts, passing);
+    say({ gone: passing });
+  }
+}
+
+async function maintain({ blobs }: CrashStore): Promise<never> {
+  for (;;) {
+    await blobs.collect();
+    await blobs.compressOld({ olderThanMs: -1 });
+    await systemClock.sleep(2);
+  }
+}
+
 const random = seededRandom(Number(process.argv[3]));
 const store = await openCrashStore(process.argv[2]!);
 const account = await store.account();
 const boxes = (await account.listMailboxes()).mailboxes.slice(0, 2).map(({ id }) => id);
 messageOf('warm', 0, 100);
 const session = random.identifier(8);
-await Promise.all(
-  Array.from({ length: clients }, (_, client) =>
+await Promise.all([
+  passAccounts(store, session),
+  maintain(store),
+  ...Array.from({ length: clients }, (_, client) =>
     runClient(account, boxes, { name: `${session}${client}`, random: seededRandom(random.integer(2 ** 31)) }),
   ),
-);
+]);

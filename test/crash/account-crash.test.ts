@@ -1,5 +1,5 @@
 // Kills a process that changes an account at random moments, and looks at what it left: everything acknowledged is there,
-// what was under way is there whole or not at all and can be retried, no uid and no mod-sequence is ever given twice, and
+// what was under way is there whole or not at all and can be retried, removed accounts leave nothing, blobs and links agree, no uid and no mod-sequence is ever given twice, and
 // a store check finds nothing. CRASH_ROUNDS=N runs N rounds, CRASH_SEED=N a certain series; each goes on with the store
 // that the one before left.
 
@@ -10,13 +10,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { decodeEmail } from '../../src/account/email-record.ts';
 import type { AccountPort } from '../../src/account/port.ts';
 import { checkStore } from '../../src/account/store-check.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { type Random, seededRandom, systemRandom } from '../../src/base/random.ts';
 import { flagNames } from '../../src/mail/flags.ts';
+import type { AccountId } from '../../src/mail/ids.ts';
+import { isMailError } from '../../src/mail/mail-error.ts';
+import { tuplePrefixRange } from '../../src/storage/tuple.ts';
 import {
+  accountId,
   type CrashStore,
   type Done,
   type Intent,
@@ -25,7 +30,7 @@ import {
   performIntent,
 } from './account-load.ts';
 
-const rounds = Number(process.env.CRASH_ROUNDS ?? 40);
+const rounds = Number(process.env.CRASH_ROUNDS ?? 75);
 const seed = Number(process.env.CRASH_SEED ?? systemRandom.integer(2 ** 31));
 const childFile = fileURLToPath(new URL('./account-crash-child.ts', import.meta.url));
 const linesMax = 400;
@@ -35,8 +40,14 @@ interface Change {
   done: Done | undefined;
 }
 
+interface Heard {
+  readonly changes: Change[];
+  /** Accounts that came, with whether their removal was acknowledged. */
+  readonly passing: Map<AccountId, boolean>;
+}
+
 /** What the killed process intended, in order, with what of it was acknowledged. */
-async function runAndKill(directory: string, random: Random): Promise<Change[]> {
+async function runAndKill(directory: string, random: Random): Promise<Heard> {
   const childSeed = String(random.integer(2 ** 31));
   const child = spawn(process.execPath, [childFile, directory, childSeed], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -52,14 +63,23 @@ async function runAndKill(directory: string, random: Random): Promise<Change[]> 
   const signal = await new Promise((resolve) => child.on('close', (_code, how) => resolve(how)));
   assert.equal(signal, 'SIGKILL', 'the child ended by itself');
   const changes = new Map<string, Change>();
+  const passing = new Map<AccountId, boolean>();
   // The last line may be cut.
   for (const line of output.split('\n').slice(0, -1)) {
-    const said = JSON.parse(line) as { intent: Intent } | { operation: string; done: Done };
-    if ('intent' in said) changes.set(said.intent.operation, { intent: said.intent, done: undefined });
+    const said = JSON.parse(line) as Said;
+    if ('passing' in said) passing.set(said.passing.accountId, false);
+    else if ('gone' in said) passing.set(said.gone.accountId, true);
+    else if ('intent' in said) changes.set(said.intent.operation, { intent: said.intent, done: undefined });
     else changes.get(said.operation)!.done = said.done;
   }
-  return [...changes.values()];
+  return { changes: [...changes.values()], passing };
 }
+
+type Said =
+  | { intent: Intent }
+  | { operation: string; done: Done }
+  | { passing: { accountId: AccountId } }
+  | { gone: { accountId: AccountId } };
 
 interface Message {
   readonly text: string;
@@ -167,7 +187,44 @@ async function retry(account: AccountPort, { intent }: Change): Promise<void> {
   assert.equal(await count(), intent.sizes.length);
 }
 
-async function checkRound(store: CrashStore, changes: readonly Change[], ledger: Ledger): Promise<void> {
+/** Removed accounts left nothing; a removal that was cut off can be finished, and then leaves nothing either. */
+async function checkPassing(
+  { engine, hosts }: CrashStore,
+  passing: ReadonlyMap<AccountId, boolean>,
+): Promise<void> {
+  for (const [accountId, removed] of passing) {
+    const rows = async () =>
+      (await engine.page(tuplePrefixRange(['a', accountId]), { entriesMax: 1, bytesMax: 1 })).entries.length;
+    if (removed) assert.equal(await rows(), 0, `account ${accountId} was removed and is there`);
+    await hosts.remove(accountId).catch((error: unknown) => {
+      if (!isMailError(error, 'noSuchAccount')) throw error;
+    });
+    assert.equal(await rows(), 0, `account ${accountId} left something`);
+  }
+}
+
+/** No blob is without a link after collecting, each is readable, and there are as many links as emails that have one. */
+async function checkBlobs({ engine, blobs }: CrashStore): Promise<void> {
+  await blobs.collect();
+  let links = 0;
+  for await (const blob of blobs.list()) {
+    assert.ok(blob.links > 0, 'a blob without a link is there after collecting');
+    assert.equal(await blobs.verify(blob.digest), 'sound');
+    links += blob.links;
+  }
+  const all = await engine.page(tuplePrefixRange(['blobLink']), { entriesMax: 1e6, bytesMax: 1e9 });
+  assert.equal(all.entries.length, links, 'a link is left of a blob that went');
+  const emails = await engine.page(tuplePrefixRange(['a', accountId, 'e']), {
+    entriesMax: 1e6,
+    bytesMax: 1e9,
+  });
+  const inBlobs = emails.entries.filter(({ value }) => !decodeEmail(value).inline);
+  assert.equal(links, inBlobs.length, 'links and emails do not agree');
+}
+
+async function checkRound(store: CrashStore, { changes, passing }: Heard, ledger: Ledger): Promise<void> {
+  await checkPassing(store, passing);
+  await checkBlobs(store);
   for await (const event of checkStore({ ...store, clock: systemClock, log: silentLog, repair: false })) {
     assert.notEqual(event.type, 'finding', JSON.stringify(event));
   }
@@ -196,11 +253,11 @@ test(`an account survives ${rounds} kills (CRASH_SEED=${seed})`, { timeout: roun
   let acknowledged = 0;
   try {
     for (let round = 0; round < rounds; round++) {
-      const changes = await runAndKill(directory, random);
-      acknowledged += changes.filter(({ done }) => done !== undefined).length;
+      const heard = await runAndKill(directory, random);
+      acknowledged += heard.changes.filter(({ done }) => done !== undefined).length;
       const store = await openCrashStore(directory);
       try {
-        await checkRound(store, changes, ledger);
+        await checkRound(store, heard, ledger);
         if (round % 4 === 3) await empty(await store.account(), round);
       } finally {
         await store.close();

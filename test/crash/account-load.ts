@@ -10,16 +10,18 @@ import { silentLog } from '../../src/base/log.ts';
 import { acquireAllShards } from '../../src/cluster/local-shards.ts';
 import type { AccountId, MailboxId, OperationId } from '../../src/mail/ids.ts';
 import { isMailError } from '../../src/mail/mail-error.ts';
-import type { BlobStore } from '../../src/storage/blob-store.ts';
 import type { Engine } from '../../src/storage/engine.ts';
-import { openFilesystemBlobStore } from '../../src/storage/filesystem-blob-store.ts';
+import {
+  type FilesystemBlobStore,
+  openFilesystemBlobStore,
+} from '../../src/storage/filesystem-blob-store.ts';
 import { openLmdbEngine } from '../../src/storage/lmdb-engine.ts';
 
-const accountId = 'crashtestaccount' as AccountId;
+export const accountId = 'crashtestaccount' as AccountId;
 
 export interface CrashStore {
   readonly engine: Engine;
-  readonly blobs: BlobStore;
+  readonly blobs: FilesystemBlobStore;
   readonly hosts: AccountHosts;
   account(): Promise<AccountPort>;
   close(): Promise<void>;
@@ -35,8 +37,15 @@ export async function openCrashStore(directory: string): Promise<CrashStore> {
     compression: { level: 1 },
   });
   const shards = await acquireAllShards(engine);
-  // Small commits and rings, so that staged copies, pruning and forgotten operations happen too.
-  const limits = { messagesPerCommit: 3, tombstonesMax: 20, tombstonesInMemoryMax: 4, operationsKept: 400 };
+  // Small commits and rings, so that staged copies, pruning and forgotten operations happen too; the larger messages
+  // are blobs.
+  const limits = {
+    inlineBytesMax: 8192,
+    messagesPerCommit: 3,
+    tombstonesMax: 20,
+    tombstonesInMemoryMax: 4,
+    operationsKept: 400,
+  };
   const hosts = openAccountHosts({ ...shared, engine, blobs, shards, limits });
   return {
     engine,
@@ -71,6 +80,25 @@ export type Intent =
 export interface Done {
   readonly uids: readonly number[];
   readonly modSeq: number;
+}
+
+/** An account that comes, gets some mail, and goes again. */
+export interface Passing {
+  readonly accountId: AccountId;
+}
+
+/** Fills a new account and removes it. */
+export async function performPassing(hosts: AccountHosts, { accountId: passing }: Passing): Promise<void> {
+  await hosts.create(passing);
+  const account = await hosts.open(passing);
+  const messages = [100, 9000, 300, 20_000].map((size, index) => ({
+    prepared: prepareSmallMessage(messageOf(passing, index, size)),
+    flags: [],
+    internalDate: index,
+  }));
+  const operation = `${passing}-append` as OperationId;
+  await account.append({ operation, target: { role: 'inbox' }, messages });
+  await hosts.remove(passing);
 }
 
 /** The message number `index` of a token: its bytes are all there or the token does not repeat to the end. */

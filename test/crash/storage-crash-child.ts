@@ -20,9 +20,10 @@ async function write(engine: Engine, blobs: FilesystemBlobStore, writer: number)
   }
 }
 
-async function collectForEver(blobs: FilesystemBlobStore): Promise<never> {
+async function maintainForEver(blobs: FilesystemBlobStore): Promise<never> {
   for (;;) {
     await blobs.collect();
+    await blobs.compressOld({ olderThanMs: -1 });
     await systemClock.sleep(3);
   }
 }
@@ -38,5 +39,5 @@ const blobs = await openFilesystemBlobStore({
 });
 await Promise.all([
   ...Array.from({ length: writers }, (_, writer) => write(engine, blobs, writer)),
-  collectForEver(blobs),
+  maintainForEver(blobs),
 ]);

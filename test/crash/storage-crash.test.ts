@@ -31,7 +31,7 @@ import {
   writers,
 } from './storage-load.ts';
 
-const rounds = Number(process.env.CRASH_ROUNDS ?? 60);
+const rounds = Number(process.env.CRASH_ROUNDS ?? 110);
 const seed = Number(process.env.CRASH_SEED ?? systemRandom.integer(2 ** 31));
 const childFile = fileURLToPath(new URL('./storage-crash-child.ts', import.meta.url));
 /** Killed after so many acknowledgements, and a moment: so also between two and in the middle of one. */

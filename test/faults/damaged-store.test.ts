@@ -31,15 +31,11 @@ async function withStore<T>(data: string, body: (engine: Engine) => Promise<T>):
 
 const largeText = `Subject: large\r\n\r\n${Array.from({ length: 20_000 }, (_, line) => `line ${line}\r\n`).join('')}`;
 
-/** The key of the first row under a prefix, or of the row that `isWanted` picks by the rest of its key. */
-async function keyUnder(
-  engine: Engine,
-  prefix: readonly string[],
-  isWanted: (rest: readonly unknown[]) => boolean = () => true,
-): Promise<Uint8Array> {
+/** The key of a row under a prefix. */
+async function keyUnder(engine: Engine, prefix: readonly string[], row = 0): Promise<Uint8Array> {
   const { entries } = await engine.page(tuplePrefixRange(prefix), { entriesMax: 1000, bytesMax: 1e8 });
-  const found = entries.find(({ key }) => isWanted(decodeTuple(key).slice(prefix.length)));
-  assert.ok(found !== undefined, `no row under ${prefix.join(' ')}`);
+  const found = entries[row];
+  assert.ok(found !== undefined, `no row ${row} under ${prefix.join(' ')}`);
   return found.key;
 }
 
@@ -49,9 +45,9 @@ async function deliver(server: ServerProcess, text: string): Promise<string> {
   await lmtp.reply('LHLO load.example');
   await lmtp.reply('MAIL FROM:<a@example.org>');
   const recipient = await lmtp.reply(`RCPT TO:<${addressOf('alice')}>`);
-  const answer = recipient.startsWith('250')
-    ? (await lmtp.reply('DATA'), await lmtp.reply(`${text}.`))
-    : recipient;
+  assert.match(recipient, /^250/);
+  await lmtp.reply('DATA');
+  const answer = await lmtp.reply(`${text}.`);
   lmtp.end();
   return answer;
 }
@@ -60,18 +56,33 @@ const damages: readonly {
   readonly what: string;
   /** Under ('a', account id), or whole; the account is alice's. */
   readonly prefix: (accountId: string) => readonly string[];
-  readonly lost: readonly number[];
+  /** Which row under the prefix; default the first. */
+  readonly row?: number;
+  /** The first message there is goes. */
+  readonly losesFirst: boolean;
   readonly action: string;
 }[] = [
-  { what: 'the account', prefix: (id) => ['a', id], lost: [], action: 'repaired' },
-  { what: 'INBOX', prefix: (id) => ['a', id, 'b'], lost: [], action: 'repaired' },
-  { what: 'a message row', prefix: (id) => ['a', id, 'm'], lost: [1], action: 'setAside' },
-  { what: 'an email', prefix: (id) => ['a', id, 'e'], lost: [], action: 'repaired' },
-  { what: 'a summary', prefix: (id) => ['a', id, 'y'], lost: [], action: 'repaired' },
-  { what: 'a content', prefix: (id) => ['a', id, 'c'], lost: [1], action: 'setAside' },
-  { what: 'a blob', prefix: () => ['blob'], lost: [], action: 'repaired' },
-  { what: 'the domain', prefix: () => ['directory', 'domain'], lost: [], action: 'repaired' },
-  { what: 'a directory account', prefix: () => ['directory', 'account'], lost: [], action: 'repaired' },
+  { what: 'the account', prefix: (id) => ['a', id], losesFirst: false, action: 'repaired' },
+  { what: 'INBOX', prefix: (id) => ['a', id, 'b'], losesFirst: false, action: 'repaired' },
+  { what: 'a message row', prefix: (id) => ['a', id, 'm'], losesFirst: true, action: 'setAside' },
+  { what: 'an email', prefix: (id) => ['a', id, 'e'], losesFirst: false, action: 'repaired' },
+  {
+    what: 'an email in a blob',
+    prefix: (id) => ['a', id, 'e'],
+    row: 3,
+    losesFirst: false,
+    action: 'repaired',
+  },
+  { what: 'a summary', prefix: (id) => ['a', id, 'y'], losesFirst: false, action: 'repaired' },
+  { what: 'a content', prefix: (id) => ['a', id, 'c'], losesFirst: true, action: 'setAside' },
+  { what: 'a blob', prefix: () => ['blob'], losesFirst: false, action: 'repaired' },
+  { what: 'the domain', prefix: () => ['directory', 'domain'], losesFirst: false, action: 'repaired' },
+  {
+    what: 'a directory account',
+    prefix: () => ['directory', 'account'],
+    losesFirst: false,
+    action: 'repaired',
+  },
 ];
 
 test('garbage in any row on disk is found, set aside, and what follows from messages is made again', async () => {
@@ -84,11 +95,11 @@ test('garbage in any row on disk is found, set aside, and what follows from mess
     await storeMessage(server.admin, 'alice', { bytes: largeText });
     await server.stop();
   }
-  let uids = [1, 2, 3, 4];
-  for (const { what, prefix, lost, action } of damages) {
+  const uids = [1, 2, 3, 4];
+  for (const { what, prefix, row, losesFirst, action } of damages) {
     await withStore(data, async (engine) => {
       const login = await keyUnder(engine, ['a']);
-      const key = await keyUnder(engine, prefix(decodeTuple(login)[1] as string));
+      const key = await keyUnder(engine, prefix(decodeTuple(login)[1] as string), row);
       await engine.commit({ puts: [{ key, value: Buffer.from(`not a record: ${what}`) }] });
     });
     await using server = await ServerProcess.start({ data });
@@ -100,7 +111,7 @@ test('garbage in any row on disk is found, set aside, and what follows from mess
       `${what}: ${JSON.stringify(items)}`,
     );
     assert.equal((await check()).findings, 0, what);
-    uids = uids.filter((uid) => !lost.includes(uid) || uid !== uids[0]);
+    if (losesFirst) uids.shift();
     assert.deepEqual(
       (await messagesOf(server.admin, 'alice')).map(({ uid }) => uid),
       uids,
@@ -125,21 +136,17 @@ test('a store, and a record, of a newer version is refused in clear words', asyn
     await server.stop();
   }
   const marker = encodeTuple(['store']);
-  const before = await withStore(data, async (engine) => {
-    const value = (await engine.get(marker))!;
-    await engine.commit({ puts: [{ key: marker, value: encodeRecord('store', 2) }] });
-    return value;
-  });
+  await withStore(data, (engine) =>
+    engine.commit({ puts: [{ key: marker, value: encodeRecord('store', 2) }] }),
+  );
   const refused = await runRookery(serverArguments({ data }));
   assert.notEqual(refused.code, 0);
   assert.match(refused.stderr, /store record has format 2; this Rookery knows up to 1: start a newer one/);
   assert.equal(refused.stderr.trim().split('\n').length, 1, refused.stderr);
-  // Nothing was changed: the newer one would still start. An older format is put back as that one would.
   await assert.rejects(
     withStore(data, async () => undefined),
     /start a newer one/,
   );
-  assert.notDeepEqual(before, encodeRecord('store', 2));
 });
 
 test('blobs that were compressed are read in ranges, and the space saved is a metric', async () => {

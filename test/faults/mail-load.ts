@@ -3,7 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { systemClock } from '../../src/base/clock.ts';
 import type { Random } from '../../src/base/random.ts';
+import { storeMessage } from '../account-content.ts';
 import { addressOf, passwordOf, type ServerProcess } from '../server-process.ts';
 import { LineSession, ServerGone } from './line-session.ts';
 
@@ -26,6 +28,8 @@ export interface Ledger {
   readonly unanswered: Set<number>;
   /** Per user: the highest UIDNEXT and HIGHESTMODSEQ ever told. */
   readonly told: Map<string, { uidNext: number; modSeq: number }>;
+  /** User names of accounts whose removal was acknowledged. */
+  readonly removed: Set<string>;
   next: number;
 }
 
@@ -36,6 +40,7 @@ export function newLedger(): Ledger {
     expunged: new Set(),
     unanswered: new Set(),
     told: new Map(),
+    removed: new Set(),
     next: 1,
   };
 }
@@ -113,6 +118,50 @@ export async function changeUntilGone(
   });
 }
 
+/** Imports, as the command line does, into one account until the server is gone. */
+export async function importUntilGone(
+  server: ServerProcess,
+  ledger: Ledger,
+  user: string,
+  random: Random,
+): Promise<void> {
+  await untilEnded(server, async () => {
+    const number = ledger.next++;
+    const { text, digest } = makeMessage(number, random);
+    ledger.unanswered.add(number);
+    const message = { bytes: text, flags: ['\\Seen'], date: 1_700_000_000 + number };
+    const uid = await storeMessage(server.admin, user, message);
+    ledger.unanswered.delete(number);
+    ledger.messages.push({ number, user, digest, uid });
+  });
+}
+
+/** Accounts come, get mail and go until the server is gone. */
+export async function passAccountsUntilGone(
+  server: ServerProcess,
+  ledger: Ledger,
+  random: Random,
+): Promise<void> {
+  await untilEnded(server, async () => {
+    const user = `passing${ledger.next++}`;
+    const path = `/api/accounts/${encodeURIComponent(addressOf(user))}`;
+    await server.admin.call({ method: 'POST', path: '/api/accounts', body: { address: addressOf(user) } });
+    await storeMessage(server.admin, user, { bytes: makeMessage(0, random).text });
+    await server.admin.call({ method: 'DELETE', path });
+    ledger.removed.add(user);
+  });
+}
+
+/** Again and again; what fails is a failure unless the server is gone. */
+async function untilEnded(server: ServerProcess, work: () => Promise<void>): Promise<void> {
+  try {
+    for (;;) await work();
+  } catch (error) {
+    const isGone = server.exited.then(() => true);
+    if (!(await Promise.race([isGone, systemClock.sleep(5000).then(() => false)]))) throw error;
+  }
+}
+
 async function untilGone(work: () => Promise<void>): Promise<void> {
   try {
     await work();
@@ -175,6 +224,10 @@ export async function checkLedger(
   ledger: Ledger,
   users: readonly string[],
 ): Promise<void> {
+  const accounts = await Array.fromAsync(server.admin.items<{ address: string }>('/api/accounts'));
+  for (const { address } of accounts) {
+    assert.ok(!ledger.removed.has(address.split('@')[0]!), `${address} was removed and is there again`);
+  }
   const uidsSeen = new Map<string, number>();
   for (const user of users) {
     const found = await readAll(server, ledger, user);

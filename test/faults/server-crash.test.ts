@@ -1,19 +1,27 @@
-// The whole server is killed (SIGKILL) at random moments while mail is delivered and changed, again and again on the same
+// The whole server is killed (SIGKILL) at random moments while mail is delivered, imported and changed and accounts
+// come and go, again and again on the same
 // data; what it acknowledged is there afterwards, byte for byte and once, with the UIDs it told.
-// CRASH_ROUNDS=N makes it longer; SEED=N repeats a run.
+// CRASH_ROUNDS=N makes it longer; CRASH_SEED=N repeats a run.
 
 import { test } from 'node:test';
-import { seededRandom } from '../../src/base/random.ts';
+import { seededRandom, systemRandom } from '../../src/base/random.ts';
 import { makeTemporaryFolder } from '../run-program.ts';
 import { ServerProcess } from '../server-process.ts';
-import { changeUntilGone, checkLedger, deliverUntilGone, newLedger } from './mail-load.ts';
+import {
+  changeUntilGone,
+  checkLedger,
+  deliverUntilGone,
+  importUntilGone,
+  newLedger,
+  passAccountsUntilGone,
+} from './mail-load.ts';
 
-const rounds = Math.max(1, Math.ceil(Number(process.env.CRASH_ROUNDS ?? 60) / 6));
-const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+const rounds = Number(process.env.CRASH_ROUNDS ?? 20);
+const seed = Number(process.env.CRASH_SEED ?? systemRandom.integer(2 ** 31));
 const users = ['alice', 'bob', 'carol'];
 const lifeMsMax = 900;
 
-test(`SIGKILL of the server under load, ${rounds} rounds, SEED=${seed}`, async () => {
+test(`SIGKILL of the server under load, ${rounds} rounds, CRASH_SEED=${seed}`, async () => {
   const random = seededRandom(seed);
   const folder = await makeTemporaryFolder();
   const data = folder.at('data');
@@ -31,6 +39,8 @@ test(`SIGKILL of the server under load, ${rounds} rounds, SEED=${seed}`, async (
       deliverUntilGone(server, ledger, users, random),
       changeUntilGone(server, ledger, 'alice', random),
       changeUntilGone(server, ledger, 'bob', random),
+      importUntilGone(server, ledger, 'carol', random),
+      passAccountsUntilGone(server, ledger, random),
     ]);
     clearTimeout(timer);
     await server.exited;

@@ -11,6 +11,7 @@ import { encodeTuple } from '../../storage/tuple.ts';
 import type { KeyRange } from '../account-keys.ts';
 import { AccountKeys } from '../account-keys.ts';
 import type { Draft } from '../draft.ts';
+import { blobHolder } from '../email-record.ts';
 import type { LocalAccount } from '../local-account.ts';
 import { internalMutation } from '../mutations/mutation.ts';
 
@@ -44,6 +45,7 @@ export class CheckContext {
   readonly clock: Clock;
   readonly repair: boolean;
   readonly findings: Finding[] = [];
+  #held: Promise<Map<string, Uint8Array>> | undefined;
 
   constructor(options: CheckOptions) {
     this.account = options.account;
@@ -53,6 +55,19 @@ export class CheckContext {
     this.blobs = options.blobs;
     this.clock = options.clock;
     this.repair = options.repair;
+  }
+
+  /** The blob an email held, by the blob store's links; undefined when it held none. Walked once, when first asked. */
+  async blobHeldBy(emailId: number): Promise<Uint8Array | undefined> {
+    this.#held ??= this.#blobsHeld();
+    return (await this.#held).get(blobHolder(this.accountId, emailId));
+  }
+
+  async #blobsHeld(): Promise<Map<string, Uint8Array>> {
+    const held = new Map<string, Uint8Array>();
+    if (this.blobs.heldBy === undefined) return held;
+    for await (const { digest, holder } of this.blobs.heldBy(`${this.accountId}/`)) held.set(holder, digest);
+    return held;
   }
 
   /** Notes a finding; `action` is what is done about it when repairing. */

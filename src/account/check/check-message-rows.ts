@@ -123,23 +123,23 @@ export function hasMembership(email: EmailRecord, mailboxId: number, uid: number
   return false;
 }
 
-/** The email record made again from its content; thread rows come back by the pass over emails. */
-async function rescueEmail(
-  { keys, engine }: CheckContext,
-  row: MessageRow,
-): Promise<EmailRecord | undefined> {
+/** The email record made again from its content or its blob; thread rows come back by the pass over emails. */
+async function rescueEmail(context: CheckContext, row: MessageRow): Promise<EmailRecord | undefined> {
+  const { keys, engine, blobs } = context;
   const { emailId } = row;
   const [content, summary] = await engine.getMany([keys.content(emailId), keys.summary(emailId)]);
-  const bytes = content === undefined ? undefined : decoded(() => decodeContent(content));
-  if (bytes === undefined) return undefined;
   const known = summary === undefined ? undefined : decoded(() => decodeSummaryRecord(summary));
-  return {
+  const rescued = {
     threadId: known?.threadId ?? emailId,
-    size: bytes.length,
-    digest: hash('sha256', bytes, 'buffer'),
-    inline: true,
     createdModSeq: row.modSeq,
     threadHashes: [],
     memberships: [],
   };
+  const bytes = content === undefined ? undefined : decoded(() => decodeContent(content));
+  if (bytes !== undefined) {
+    return { ...rescued, size: bytes.length, digest: hash('sha256', bytes, 'buffer'), inline: true };
+  }
+  const digest = await context.blobHeldBy(emailId);
+  if (digest === undefined || (await blobs.verify(digest)) !== 'sound') return undefined;
+  return { ...rescued, size: row.size, digest, inline: false };
 }

@@ -9,7 +9,8 @@ import type { DataSink } from '../../wire/smtp/data-decoder.ts';
 export const copiesPerMessage = 2;
 /**
  * Helpings of the budget: nearly all messages need only the first, and nearly all others only the second. Whoever needs
- * more gets all it may need at once, in its turn: growing step by step, large messages would wait for each other.
+ * more gets all it may need at once, in its turn: growing step by step, large messages would wait for each other. The
+ * second is given only while one message still has room to grow to its end: then it is never all that wait.
  */
 const firstBytes = 128 * 1024;
 const secondBytes = 2 * 1024 * 1024;
@@ -65,7 +66,7 @@ export class MessageReceiver implements DataSink {
     const needed = (this.#length + bytes) * copiesPerMessage;
     if (this.#failure !== undefined || needed <= this.#reserved) return true;
     const more = this.#helping(needed) - this.#reserved;
-    if (this.#budget.tryAcquire(more)) {
+    if (this.#budget.tryAcquire(more, this.#reserved > 0)) {
       this.#reserved += more;
       return true;
     }
@@ -104,13 +105,15 @@ export class MessageReceiver implements DataSink {
 
   #helping(needed: number): number {
     if (needed <= firstBytes) return firstBytes;
-    if (needed <= secondBytes) return secondBytes;
-    const all = Math.min(this.#expectedBytes, this.#bytesMax) * copiesPerMessage;
-    return Math.max(needed, needed <= all ? all : this.#bytesMax * copiesPerMessage);
+    const largest = this.#bytesMax * copiesPerMessage;
+    const said = Math.min(this.#expectedBytes, this.#bytesMax) * copiesPerMessage;
+    const all = Math.max(needed, needed <= said ? said : largest);
+    if (needed > secondBytes || all <= secondBytes) return all;
+    return this.#budget.bytesUsed - this.#reserved + largest <= this.#budget.bytesMax ? secondBytes : all;
   }
 
   async #wait(more: number): Promise<void> {
-    if (await this.#budget.acquire(more, this.#timeoutMs)) this.#reserved += more;
+    if (await this.#budget.acquire(more, this.#timeoutMs, this.#reserved > 0)) this.#reserved += more;
     else this.#drop('noMemory');
   }
 
