@@ -45,23 +45,3 @@ export function formatModSeq(modSeq: number): string {
 export function formatInternalDate(seconds: number): string {
   return `INTERNALDATE ${formatDateTime(seconds)}`;
 }
-
-/** `SAVEDATE "…"`, or NIL where it is not known (RFC 8514). */
-export function formatSaveDate(seconds: number | undefined): string {
-  return seconds === undefined ? 'SAVEDATE NIL' : `SAVEDATE ${formatDateTime(seconds)}`;
-}
-
-/** `EMAILID (M123)`: RFC 8474. `id` is 1..255 of A-Z a-z 0-9 _ -. */
-export function formatObjectId(item: 'EMAILID' | 'THREADID' | 'MAILBOXID', id: string): string {
-  return `${item} (${id})`;
-}
-
-/** What stands before a literal's octets: `{n}` CRLF. */
-export function formatLiteralHead(bytes: number): string {
-  return `{${bytes}}\r\n`;
-}
-
-/** Before the octets of a literal8, which may hold NULs: BINARY[…] only (RFC 3516). */
-export function formatLiteral8Head(bytes: number): string {
-  return `~{${bytes}}\r\n`;
-}

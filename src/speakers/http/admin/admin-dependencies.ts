@@ -2,12 +2,12 @@
 
 import type { AccountPorts } from '../../../account/port.ts';
 import type { PreparedMessage } from '../../../account/prepared-message.ts';
+import type { StoreCheckEvent } from '../../../account/store-check.ts';
 import type { Clock } from '../../../base/clock.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { Random } from '../../../base/random.ts';
 import type { DirectoryAdministration } from '../../../directory/directory.ts';
 import type { ApiToken, TokenScope } from '../../../directory/tokens.ts';
-import type { AccountId } from '../../../mail/ids.ts';
 import type { Engine } from '../../../storage/engine.ts';
 
 export interface AdminTokens {
@@ -21,22 +21,6 @@ export interface AdminTokens {
   /** Refuses with invalidArgument when there is none. */
   revoke(id: string): Promise<void>;
 }
-
-/** One line of a store check: progress, a finding, or the end. */
-export type StoreCheckEvent =
-  | { readonly type: 'progress'; readonly accountsDone: number; readonly accountsTotal: number }
-  | {
-      readonly type: 'finding';
-      readonly accountId: AccountId | undefined;
-      readonly what: string;
-      readonly action: 'repaired' | 'setAside' | 'reported';
-    }
-  | {
-      readonly type: 'done';
-      readonly accounts: number;
-      readonly messages: number;
-      readonly findings: number;
-    };
 
 export interface ReloadOutcome {
   readonly reloaded: readonly string[];
