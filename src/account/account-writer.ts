@@ -20,8 +20,11 @@ import type { Mutation } from './mutations/mutation.ts';
 import { decodeOperation, type OperationRecord } from './operation-record.ts';
 import { removeStaged } from './staged-copy.ts';
 
-/** A commit that meets a blob being collected is decided again; thrice means that something is broken. */
-const attemptsMax = 3;
+/**
+ * A commit that meets a blob being collected or compressed is decided again. Seen: three times in a row, when both ran
+ * without a pause; after so many the caller is told to come again.
+ */
+const attemptsMax = 10;
 
 export interface WriterOptions extends DraftContext {
   readonly engine: Engine;

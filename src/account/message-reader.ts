@@ -62,7 +62,8 @@ export async function readSummaries(
     const value = values[index];
     bytes += value?.length ?? 0;
     if (index > 0 && bytes > bytesMax) break;
-    const record = emailId === undefined ? undefined : await summaryOf(context, emailId, value);
+    let record = value === undefined ? undefined : soundSummary(value);
+    if (record === undefined && emailId !== undefined) record = await summaryAgain(context, emailId);
     summaries.push({
       uid: uid as Uid,
       emailId: (emailId ?? 0) as EmailId,
@@ -73,17 +74,17 @@ export async function readSummaries(
   return summaries;
 }
 
-/** A summary that is lost or damaged is made again from the message, which is what it was made of; undefined: it is gone. */
-async function summaryOf(
-  context: ReaderContext,
-  emailId: number,
-  value: Bytes | undefined,
-): Promise<SummaryRecord | undefined> {
+function soundSummary(value: Bytes): SummaryRecord | undefined {
   try {
-    if (value !== undefined) return decodeSummaryRecord(value);
+    return decodeSummaryRecord(value);
   } catch (error) {
-    if (!(error instanceof RecordDamaged)) throw error;
+    if (error instanceof RecordDamaged) return undefined;
+    throw error;
   }
+}
+
+/** A summary that is lost or damaged, made again from the message, which is what it was made of; undefined: it is gone. */
+async function summaryAgain(context: ReaderContext, emailId: number): Promise<SummaryRecord | undefined> {
   const row = await context.engine.get(context.keys.email(emailId));
   if (row === undefined) return undefined;
   const { threadId, size } = decodeEmail(row);

@@ -20,7 +20,7 @@ import {
 
 const clients = 6;
 /** A client's messages; beyond it expunges are more likely. */
-const ownMax = 12;
+const ownMax = 24;
 
 function say(
   line: { intent: Intent } | { operation: string; done: Done } | { passing: Passing } | { gone: Passing },
@@ -77,7 +77,9 @@ function choose(random: Random, { operation, own, boxes, token }: Choice): Inten
   }
   if (turn < 6) return { type: 'flags', operation, box, uids, keyword: `k${random.integer(20)}` };
   const to = boxes[random.integer(boxes.length)]!;
-  if (turn === 6) return { type: 'copy', operation, box, uids, to };
+  // All of them: more than one commit holds, so that copies are staged.
+  const all = own.filter((message) => message.box === box).map(({ uid }) => uid);
+  if (turn === 6) return { type: 'copy', operation, box, uids: all, to };
   if (turn === 7) return { type: 'move', operation, box, uids, to };
   return { type: 'expunge', operation, box, uids };
 }

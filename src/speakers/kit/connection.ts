@@ -67,7 +67,7 @@ export interface Connection {
 
   /** Queues output; strings are latin1 (one char a byte). Sent at the end of this turn of the event loop, in one write. */
   write(data: string | Uint8Array): void;
-  /** True when so much is waiting that the writer should `await drain()` before the next write. */
+  /** True when so much is waiting, or the peer is gone, that the writer should `await drain()` before the next write. */
   readonly congested: boolean;
   /** Resolves when the peer has taken enough. Throws ConnectionClosed, IdleTimeout (a peer that does not read for too long). */
   drain(): Promise<void>;

@@ -200,8 +200,9 @@ export class SocketConnection implements Connection {
     socket.uncork();
   }
 
+  /** Also when the peer is gone: `drain` then says so, and nobody goes on working for it. */
   get congested(): boolean {
-    return this.#socket.writableNeedDrain;
+    return this.#state === 'closed' || this.#socket.writableNeedDrain;
   }
 
   drain(): Promise<void> {

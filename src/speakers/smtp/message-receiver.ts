@@ -109,7 +109,9 @@ export class MessageReceiver implements DataSink {
     const said = Math.min(this.#expectedBytes, this.#bytesMax) * copiesPerMessage;
     const all = Math.max(needed, needed <= said ? said : largest);
     if (needed > secondBytes || all <= secondBytes) return all;
-    return this.#budget.bytesUsed - this.#reserved + largest <= this.#budget.bytesMax ? secondBytes : all;
+    // Twice: first helpings that are given later take of it too.
+    const roomBehind = this.#budget.bytesMax - (this.#budget.bytesUsed - this.#reserved) - 2 * secondBytes;
+    return roomBehind >= largest ? secondBytes : all;
   }
 
   async #wait(more: number): Promise<void> {
