@@ -35,6 +35,8 @@ const random = systemRandom;
 /** Level 3 is zstd's own default: three times the speed of the levels that save a little more. */
 const compressionLevel = 3;
 const maintenanceIntervalMs = 3_600_000;
+/** Soon after the start, so that a server that is restarted often collects and compresses too, but not during it. */
+const firstMaintenanceMs = 60_000;
 
 /** What is closed in the opposite order of its opening. */
 type Stack = AsyncDisposableStack;
@@ -49,7 +51,7 @@ export async function startServer(config: Config, reread: () => Config): Promise
   const { hosts, directory, accounts } = await openAccounts(config, { engine, blobs, log, metrics }, opened);
   opened.use(observeProcess(metrics));
   observeStorage(metrics, { engine, blobs });
-  const tls = await TlsContexts.open(await certificateFiles(config));
+  const tls = await TlsContexts.open(await certificateFiles(config), config.tls.minimum_version);
   const parts = { directory, accounts, tls, clock, random, log, metrics, version };
   const listeners = await MailListeners.open({ config, ...parts });
   let current = config;
@@ -165,7 +167,7 @@ async function openStorage(
     await blobs.sweep();
     if (storage.compress) await blobs.compressOld({ olderThanMs: storage.compress_after });
   };
-  let timer = clock.after(maintenanceIntervalMs, function again() {
+  let timer = clock.after(firstMaintenanceMs, function again() {
     maintain()
       .catch((error: unknown) =>
         log.error({ err: error }, 'blob maintenance failed; it is tried again in an hour'),

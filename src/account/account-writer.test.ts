@@ -92,6 +92,48 @@ test('a full disk refuses, changes nothing, and is over when there is room', asy
   assert.deepEqual([...(await append()).uids], [1]);
 });
 
+test('on a full disk what makes room goes on, also beside new mail; copies do not', async () => {
+  let full = false;
+  const engine = failingEngine(
+    openMemoryEngine(),
+    (batch) => (full && batch.fromReserve !== true ? 'storageFull' : undefined),
+    () => new MailError('storageFull', 'full'),
+  );
+  const opened = await openTestHosts({ engine });
+  const account = await opened.hosts.open(testAccountId);
+  const mailboxId = (await account.findMailbox(inbox))!.id;
+  const append = () =>
+    account.append({ operation: newOperation(), target: inbox, messages: [newMessage(), newMessage()] });
+  await append();
+  full = true;
+  const uids = Uint32Array.of(1);
+  const copy = (move: boolean) =>
+    account.copy({ operation: newOperation(), from: mailboxId, uids, to: { role: 'trash' }, move });
+  const [late, flags, other, moved] = await Promise.allSettled([
+    append(),
+    account.storeFlags({
+      operation: newOperation(),
+      mailboxId,
+      uids,
+      mode: 'add',
+      flags: ['\\Deleted'],
+      unchangedSince: undefined,
+    }),
+    copy(false),
+    copy(true),
+  ]);
+  assert.equal(flags.status, 'fulfilled');
+  assert.equal(moved.status, 'fulfilled');
+  for (const one of [late, other]) assert.ok(one.status === 'rejected' && refused('storageFull')(one.reason));
+  await account.expunge({ operation: newOperation(), mailboxId, uids: undefined, anyFlags: true });
+  const { mailboxes } = await account.listMailboxes();
+  const counts = mailboxes
+    .filter(({ messages }) => messages > 0)
+    .map(({ name, messages }) => [name, messages]);
+  assert.deepEqual(counts, [['Trash', 1]]);
+  assert.equal((await account.quota()).messagesUsed, 1);
+});
+
 test('after a commit of unknown outcome watchers hear of what it did, and a retry is applied once', async () => {
   let fault: CommitFault;
   const engine = failingEngine(

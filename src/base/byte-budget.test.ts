@@ -35,3 +35,18 @@ test('a wait ends by its limit and lets those behind go on', async () => {
   assert.equal(await small, true);
   assert.equal(budget.bytesUsed, 100);
 });
+
+test('who holds bytes goes before who holds none', async () => {
+  const budget = new ByteBudget(100, systemClock);
+  assert(budget.tryAcquire(40));
+  assert(budget.tryAcquire(40));
+  const newcomer = budget.acquire(90, 60_000);
+  const holder = budget.acquire(50, 60_000, true);
+  assert.equal(budget.tryAcquire(10), false);
+  budget.release(40);
+  assert.equal(await holder, true);
+  budget.release(90);
+  assert.equal(await newcomer, true);
+  budget.release(90);
+  assert.equal(budget.bytesUsed, 0);
+});

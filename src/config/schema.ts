@@ -70,7 +70,7 @@ const authenticationSchema = z.strictObject({
     .enum(['never', 'loopback', 'always'])
     .default('loopback')
     .describe(
-      'Where passwords may be sent without TLS. "loopback": only on listeners that are bound to a loopback address.',
+      'Where passwords may be sent without TLS. "loopback": only on listeners that are bound to a loopback address, and not behind a balancer (proxy_protocol_from).',
     ),
   failures_per_address: z
     .int()

@@ -127,7 +127,9 @@ export class MailListeners {
     const { directory, accounts, clock, random, metrics, version } = this.#options;
     const { hostname, limits, authentication } = config;
     const { cleartext } = authentication;
-    const isCleartextAllowed = cleartext === 'always' || (cleartext === 'loopback' && loopback.test(address));
+    // Behind a balancer on this machine a client from anywhere comes over loopback.
+    const isLoopbackOnly = loopback.test(address) && config.proxy_protocol_from.length === 0;
+    const isCleartextAllowed = cleartext === 'always' || (cleartext === 'loopback' && isLoopbackOnly);
     const common = { hostname, clock, random, metrics };
     if (name === 'imap' || name === 'imaps') {
       return imapProtocol({

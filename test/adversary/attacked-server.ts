@@ -69,7 +69,7 @@ export async function messagesOf(server: ServerProcess, user: string): Promise<s
 export async function metric(server: ServerProcess, name: string, label = ''): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${server.ports.admin}/metrics`);
   const lines = (await response.text()).split('\n');
-  const series = lines.filter((line) => /^[a-z_]+/.exec(line)?.[0] === name && line.includes(label));
+  const series = lines.filter((line) => /^[a-z0-9_]+/.exec(line)?.[0] === name && line.includes(label));
   return series.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 }
 

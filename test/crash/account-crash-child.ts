@@ -2,7 +2,6 @@
 // Before each change it says on standard output what it is about to do, afterwards what was acknowledged, a line of
 // JSON each. Arguments: the directory, a seed.
 
-import { writeSync } from 'node:fs';
 import type { AccountPort } from '../../src/account/port.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { type Random, seededRandom } from '../../src/base/random.ts';
@@ -17,6 +16,7 @@ import {
   performIntent,
   performPassing,
 } from './account-load.ts';
+import { sayLine } from './say-line.ts';
 
 const clients = 6;
 /** A client's messages; beyond it expunges are more likely. */
@@ -25,7 +25,7 @@ const ownMax = 24;
 function say(
   line: { intent: Intent } | { operation: string; done: Done } | { passing: Passing } | { gone: Passing },
 ) {
-  writeSync(1, `${JSON.stringify(line)}\n`);
+  sayLine(JSON.stringify(line));
 }
 
 interface Own {

@@ -30,7 +30,7 @@ import {
   performIntent,
 } from './account-load.ts';
 
-const rounds = Number(process.env.CRASH_ROUNDS ?? 75);
+const rounds = Number(process.env.CRASH_ROUNDS ?? 65);
 const seed = Number(process.env.CRASH_SEED ?? systemRandom.integer(2 ** 31));
 const childFile = fileURLToPath(new URL('./account-crash-child.ts', import.meta.url));
 const linesMax = 400;
@@ -251,8 +251,10 @@ test(`an account survives ${rounds} kills (CRASH_SEED=${seed})`, { timeout: roun
   const directory = mkdtempSync(join(tmpdir(), 'rookery-account-crash-'));
   const ledger = new Ledger();
   let acknowledged = 0;
+  let round = 0;
+  t.after(() => t.diagnostic(`${round} rounds without a finding`));
   try {
-    for (let round = 0; round < rounds; round++) {
+    for (; round < rounds; round++) {
       const heard = await runAndKill(directory, random);
       acknowledged += heard.changes.filter(({ done }) => done !== undefined).length;
       const store = await openCrashStore(directory);

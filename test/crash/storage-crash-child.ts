@@ -1,7 +1,6 @@
 // The process that the storage crash test kills: writes without end and says on standard output, after each batch was
 // acknowledged, which one it was. Arguments: the directory.
 
-import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
@@ -11,12 +10,13 @@ import {
   openFilesystemBlobStore,
 } from '../../src/storage/filesystem-blob-store.ts';
 import { openLmdbEngine } from '../../src/storage/lmdb-engine.ts';
+import { sayLine } from './say-line.ts';
 import { counterKey, decodeCounter, runStep, writers } from './storage-load.ts';
 
 async function write(engine: Engine, blobs: FilesystemBlobStore, writer: number): Promise<never> {
   for (let number = decodeCounter(await engine.get(counterKey(writer))); ; number++) {
     await runStep(engine, blobs, { writer, number });
-    writeSync(1, `${writer} ${number}\n`);
+    sayLine(`${writer} ${number}`);
   }
 }
 

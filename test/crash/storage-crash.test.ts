@@ -31,7 +31,7 @@ import {
   writers,
 } from './storage-load.ts';
 
-const rounds = Number(process.env.CRASH_ROUNDS ?? 110);
+const rounds = Number(process.env.CRASH_ROUNDS ?? 120);
 const seed = Number(process.env.CRASH_SEED ?? systemRandom.integer(2 ** 31));
 const childFile = fileURLToPath(new URL('./storage-crash-child.ts', import.meta.url));
 /** Killed after so many acknowledgements, and a moment: so also between two and in the middle of one. */
@@ -99,7 +99,9 @@ async function runRounds(directory: string, test: TestContext): Promise<void> {
   const random = seededRandom(seed);
   const acknowledged = new Array<number>(writers).fill(0);
   let links = 0;
-  for (let round = 0; round < rounds; round++) {
+  let round = 0;
+  test.after(() => test.diagnostic(`${round} rounds without a finding`));
+  for (; round < rounds; round++) {
     const heard = await runAndKill(directory, random);
     const shared = { clock: systemClock, log: silentLog };
     await using engine = await openLmdbEngine({ ...shared, directory: join(directory, 'engine') });

@@ -77,6 +77,8 @@ export class GatedAccounts implements AccountPorts {
 async function populate(harness: Harness): Promise<void> {
   const { directory } = harness;
   await harness.addAccount('carol');
+  // Who gets mail for a bare <postmaster>.
+  await harness.addAccount('root', { administrator: true });
   const carol = await harness.account('carol');
   await carol.createMailbox({ operation: 'populate' as never, name: 'Known' });
   const dave = await harness.addAccount('dave');

@@ -33,15 +33,12 @@ const budgetWaitMs = 30_000;
 export class CommandLoop {
   readonly #session: ImapSession;
   readonly #reader = new CommandReader(strangerLimits);
-  readonly #loginDeadlineMs: number;
   #badCommands = 0;
   /** Borrowed from the byte budget for the command being read. */
   #borrowedBytes = 0;
 
   constructor(session: ImapSession) {
     this.#session = session;
-    const { clock, limits } = session.environment;
-    this.#loginDeadlineMs = clock.monotonic() + limits.loginTimeoutMs;
   }
 
   /** Until the session ends. The text of a BYE, or undefined when none is due. */
@@ -53,7 +50,7 @@ export class CommandLoop {
         const incoming = this.#next();
         if (incoming === undefined) {
           session.waiting = true;
-          const more = await session.connection.fill(this.#timeoutMs());
+          const more = await session.connection.fill(session.inputTimeoutMs());
           session.waiting = false;
           if (!more) return undefined;
           continue;
@@ -75,13 +72,6 @@ export class CommandLoop {
     } finally {
       this.#giveBack();
     }
-  }
-
-  /** Strangers have one deadline for all they do, so that NOOPs do not buy time. */
-  #timeoutMs(): number {
-    const { state, environment } = this.#session;
-    if (state !== 'notAuthenticated') return environment.limits.idleTimeoutMs;
-    return Math.max(1, this.#loginDeadlineMs - environment.clock.monotonic());
   }
 
   /** What the next line makes: a command, a step towards one, or undefined when no line has come yet. */
@@ -159,7 +149,7 @@ export class CommandLoop {
           step = wanted === 'line' ? this.#reader.line(input) : this.#reader.bytes(input);
           break;
         }
-        const timeoutMs = Math.min(environment.limits.commandTimeoutMs, this.#timeoutMs());
+        const timeoutMs = Math.min(environment.limits.commandTimeoutMs, this.#session.inputTimeoutMs());
         if (!(await connection.fill(timeoutMs, true))) throw new ConnectionClosed();
       }
     }

@@ -5,11 +5,11 @@ import { ConnectionClosed } from '../kit/connection.ts';
 import type { ImapSession } from './session.ts';
 
 export async function readLine(session: ImapSession, bytesMax: number): Promise<Buffer> {
-  const { connection, environment } = session;
+  const { connection } = session;
   for (;;) {
     const line = connection.takeLine(bytesMax);
     if (line !== undefined) return line;
-    const more = await connection.fill(environment.limits.loginTimeoutMs);
+    const more = await connection.fill(session.inputTimeoutMs());
     if (!more) throw new ConnectionClosed();
   }
 }

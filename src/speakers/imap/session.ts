@@ -11,7 +11,7 @@ import type { AuthenticationContext, Authenticator, Principal } from '../../dire
 import type { OperationId } from '../../mail/ids.ts';
 import type { Capability } from '../../wire/imap/capability.ts';
 import type { CommandReaderLimits } from '../../wire/imap/command-reader.ts';
-import type { Connection } from '../kit/connection.ts';
+import { type Connection, IdleTimeout } from '../kit/connection.ts';
 import type { AccountWatches } from './account-watches.ts';
 import type { ImapLimits } from './imap-limits.ts';
 import type { MailboxView } from './view.ts';
@@ -63,11 +63,25 @@ export class ImapSession {
   /** Set by IDLE: called when there is something to push. */
   wake: (() => void) | undefined;
   loginFailures = 0;
+  readonly #loginDeadlineMs: number;
   #operations = 0;
 
   constructor(environment: ImapEnvironment, connection: Connection) {
     this.environment = environment;
     this.connection = connection;
+    this.#loginDeadlineMs = environment.clock.monotonic() + environment.limits.loginTimeoutMs;
+  }
+
+  /**
+   * How long to wait for input now. Strangers have one deadline for all they do, so that neither NOOPs nor bytes now and
+   * then buy time. Throws IdleTimeout when it has passed.
+   */
+  inputTimeoutMs(): number {
+    const { clock, limits } = this.environment;
+    if (this.state !== 'notAuthenticated') return limits.idleTimeoutMs;
+    const rest = this.#loginDeadlineMs - clock.monotonic();
+    if (rest <= 0) throw new IdleTimeout();
+    return rest;
   }
 
   get authenticationContext(): AuthenticationContext {

@@ -356,3 +356,26 @@ test('a session that throws ends alone', async () => {
   well.send('fine');
   assert.equal(await well.line(), 'fine');
 });
+
+test('a session whose peer is gone is told so at its next pause, and does not work on', async () => {
+  const ended = Promise.withResolvers<unknown>();
+  const stubborn: Run = async (connection) => {
+    await nextLine(connection);
+    // The peer goes while the session waits for something else.
+    await connection.fill(60_000).catch(() => {});
+    try {
+      for (let writes = 0; writes < 1000; writes++) {
+        connection.write('more\r\n');
+        if (connection.congested) await connection.drain();
+      }
+      ended.resolve('worked on');
+    } catch (error) {
+      ended.resolve(error);
+    }
+  };
+  await using listener = await open(stubborn);
+  using client = await TestClient.connect(listener.port);
+  client.write('go\r\n');
+  client.socket.resetAndDestroy();
+  assert(((await ended.promise) as Error) instanceof ConnectionClosed);
+});

@@ -13,6 +13,9 @@ export interface CertificateFiles {
   readonly keyFile: string;
 }
 
+/** RFC 8996 retires TLS 1.0 and 1.1. */
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
+
 export interface CertificatePem {
   readonly certificate: string;
   readonly key: string;
@@ -36,13 +39,12 @@ function subjectNames(certificate: X509Certificate): string[] {
   return names;
 }
 
-function buildContext(pem: CertificatePem): LoadedCertificate {
+function buildContext(pem: CertificatePem, minVersion: TlsVersion): LoadedCertificate {
   const certificate = new X509Certificate(pem.certificate);
   const context = createSecureContext({
     cert: pem.certificate,
     key: pem.key,
-    // RFC 8996 retires TLS 1.0 and 1.1.
-    minVersion: 'TLSv1.2',
+    minVersion,
     honorCipherOrder: true,
     // Without it OpenSSL refuses to resume sessions; renegotiation only serves attackers.
     sessionIdContext: 'rookery',
@@ -62,10 +64,13 @@ async function readPem(files: CertificateFiles): Promise<CertificatePem> {
   return { certificate: await read(files.certificateFile), key: await read(files.keyFile) };
 }
 
-async function loadCertificate(source: CertificateFiles | CertificatePem): Promise<LoadedCertificate> {
+async function loadCertificate(
+  source: CertificateFiles | CertificatePem,
+  minVersion: TlsVersion,
+): Promise<LoadedCertificate> {
   const pem = 'certificateFile' in source ? await readPem(source) : source;
   try {
-    return buildContext(pem);
+    return buildContext(pem, minVersion);
   } catch (cause) {
     const place =
       'certificateFile' in source ? `${source.certificateFile} with ${source.keyFile}` : 'given PEM';
@@ -80,13 +85,19 @@ export class TlsContexts {
   /** For tls.TLSSocket. */
   readonly sniCallback: SniCallback = (serverName, done) => done(null, this.contextFor(serverName));
 
-  private constructor(sources: readonly (CertificateFiles | CertificatePem)[]) {
+  readonly #minVersion: TlsVersion;
+
+  private constructor(sources: readonly (CertificateFiles | CertificatePem)[], minVersion: TlsVersion) {
     this.#sources = sources;
+    this.#minVersion = minVersion;
   }
 
   /** Reads every certificate; rejects with a Fault naming the file that cannot be used. At least one source. */
-  static async open(sources: readonly (CertificateFiles | CertificatePem)[]): Promise<TlsContexts> {
-    const contexts = new TlsContexts(sources);
+  static async open(
+    sources: readonly (CertificateFiles | CertificatePem)[],
+    minVersion: TlsVersion = 'TLSv1.2',
+  ): Promise<TlsContexts> {
+    const contexts = new TlsContexts(sources, minVersion);
     await contexts.reload();
     return contexts;
   }
@@ -98,7 +109,9 @@ export class TlsContexts {
   /** Reads the files again, or other ones; handshakes from now on use them. Nothing changes when one is bad. */
   async reload(sources = this.#sources): Promise<void> {
     if (sources.length === 0) throw new Fault('TLS needs at least one certificate', { temporary: false });
-    const certificates = await Promise.all(sources.map(loadCertificate));
+    const certificates = await Promise.all(
+      sources.map((source) => loadCertificate(source, this.#minVersion)),
+    );
     const byName = new Map<string, SecureContext>();
     for (const { names, context } of certificates) {
       for (const name of names) if (!byName.has(name)) byName.set(name, context);

@@ -6,6 +6,7 @@
 import type { MessageSummary } from '../../../account/port.ts';
 import { Slicer } from '../../../base/slicer.ts';
 import type { Uid } from '../../../mail/ids.ts';
+import { isMailError } from '../../../mail/mail-error.ts';
 import { transferDecoder } from '../../../mail/transfer-encoding.ts';
 import type { FetchCommand } from '../../../wire/imap/command.ts';
 import { ConnectionClosed } from '../../kit/connection.ts';
@@ -208,7 +209,9 @@ export class FetchRun {
     let next = this.#pullRange(uid, restStart, end);
     for (let offset = restStart; left > 0; ) {
       const bytes = await next.catch((error: unknown) => {
-        this.#session.connection.log.error({ err: error }, 'message could not be read to its end');
+        // A refusal (the server is stopping, the account is gone) is nobody's fault.
+        const level = isMailError(error) ? 'info' : 'error';
+        this.#session.connection.log[level]({ err: error }, 'message could not be read to its end');
         return undefined;
       });
       if (bytes === undefined || bytes.length === 0) this.#cutConnection();
