@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { TestClient } from '../../src/speakers/kit/test-client.ts';
 import { ServerProcess } from '../server-process.ts';
-import { command, forgotten, messagesOf, unharmed } from './attacked-server.ts';
+import { ask, command, forgotten, messagesOf, unharmed } from './attacked-server.ts';
 
 const trusted = '127.0.0.2';
 const signature = '\r\n\r\n\0\r\nQUIT\n';
@@ -44,7 +44,11 @@ describe('PROXY protocol', () => {
   before(async () => {
     server = await ServerProcess.start({
       accounts: ['alice', 'bob'],
-      settings: [`proxy_protocol_from=["${trusted}"]`, 'limits.connections_per_address=3'],
+      settings: [
+        `proxy_protocol_from=["${trusted}"]`,
+        'limits.connections_per_address=3',
+        'authentication.cleartext=always',
+      ],
     });
   });
   after(() => unharmed(server));
@@ -140,4 +144,14 @@ describe('PROXY protocol', () => {
     assert.match(greeting, /^\* OK/);
     secure.destroy();
   });
+});
+
+test('behind a balancer, "loopback" does not let a remote client log in without TLS', async () => {
+  const settings = [`proxy_protocol_from=["${trusted}"]`];
+  await using server = await ServerProcess.start({ accounts: ['alice'], settings });
+  using client = await TestClient.connect(server.ports.pop3, trusted);
+  client.write('PROXY TCP4 192.0.2.9 127.0.0.1 40000 110\r\n');
+  assert.match((await client.line()) ?? '', /^\+OK/);
+  assert.match(await ask(client, 'USER alice@example.test'), /^-ERR/);
+  await server.stop();
 });
