@@ -38,8 +38,8 @@ async function append(target: TargetPlace, connections: number, count: number): 
 }
 
 export const imapAppend: Workload = async (target, { scale }) => {
-  await append(target, 2, Math.ceil(100 * scale));
+  await append(target, 10, Math.ceil(3000 * scale));
   const one = await append(target, 1, Math.ceil(2000 * scale));
-  const ten = await append(target, 10, Math.ceil(6000 * scale));
+  const ten = await append(target, 10, Math.ceil(10_000 * scale));
   return [one, ten];
 };

@@ -53,8 +53,9 @@ async function measure(target: TargetPlace, mix: MixName, count: number): Promis
 }
 
 export const lmtp: Workload = async (target, { scale }) => {
-  await measure(target, 'small', Math.ceil(200 * scale)); // the first messages find everything cold
-  const small = await measure(target, 'small', Math.ceil(8000 * scale));
+  // The first messages find everything cold: caches, processes to fork, code to compile.
+  await measure(target, 'small', Math.ceil(4000 * scale));
+  const small = await measure(target, 'small', Math.ceil(12_000 * scale));
   const mix = await measure(target, 'mix', Math.ceil(3000 * scale));
   return [small, mix];
 };

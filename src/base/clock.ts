@@ -14,7 +14,9 @@ export interface Clock {
   after(delayMs: number, callback: () => void): Timer;
   /** Resolves after `delayMs`. */
   sleep(delayMs: number): Promise<void>;
-  /** Resolves on the next turn of the event loop: how long work gives others a turn. */
+  /** Resolves when what came in this turn of the event loop has been handled: for work that gathers. */
+  nextTurn(): Promise<void>;
+  /** Resolves on a later turn of the event loop, in line with others who yield: how long work gives others a turn. */
   yieldTurn(): Promise<void>;
 }
 
@@ -32,6 +34,10 @@ export const systemClock: Clock = {
   sleep: (delayMs) =>
     new Promise((resolve) => {
       setTimeout(resolve, delayMs);
+    }),
+  nextTurn: () =>
+    new Promise((resolve) => {
+      setImmediate(resolve);
     }),
   yieldTurn: turnQueue(),
 };

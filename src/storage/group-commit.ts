@@ -1,5 +1,6 @@
-// Gathers commits that come at the same time into groups, one group at the writer at a time: while it flushes one, the
-// next collects. So many accounts share one flush, which is where the speed comes from.
+// Gathers commits that come at the same time into groups. While the writer flushes one, a second one waits at the writer, so
+// that it goes on at once though the event loop may be busy, and the next collects. So many accounts share one flush,
+// which is where the speed comes from.
 //
 // Invariant: batches go out in the order of the calls. What waits is bounded; above the bounds a commit is refused
 // with a temporary Fault, since its callers already wait for theirs and are not to be many more than this.
@@ -11,6 +12,8 @@ import type { Batch, CommitResult } from './engine.ts';
 /** More in a group does not make it cheaper: the flush is then bound by the bytes, and latency suffers. */
 const groupBytesMax = 4 * 1024 * 1024;
 const groupBatchesMax = 1000;
+/** One that is flushed and one that waits at the writer; more would only make groups smaller. */
+const groupsAtWriterMax = 2;
 /** Callers wait for their commits, so a queue this long means that the disk has stopped. */
 const waitingBatchesMax = 50_000;
 const waitingBytesMax = 512 * 1024 * 1024;
@@ -33,7 +36,9 @@ export class GroupCommit {
   readonly #options: GroupCommitOptions;
   #waiting: PendingCommit[] = [];
   #waitingBytes = 0;
-  #running: Promise<void> | undefined;
+  #atWriter = 0;
+  #gathering = false;
+  #idle: (() => void) | undefined;
   #closed = false;
 
   constructor(options: GroupCommitOptions) {
@@ -50,22 +55,33 @@ export class GroupCommit {
       if (full) throw new Fault('too many changes wait for the disk', { temporary: true });
       this.#waiting.push({ batch, bytes, resolve, reject });
       this.#waitingBytes += bytes;
-      this.#running ??= this.#run();
+      this.#gather();
     });
   }
 
   /** Refuses further commits and resolves when all that were accepted are settled. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#running;
+    if (this.#atWriter === 0 && this.#waiting.length === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve;
+    });
   }
 
-  async #run(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      await this.#options.nextTurn();
-      await this.#options.write(this.#take());
-    }
-    this.#running = undefined;
+  /** Sends what waits when this turn has been gathered, as long as the writer takes more. */
+  #gather(): void {
+    if (this.#gathering || this.#atWriter >= groupsAtWriterMax || this.#waiting.length === 0) return;
+    this.#gathering = true;
+    void this.#options.nextTurn().then(() => {
+      this.#gathering = false;
+      this.#atWriter++;
+      void this.#options.write(this.#take()).then(() => {
+        this.#atWriter--;
+        this.#gather();
+        if (this.#atWriter === 0 && this.#waiting.length === 0) this.#idle?.();
+      });
+      this.#gather();
+    });
   }
 
   #take(): PendingCommit[] {

@@ -131,7 +131,8 @@ class LmdbEngine implements Engine {
   readonly #topics: Topics;
   readonly #commits: GroupCommit;
   readonly #snapshots = new Set<LmdbSnapshot>();
-  #inFlight: { group: readonly PendingCommit[]; done: () => void } | undefined;
+  /** Groups at the writer, in its order. */
+  #inFlight: { readonly group: readonly PendingCommit[]; readonly done: () => void }[] = [];
   #writerFailure: Error | undefined;
   #closing: Promise<void> | undefined;
   #closed = false;
@@ -143,7 +144,7 @@ class LmdbEngine implements Engine {
     this.#parts = parts;
     this.#topics = new Topics(parts.log);
     this.#commits = new GroupCommit({
-      nextTurn: () => parts.clock.yieldTurn(),
+      nextTurn: () => parts.clock.nextTurn(),
       write: (group) => this.#write(group),
     });
     parts.worker.on('error', (cause) => {
@@ -243,15 +244,16 @@ class LmdbEngine implements Engine {
     }
     const packed = packGroup(group.map((pending) => pending.batch)).buffer as ArrayBuffer;
     return new Promise((done) => {
-      this.#inFlight = { group, done };
+      this.#inFlight.push({ group, done });
       this.#parts.worker.postMessage({ group: packed } satisfies WriterRequest, [packed]);
     });
   }
 
   #settle(reply: WriterReply): void {
-    const flight = this.#inFlight;
+    // After its death everything was answered already.
+    if (this.#writerFailure !== undefined) return;
+    const flight = this.#inFlight.shift();
     assert(flight !== undefined, 'the writer answered what it was not asked');
-    this.#inFlight = undefined;
     // Else this turn's reads would go on in the state before the group.
     this.#parts.database.resetReadTxn();
     this.#commitCount++;
@@ -289,9 +291,11 @@ class LmdbEngine implements Engine {
     this.#writerFailure = failure;
     this.#parts.log.fatal({ err: failure }, 'the store can no longer write');
     this.#parts.onWriterFailure?.(failure);
-    const flight = this.#inFlight;
-    this.#inFlight = undefined;
-    for (const pending of flight?.group ?? []) pending.reject(failure);
-    flight?.done();
+    const flights = this.#inFlight;
+    this.#inFlight = [];
+    for (const flight of flights) {
+      for (const pending of flight.group) pending.reject(failure);
+      flight.done();
+    }
   }
 }

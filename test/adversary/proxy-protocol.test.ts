@@ -153,5 +153,6 @@ test('behind a balancer, "loopback" does not let a remote client log in without 
   client.write('PROXY TCP4 192.0.2.9 127.0.0.1 40000 110\r\n');
   assert.match((await client.line()) ?? '', /^\+OK/);
   assert.match(await ask(client, 'USER alice@example.test'), /^-ERR/);
+  client.socket.destroy();
   await server.stop();
 });
