@@ -1,10 +1,18 @@
 // The program `rookery`. Everything but `serve` and `quickstart` is a client of a running server.
 
+import { setFlagsFromString } from 'node:v8';
 import { buildProgram, runProgram } from './operator/program.ts';
 import { addQuickstartCommand } from './operator/quickstart.ts';
 import type { RunningServer, StartServer } from './operator/running-server.ts';
 import { addServeCommand } from './operator/serve.ts';
 import { version } from './version.ts';
+
+/**
+ * Mail's bytes pass through buffers outside V8's heap. By default V8 collects the whole heap for every 32 MiB or so of them: a
+ * third of the processor while bodies are read (docs/notes/2026-11-22-external-memory.md). Counted with the heap
+ * they are collected as the heap grows.
+ */
+setFlagsFromString('--external-memory-accounted-in-global-limit');
 
 /** Loaded when a server is started: the other commands answer sooner without it. */
 const start: StartServer = async (config, reread): Promise<RunningServer> => {
