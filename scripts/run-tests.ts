@@ -41,9 +41,9 @@ export async function runTestFiles(options: TestRunOptions): Promise<TestCounts>
   const events = run({
     files: options.files.map((file) => join(projectRoot, file)),
     concurrency: options.concurrency ?? availableParallelism(),
-    // A file that forgets a server or a timer would otherwise never end.
-    execArgv: [`--test-timeout=${options.testTimeoutMs}`, '--test-force-exit'],
-    // A test that never gives up the processor feels no timeout.
+    // Not --test-force-exit: a file's process would end before its report is out, and tests would go uncounted.
+    execArgv: [`--test-timeout=${options.testTimeoutMs}`],
+    // A test that never gives up the processor feels no timeout, and a file that forgets a server never ends.
     signal: AbortSignal.timeout(options.runTimeoutMs),
     cwd: projectRoot,
   });

@@ -12,7 +12,7 @@ import { CommandFailure } from './exit-codes.ts';
 import { formatTable } from './output.ts';
 import { randomPassword } from './read-password.ts';
 import type { RunningServer, StartServer } from './running-server.ts';
-import { runUntilSignal, startOrFail } from './serve.ts';
+import { serve } from './serve.ts';
 
 const domain = 'example.test';
 const users = ['alice', 'bob', 'admin'] as const;
@@ -31,10 +31,14 @@ export function addQuickstartCommand(program: Command, start: StartServer): void
       await mkdir(data, { recursive: true, mode: 0o700 });
       const file = join(data, 'quickstart.txt');
       const isFirst = !existsSync(file);
-      const server = await startOrFail(start, read);
-      const logins = isFirst ? await makeAccounts(server.directory, file) : readLogins(file);
-      process.stdout.write(banner(server, { logins, isFirst, file }));
-      await runUntilSignal(server, read);
+      await serve({
+        start,
+        read,
+        started: async (server) => {
+          const logins = isFirst ? await makeAccounts(server.directory, file) : readLogins(file);
+          process.stdout.write(banner(server, { logins, isFirst, file }));
+        },
+      });
     },
   );
 }
