@@ -18,7 +18,7 @@ import { changedKeys, maskedConfig } from './config/show-config.ts';
 import { type InternalDirectory, openInternalDirectory } from './directory/internal-directory.ts';
 import type { LoginLimits } from './directory/settings.ts';
 import { openApiTokens } from './directory/tokens.ts';
-import { MailError } from './mail/mail-error.ts';
+import { isMailError, MailError } from './mail/mail-error.ts';
 import type { RunningServer } from './operator/running-server.ts';
 import { openAdminServer } from './speakers/http/admin/admin-server.ts';
 import { ensureSelfSigned } from './speakers/kit/self-signed.ts';
@@ -217,7 +217,7 @@ async function openAccounts(
           // Removed already when the hook is told a second time.
           onAccountRemoved: (id) =>
             hosts.remove(id).catch((error: unknown) => {
-              if (!(error instanceof MailError && error.kind === 'noSuchAccount')) throw error;
+              if (!isMailError(error, 'noSuchAccount')) throw error;
             }),
         },
       },

@@ -7,7 +7,7 @@ import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Batch, Bytes, Engine, Entry, Fence } from '../storage/engine.ts';
-import { decodeRecord, RecordDamaged } from '../storage/record.ts';
+import { decodeRecord, unlessDamaged } from '../storage/record.ts';
 import { decodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
 import { AccountKeys, type KeyRange, numberBehind } from './account-keys.ts';
 import { type AccountLimits, pageBytesMax, pageRowsMax } from './account-limits.ts';
@@ -136,15 +136,6 @@ function emailSetAside({ key, value }: Entry, emails: KeyRange): HeldEmail | und
   if (Buffer.compare(original.subarray(0, emails.prefixLength), emails.start) !== 0) return undefined;
   const email = unlessDamaged(() => decodeEmail(decodeRecord('quarantine', 1, value).payload));
   return { emailId: numberBehind(original, emails.prefixLength), email };
-}
-
-function unlessDamaged<T>(decode: () => T): T | undefined {
-  try {
-    return decode();
-  } catch (error) {
-    if (error instanceof RecordDamaged) return undefined;
-    throw error;
-  }
 }
 
 /** `emailOf`: the email a row is the record of; the link to its blob goes with the row. */

@@ -6,7 +6,7 @@ import { Fault } from '../base/fault.ts';
 import type { EmailId, ThreadId, Uid } from '../mail/ids.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Bytes, Reader } from '../storage/engine.ts';
-import { RecordDamaged } from '../storage/record.ts';
+import { unlessDamaged } from '../storage/record.ts';
 import type { AccountKeys } from './account-keys.ts';
 import { decodeContent, decodeEmail, decodeSummaryRecord, type SummaryRecord } from './email-record.ts';
 import type { MessageTable } from './message-table.ts';
@@ -75,12 +75,7 @@ export async function readSummaries(
 }
 
 function soundSummary(value: Bytes): SummaryRecord | undefined {
-  try {
-    return decodeSummaryRecord(value);
-  } catch (error) {
-    if (error instanceof RecordDamaged) return undefined;
-    throw error;
-  }
+  return unlessDamaged(() => decodeSummaryRecord(value));
 }
 
 /** A summary that is lost or damaged, made again from the message, which is what it was made of; undefined: it is gone. */

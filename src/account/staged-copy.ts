@@ -8,7 +8,7 @@
 import { Slicer } from '../base/slicer.ts';
 import type { MailboxId, ModSeq } from '../mail/ids.ts';
 import type { Entry } from '../storage/engine.ts';
-import { RecordDamaged } from '../storage/record.ts';
+import { unlessDamaged } from '../storage/record.ts';
 import { successorOfPrefix } from '../storage/tuple.ts';
 import { numberBehind } from './account-keys.ts';
 import { pageBytesMax } from './account-limits.ts';
@@ -78,6 +78,7 @@ export async function removeStaged(state: AccountState, context: DraftContext): 
     if (page.entries.length === 0) break;
     const stagedOf = new Map<number, Set<number>>();
     for (const { key, value } of page.entries) {
+      // A damaged leftover must not keep the account from being written: store check sees to the rest of it.
       const row = unlessDamaged(() => decodeMessageRow(numberBehind(key, prefixLength), value));
       if (row === undefined) continue;
       const { uid, emailId } = row;
@@ -90,16 +91,6 @@ export async function removeStaged(state: AccountState, context: DraftContext): 
   const { staged: _staged, ...unstaged } = account;
   await context.stage!({ fromReserve: true, puts: [{ key: keys.account, value: encodeAccount(unstaged) }] });
   state.account = unstaged;
-}
-
-/** A damaged leftover must not keep the account from being written: store check sees to the rest of it. */
-function unlessDamaged<T>(decode: () => T): T | undefined {
-  try {
-    return decode();
-  } catch (error) {
-    if (error instanceof RecordDamaged) return undefined;
-    throw error;
-  }
 }
 
 /** The email records without their staged memberships. Each has another one, where it was copied from. */

@@ -17,7 +17,7 @@ import {
 } from './blob-row.ts';
 import type { BlobDigest, BlobStatistics } from './blob-store.ts';
 import type { Bytes, Engine, Entry, Reader } from './engine.ts';
-import { encodeRecord, RecordDamaged } from './record.ts';
+import { encodeRecord, unlessDamaged } from './record.ts';
 import { decodeTuple, encodeTuple } from './tuple.ts';
 
 const rowPage = { entriesMax: 200, bytesMax: 1 << 20 };
@@ -189,10 +189,5 @@ export class BlobRows {
 }
 
 function decodeUnlessDamaged(value: Bytes): BlobRow | undefined {
-  try {
-    return decodeBlobRow(value);
-  } catch (error) {
-    if (error instanceof RecordDamaged) return undefined;
-    throw error;
-  }
+  return unlessDamaged(() => decodeBlobRow(value));
 }

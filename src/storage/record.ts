@@ -82,3 +82,13 @@ export function decodeRecord(kind: RecordKind, versionMax: number, value: Uint8A
   if (crc32(payload) !== record.readUInt32BE(2)) throw new RecordDamaged(`${kind} record fails its checksum`);
   return { version, payload };
 }
+
+/** What `decode` gives, undefined when the record is damaged: for readers that must go on without it. */
+export function unlessDamaged<T>(decode: () => T): T | undefined {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof RecordDamaged) return undefined;
+    throw error;
+  }
+}

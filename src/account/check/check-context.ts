@@ -6,7 +6,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { AccountId } from '../../mail/ids.ts';
 import type { BlobStore } from '../../storage/blob-store.ts';
 import type { Bytes, Condition, Engine, Entry } from '../../storage/engine.ts';
-import { encodeRecord, RecordDamaged } from '../../storage/record.ts';
+import { encodeRecord } from '../../storage/record.ts';
 import { encodeTuple } from '../../storage/tuple.ts';
 import type { KeyRange } from '../account-keys.ts';
 import { AccountKeys } from '../account-keys.ts';
@@ -171,15 +171,5 @@ export class Repair {
       mailbox.touch(modSeq);
     }
     for (const change of this.#edits) change(draft);
-  }
-}
-
-/** The decoded record, or undefined when it is damaged. */
-export function decoded<T>(decode: () => T): T | undefined {
-  try {
-    return decode();
-  } catch (error) {
-    if (error instanceof RecordDamaged) return undefined;
-    throw error;
   }
 }

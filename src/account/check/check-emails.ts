@@ -4,6 +4,7 @@
 
 import { hash } from 'node:crypto';
 import type { Entry } from '../../storage/engine.ts';
+import { unlessDamaged } from '../../storage/record.ts';
 import { numberBehind } from '../account-keys.ts';
 import {
   decodeContent,
@@ -17,7 +18,7 @@ import { decodeMessageRow } from '../message-row.ts';
 import { prepareMessage } from '../prepare.ts';
 import type { PreparedMessage } from '../prepared-message.ts';
 import { decodeThreadRow, encodeThreadRow, threadHashesOf } from '../thread-row.ts';
-import { type CheckContext, decoded, type Repair } from './check-context.ts';
+import type { CheckContext, Repair } from './check-context.ts';
 
 export async function checkEmails(context: CheckContext): Promise<number> {
   const range = context.keys.rows('e');
@@ -25,7 +26,7 @@ export async function checkEmails(context: CheckContext): Promise<number> {
   await context.eachPage(range, async (repair, entries) => {
     for (const entry of entries) {
       const emailId = numberBehind(entry.key, range.prefixLength);
-      const email = decoded(() => decodeEmail(entry.value));
+      const email = unlessDamaged(() => decodeEmail(entry.value));
       if (email === undefined) {
         // Messages that still refer to it had it made again or were set aside by the pass before.
         context.found(`the record of email ${emailId} is damaged`, 'setAside');
@@ -82,7 +83,7 @@ async function soundMemberships(
   const sound: number[] = [];
   for (const [index, [mailboxId, uid]] of pairs.entries()) {
     const value = values[index];
-    const row = value === undefined ? undefined : decoded(() => decodeMessageRow(uid, value));
+    const row = value === undefined ? undefined : unlessDamaged(() => decodeMessageRow(uid, value));
     const mailbox = repair.draft.goneMailbox(mailboxId);
     if (row?.emailId === emailId && mailbox !== undefined) sound.push(mailboxId, uid);
     else
@@ -100,7 +101,7 @@ async function readBytes(
   const { keys, engine, blobs } = context;
   if (email.inline) {
     const value = await engine.get(keys.content(emailId));
-    const bytes = value === undefined ? undefined : decoded(() => decodeContent(value));
+    const bytes = value === undefined ? undefined : unlessDamaged(() => decodeContent(value));
     return bytes !== undefined && hasDigest(bytes, email.digest) ? bytes : undefined;
   }
   if ((await blobs.verify(email.digest)) !== 'sound') return undefined;
@@ -126,7 +127,7 @@ async function checkSummary(
 ): Promise<void> {
   const key = context.keys.summary(emailId);
   const value = await context.engine.get(key);
-  const record = value === undefined ? undefined : decoded(() => decodeSummaryRecord(value));
+  const record = value === undefined ? undefined : unlessDamaged(() => decodeSummaryRecord(value));
   if (
     record !== undefined &&
     record.threadId === email.threadId &&
@@ -153,7 +154,7 @@ async function checkThreads(
   let missing = 0;
   for (const [index, hash] of hashes.entries()) {
     const value = values[index];
-    const row = value === undefined ? undefined : decoded(() => decodeThreadRow(value));
+    const row = value === undefined ? undefined : unlessDamaged(() => decodeThreadRow(value));
     if (row !== undefined) {
       if (row.emailId === emailId) owned.push(hash);
       continue;

@@ -3,6 +3,7 @@
 
 import { hash } from 'node:crypto';
 import type { Entry } from '../../storage/engine.ts';
+import { unlessDamaged } from '../../storage/record.ts';
 import { decodeTuple } from '../../storage/tuple.ts';
 import { eachEntry } from '../account-state.ts';
 import {
@@ -13,7 +14,7 @@ import {
   encodeEmail,
 } from '../email-record.ts';
 import { decodeMessageRow, type MessageRow } from '../message-row.ts';
-import { type CheckContext, decoded, type Repair } from './check-context.ts';
+import type { CheckContext, Repair } from './check-context.ts';
 import { lostMailbox } from './rebuild-account.ts';
 
 export async function checkMessageRows(context: CheckContext): Promise<void> {
@@ -22,7 +23,7 @@ export async function checkMessageRows(context: CheckContext): Promise<void> {
     const rows: { mailboxId: number; row: MessageRow }[] = [];
     for (const entry of entries) {
       const [, , , mailboxId, uid] = decodeTuple(entry.key) as number[];
-      const row = decoded(() => decodeMessageRow(uid!, entry.value));
+      const row = unlessDamaged(() => decodeMessageRow(uid!, entry.value));
       const mailbox = repair.draft.goneMailbox(mailboxId!);
       // Leftovers of a copy that was cut off go by themselves (staged-copy.ts).
       if (mailbox !== undefined && uid! >= mailbox.record.uidNext) continue;
@@ -96,7 +97,7 @@ async function checkEmailsOf(
     const { emailId, uid } = row;
     const value = values[index];
     const known =
-      pending.get(emailId) ?? (value === undefined ? undefined : decoded(() => decodeEmail(value)));
+      pending.get(emailId) ?? (value === undefined ? undefined : unlessDamaged(() => decodeEmail(value)));
     const email = known ?? (await rescueEmail(context, row));
     if (email === undefined) {
       context.found(`message ${uid} of mailbox ${mailboxId} has lost its email ${emailId}`, 'setAside');
@@ -128,14 +129,14 @@ async function rescueEmail(context: CheckContext, row: MessageRow): Promise<Emai
   const { keys, engine, blobs } = context;
   const { emailId } = row;
   const [content, summary] = await engine.getMany([keys.content(emailId), keys.summary(emailId)]);
-  const known = summary === undefined ? undefined : decoded(() => decodeSummaryRecord(summary));
+  const known = summary === undefined ? undefined : unlessDamaged(() => decodeSummaryRecord(summary));
   const rescued = {
     threadId: known?.threadId ?? emailId,
     createdModSeq: row.modSeq,
     threadHashes: [],
     memberships: [],
   };
-  const bytes = content === undefined ? undefined : decoded(() => decodeContent(content));
+  const bytes = content === undefined ? undefined : unlessDamaged(() => decodeContent(content));
   if (bytes !== undefined) {
     return { ...rescued, size: bytes.length, digest: hash('sha256', bytes, 'buffer'), inline: true };
   }

@@ -2,16 +2,17 @@
 // notice before the next start; what is in memory is right and is written again. Of an account that is not open the
 // same records were read a moment ago, and rebuild-account.ts saw to them.
 
+import { unlessDamaged } from '../../storage/record.ts';
 import { numberBehind } from '../account-keys.ts';
 import { decodeAccount, decodeMailbox } from '../account-record.ts';
 import { decodeOperation } from '../operation-record.ts';
-import { type CheckContext, decoded } from './check-context.ts';
+import type { CheckContext } from './check-context.ts';
 
 export async function checkRecords(context: CheckContext): Promise<void> {
   const { keys, engine } = context;
   await context.alone(async (repair) => {
     const value = await engine.get(keys.account);
-    if (value !== undefined && decoded(() => decodeAccount(value)) !== undefined) return;
+    if (value !== undefined && unlessDamaged(() => decodeAccount(value)) !== undefined) return;
     context.found('the account record was damaged on disk', 'repaired');
     // Every commit writes the account's record.
     repair.edit(() => {});
@@ -19,7 +20,7 @@ export async function checkRecords(context: CheckContext): Promise<void> {
   const mailboxes = keys.rows('b');
   await context.eachPage(mailboxes, async (repair, entries) => {
     for (const { key, value } of entries) {
-      if (decoded(() => decodeMailbox(value)) !== undefined) continue;
+      if (unlessDamaged(() => decodeMailbox(value)) !== undefined) continue;
       const id = numberBehind(key, mailboxes.prefixLength);
       const mailbox = repair.draft.goneMailbox(id);
       if (mailbox === undefined) continue;
@@ -31,7 +32,7 @@ export async function checkRecords(context: CheckContext): Promise<void> {
   });
   await context.eachPage(keys.rows('o'), async (repair, entries) => {
     for (const entry of entries) {
-      if (decoded(() => decodeOperation(entry.value)) !== undefined) continue;
+      if (unlessDamaged(() => decodeOperation(entry.value)) !== undefined) continue;
       context.found('the record of an applied operation is damaged', 'setAside');
       repair.setAside(entry);
     }

@@ -2,14 +2,14 @@
 // are derived from the rows and are set right.
 
 import { flagDeleted, flagSeen, systemFlagBits } from '../../mail/flags.ts';
-import { decodeRecord, encodeRecord } from '../../storage/record.ts';
+import { decodeRecord, encodeRecord, unlessDamaged } from '../../storage/record.ts';
 import { numberBehind } from '../account-keys.ts';
 import type { AccountRecord, MailboxRecord } from '../account-record.ts';
 import { eachEntry } from '../account-state.ts';
 import { decodeEmail } from '../email-record.ts';
 import { decodeMessageRow } from '../message-row.ts';
 import { decodeThreadRow } from '../thread-row.ts';
-import { type CheckContext, decoded } from './check-context.ts';
+import type { CheckContext } from './check-context.ts';
 
 export async function checkOrphans(context: CheckContext): Promise<void> {
   const { keys, engine } = context;
@@ -36,11 +36,11 @@ async function checkThreadRows(context: CheckContext): Promise<void> {
   const { keys, engine } = context;
   const range = keys.rows('t');
   await context.eachPage(range, async (repair, entries) => {
-    const rows = entries.map(({ value }) => decoded(() => decodeThreadRow(value)));
+    const rows = entries.map(({ value }) => unlessDamaged(() => decodeThreadRow(value)));
     const emails = await engine.getMany(rows.map((row) => keys.email(row?.emailId ?? 0)));
     for (const [index, { key }] of entries.entries()) {
       const value = emails[index];
-      const email = value === undefined ? undefined : decoded(() => decodeEmail(value));
+      const email = value === undefined ? undefined : unlessDamaged(() => decodeEmail(value));
       if (email?.threadHashes.includes(numberBehind(key, range.prefixLength))) continue;
       // Derived data: nothing to keep of it.
       context.found('a thread row of an email that is not there', 'repaired');
@@ -53,14 +53,14 @@ async function checkThreadRows(context: CheckContext): Promise<void> {
 async function checkKeyOnlyRows(context: CheckContext): Promise<void> {
   await context.eachPage(context.keys.rows('s'), async (repair, entries) => {
     for (const { key, value } of entries) {
-      if (decoded(() => decodeRecord('subscription', 1, value)) !== undefined) continue;
+      if (unlessDamaged(() => decodeRecord('subscription', 1, value)) !== undefined) continue;
       context.found('a damaged subscription', 'repaired');
       repair.put(key, encodeRecord('subscription', 1, Buffer.alloc(0)));
     }
   });
   await context.eachPage(context.keys.rows('x'), async (repair, entries) => {
     for (const { key, value } of entries) {
-      if (decoded(() => decodeRecord('tombstone', 1, value)) !== undefined) continue;
+      if (unlessDamaged(() => decodeRecord('tombstone', 1, value)) !== undefined) continue;
       context.found('a damaged tombstone', 'repaired');
       // The key says what sessions need; only the email id is lost.
       const emailId = Buffer.alloc(8);
@@ -119,7 +119,7 @@ async function countMailbox(context: CheckContext, record: MailboxRecord): Promi
   const range = context.keys.messages(record.id);
   await eachEntry(context.engine, range, context.clock, ({ key, value }) => {
     const uid = numberBehind(key, range.prefixLength);
-    const row = decoded(() => decodeMessageRow(uid, value));
+    const row = unlessDamaged(() => decodeMessageRow(uid, value));
     if (row === undefined || uid >= record.uidNext) return;
     counted.messages++;
     counted.bytes += row.size;
@@ -149,7 +149,7 @@ async function countAccount(
   let { nextEmailId } = account;
   const range = context.keys.rows('e');
   await eachEntry(context.engine, range, context.clock, ({ key, value }) => {
-    const email = decoded(() => decodeEmail(value));
+    const email = unlessDamaged(() => decodeEmail(value));
     if (email === undefined) return;
     bytesUsed += email.size;
     messagesUsed++;

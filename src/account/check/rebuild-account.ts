@@ -7,7 +7,7 @@ import type { Clock } from '../../base/clock.ts';
 import { Slicer } from '../../base/slicer.ts';
 import type { AccountId } from '../../mail/ids.ts';
 import type { Bytes, Engine, Entry, Fence } from '../../storage/engine.ts';
-import { decodeRecord, encodeRecord } from '../../storage/record.ts';
+import { decodeRecord, encodeRecord, unlessDamaged } from '../../storage/record.ts';
 import { decodeTuple, encodeTuple } from '../../storage/tuple.ts';
 import { AccountKeys } from '../account-keys.ts';
 import { pageBytesMax, pageRowsMax } from '../account-limits.ts';
@@ -21,7 +21,7 @@ import {
 } from '../account-record.ts';
 import { decodeMessageRow } from '../message-row.ts';
 import { decodeOperation } from '../operation-record.ts';
-import { decoded, type Finding } from './check-context.ts';
+import type { Finding } from './check-context.ts';
 
 export interface RebuildOptions {
   readonly engine: Engine;
@@ -107,7 +107,7 @@ function look(seen: Seen, entry: Entry): void {
   const [first, second, third] = rest as number[];
   const { value } = entry;
   const keep = <T>(decode: () => T): T | undefined => {
-    const record = decoded(decode);
+    const record = unlessDamaged(decode);
     if (record === undefined) seen.damaged.push(entry);
     return record;
   };
@@ -123,7 +123,7 @@ function look(seen: Seen, entry: Entry): void {
     if (!seen.mailboxes.has(first!)) seen.mailboxes.set(first!, undefined);
     sawUid(seen, first!, second!);
     // A damaged row is the concern of the pass over messages.
-    const row = decoded(() => decodeMessageRow(second!, value));
+    const row = unlessDamaged(() => decodeMessageRow(second!, value));
     seen.modSeq = Math.max(seen.modSeq, row?.modSeq ?? 0);
     seen.emailId = Math.max(seen.emailId, row?.emailId ?? 0);
   } else if (letter === 'x') {
