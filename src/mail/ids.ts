@@ -23,3 +23,5 @@ export type ShardId = Brand<number, 'ShardId'>;
 export type Epoch = Brand<number, 'Epoch'>;
 /** Chosen by the caller of a mutation so that a retry is applied once. Up to 64 bytes of printable ASCII. */
 export type OperationId = Brand<string, 'OperationId'>;
+/** A node's name in its cluster, chosen by the operator: 1..63 characters of [a-z0-9-], as in a host name. */
+export type NodeId = Brand<string, 'NodeId'>;

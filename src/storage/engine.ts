@@ -102,7 +102,7 @@ export interface Engine extends Reader, AsyncDisposable {
   snapshot(): Promise<Snapshot>;
   /**
    * All or nothing; durable when it resolves. Concurrent calls share a flush (group commit); batches are applied
-   * in the order of the calls. The caller must not change the bytes it passed until it resolves.
+   * in the order of the calls. The bytes passed are the engine's from then on: the caller must never change them.
    * Rejects with MailError('storageFull') when there is no room, Fault otherwise.
    */
   commit(batch: Batch): Promise<CommitResult>;

@@ -1,13 +1,16 @@
-// The embedded engine: LMDB, read on the event loop and written by one thread of its own (lmdb-writer.ts).
+// The embedded engine: LMDB, read on the event loop and written by one thread of its own (lmdb-writer.ts). A commit is
+// durable by the journal (journal.ts); LMDB's file follows, many groups at a time, and what it lacks is kept in memory
+// and lies over what readers read from it (unflushed-rows.ts).
 //
-// Invariants: a commit resolves after its group's fdatasync and after this thread's reads can see it; a directory is
+// Invariants: a commit resolves after its group is on disk and after this thread's reads can see it; readers hold one state of
+// the file and go to the next when the writer says so, so that file and overlay always fit; a directory is
 // open in one process at a time; a store newer than this program does not open. When there is no room, the commits
 // that need it reject with MailError('storageFull') before anything is written, and the next ones are tried afresh: so
 // the engine recovers by itself. When a write fails all the same, or the writer thread dies (a bug), its group and every
 // commit from then on reject until the process is started again; nothing of them is on disk, and reads go on.
 
 import { once } from 'node:events';
-import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
@@ -30,11 +33,13 @@ import type {
 } from './engine.ts';
 import { packGroup } from './group-codec.ts';
 import { GroupCommit, type PendingCommit } from './group-commit.ts';
+import { syncDirectory } from './journal.ts';
 import { type LmdbDatabase, type LmdbEnvironmentOptions, openLmdbEnvironment } from './lmdb-environment.ts';
-import { readPage, readValue, unslicedKeysMax } from './lmdb-reads.ts';
+import { type LmdbMoment, type LmdbTransaction, readPage, readValue, unslicedKeysMax } from './lmdb-reads.ts';
 import { LmdbSnapshot } from './lmdb-snapshot.ts';
 import {
   outcomeCodes,
+  type WriterData,
   type WriterFailure,
   type WriterReply,
   type WriterRequest,
@@ -42,6 +47,7 @@ import {
 import { reserveFor } from './reserve.ts';
 import { checkStoreMarker } from './store-marker.ts';
 import { Topics } from './topics.ts';
+import { UnflushedRows } from './unflushed-rows.ts';
 
 /** Address space, not disk: the file grows as it is used. Less is taken where the machine does not give that much. */
 const mapBytesDefault = 1024 ** 4;
@@ -57,6 +63,8 @@ export interface LmdbEngineOptions {
   /** Room that is left free on the file system; commits that would use it are refused as storageFull. See reserve.ts. */
   readonly reserveBytes?: number;
   readonly snapshotAgeMsMax?: number;
+  /** How many groups go to LMDB's file at once, at the most; for tests. See lmdb-transactions.ts. */
+  readonly groupsPerTransaction?: number;
   /** Told once when the store can no longer write: end the node, so that its lease lapses and it is started again. */
   readonly onWriterFailure?: (failure: Error) => void;
   readonly log: Logger;
@@ -71,12 +79,13 @@ export async function openLmdbEngine(options: LmdbEngineOptions): Promise<Engine
   let engine: LmdbEngine | undefined;
   try {
     const { database, environment } = openDatabase(options);
+    const workerData: WriterData = { environment, groupsMax: options.groupsPerTransaction };
+    const worker = new Worker(siblingModule(import.meta.url, './lmdb-writer'), { workerData });
+    engine = new LmdbEngine({ ...options, database, worker, lock });
+    const redone = await engine.whenReady();
+    if (redone > 0) options.log.info({ groups: redone }, 'did the journal again after an unclean stop');
     syncDirectory(directory);
     syncDirectory(dirname(directory));
-    const worker = new Worker(siblingModule(import.meta.url, './lmdb-writer'), { workerData: environment });
-    engine = new LmdbEngine({ ...options, database, worker, lock });
-    await once(worker, 'message');
-    engine.listen();
     await checkStoreMarker(engine, directory);
     return engine;
   } catch (cause) {
@@ -104,16 +113,6 @@ function openDatabase(options: LmdbEngineOptions): {
   }
 }
 
-/** A file that was just made is durable when its directory is. */
-function syncDirectory(directory: string): void {
-  const descriptor = openSync(directory, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
 function writeFailure({ noRoom, message }: WriterFailure): Error {
   if (noRoom) return new MailError('storageFull', `no room for a commit: ${message}`);
   return new Fault(`a commit failed: ${message}`, { temporary: true });
@@ -131,11 +130,13 @@ class LmdbEngine implements Engine {
   readonly #topics: Topics;
   readonly #commits: GroupCommit;
   readonly #snapshots = new Set<LmdbSnapshot>();
+  readonly #unflushed = new UnflushedRows();
+  /** Undefined until the writer is ready, and after closing. */
+  #moment: LmdbMoment | undefined;
   /** Groups at the writer, in its order. */
   #inFlight: { readonly group: readonly PendingCommit[]; readonly done: () => void }[] = [];
   #writerFailure: Error | undefined;
   #closing: Promise<void> | undefined;
-  #closed = false;
   #commitCount = 0;
   #batchCount = 0;
   #bytesWritten = 0;
@@ -155,31 +156,39 @@ class LmdbEngine implements Engine {
     );
   }
 
-  /** Once the thread has said that it is ready. */
-  listen(): void {
-    this.#parts.worker.on('message', (reply: WriterReply) => this.#settle(reply));
+  /** The thread has opened the store; gives how many groups it did again. */
+  async whenReady(): Promise<number> {
+    const { worker } = this.#parts;
+    const [reply] = (await once(worker, 'message')) as [WriterReply];
+    if ('failure' in reply) throw writeFailure(reply.failure);
+    assert('ready' in reply, 'the writer began with another message');
+    worker.on('message', (next: WriterReply) => this.#heard(next));
+    this.#lookAgain();
+    return reply.ready.redone;
   }
 
   async get(key: Bytes): Promise<Bytes | undefined> {
-    return readValue(this.#database(), key);
+    return readValue(this.#now(), key);
   }
 
   async getMany(keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
     if (keys.length <= unslicedKeysMax) {
-      const database = this.#database();
-      return keys.map((key) => readValue(database, key));
+      const moment = this.#now();
+      return keys.map((key) => readValue(moment, key));
     }
     await using snapshot = await this.snapshot();
     return await snapshot.getMany(keys);
   }
 
   async page(range: Range, limits: PageLimits): Promise<Page> {
-    return readPage(this.#database(), range, limits);
+    return readPage(this.#now(), range, limits);
   }
 
   async snapshot(): Promise<Snapshot> {
+    const { database, options } = this.#now();
+    options.transaction.use();
     const snapshot = new LmdbSnapshot({
-      database: this.#database(),
+      moment: { database, options, unflushed: this.#unflushed.freeze() },
       clock: this.#parts.clock,
       ageMsMax: this.#parts.snapshotAgeMsMax ?? snapshotAgeMsDefault,
       log: this.#parts.log,
@@ -220,8 +229,9 @@ class LmdbEngine implements Engine {
   async #close(): Promise<void> {
     const { worker, database, lock } = this.#parts;
     await this.#commits.close();
-    this.#closed = true;
     for (const snapshot of this.#snapshots) snapshot.end('the store is closed');
+    this.#moment?.options.transaction.done();
+    this.#moment = undefined;
     if (this.#writerFailure === undefined) {
       const exited = once(worker, 'exit');
       worker.postMessage({ close: true } satisfies WriterRequest);
@@ -231,9 +241,19 @@ class LmdbEngine implements Engine {
     lock.release();
   }
 
-  #database(): LmdbDatabase {
-    if (this.#closed) throw new Fault('the store is closed', { temporary: true });
-    return this.#parts.database;
+  #now(): LmdbMoment {
+    if (this.#moment === undefined) throw new Fault('the store is closed', { temporary: true });
+    return this.#moment;
+  }
+
+  /** From here on reads see the newest state of the file. */
+  #lookAgain(): void {
+    const { database } = this.#parts;
+    // Else it would be the transaction that is held already, and its moment.
+    database.resetReadTxn();
+    const transaction = database.useReadTransaction() as LmdbTransaction;
+    this.#moment?.options.transaction.done();
+    this.#moment = { database, options: { transaction }, unflushed: this.#unflushed };
   }
 
   #write(group: readonly PendingCommit[]): Promise<void> {
@@ -249,26 +269,41 @@ class LmdbEngine implements Engine {
     });
   }
 
-  #settle(reply: WriterReply): void {
+  #heard(reply: WriterReply): void {
     // After its death everything was answered already.
     if (this.#writerFailure !== undefined) return;
+    if ('outcomes' in reply) this.#settle(reply.outcomes, reply.transaction);
+    else if ('flushed' in reply) this.#flushed(reply.flushed);
+    else if ('failure' in reply) this.#failed(reply.failure);
+  }
+
+  #flushed(transaction: number): void {
+    if (this.#moment === undefined) return;
+    this.#lookAgain();
+    this.#unflushed.flushed(transaction);
+    this.#parts.worker.postMessage({ seen: transaction } satisfies WriterRequest);
+  }
+
+  #settle(outcomes: readonly number[], transaction: number): void {
     const flight = this.#inFlight.shift();
     assert(flight !== undefined, 'the writer answered what it was not asked');
-    // Else this turn's reads would go on in the state before the group.
-    this.#parts.database.resetReadTxn();
     this.#commitCount++;
-    for (let index = 0; index < flight.group.length; index++) {
-      const pending = flight.group[index]!;
-      if (reply.failure !== undefined) pending.reject(writeFailure(reply.failure));
-      else this.#settleOne(pending, reply.outcomes[index]!);
+    for (const [index, pending] of flight.group.entries()) {
+      if (outcomes[index] === outcomeCodes.committed) this.#unflushed.add(transaction, pending.batch);
     }
-    if (reply.failure !== undefined) {
-      const cause = writeFailure(reply.failure);
-      this.#writerDied(
-        new Fault('the store cannot write until it is opened again', { temporary: true, cause }),
-      );
-    }
+    for (const [index, pending] of flight.group.entries()) this.#settleOne(pending, outcomes[index]!);
     flight.done();
+  }
+
+  /** Its group, if one was under way, failed as a whole; and nothing can be written any more. */
+  #failed(failure: WriterFailure): void {
+    const cause = writeFailure(failure);
+    const flight = this.#inFlight.shift();
+    for (const pending of flight?.group ?? []) pending.reject(cause);
+    flight?.done();
+    this.#writerDied(
+      new Fault('the store cannot write until it is opened again', { temporary: true, cause }),
+    );
   }
 
   #settleOne(pending: PendingCommit, outcome: number): void {
@@ -287,7 +322,7 @@ class LmdbEngine implements Engine {
   }
 
   #writerDied(failure: Error): void {
-    if (this.#writerFailure !== undefined || this.#closed) return;
+    if (this.#writerFailure !== undefined || this.#moment === undefined) return;
     this.#writerFailure = failure;
     this.#parts.log.fatal({ err: failure }, 'the store can no longer write');
     this.#parts.onWriterFailure?.(failure);

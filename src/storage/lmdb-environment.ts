@@ -30,7 +30,7 @@ function copyOut(bytes: Buffer): Buffer {
 }
 
 /**
- * `overlappingSync: false`: a commit returns when it is on disk (fdatasync), not before. `noReadAhead`: mail is read at random.
+ * `overlappingSync: false`: a transaction is on disk when it is committed, not later. `noReadAhead`: mail is read at random.
  * `noSubdir: false`: a directory with a dot in its name is a directory all the same.
  */
 export function openLmdbEnvironment(options: LmdbEnvironmentOptions): LmdbDatabase {

@@ -1,12 +1,22 @@
 // Reading rows from LMDB on the event loop: the file is mapped, so a warm read is a copy of memory and takes about a
-// microsecond. Long lists are read in slices so that nobody else waits (fairness: 5 ms a slice).
+// microsecond. What is not in the file yet lies over it (unflushed-rows.ts). Long lists are read in slices so that nobody
+// else waits (fairness: 5 ms a slice).
 
 import type { Clock } from '../base/clock.ts';
 import { Slicer } from '../base/slicer.ts';
 import type { Bytes, Entry, Page, PageLimits, Range } from './engine.ts';
 import type { LmdbDatabase } from './lmdb-environment.ts';
+import { deleted, keyText, type UnflushedLayers } from './unflushed-rows.ts';
 
-export type LmdbTransaction = ReturnType<LmdbDatabase['useReadTransaction']>;
+/** lmdb-js counts who uses a transaction; its types leave `use` out. */
+export type LmdbTransaction = ReturnType<LmdbDatabase['useReadTransaction']> & { use(): void };
+
+/** One moment of the store: a read transaction of the file, and what lies over it. */
+export interface LmdbMoment {
+  readonly database: LmdbDatabase;
+  readonly options: { readonly transaction: LmdbTransaction };
+  readonly unflushed: UnflushedLayers;
+}
 
 /** Up to this many keys are read without a pause: a slicer would cost more than it is good for. */
 export const unslicedKeysMax = 32;
@@ -15,50 +25,75 @@ function asBuffer(bytes: Bytes): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** The value, the caller's own; `transaction` undefined: the newest committed state. */
-export function readValue(
-  database: LmdbDatabase,
-  key: Bytes,
-  transaction?: LmdbTransaction,
-): Buffer | undefined {
-  return database.get(asBuffer(key), transaction === undefined ? undefined : { transaction });
+/** The value, the caller's own. */
+export function readValue({ database, options, unflushed }: LmdbMoment, key: Bytes): Buffer | undefined {
+  if (!unflushed.isEmpty) {
+    const value = unflushed.find(keyText(key));
+    if (value !== undefined) return value === deleted ? undefined : Buffer.from(value);
+  }
+  return database.get(asBuffer(key), options);
 }
 
-/** In the order of `keys`, at one moment when a transaction is given. */
+/** In the order of `keys`, all at the moment that `moment` gives each time. */
 export async function readValues(
-  database: LmdbDatabase,
   keys: readonly Bytes[],
-  options: { readonly clock: Clock; readonly transaction: () => LmdbTransaction },
+  { clock, moment }: { readonly clock: Clock; readonly moment: () => LmdbMoment },
 ): Promise<(Buffer | undefined)[]> {
   const values: (Buffer | undefined)[] = new Array(keys.length);
-  const slicer = keys.length > unslicedKeysMax ? new Slicer(options.clock) : undefined;
+  const slicer = keys.length > unslicedKeysMax ? new Slicer(clock) : undefined;
   for (let index = 0; index < keys.length; index++) {
     if (slicer?.due()) await slicer.rest();
-    values[index] = readValue(database, keys[index]!, options.transaction());
+    values[index] = readValue(moment(), keys[index]!);
   }
   return values;
 }
 
+interface Row {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+/** The file's rows of a range, in its order. Ending the loop over it ends the cursor. */
+function fileRows({ database, options }: LmdbMoment, start: Buffer, end: Buffer, reverse: boolean) {
+  const bounds = reverse
+    ? { start: end, end: start, reverse, exclusiveStart: true, inclusiveEnd: true }
+    : { start, end };
+  return database.getRange({ ...bounds, ...options });
+}
+
+/** The rows of a range with what lies over the file. */
+function* mergedRows(moment: LmdbMoment, start: Buffer, end: Buffer, reverse: boolean): Generator<Row> {
+  const { rows, hides } = moment.unflushed.within(keyText(start), keyText(end));
+  const keys = [...rows.keys()].sort();
+  if (reverse) keys.reverse();
+  let next = 0;
+  const isBefore = (key: string, other: string): boolean => (reverse ? key > other : key < other);
+  function* unflushedUntil(key: string | undefined): Generator<Row> {
+    for (; next < keys.length && (key === undefined || isBefore(keys[next]!, key)); next++) {
+      const value = rows.get(keys[next]!)!;
+      if (value !== deleted) yield { key: Buffer.from(keys[next]!, 'latin1'), value: Buffer.from(value) };
+    }
+  }
+  for (const { key, value } of fileRows(moment, start, end, reverse)) {
+    const text = keyText(key);
+    yield* unflushedUntil(text);
+    if (!rows.has(text) && !hides(text)) yield { key: asBuffer(key), value };
+  }
+  yield* unflushedUntil(undefined);
+}
+
 /** One page; the caller's limits keep it short. */
-export function readPage(
-  database: LmdbDatabase,
-  range: Range,
-  limits: PageLimits,
-  transaction?: LmdbTransaction,
-): Page {
+export function readPage(moment: LmdbMoment, range: Range, limits: PageLimits): Page {
   const reverse = range.reverse === true;
   const start = asBuffer(range.start);
   const end = asBuffer(range.end);
   const entries: Entry[] = [];
   if (Buffer.compare(start, end) >= 0) return { entries };
-  const bounds = reverse
-    ? { start: end, end: start, reverse, exclusiveStart: true, inclusiveEnd: true }
-    : { start, end };
+  const rows = moment.unflushed.isEmpty
+    ? fileRows(moment, start, end, reverse)
+    : mergedRows(moment, start, end, reverse);
   let bytes = 0;
-  // Leaving the loop ends the cursor.
-  for (const { key, value } of database.getRange(
-    transaction === undefined ? bounds : { ...bounds, transaction },
-  )) {
+  for (const { key, value } of rows) {
     if (entries.length > 0 && (entries.length >= limits.entriesMax || bytes >= limits.bytesMax)) {
       return { entries, next: reverse ? entries.at(-1)!.key : asBuffer(key) };
     }

@@ -1,15 +1,14 @@
-// One moment of the store: a read transaction, held until it is released or has lived too long. A snapshot that was
-// ended answers every read with a Fault; a caller that walks everything takes a new one for each stretch.
+// One moment of the store, held until it is released or has lived too long. A snapshot that was ended answers every read with a Fault; a caller that walks everything takes a new one for each stretch.
 
 import type { Clock, Timer } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
 import type { Bytes, Page, PageLimits, Range, Snapshot } from './engine.ts';
-import type { LmdbDatabase } from './lmdb-environment.ts';
-import { type LmdbTransaction, readPage, readValue, readValues } from './lmdb-reads.ts';
+import { type LmdbMoment, readPage, readValue, readValues } from './lmdb-reads.ts';
 
 export interface LmdbSnapshotOptions {
-  readonly database: LmdbDatabase;
+  /** Its transaction is used (`use()`) by the snapshot, which gives it back. */
+  readonly moment: LmdbMoment;
   readonly clock: Clock;
   readonly log: Logger;
   readonly ageMsMax: number;
@@ -20,12 +19,12 @@ export interface LmdbSnapshotOptions {
 export class LmdbSnapshot implements Snapshot {
   readonly #options: LmdbSnapshotOptions;
   readonly #timer: Timer;
-  #transaction: LmdbTransaction | undefined;
+  #moment: LmdbMoment | undefined;
   #reason = 'the snapshot is released';
 
   constructor(options: LmdbSnapshotOptions) {
     this.#options = options;
-    this.#transaction = options.database.useReadTransaction();
+    this.#moment = options.moment;
     this.#timer = options.clock.after(options.ageMsMax, () => {
       options.log.warn({ ageMsMax: options.ageMsMax }, 'ended a snapshot that lived too long');
       this.end('the snapshot lived too long');
@@ -33,16 +32,15 @@ export class LmdbSnapshot implements Snapshot {
   }
 
   async get(key: Bytes): Promise<Bytes | undefined> {
-    return readValue(this.#options.database, key, this.#held());
+    return readValue(this.#held(), key);
   }
 
   getMany(keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
-    const { database, clock } = this.#options;
-    return readValues(database, keys, { clock, transaction: () => this.#held() });
+    return readValues(keys, { clock: this.#options.clock, moment: () => this.#held() });
   }
 
   async page(range: Range, limits: PageLimits): Promise<Page> {
-    return readPage(this.#options.database, range, limits, this.#held());
+    return readPage(this.#held(), range, limits);
   }
 
   async release(): Promise<void> {
@@ -55,16 +53,16 @@ export class LmdbSnapshot implements Snapshot {
 
   /** Ends it now; later reads reject with a Fault of this reason. Twice is fine. */
   end(reason: string): void {
-    if (this.#transaction === undefined) return;
+    if (this.#moment === undefined) return;
     this.#timer.cancel();
     this.#reason = reason;
-    this.#transaction.done();
-    this.#transaction = undefined;
+    this.#moment.options.transaction.done();
+    this.#moment = undefined;
     this.#options.ended(this);
   }
 
-  #held(): LmdbTransaction {
-    if (this.#transaction === undefined) throw new Fault(this.#reason, { temporary: true });
-    return this.#transaction;
+  #held(): LmdbMoment {
+    if (this.#moment === undefined) throw new Fault(this.#reason, { temporary: true });
+    return this.#moment;
   }
 }

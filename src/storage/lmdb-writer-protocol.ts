@@ -1,5 +1,13 @@
 // What the LMDB engine and its writer thread say to each other. Both are always of one version.
 
+import type { LmdbEnvironmentOptions } from './lmdb-environment.ts';
+
+/** What the thread starts with. */
+export interface WriterData {
+  readonly environment: LmdbEnvironmentOptions;
+  readonly groupsMax: number | undefined;
+}
+
 /** In a reply, one number for each batch of the group; from 0 up it is the index of the condition that failed. */
 export const outcomeCodes = { committed: -1, fenced: -2, noRoom: -3 } as const;
 
@@ -9,12 +17,21 @@ export interface WriterFailure {
   readonly message: string;
 }
 
-/** `group`: an ArrayBuffer of packGroup's. `close`: finish and end the thread. */
-export type WriterRequest = { readonly group: ArrayBuffer } | { readonly close: true };
+/**
+ * `group`: an ArrayBuffer of packGroup's. `seen`: this thread's reads see that transaction. `close`: finish and end the
+ * thread.
+ */
+export type WriterRequest =
+  | { readonly group: ArrayBuffer }
+  | { readonly seen: number }
+  | { readonly close: true };
 
-/** Answers one group; the first reply of all, with no outcomes, says that the thread is ready. */
-export interface WriterReply {
-  readonly outcomes: readonly number[];
-  /** The whole group failed and the thread ends. */
-  readonly failure?: WriterFailure;
-}
+/**
+ * The first reply of all is `ready`: so many groups of the journal were done again. `outcomes` answers one group, which is
+ * durable; readers see it when the transaction is `flushed`. `failure`: the group, or the store, failed, and the thread ends.
+ */
+export type WriterReply =
+  | { readonly ready: { readonly redone: number } }
+  | { readonly outcomes: readonly number[]; readonly transaction: number }
+  | { readonly flushed: number }
+  | { readonly failure: WriterFailure };

@@ -1,125 +1,143 @@
-// The thread that writes: one LMDB transaction, so one flush, for each group of batches it is sent.
+// The thread that writes. Each group of batches it is sent goes into the LMDB transaction that is open and, flushed, into the
+// journal; then it is answered. The transaction goes to disk now and then (lmdb-transactions.ts).
 //
-// Invariant: a batch whose fence or condition fails changes nothing and leaves its neighbours alone; a later batch of a
-// group sees what earlier ones of it did. A batch for which there is no room is refused before LMDB hears of it: this
-// build of LMDB damages its heap when a write fails half-way (seen: ENOSPC in a flush, then an abort by malloc), so it
-// must not come to that. If it does all the same (an I/O error, a quota), the group fails as a whole, nothing of it is
-// on disk, and the thread ends: its memory cannot be trusted any more.
-// A thread's transactions are synchronous because lmdb-js's asynchronous ones never resolve on Node 26.
+// Invariant: a group is in the journal, and on disk, before it is answered and before LMDB's readers can see it. When the
+// journal or LMDB fails all the same (an I/O error, a quota; for a full disk see lmdb-room.ts) the group fails as a
+// whole and is taken back from the journal, and the thread ends: its memory cannot be trusted any more. When even that
+// fails it ends without an answer; the next opening then finds the group or not.
+// Transactions are synchronous because lmdb-js's asynchronous ones never resolve on Node 26.
 
+import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
-import { decodeEpoch } from './fence.ts';
-import { GroupReader } from './group-codec.ts';
-import { type LmdbDatabase, type LmdbEnvironmentOptions, openLmdbEnvironment } from './lmdb-environment.ts';
-import { outcomeCodes, type WriterReply, type WriterRequest } from './lmdb-writer-protocol.ts';
-import { roomBytes } from './reserve.ts';
+import { Journal } from './journal.ts';
+import { redoGroup, runGroup } from './lmdb-batches.ts';
+import { openLmdbEnvironment } from './lmdb-environment.ts';
+import { LmdbRoom } from './lmdb-room.ts';
+import { LmdbTransactions } from './lmdb-transactions.ts';
+import {
+  outcomeCodes,
+  type WriterData,
+  type WriterReply,
+  type WriterRequest,
+} from './lmdb-writer-protocol.ts';
 
 const noRoomCodes: readonly unknown[] = [
   -30792, // MDB_MAP_FULL
-  28, // ENOSPC
+  28, // ENOSPC of LMDB, and of Node
+  'ENOSPC',
   122, // EDQUOT
+  'EDQUOT',
 ];
-/** A batch may rewrite that much of the tree beside its own rows: some leaves and the way down to each. */
-const treeBytesPerBatch = 64 * 1024;
-/** What makes room is small beside what it frees; a larger batch is no such thing, whatever it says. */
-const reservePutBytesMax = 1024 * 1024;
-/** LMDB rounds large values up to pages, and a leaf that is split is written twice. */
-const growthFactor = 2;
 
-/** `committed` when fence and conditions hold against the transaction's state. */
-function check(database: LmdbDatabase, batch: GroupReader): number {
-  const fenceKey = batch.bytes();
-  if (fenceKey.length > 0) {
-    const epoch = decodeEpoch(batch.bytes());
-    if (decodeEpoch(database.get(fenceKey)) !== epoch) return outcomeCodes.fenced;
-  }
-  const conditions = batch.number();
-  for (let condition = 0; condition < conditions; condition++) {
-    const value = database.get(batch.bytes());
-    const expected = batch.expected();
-    const holds = value === undefined || expected === undefined ? value === expected : value.equals(expected);
-    if (!holds) return condition;
-  }
-  return outcomeCodes.committed;
+function encodeOutcomes(outcomes: readonly number[]): Buffer {
+  const bytes = Buffer.allocUnsafe(4 + 4 * outcomes.length);
+  bytes.writeUInt32LE(outcomes.length, 0);
+  for (const [index, outcome] of outcomes.entries()) bytes.writeInt32LE(outcome, 4 + 4 * index);
+  return bytes;
 }
 
-function deleteRange(database: LmdbDatabase, start: Buffer, end: Buffer): void {
-  if (Buffer.compare(start, end) >= 0) return;
-  // The keys are gathered first: a cursor does not survive changes under it.
-  const keys = [...database.getKeys({ start, end })];
-  for (const key of keys) database.remove(key);
-}
-
-/** What the file system has left for a group, less what its batches have taken. */
-class Room {
-  readonly #reserve: number;
-  #left: number;
-
-  constructor({ directory, reserveBytes }: LmdbEnvironmentOptions) {
-    this.#reserve = reserveBytes;
-    this.#left = roomBytes(directory, reserveBytes);
-  }
-
-  /** A batch that only deletes, or is small and makes room, lives from the reserve: so users can make room. */
-  take(putBytes: number, fromReserve: boolean): boolean {
-    const needed = putBytes * growthFactor + treeBytesPerBatch;
-    const mayUseReserve = putBytes === 0 || (fromReserve && putBytes <= reservePutBytesMax);
-    if (needed > this.#left + (mayUseReserve ? this.#reserve / 2 : 0)) return false;
-    this.#left -= needed;
-    return true;
-  }
-}
-
-/** Runs one batch in the transaction that is open. */
-function runBatch(database: LmdbDatabase, batch: GroupReader, room: Room): number {
-  const putBytes = batch.number();
-  const fromReserve = batch.number() === 1;
-  const outcome = check(database, batch);
-  if (outcome !== outcomeCodes.committed) return outcome;
-  if (!room.take(putBytes, fromReserve)) return outcomeCodes.noRoom;
-  for (let left = batch.number(); left > 0; left--) deleteRange(database, batch.bytes(), batch.bytes());
-  for (let left = batch.number(); left > 0; left--) database.remove(batch.bytes());
-  for (let left = batch.number(); left > 0; left--) database.put(batch.bytes(), batch.bytes());
-  return outcome;
-}
-
-/** All of it in one transaction and on disk, or an error and nothing of it. */
-function runGroup(database: LmdbDatabase, group: Buffer): WriterReply {
-  const reader = new GroupReader(group);
-  const room = new Room(environment);
-  const outcomes: number[] = [];
-  database.transactionSync(() => {
-    for (let left = reader.number(); left > 0; left--)
-      outcomes.push(runBatch(database, reader.batch(), room));
-  });
-  return { outcomes };
-}
-
-function failureOf(error: unknown): WriterReply {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const message = error instanceof Error ? error.message : String(error);
-  return {
-    outcomes: [],
-    failure: { noRoom: noRoomCodes.includes(code), message: `${message} (${String(code)})` },
-  };
+function decodeOutcomes(payload: Buffer): { readonly outcomes: number[]; readonly group: Buffer } {
+  const count = payload.readUInt32LE(0);
+  const outcomes = Array.from({ length: count }, (_, index) => payload.readInt32LE(4 + 4 * index));
+  return { outcomes, group: payload.subarray(4 + 4 * count) };
 }
 
 const port = parentPort;
 assert(port !== null, 'the LMDB writer runs as a thread');
-const environment = workerData as LmdbEnvironmentOptions;
+const { environment, groupsMax } = workerData as WriterData;
 const database = openLmdbEnvironment(environment);
-port.on('message', (request: WriterRequest) => {
-  if ('close' in request) {
-    port.close();
-    void database.close();
-    return;
-  }
+const journal = new Journal(join(environment.directory, 'journal'));
+const room = new LmdbRoom(environment);
+const transactions = new LmdbTransactions({
+  database,
+  journal,
+  groupsMax,
+  flushed: (transaction) => {
+    room.flushed();
+    if (isReady) say({ flushed: transaction });
+  },
+  failed: end,
+});
+const waiting: Buffer[] = [];
+let isReady = false;
+let isRunning = false;
+
+function say(reply: WriterReply): void {
+  port!.postMessage(reply);
+}
+
+function end(error: unknown): void {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const message = error instanceof Error ? error.message : String(error);
+  say({ failure: { noRoom: noRoomCodes.includes(code), message: `${message} (${String(code)})` } });
+  transactions.abort();
+  port!.close();
+}
+
+/** Does the journal again as far as the file lacks it; gives how many groups that were. */
+async function recover(): Promise<number> {
+  transactions.begin();
+  let redone = 0;
+  journal.recover(transactions.recordedSequence(), (payload) => {
+    const { outcomes, group } = decodeOutcomes(payload);
+    redoGroup(database, group, outcomes);
+    redone++;
+  });
+  if (redone > 0) await transactions.flush();
+  else transactions.abort();
+  // Readers begin with this state.
+  transactions.seen(transactions.number - 1);
+  isReady = true;
+  return redone;
+}
+
+/** All of the group is durable, or an error and nothing of it. */
+function commit(group: Buffer): readonly number[] {
+  const outcomes = runGroup(database, room, group);
+  if (!outcomes.includes(outcomeCodes.committed)) return outcomes;
   try {
-    port.postMessage(runGroup(database, Buffer.from(request.group)));
+    journal.append([encodeOutcomes(outcomes), group]);
   } catch (error) {
-    port.postMessage(failureOf(error));
-    port.close();
+    journal.cancel();
+    throw error;
+  }
+  return outcomes;
+}
+
+async function runWaiting(): Promise<void> {
+  if (isRunning) return;
+  isRunning = true;
+  for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
+    room.measure();
+    if (!room.suffices(group) || !transactions.mayGrow) {
+      await transactions.flush();
+      room.measure();
+    }
+    transactions.begin();
+    say({ outcomes: commit(group), transaction: transactions.number });
+    transactions.added(group.length);
+  }
+  isRunning = false;
+}
+
+async function close(): Promise<void> {
+  transactions.readersGone();
+  await runWaiting();
+  await transactions.flush();
+  port!.close();
+  journal.close();
+  await database.close();
+}
+
+port.on('message', (request: WriterRequest) => {
+  if ('seen' in request) {
+    transactions.seen(request.seen);
+  } else if ('close' in request) {
+    close().catch(end);
+  } else {
+    waiting.push(Buffer.from(request.group));
+    runWaiting().catch(end);
   }
 });
-port.postMessage({ outcomes: [] } satisfies WriterReply);
+say({ ready: { redone: await recover() } });

@@ -6,24 +6,29 @@ import type { Engine } from './engine.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import { encodeTuple } from './tuple.ts';
 
-/** Rises with every change of keys or records that an older Rookery would misread. */
-export const storeFormatVersion = 1;
+/**
+ * Rises with every change of files, keys or records that an older Rookery would misread.
+ * 2: the embedded engine has a journal beside the LMDB file.
+ */
+export const storeFormatVersion = 2;
 
 const markerKey = encodeTuple(['store']);
 
-/** Checks the marker, or writes it into an empty store. Rejects with Fault when the store is newer or damaged. */
+/** Checks the marker; writes it into an empty store or one of an older format. Rejects with Fault when the store is newer or damaged. */
 export async function checkStoreMarker(engine: Engine, where: string): Promise<void> {
   const found = await engine.get(markerKey);
-  if (found === undefined) {
-    const value = encodeRecord('store', storeFormatVersion);
-    await engine.commit({
-      conditions: [{ key: markerKey, expected: undefined }],
-      puts: [{ key: markerKey, value }],
-    });
-    return;
-  }
+  if (found !== undefined && formatOf(found, where) === storeFormatVersion) return;
+  await engine.commit({
+    conditions: [{ key: markerKey, expected: found }],
+    puts: [{ key: markerKey, value: encodeRecord('store', storeFormatVersion) }],
+    // A server whose disk is full must start, so that its users can make room.
+    fromReserve: true,
+  });
+}
+
+function formatOf(marker: Uint8Array, where: string): number {
   try {
-    decodeRecord('store', storeFormatVersion, found);
+    return decodeRecord('store', storeFormatVersion, marker).version;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Fault(`cannot open the store in ${where}: ${reason}`, { temporary: false, cause });

@@ -1,0 +1,52 @@
+// Whether the disk has room for a batch. A batch for which there is none is refused before LMDB hears of it: this build of
+// LMDB damages its heap when a write fails half-way (seen: ENOSPC in a flush, then an abort by malloc), so it must
+// not come to that.
+
+import { GroupReader } from './group-codec.ts';
+import { roomBytes } from './reserve.ts';
+
+/** A batch may rewrite that much of the tree beside its own rows: some leaves and the way down to each. */
+const treeBytesPerBatch = 64 * 1024;
+/** What makes room is small beside what it frees; a larger batch is no such thing, whatever it says. */
+const reservePutBytesMax = 1024 * 1024;
+/** LMDB rounds large values up to pages, and a leaf that is split is written twice; and the journal has it too. */
+const growthFactor = 3;
+
+export class LmdbRoom {
+  readonly #directory: string;
+  readonly #reserve: number;
+  /** What the file system has beyond the reserve, less what the open transaction has taken of it. */
+  #left = 0;
+  #taken = 0;
+
+  constructor({ directory, reserveBytes }: { readonly directory: string; readonly reserveBytes: number }) {
+    this.#directory = directory;
+    this.#reserve = reserveBytes;
+  }
+
+  /** Before each group of the open transaction. */
+  measure(): void {
+    this.#left = roomBytes(this.#directory, this.#reserve) - this.#taken;
+  }
+
+  /** False: what the open transaction has taken is in the way of this group; flush it and measure again. */
+  suffices(group: Buffer): boolean {
+    const batches = new GroupReader(group).number();
+    return this.#taken === 0 || group.length * growthFactor + batches * treeBytesPerBatch <= this.#left;
+  }
+
+  /** The open transaction is on disk, and so in the measure. */
+  flushed(): void {
+    this.#taken = 0;
+  }
+
+  /** A batch that only deletes, or is small and makes room, lives from the reserve: so users can make room. */
+  take(putBytes: number, fromReserve: boolean): boolean {
+    const needed = putBytes * growthFactor + treeBytesPerBatch;
+    const mayUseReserve = putBytes === 0 || (fromReserve && putBytes <= reservePutBytesMax);
+    if (needed > this.#left + (mayUseReserve ? this.#reserve / 2 : 0)) return false;
+    this.#left -= needed;
+    this.#taken += needed;
+    return true;
+  }
+}

@@ -1,0 +1,61 @@
+// What lies over the file: the newest word about a key wins, ranges hide what was before them, a frozen state stays.
+
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { Batch } from './engine.ts';
+import { deleted, type UnflushedLayers, UnflushedRows } from './unflushed-rows.ts';
+
+const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+const putting = (...rows: readonly [string, string][]): Batch => ({
+  puts: rows.map(([key, value]) => ({ key: bytes(key), value: bytes(value) })),
+});
+
+function found(layers: UnflushedLayers, key: string): string | undefined {
+  const value = layers.find(key);
+  if (value === deleted) return 'deleted';
+  return value === undefined ? undefined : Buffer.from(value).toString('latin1');
+}
+
+it('answers with the newest layer that knows the key', () => {
+  const rows = new UnflushedRows();
+  rows.add(1, putting(['a', '1'], ['b', '1']));
+  rows.add(2, { deletes: [bytes('b')], ...putting(['c', '2']) });
+  assert.deepEqual(
+    ['a', 'b', 'c', 'd'].map((key) => found(rows, key)),
+    ['1', 'deleted', '2', undefined],
+  );
+  rows.flushed(1);
+  assert.deepEqual(
+    ['a', 'b', 'c'].map((key) => found(rows, key)),
+    [undefined, 'deleted', '2'],
+  );
+  rows.flushed(2);
+  assert.equal(rows.isEmpty, true);
+});
+
+it('hides what a deleted range covers, but not what was put after it', () => {
+  const rows = new UnflushedRows();
+  rows.add(1, putting(['b', 'old'], ['d', 'old'], ['x', 'old']));
+  const range = [{ start: bytes('b'), end: bytes('d') }];
+  rows.add(1, { deleteRanges: range, ...putting(['c', 'new']) });
+  rows.add(2, { deleteRanges: [{ start: bytes('x'), end: bytes('z') }] });
+  assert.deepEqual(
+    ['a', 'b', 'c', 'd', 'x', 'y', 'z'].map((key) => found(rows, key)),
+    [undefined, 'deleted', 'new', 'old', 'deleted', 'deleted', undefined],
+  );
+  const { rows: within, hides } = rows.within('a', 'y');
+  assert.deepEqual([...within.keys()].sort(), ['c', 'd', 'x']);
+  assert.equal(within.get('x'), deleted);
+  assert.deepEqual(['a', 'b', 'x', 'z'].map(hides), [false, true, true, false]);
+});
+
+it('keeps a frozen state as it was', () => {
+  const rows = new UnflushedRows();
+  rows.add(1, putting(['a', '1']));
+  const frozen = rows.freeze();
+  rows.add(1, putting(['a', '2'], ['b', '2']));
+  rows.flushed(1);
+  assert.equal(found(frozen, 'a'), '1');
+  assert.equal(found(frozen, 'b'), undefined);
+  assert.equal(found(rows, 'a'), undefined);
+});

@@ -1,0 +1,108 @@
+// What is committed but not yet in the LMDB file that readers see: rows of groups that are in the journal while the writer's
+// LMDB transaction is still open. Readers look here first. One layer for each transaction of the writer; when it is in the
+// file, its layer goes.
+//
+// Invariant: a layer holds every change of its transaction that was acknowledged, so layers (newest first) over the file's
+// state before the oldest of them give the newest committed state. Keys are latin1 strings of the key bytes: their order is
+// the order of the bytes.
+
+import type { Batch, Bytes } from './engine.ts';
+
+/** In a layer: the row was deleted. */
+export const deleted: unique symbol = Symbol('deleted');
+export type UnflushedValue = Bytes | typeof deleted;
+
+interface KeyRange {
+  readonly start: string;
+  readonly end: string;
+}
+
+/** Its ranges were deleted before its rows were put. */
+interface Layer {
+  readonly transaction: number;
+  readonly rows: Map<string, UnflushedValue>;
+  readonly deletedRanges: KeyRange[];
+  /** A snapshot looks at it: changes go to a new layer. */
+  frozen: boolean;
+}
+
+export function keyText(key: Bytes): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
+}
+
+const covers = ({ start, end }: KeyRange, key: string): boolean => start <= key && key < end;
+
+/** Layers at one moment. */
+export class UnflushedLayers {
+  protected layers: readonly Layer[];
+
+  constructor(layers: readonly Layer[] = []) {
+    this.layers = layers;
+  }
+
+  get isEmpty(): boolean {
+    return this.layers.length === 0;
+  }
+
+  /** Undefined: no layer says anything about the key. */
+  find(key: string): UnflushedValue | undefined {
+    for (let index = this.layers.length - 1; index >= 0; index--) {
+      const { rows, deletedRanges } = this.layers[index]!;
+      const value = rows.get(key);
+      if (value !== undefined) return value;
+      if (deletedRanges.some((range) => covers(range, key))) return deleted;
+    }
+    return undefined;
+  }
+
+  /** What the layers say about keys with start <= key < end, in no order, and whether they hide another key of the file. */
+  within(
+    start: string,
+    end: string,
+  ): { readonly rows: Map<string, UnflushedValue>; readonly hides: (key: string) => boolean } {
+    const found = new Map<string, UnflushedValue>();
+    const ranges: KeyRange[] = [];
+    for (const { rows, deletedRanges } of this.layers) {
+      for (const range of deletedRanges) {
+        ranges.push(range);
+        for (const key of found.keys()) if (covers(range, key)) found.set(key, deleted);
+      }
+      for (const [key, value] of rows) if (start <= key && key < end) found.set(key, value);
+    }
+    return { rows: found, hides: (key) => ranges.some((range) => covers(range, key)) };
+  }
+}
+
+export class UnflushedRows extends UnflushedLayers {
+  /** A batch that was committed in this transaction of the writer; transactions come in order. */
+  add(transaction: number, { deleteRanges, deletes, puts }: Batch): void {
+    const { rows, deletedRanges } = this.#layer(transaction);
+    for (const { start, end } of deleteRanges ?? []) {
+      const range = { start: keyText(start), end: keyText(end) };
+      if (range.start >= range.end) continue;
+      deletedRanges.push(range);
+      for (const key of rows.keys()) if (covers(range, key)) rows.delete(key);
+    }
+    for (const key of deletes ?? []) rows.set(keyText(key), deleted);
+    for (const { key, value } of puts ?? []) rows.set(keyText(key), value);
+  }
+
+  /** Transactions up to this one are in the file, and readers see it. */
+  flushed(transaction: number): void {
+    this.layers = this.layers.filter((layer) => layer.transaction > transaction);
+  }
+
+  /** This moment: later changes do not show in it. */
+  freeze(): UnflushedLayers {
+    for (const layer of this.layers) layer.frozen = true;
+    return new UnflushedLayers(this.layers);
+  }
+
+  #layer(transaction: number): Layer {
+    const last = this.layers.at(-1);
+    if (last?.transaction === transaction && !last.frozen) return last;
+    const layer = { transaction, rows: new Map(), deletedRanges: [], frozen: false };
+    this.layers = [...this.layers, layer];
+    return layer;
+  }
+}
