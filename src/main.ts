@@ -10,9 +10,10 @@ import { version } from './version.ts';
 /**
  * Mail's bytes pass through buffers outside V8's heap. By default V8 collects the whole heap for every 32 MiB or so of them: a
  * third of the processor while bodies are read (docs/notes/2026-11-22-external-memory.md). Counted with the heap
- * they are collected as the heap grows.
+ * they are collected as the heap grows; and that is when it is three times what lived, not a little more.
  */
 setFlagsFromString('--external-memory-accounted-in-global-limit');
+setFlagsFromString('--heap-growing-percent=200');
 
 /** Loaded when a server is started: the other commands answer sooner without it. */
 const start: StartServer = async (config, reread): Promise<RunningServer> => {

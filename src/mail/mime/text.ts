@@ -99,23 +99,32 @@ function withoutQuotes(text: string, isHtml: boolean): string {
 const previewLineLengthMax = 1000;
 const invisible = /\u00ad|\u034f|[\u200b-\u200f\u2060\ufeff]/g;
 
-function shortened(text: string): string {
-  const collapsed = text
-    .slice(0, 16 * previewCharactersMax)
+/** Without what does not show, white space collapsed. */
+function collapsed(text: string): string {
+  return text
     .replace(invisible, '')
     .replace(/[\s\x00-\x1f\x7f-\x9f]+/g, ' ')
     .trim();
-  if (collapsed.length <= previewBytesMax / 4) return collapsed;
+}
+
+function shortened(text: string): string {
+  // Nearly always enough; the rest is looked at when most of it collapses.
+  let shown = collapsed(text.slice(0, 2 * previewCharactersMax));
+  if (shown.length <= previewCharactersMax && text.length > 2 * previewCharactersMax)
+    shown = collapsed(text.slice(0, 16 * previewCharactersMax));
+  if (shown.length <= previewBytesMax / 4) return shown;
+  const first = shown.slice(0, previewCharactersMax);
+  if (/^[\x20-\x7e]*$/.test(first)) return first.trimEnd();
   let characters = 0;
   let bytes = 0;
   let end = 0;
-  for (const character of collapsed) {
+  for (const character of shown) {
     const code = character.codePointAt(0)!;
     bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
     if (++characters > previewCharactersMax || bytes > previewBytesMax) break;
     end += character.length;
   }
-  return collapsed.slice(0, end).trimEnd();
+  return shown.slice(0, end).trimEnd();
 }
 
 /** How much is decoded before the caller gets a turn. */
