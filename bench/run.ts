@@ -158,7 +158,7 @@ mkdirSync(directory, { recursive: true });
 const measured: Measured[] = [];
 measured.push(
   await measureAndStop(() =>
-    startRookery(directory, values.prof ? ['--cpu-prof', `--cpu-prof-dir=${directory}`] : []),
+    startRookery(directory, { nodeOptions: values.prof ? ['--cpu-prof', `--cpu-prof-dir=${directory}`] : [] }),
   ),
 );
 if (values.vs === 'dovecot') {

@@ -4,6 +4,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AccountHosts, openAccountHosts } from './account/account-hosts.ts';
+import type { AccountPorts } from './account/port.ts';
 import { prepareMessage } from './account/prepare.ts';
 import { checkStore } from './account/store-check.ts';
 import { type Clock, systemClock } from './base/clock.ts';
@@ -11,44 +12,67 @@ import { type Logger, openLog } from './base/log.ts';
 import { Metrics } from './base/metrics.ts';
 import { observeProcess } from './base/process-metrics.ts';
 import { systemRandom } from './base/random.ts';
+import { loadCredentials, loadJoined } from './cluster/authority/credential-files.ts';
+import { type ClusterSettings, noClusterSettings, nodeDefaults } from './cluster/cluster-configuration.ts';
+import { ClusterConfigurationStore } from './cluster/cluster-configuration-store.ts';
+import type { LinkCredentials } from './cluster/link-credentials.ts';
 import { acquireAllShards } from './cluster/local-shards.ts';
 import { LocatedAccounts } from './cluster/located-accounts.ts';
+import type { RemoteAccounts } from './cluster/remote-accounts.ts';
+import { withJoinedSettings } from './compose-join.ts';
+import { type ClusterNode, NodeLeases, openClusterNode } from './compose-node.ts';
+import { maintainRegularly, observeStorage, openStorage } from './compose-storage.ts';
 import { type Config, isReloadable } from './config/schema.ts';
 import { changedKeys, maskedConfig } from './config/show-config.ts';
 import { type InternalDirectory, openInternalDirectory } from './directory/internal-directory.ts';
 import type { LoginLimits } from './directory/settings.ts';
 import { openApiTokens } from './directory/tokens.ts';
+import type { AccountId } from './mail/ids.ts';
 import { isMailError, MailError } from './mail/mail-error.ts';
-import type { RunningServer } from './operator/running-server.ts';
+import type { ReadConfig, RunningServer } from './operator/running-server.ts';
 import { openAdminServer } from './speakers/http/admin/admin-server.ts';
 import { ensureSelfSigned } from './speakers/kit/self-signed.ts';
 import { type CertificateFiles, TlsContexts } from './speakers/kit/tls-contexts.ts';
 import { MailListeners } from './speakers/mail-listeners.ts';
+import type { BlobStore } from './storage/blob-store.ts';
 import type { Engine } from './storage/engine.ts';
-import { type FilesystemBlobStore, openFilesystemBlobStore } from './storage/filesystem-blob-store.ts';
-import { openLmdbEngine } from './storage/lmdb-engine.ts';
-import { openMemoryEngine } from './storage/memory-engine.ts';
 import { version } from './version.ts';
 
 const clock: Clock = systemClock;
 const random = systemRandom;
-/** Level 3 is zstd's own default: three times the speed of the levels that save a little more. */
-const compressionLevel = 3;
-const maintenanceIntervalMs = 3_600_000;
-/** Soon after the start, so that a server that is restarted often collects and compresses too, but not during it. */
-const firstMaintenanceMs = 60_000;
-
 /** What is closed in the opposite order of its opening. */
 type Stack = AsyncDisposableStack;
 
 /** Starts a whole server. Rejects with Fault (a port is taken, the store is in use) or ConfigError; nothing stays open then. */
-export async function startServer(config: Config, reread: () => Config): Promise<RunningServer> {
+export async function startServer(readConfig: ReadConfig): Promise<RunningServer> {
   await using opened = new AsyncDisposableStack();
-  const log = openLog({ level: config.log.level, pretty: isPretty(config) });
-  mkdirSync(config.data, { recursive: true, mode: 0o700 });
-  const { engine, blobs } = await openStorage(config, log, opened);
+  const given = readConfig();
+  const log = openLog({ level: given.log.level, pretty: isPretty(given) });
+  mkdirSync(given.data, { recursive: true, mode: 0o700 });
+  const joined = await loadJoined(given.data);
+  const credentials = await loadCredentials(given.data);
+  const storage = await openStorage(withJoinedSettings(given, joined), { clock, random, log }, opened);
+  const { engine, blobs, maintain } = storage;
+  // What the whole cluster is told lies in the store, below this node's own file.
+  const clusterSettings =
+    credentials === undefined ? undefined : new ClusterConfigurationStore(engine, clock);
+  const effective = (settings: ClusterSettings): Config =>
+    withJoinedSettings(
+      readConfig(credentials === undefined ? undefined : nodeDefaults(settings, credentials.node)),
+      joined,
+    );
+  const reread = async (): Promise<Config> =>
+    effective((await clusterSettings?.current()) ?? noClusterSettings);
+  const settings = await clusterSettings?.current();
+  const config = effective(settings ?? noClusterSettings);
   const metrics = new Metrics();
-  const { hosts, directory, accounts } = await openAccounts(config, { engine, blobs, log, metrics }, opened);
+  const { hosts, directory, accounts, node } = await openAccounts(
+    config,
+    { engine, blobs, credentials, clusterSettings, log, metrics },
+    opened,
+  );
+  if (maintain !== undefined)
+    opened.use(maintainRegularly(maintain, { clock, log, isMine: () => isCaretaker(node) }));
   opened.use(observeProcess(metrics));
   observeStorage(metrics, { engine, blobs });
   const tls = await TlsContexts.open(await certificateFiles(config), config.tls.minimum_version);
@@ -70,6 +94,14 @@ export async function startServer(config: Config, reread: () => Config): Promise
     return outcome;
   };
   opened.defer(() => listeners.close(current.limits.drain));
+  if (clusterSettings !== undefined)
+    opened.use(
+      clusterSettings.watch({
+        seen: settings!.version,
+        changed: async (next) => void (await reload(effective(next))),
+        log,
+      }),
+    );
   let isDraining = false;
   const tokens = opened.use(openApiTokens({ engine, clock, random, log }));
   const admin = await openAdminServer({
@@ -88,7 +120,9 @@ export async function startServer(config: Config, reread: () => Config): Promise
       prepareMessage: (bytes) => prepareMessage(bytes, { clock }),
       checkStore: ({ repair }) => checkStore({ engine, blobs, hosts, directory, clock, log, repair }),
       metricsText: async () => ({ contentType: metrics.contentType, body: await metrics.expose() }),
-      unreadyReason: () => (isDraining ? 'draining' : undefined),
+      unreadyReason: () =>
+        isDraining || node?.administration.isDraining() === true ? 'draining' : undefined,
+      cluster: node?.administration,
       effectiveConfig: () => maskedConfig(current),
       reload: () => reloadFor(reread, reload),
       version,
@@ -102,13 +136,14 @@ export async function startServer(config: Config, reread: () => Config): Promise
   const endpoints = [
     ...listeners.endpoints,
     ...admin.addresses.map((place) => ({ name: 'admin', ...place })),
+    ...(node?.endpoints ?? []),
   ];
   log.info({ version, data: config.data, endpoints }, 'started');
   const stack = opened.move();
   return {
     endpoints,
     directory,
-    reload,
+    reload: async () => reload(await reread()),
     close: async () => {
       isDraining = true;
       log.info('stopping');
@@ -121,9 +156,9 @@ export async function startServer(config: Config, reread: () => Config): Promise
 }
 
 /** Whoever asked is told what is wrong with the new configuration; the old one stays. */
-async function reloadFor<T>(reread: () => Config, reload: (next: Config) => Promise<T>): Promise<T> {
+async function reloadFor<T>(reread: () => Promise<Config>, reload: (next: Config) => Promise<T>): Promise<T> {
   try {
-    return await reload(reread());
+    return await reload(await reread());
   } catch (error) {
     throw new MailError('invalidArgument', `not reloaded: ${(error as Error).message}`);
   }
@@ -133,69 +168,58 @@ function isPretty(config: Config): boolean {
   return config.log.format === 'pretty' || (config.log.format === 'auto' && process.stdout.isTTY === true);
 }
 
-async function openStorage(
-  config: Config,
-  log: Logger,
-  opened: Stack,
-): Promise<{ engine: Engine; blobs: FilesystemBlobStore }> {
-  const { storage, data } = config;
-  const engine = opened.use(
-    storage.engine === 'memory'
-      ? openMemoryEngine()
-      : await openLmdbEngine({
-          directory: join(data, 'store'),
-          reserveBytes: storage.reserve,
-          log,
-          clock,
-          // The engine logged why. A node that cannot write ends, so that it is started again and reads what is on disk.
-          onWriterFailure: () => process.exit(1),
-        }),
-  );
-  const blobs = opened.use(
-    await openFilesystemBlobStore({
-      directory: join(data, 'blobs'),
-      engine,
-      clock,
-      random,
-      log,
-      reserveBytes: storage.reserve,
-      compression: { level: compressionLevel },
-    }),
-  );
-  const maintain = async (): Promise<void> => {
-    await blobs.collect();
-    await blobs.sweep();
-    if (storage.compress) await blobs.compressOld({ olderThanMs: storage.compress_after });
-  };
-  let timer = clock.after(firstMaintenanceMs, function again() {
-    maintain()
-      .catch((error: unknown) =>
-        log.error({ err: error }, 'blob maintenance failed; it is tried again in an hour'),
-      )
-      .finally(() => {
-        timer = clock.after(maintenanceIntervalMs, again);
-      });
-  });
-  opened.defer(() => timer.cancel());
-  return { engine, blobs };
+/** Work that one node does for all is the controller's. */
+function isCaretaker(node: ClusterNode | undefined): boolean {
+  return node === undefined || node.member.status().controller?.node === node.member.self;
 }
 
 interface StorageParts {
   readonly engine: Engine;
-  readonly blobs: FilesystemBlobStore;
+  readonly blobs: BlobStore;
+  /** Undefined: the server is alone. */
+  readonly credentials: LinkCredentials | undefined;
+  readonly clusterSettings: ClusterConfigurationStore | undefined;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
 
+interface AccountParts {
+  readonly hosts: AccountHosts;
+  readonly directory: InternalDirectory;
+  /** Accounts of the whole site, wherever they are hosted. */
+  readonly accounts: AccountPorts;
+  /** Undefined on a server that is alone. */
+  readonly node: ClusterNode | undefined;
+}
+
 async function openAccounts(
   config: Config,
-  { engine, blobs, log, metrics }: StorageParts,
+  { engine, blobs, credentials, clusterSettings, log, metrics }: StorageParts,
   opened: Stack,
-): Promise<{ hosts: AccountHosts; directory: InternalDirectory; accounts: LocatedAccounts }> {
-  const shards = await acquireAllShards(engine);
+): Promise<AccountParts> {
+  const leases = credentials === undefined ? await acquireAllShards(engine) : new NodeLeases();
   const limits = { memoryBytesMax: config.limits.account_memory, tombstonesMax: config.storage.tombstones };
-  const hosts = opened.use(openAccountHosts({ engine, blobs, shards, clock, log, limits, metrics }));
-  const directory = opened.use(
+  const hosts = opened.use(openAccountHosts({ engine, blobs, shards: leases, clock, log, limits, metrics }));
+  let directory: InternalDirectory | undefined;
+  const located = new LocatedAccounts(hosts, {
+    account: (id) => {
+      if (directory === undefined) throw new MailError('unavailable', 'the server is starting');
+      return directory.account(id);
+    },
+  });
+  let node: ClusterNode | undefined;
+  if (credentials !== undefined) {
+    const settings = clusterSettings!;
+    const surroundings = { config, credentials, engine, settings, clock, random, log, metrics };
+    const load = () => ({ openAccounts: hosts.statistics().loaded, sessions: 0, commitsPerSecond: 0 });
+    node = await openClusterNode(
+      surroundings,
+      { hosting: { hosts, located }, leases: leases as NodeLeases, load },
+      opened,
+    );
+  }
+  const site = node?.accounts ?? { open: (id: AccountId) => located.open(id), ...alone(hosts) };
+  directory = opened.use(
     await openInternalDirectory({
       engine,
       clock,
@@ -206,25 +230,31 @@ async function openAccounts(
         subAddressSeparators: config.sub_address_separators,
         ...loginLimits(config),
         hooks: {
-          onAccountAdded: ({ id, quotaBytes, quotaMessages }) =>
-            hosts.create(id, { bytesMax: quotaBytes, messagesMax: quotaMessages }),
+          // Storage is made at first use, by whoever hosts the account.
+          onAccountAdded: async ({ id }) => void (await site.open(id)),
           onAccountChanged: async (account) => {
-            const port = await accounts.open(account.id);
+            const port = await site.open(account.id);
             await port.setQuota({ bytesMax: account.quotaBytes, messagesMax: account.quotaMessages });
-            if (!account.enabled) hosts.endSessions(account.id);
+            if (!account.enabled) await site.endSessions(account.id);
           },
-          onPasswordChanged: async (id) => hosts.endSessions(id),
+          onPasswordChanged: (id) => site.endSessions(id),
           // Removed already when the hook is told a second time.
           onAccountRemoved: (id) =>
-            hosts.remove(id).catch((error: unknown) => {
+            site.remove(id).catch((error: unknown) => {
               if (!isMailError(error, 'noSuchAccount')) throw error;
             }),
         },
       },
     }),
   );
-  const accounts: LocatedAccounts = new LocatedAccounts(hosts, directory);
-  return { hosts, directory, accounts };
+  return { hosts, directory, accounts: site, node };
+}
+
+function alone(hosts: AccountHosts): Pick<RemoteAccounts, 'endSessions' | 'remove'> {
+  return {
+    endSessions: async (id) => hosts.endSessions(id),
+    remove: (id) => hosts.remove(id),
+  };
 }
 
 function loginLimits({ authentication }: Config): LoginLimits {
@@ -244,29 +274,4 @@ async function certificateFiles(config: Config): Promise<CertificateFiles[]> {
   return [
     await ensureSelfSigned({ directory: join(config.data, 'tls'), hostname: config.hostname, clock, random }),
   ];
-}
-
-interface ObservedParts {
-  readonly engine: Engine;
-  readonly blobs: FilesystemBlobStore;
-}
-
-function observeStorage(metrics: Metrics, { engine, blobs }: ObservedParts): void {
-  const observe = (name: string, help: string, read: () => number): void =>
-    metrics.observed({ name: `rookery_${name}`, help }, read);
-  observe('engine_commits', 'Flushes to disk', () => engine.statistics().commits);
-  observe('engine_batches', 'Batches committed; several share a flush', () => engine.statistics().batches);
-  observe(
-    'engine_bytes_written',
-    'Bytes of keys and values committed',
-    () => engine.statistics().bytesWritten,
-  );
-  observe('engine_bytes_on_disk', 'Size of the engine on disk', () => engine.statistics().bytesOnDisk);
-  observe('blobs', 'Blobs in files', () => blobs.statistics().blobs);
-  observe('blob_bytes', 'Bytes of blobs as they came', () => blobs.statistics().bytes);
-  observe('blob_bytes_stored', 'Bytes of blobs on disk', () => blobs.statistics().bytesStored);
-  observe('blob_bytes_saved', 'Bytes saved by compression', () => {
-    const { bytes, bytesStored } = blobs.statistics();
-    return Math.max(0, bytes - bytesStored);
-  });
 }

@@ -1,9 +1,10 @@
 // The program `rookery`. Everything but `serve` and `quickstart` is a client of a running server.
 
 import { setFlagsFromString } from 'node:v8';
+import { addClusterInitCommand } from './operator/commands/cluster-init.ts';
 import { buildProgram, runProgram } from './operator/program.ts';
 import { addQuickstartCommand } from './operator/quickstart.ts';
-import type { RunningServer, StartServer } from './operator/running-server.ts';
+import type { NodeMaking, RunningServer, StartServer } from './operator/running-server.ts';
 import { addServeCommand } from './operator/serve.ts';
 import { version } from './version.ts';
 
@@ -16,15 +17,21 @@ setFlagsFromString('--external-memory-accounted-in-global-limit');
 setFlagsFromString('--heap-growing-percent=200');
 
 /** Loaded when a server is started: the other commands answer sooner without it. */
-const start: StartServer = async (config, reread): Promise<RunningServer> => {
+const start: StartServer = async (readConfig): Promise<RunningServer> => {
   const { startServer } = await import('./compose.ts');
-  return startServer(config, reread);
+  return startServer(readConfig);
+};
+
+const making: NodeMaking = {
+  init: async (config, node) => (await import('./compose-join.ts')).initCluster(config, node),
+  join: async (config, request) => (await import('./compose-join.ts')).joinSite(config, request),
 };
 
 const program = buildProgram({
   version,
   addServing: (serving) => {
-    addServeCommand(serving, start);
+    addServeCommand(serving, start, making);
+    addClusterInitCommand(serving, making);
     addQuickstartCommand(serving, start);
   },
 });

@@ -23,6 +23,16 @@ export const testPackages: readonly TestPackage[] = [
   { name: 'neomutt', reason: 'a mail reader, driven in batch mode', shownBy: ['neomutt'] },
   { name: 'bsdutils', reason: 'script: a terminal for neomutt', shownBy: ['script'] },
   { name: 'python3', reason: 'imaplib, smtplib and poplib', shownBy: ['python3'] },
+  {
+    name: 'haproxy',
+    reason: 'the balancer that Rookery writes configuration for, in front of real nodes',
+    shownBy: ['haproxy'],
+  },
+  {
+    name: 'keepalived',
+    reason: 'checks the configuration that Rookery writes for the floating address',
+    shownBy: ['keepalived'],
+  },
   { name: 'zsh', reason: 'completion', shownBy: ['zsh'] },
   { name: 'dovecot-core', reason: 'the peer that the benchmark measures against', shownBy: ['dovecot'] },
   {
@@ -44,5 +54,10 @@ export const testPackages: readonly TestPackage[] = [
     name: 'postfix',
     reason: 'a real mail server that delivers to ours over SMTP and LMTP',
     shownBy: ['postfix'],
+  },
+  {
+    name: 'postgresql',
+    reason: 'the engine of clusters; the tests start servers of their own',
+    shownBy: ['18', '17', '16', '15', '14'].map((version) => `/usr/lib/postgresql/${version}/bin/initdb`),
   },
 ];

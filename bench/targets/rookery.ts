@@ -15,9 +15,17 @@ export interface RookeryTarget extends BenchTarget {
   readonly adminPort: number;
 }
 
+export interface RookeryOptions {
+  /** For Node. */
+  readonly nodeOptions?: readonly string[];
+  /** `key=value`, as --set takes them. */
+  readonly settings?: readonly string[];
+  readonly name?: string;
+}
+
 export async function startRookery(
   directory: string,
-  nodeOptions: readonly string[] = [],
+  { nodeOptions = [], settings: given = [], name = 'rookery' }: RookeryOptions = {},
 ): Promise<RookeryTarget> {
   mkdirSync(directory, { recursive: true });
   const data = mkdtempSync(join(directory, 'rookery-'));
@@ -31,7 +39,7 @@ export async function startRookery(
   const listen = { lmtp: ports.lmtp, mx: ports.smtp, imap: ports.imap, pop3: ports.pop3, admin: adminPort };
   const settings = Object.entries(listen).map(([name, port]) => `listen.${name}=127.0.0.1:${port}`);
   for (const name of ['submission', 'submissions', 'imaps', 'pop3s']) settings.push(`listen.${name}=off`);
-  settings.push('limits.connections_per_address=20000', 'log.level=warn');
+  settings.push('limits.connections_per_address=20000', 'log.level=warn', ...given);
   const args = [
     ...nodeOptions,
     main,
@@ -49,7 +57,7 @@ export async function startRookery(
     throw error;
   }
   return {
-    name: 'rookery',
+    name,
     ports,
     adminPort,
     domain,

@@ -49,6 +49,8 @@ export interface AccountHosts extends AccountPorts, AsyncDisposable {
   remove(accountId: AccountId): Promise<void>;
   /** Ends all sessions of an account, which was disabled or got a new password. */
   endSessions(accountId: AccountId): void;
+  /** Another node hosts the shard from now on: ends its accounts' sessions and forgets them when what is under way ended. */
+  closeShard(shard: ShardId): Promise<void>;
   /** The host itself, for store check and tests. Refuses with noSuchAccount. */
   host(accountId: AccountId): Promise<LocalAccount>;
   /** The fence of an account's shard, for store check. */
@@ -131,6 +133,19 @@ class LocalAccountHosts implements AccountHosts {
     this.#accounts.get(accountId)?.deref()?.endSessions();
   }
 
+  async closeShard(shard: ShardId): Promise<void> {
+    const closing: Promise<void>[] = [];
+    for (const reference of this.#accounts.values()) {
+      const account = reference.deref();
+      if (account === undefined || account.shard !== shard) continue;
+      // The writer first: whoever hears of the end of a session finds the account refused.
+      closing.push(account.writer.close(new MailError('unavailable', 'the account has moved')));
+      account.end();
+      closing.push(account.settled());
+    }
+    await Promise.all(closing);
+  }
+
   statistics(): AccountHostsStatistics {
     let loaded = 0;
     let memoryBytes = 0;
@@ -169,17 +184,23 @@ class LocalAccountHosts implements AccountHosts {
   }
 
   #add(accountId: AccountId): LocalAccount {
-    const { engine, blobs, clock, log } = this.#options;
+    const { engine, blobs, clock, log, shards } = this.#options;
     const shard = shardOf(accountId);
+    const epoch = shards.epochOf(shard);
     const account: LocalAccount = new LocalAccount({
       accountId,
+      shard,
       engine,
       blobs,
       clock,
       log,
       limits: this.#limits,
       metrics: this.#metrics,
-      fence: () => fenceFor(shard, this.#options.shards.epochOf(shard)),
+      // The epoch it was loaded under: a later one of ours must not let through what was decided before others wrote.
+      fence: () => {
+        if (shards.epochOf(shard) !== epoch) throw new MailError('unavailable', 'the account has moved');
+        return fenceFor(shard, epoch);
+      },
       load: () => loadAccount(accountId, { engine, clock, limits: this.#limits }),
       used: (used) => this.#used(used),
       ended: (ended) => this.#ended(ended),

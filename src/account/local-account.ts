@@ -5,7 +5,7 @@
 // Failures: as the port says. After `fenced` every call is refused with `unavailable`.
 
 import { flagSeen } from '../mail/flags.ts';
-import type { AccountId, MailboxId, ModSeq, OperationId, Uid } from '../mail/ids.ts';
+import type { AccountId, MailboxId, ModSeq, OperationId, ShardId, Uid } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { SearchKey } from '../mail/search-key.ts';
 import { AccountChores } from './account-chores.ts';
@@ -39,6 +39,7 @@ import { ascending, chunksOf, concatColumns, concatUids } from './uid-lists.ts';
 
 export interface LocalAccountOptions extends Omit<WriterOptions, 'committed' | 'lost' | 'fenced'> {
   readonly accountId: AccountId;
+  readonly shard: ShardId;
   /** The account was used: for unloading the least recently used one. */
   used(account: LocalAccount): void;
   /** It is of no use any more: somebody else hosts it. */
@@ -53,6 +54,7 @@ interface OpenTable {
 
 export class LocalAccount implements Port.AccountPort {
   readonly accountId: AccountId;
+  readonly shard: ShardId;
   readonly writer: AccountWriter;
   /** Milliseconds, monotonic. */
   usedAt = 0;
@@ -63,6 +65,7 @@ export class LocalAccount implements Port.AccountPort {
 
   constructor(options: LocalAccountOptions) {
     this.accountId = options.accountId;
+    this.shard = options.shard;
     this.#options = options;
     this.#chores = new AccountChores({ ...options, writer: () => this.writer });
     this.writer = new AccountWriter({

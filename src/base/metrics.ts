@@ -112,6 +112,22 @@ export class Metrics {
     });
   }
 
+  /** The same with labels: all series there are at the moment; those that are gone are not shown any more. */
+  observedSeries<Label extends string>(
+    options: MetricOptions<Label>,
+    read: () => Iterable<readonly [Labels<Label>, number]>,
+  ): void {
+    new Gauge<Label>({
+      ...definition(options),
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        let count = 0;
+        for (const [labels, value] of read()) if (count++ < seriesMax) this.set(labels, value);
+      },
+    });
+  }
+
   histogram<Label extends string = never>(options: HistogramOptions<Label>): Family<Label, HistogramSeries> {
     return this.#once(options.name, () => this.#newHistogram(options));
   }

@@ -185,6 +185,11 @@ function combinationProblems(
       problems.push({ source: file, line: lines.get(`listen.${name}`), key: `listen.${name}`, message });
     }
   }
+  if (config.storage.engine === 'postgres' && config.storage.url === undefined) {
+    const message =
+      'storage.engine "postgres" needs storage.url, such as "postgres://rookery@db.example/rookery"';
+    problems.push({ source: file, line: lines.get('storage.engine'), key: 'storage.engine', message });
+  }
   if (config.limits.intake_memory < 2 * config.limits.message_size) {
     // A large message is held twice for a moment, while its pieces are put together.
     const message = 'must be at least twice limits.message_size, or the largest messages could never come in';

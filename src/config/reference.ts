@@ -5,7 +5,12 @@ import { type ConfigKey, schemaKeys } from './schema-walk.ts';
 
 function section(key: ConfigKey): string {
   if (key.type === 'table' && key.default === undefined) return `## \`[${key.key}]\`\n\n${key.description}\n`;
-  const defaultText = key.default === undefined ? 'required' : `default \`${JSON.stringify(key.default)}\``;
+  const defaultText =
+    key.default === undefined
+      ? key.isOptional
+        ? 'optional'
+        : 'required'
+      : `default \`${JSON.stringify(key.default)}\``;
   const reload = isReloadable(key.key) ? 'SIGHUP reloads it' : 'needs a restart';
   return `### \`${key.key}\`\n\n${key.description}\n\n${key.type}; ${defaultText}; ${reload}.\n`;
 }

@@ -10,6 +10,8 @@ export interface ConfigKey {
   /** As it would be written in TOML; undefined: a table or no default. */
   readonly default: unknown;
   readonly type: string;
+  /** It may be left out, and has no default. */
+  readonly isOptional: boolean;
   /** The value is milliseconds in memory and "30 min" in the file. */
   readonly isDuration: boolean;
 }
@@ -18,7 +20,7 @@ type Schema = z.core.$ZodType;
 
 function unwrap(schema: Schema): Schema {
   const definition = schema._zod.def as { type: string; innerType?: Schema; in?: Schema };
-  if (definition.type === 'default' || definition.type === 'prefault') return unwrap(definition.innerType!);
+  if (['default', 'prefault', 'optional'].includes(definition.type)) return unwrap(definition.innerType!);
   if (definition.type === 'pipe') return unwrap(definition.in!);
   return schema;
 }
@@ -74,6 +76,7 @@ export function schemaKeys(schema: Schema, prefix = ''): ConfigKey[] {
       description: descriptionOf(member),
       default: defaultOf(member),
       type: typeOf(member),
+      isOptional: member instanceof z.ZodOptional,
       isDuration: isDuration(member),
     });
     keys.push(...schemaKeys(member, key));

@@ -17,6 +17,12 @@ const listenSchema = z.strictObject({
   pop3: listen('127.0.0.1:2110').describe('POP3 with STLS (110).'),
   pop3s: listen('127.0.0.1:2995').describe('POP3, TLS from the first byte (995).'),
   admin: listen('127.0.0.1:2080').describe('The admin API, /metrics, /healthz and /readyz, over HTTP.'),
+  link: listen('127.0.0.1:2433').describe(
+    'Other nodes of the cluster, by mutual TLS; opened only on a node of a cluster.',
+  ),
+  join: listen('127.0.0.1:2434').describe(
+    'New nodes, which bring a join token; opened only on a node of a cluster. Says nothing while no token is out.',
+  ),
 });
 
 const certificateSchema = z.strictObject({
@@ -85,11 +91,79 @@ const authenticationSchema = z.strictObject({
   ),
 });
 
+const postgresSchema = z.strictObject({
+  durability: z
+    .enum(['local', 'standby'])
+    .default('local')
+    .describe(
+      '"local": mail is accepted when the server has it on disk. "standby": when a synchronous standby has it too; with none attached nothing is accepted.',
+    ),
+  allow_alone: z
+    .boolean()
+    .default(false)
+    .describe('With durability "standby": go on accepting mail while no standby is attached.'),
+  read_connections: z.int().min(1).max(100).default(4).describe('Connections for reading, for each node.'),
+});
+
+const clusterSchema = z.strictObject({
+  address: z
+    .string()
+    .optional()
+    .describe(
+      'Where other nodes reach this one: "host:port", the port may be left out. Default: where `listen.link` listens.',
+    ),
+  roles: z
+    .array(z.enum(['frontend', 'mx', 'backend']))
+    .min(1)
+    .default(['frontend', 'mx', 'backend'])
+    .describe(
+      'What this node does: "backend" hosts accounts, "frontend" speaks to clients, "mx" takes mail from the Internet.',
+    ),
+  weight: z
+    .int()
+    .min(0)
+    .max(1000)
+    .default(100)
+    .describe("This node's share of the accounts beside the others' weights."),
+  zone: z
+    .string()
+    .regex(/^[a-z0-9-]{1,63}$/)
+    .default('inner')
+    .describe('The network zone this node stands in; "outer" is trusted less.'),
+  links: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(256)
+    .describe('Links to other nodes that are kept open; the one unused for longest goes first.'),
+});
+
 const storageSchema = z.strictObject({
   engine: z
-    .enum(['lmdb', 'memory'])
+    .enum(['lmdb', 'postgres', 'memory'])
     .default('lmdb')
-    .describe('"lmdb": on disk under `data`. "memory": gone when the server stops, for trials.'),
+    .describe(
+      '"lmdb": on disk under `data`, for one machine. "postgres": in PostgreSQL (`storage.url`), shared by the nodes of a cluster. "memory": gone when the server stops, for trials.',
+    ),
+  url: z
+    .string()
+    .optional()
+    .describe(
+      'PostgreSQL\'s address, as libpq writes it: "postgres://user:password@host1,host2/database". Of several hosts the one that takes writes is used. Not through a pooler that shares sessions.',
+    ),
+  postgres: postgresSchema.prefault({}).describe('PostgreSQL as the storage engine.'),
+  blobs: z
+    .enum(['auto', 'directory', 'engine'])
+    .default('auto')
+    .describe(
+      'Where large messages lie. "directory": files in `storage.blob_directory`. "engine": in the storage engine. "auto": files with "lmdb", the engine with "postgres".',
+    ),
+  blob_directory: z
+    .string()
+    .optional()
+    .describe(
+      'The directory for blobs; nodes of a cluster must share it (NFS or a cluster file system). Default: `blobs` in the data directory.',
+    ),
   reserve: size('64 MiB').describe(
     'Room left free on the file system: commits that would use it are refused as "storage full" (SMTP 452, IMAP NO [UNAVAILABLE]) until there is more.',
   ),
@@ -137,6 +211,11 @@ export const configSchema = z.strictObject({
   limits: limitsSchema.prefault({}).describe('Limits. Sizes as "50 MiB", durations as "30 min".'),
   authentication: authenticationSchema.prefault({}).describe('Logins.'),
   storage: storageSchema.prefault({}).describe('The storage engine.'),
+  cluster: clusterSchema
+    .prefault({})
+    .describe(
+      'This server as a node of a cluster, once `rookery cluster init` or `serve --join` made it one.',
+    ),
   log: logSchema.prefault({}).describe('Logging.'),
 });
 
@@ -163,5 +242,5 @@ export function isReloadable(key: string): boolean {
   return reloadableKeys.some((entry) => key === entry || key.startsWith(`${entry}.`));
 }
 
-/** Keys whose values `config show` masks. None yet holds a secret; the masking is by name so that a new one is masked at once. */
-export const secretKeyPattern = /(?:password|secret|token)$/;
+/** Keys whose values `config show` masks: by name, so that a new one is masked at once. */
+export const secretKeyPattern = /(?:password|secret|token|storage\.url)$/;

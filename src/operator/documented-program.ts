@@ -1,17 +1,20 @@
 // The command line as it is documented: all commands, with a server that is never started.
 
 import type { Command } from 'commander';
+import { addClusterInitCommand } from './commands/cluster-init.ts';
 import { buildProgram } from './program.ts';
 import { addQuickstartCommand } from './quickstart.ts';
 import { addServeCommand } from './serve.ts';
 
 export function documentedProgram(): Command {
-  const start = () => Promise.reject(new Error('only documented'));
+  const never = () => Promise.reject(new Error('only documented'));
+  const making = { init: never, join: never };
   return buildProgram({
     version: '',
     addServing: (program) => {
-      addServeCommand(program, start);
-      addQuickstartCommand(program, start);
+      addServeCommand(program, never, making);
+      addClusterInitCommand(program, making);
+      addQuickstartCommand(program, never);
     },
   });
 }

@@ -1,6 +1,7 @@
 // Option values as people type them; a wrong one is a usage error that says what was expected.
 
 import { InvalidArgumentError } from 'commander';
+import { duration } from '../config/units.ts';
 import { services } from '../directory/directory.ts';
 
 export function parseBoolean(text: string): boolean {
@@ -17,6 +18,18 @@ export function parseLimit(text: string): number | null {
   const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text.trim());
   if (match === null) throw new InvalidArgumentError('expected a number, a size such as 10G, or "none"');
   return Math.round(Number(match[1]) * sizeFactors[match[2]!.toLowerCase()]!);
+}
+
+/** "30 min" or a number of seconds → milliseconds. */
+export function parseDuration(text: string): number {
+  const parsed = duration('0 s').safeParse(/^\d+$/.test(text) ? Number(text) : text);
+  if (!parsed.success) throw new InvalidArgumentError('expected a duration such as "30 min" or "1 d"');
+  return parsed.data;
+}
+
+export function parseWholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('expected a number');
+  return Number(text);
 }
 
 export function parseServices(text: string): string[] {

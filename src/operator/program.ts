@@ -2,8 +2,11 @@
 // passes in, because they choose concrete engines.
 
 import { Command, CommanderError } from 'commander';
+import { addBalancerCommands } from './balancer/balancer-command.ts';
+import { describeCluster } from './balancer/describe-cluster.ts';
 import { addAccountCommands } from './commands/account.ts';
 import { addAliasCommands } from './commands/alias.ts';
+import { addClusterCommands } from './commands/cluster.ts';
 import { addConfigCommands } from './commands/configuration.ts';
 import { addDomainCommands } from './commands/domain.ts';
 import { addExportCommands, addImportCommands } from './commands/import-export.ts';
@@ -49,6 +52,8 @@ export function buildProgram(options: ProgramOptions): Command {
   addExportCommands(program);
   addTokenCommands(program);
   addServerCommands(program);
+  addClusterCommands(program);
+  addBalancerCommands(program, describeCluster);
   program
     .command('version')
     .description('print the version')

@@ -11,7 +11,7 @@ import { type ConfigOptions, configFrom, withConfigOptions } from './commands/co
 import { CommandFailure } from './exit-codes.ts';
 import { formatTable } from './output.ts';
 import { randomPassword } from './read-password.ts';
-import type { RunningServer, StartServer } from './running-server.ts';
+import type { ReadConfig, RunningServer, StartServer } from './running-server.ts';
 import { serve } from './serve.ts';
 
 const domain = 'example.test';
@@ -26,7 +26,8 @@ export function addQuickstartCommand(program: Command, start: StartServer): void
   const description = `run a server to try on loopback: domain ${domain}, accounts ${users.join(', ')}; goes on where it stopped`;
   withConfigOptions(program.command('quickstart').description(description)).action(
     async (_options: object, command: Command) => {
-      const read = () => configFrom(command.optsWithGlobals<ConfigOptions>(), command);
+      const read: ReadConfig = (defaults) =>
+        configFrom(command.optsWithGlobals<ConfigOptions>(), command, defaults);
       const { data } = read();
       await mkdir(data, { recursive: true, mode: 0o700 });
       const file = join(data, 'quickstart.txt');

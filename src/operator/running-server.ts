@@ -12,13 +12,29 @@ export interface Endpoint {
 export interface RunningServer {
   readonly endpoints: readonly Endpoint[];
   readonly directory: DirectoryAdministration;
-  /** Takes over what can be; says what cannot. */
-  reload(
-    config: Config,
-  ): Promise<{ readonly reloaded: readonly string[]; readonly needRestart: readonly string[] }>;
+  /** Reads the configuration again and takes over what can be; says what cannot. */
+  reload(): Promise<{ readonly reloaded: readonly string[]; readonly needRestart: readonly string[] }>;
   /** Drains and closes, within limits.drain and a little. */
   close(): Promise<void>;
 }
 
-/** `reread` gives the configuration anew, for a reload asked for through the admin API. */
-export type StartServer = (config: Config, reread: () => Config) => Promise<RunningServer>;
+/** Reads the configuration; `defaults` lie below the file's values. Throws when it is not right. */
+export type ReadConfig = (defaults?: Record<string, unknown>) => Config;
+
+export type StartServer = (readConfig: ReadConfig) => Promise<RunningServer>;
+
+/** Where and how a server joins a cluster before it starts. */
+export interface JoinRequest {
+  readonly token: string;
+  readonly host: string;
+  readonly port: number;
+  readonly node: string;
+}
+
+/** What makes a machine a node; compose-join.ts does it. Both leave the node's credentials in the data directory. */
+export interface NodeMaking {
+  /** Makes a cluster of the store that the configuration names, and this machine its first node. */
+  init(config: Config, node: string): Promise<{ readonly cluster: string; readonly node: string }>;
+  /** Does nothing on a machine that is a node already. */
+  join(config: Config, request: JoinRequest): Promise<void>;
+}

@@ -2,25 +2,52 @@
 
 import type { Command } from 'commander';
 import { Fault } from '../base/fault.ts';
-import type { Config } from '../config/schema.ts';
 import { isMailError } from '../mail/mail-error.ts';
+import { nodeNameDefault } from './commands/cluster-init.ts';
 import { type ConfigOptions, configFrom, withConfigOptions } from './commands/configuration.ts';
-import { CommandFailure } from './exit-codes.ts';
-import type { RunningServer, StartServer } from './running-server.ts';
+import { CommandFailure, exitCodes } from './exit-codes.ts';
+import type { NodeMaking, ReadConfig, RunningServer, StartServer } from './running-server.ts';
 
 export interface ServeOptions {
   readonly start: StartServer;
-  readonly read: () => Config;
+  readonly read: ReadConfig;
   /** What is done once it runs, before it only waits. */
   readonly started?: (server: RunningServer) => Promise<void>;
 }
 
-export function addServeCommand(program: Command, start: StartServer): void {
-  withConfigOptions(
-    program.command('serve').description('run the server until SIGTERM; SIGHUP reloads'),
-  ).action(async (_options: object, command: Command) => {
-    await serve({ start, read: () => configFrom(command.optsWithGlobals<ConfigOptions>(), command) });
-  });
+interface JoinOptions {
+  readonly join?: string;
+  readonly node?: string;
+}
+
+/** Where nodes join when the operator names no port: listen.join's default. */
+const joinPortDefault = 2434;
+
+export function addServeCommand(program: Command, start: StartServer, making: NodeMaking): void {
+  withConfigOptions(program.command('serve').description('run the server until SIGTERM; SIGHUP reloads'))
+    .option(
+      '--join <token@host[:port]>',
+      'join a cluster first (a token is made by `rookery cluster token`); once joined it is not needed any more',
+    )
+    .option('--node <name>', "this node's name in the cluster; default: the machine's")
+    .action(async (options: JoinOptions, command: Command) => {
+      const read: ReadConfig = (defaults) =>
+        configFrom(command.optsWithGlobals<ConfigOptions>(), command, defaults);
+      const { join } = options;
+      if (join !== undefined) {
+        const request = { ...parseJoin(join), node: options.node ?? nodeNameDefault() };
+        await orFail(() => making.join(read(), request));
+      }
+      await serve({ start, read });
+    });
+}
+
+/** "TOKEN@host:port", "TOKEN@[::1]:port"; the port may be left out. */
+function parseJoin(text: string): { readonly token: string; readonly host: string; readonly port: number } {
+  const match = /^([^@\s]+)@(?:\[([^\]]+)\]|([^:\s]+))(?::(\d{1,5}))?$/.exec(text);
+  if (match === null)
+    throw new CommandFailure(`--join: expected TOKEN@host or TOKEN@host:port`, exitCodes.usage);
+  return { token: match[1]!, host: match[2] ?? match[3]!, port: Number(match[4] ?? joinPortDefault) };
 }
 
 /** Runs a server until a signal. Whoever reads that it started may signal at once: signals are heard before it starts. */
@@ -31,7 +58,7 @@ export async function serve({ start, read, started }: ServeOptions): Promise<voi
   });
   let server: RunningServer | undefined;
   const reload = (): void => {
-    void (async () => server?.reload(read()))().catch((error: Error) => {
+    void (async () => server?.reload())().catch((error: Error) => {
       process.stderr.write(`rookery: not reloaded: ${error.message}\n`);
     });
   };
@@ -46,10 +73,14 @@ export async function serve({ start, read, started }: ServeOptions): Promise<voi
   process.off('SIGHUP', reload);
 }
 
+function startOrFail(start: StartServer, read: ReadConfig): Promise<RunningServer> {
+  return orFail(() => start(read));
+}
+
 /** A fault at the start (a port that is taken, a store in use) is told in one line. */
-async function startOrFail(start: StartServer, read: () => Config): Promise<RunningServer> {
+async function orFail<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return await start(read(), read);
+    return await work();
   } catch (error) {
     if (error instanceof Fault || isMailError(error)) throw new CommandFailure(error.message);
     throw error;

@@ -11,9 +11,12 @@ import { decodeTuple, encodeTuple, tuplePrefixRange } from './tuple.ts';
 const rowVersion = 1;
 const payloadBytes = 2 + 8 + 8 + 3 * 8;
 
-/** Numbers are on disk. `kept`: raw for good, compressing did not pay. */
-const states = ['live', 'dying'] as const;
-const forms = ['raw', 'zstd', 'kept'] as const;
+/**
+ * Numbers are on disk. `writing`: not all of its chunks are there yet. `kept`: raw for good, compressing did not pay.
+ * `chunked`: in rows of the engine (engine-blob-store.ts), else in a file.
+ */
+const states = ['live', 'dying', 'writing'] as const;
+const forms = ['raw', 'zstd', 'kept', 'chunked'] as const;
 export type BlobForm = (typeof forms)[number];
 
 export interface BlobRow {

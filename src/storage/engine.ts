@@ -103,7 +103,8 @@ export interface Engine extends Reader, AsyncDisposable {
   /**
    * All or nothing; durable when it resolves. Concurrent calls share a flush (group commit); batches are applied
    * in the order of the calls. The bytes passed are the engine's from then on: the caller must never change them.
-   * Rejects with MailError('storageFull') when there is no room, Fault otherwise.
+   * Rejects with MailError('storageFull') when there is no room, MailError('unavailable') when the durability that was asked for
+   * cannot be had now, UnknownOutcomeFault when nobody can tell whether it was applied (unknown-outcome.ts), Fault otherwise.
    */
   commit(batch: Batch): Promise<CommitResult>;
   /** Calls back once or more after a batch with this topic became durable. Signals may be lost, never late forever: poll behind it. */

@@ -21,6 +21,7 @@ export const recordKinds = {
   summary: 10,
   blob: 16,
   blobLink: 17,
+  blobChunk: 18,
   domain: 32,
   directoryAccount: 33,
   alias: 34,
@@ -30,6 +31,14 @@ export const recordKinds = {
   idempotency: 49,
   store: 64,
   quarantine: 65,
+  storeCopy: 66,
+  clusterNode: 80,
+  clusterController: 81,
+  clusterShard: 82,
+  clusterAuthority: 84,
+  joinToken: 85,
+  enrolledNode: 86,
+  clusterConfiguration: 88,
 } as const;
 export type RecordKind = keyof typeof recordKinds;
 

@@ -39,4 +39,9 @@ export class Topics {
       }
     }
   }
+
+  /** For when signals may have been missed. */
+  signalAll(): void {
+    this.signal([...this.#listeners.keys()]);
+  }
 }

@@ -28,11 +28,19 @@ export function withConfigOptions(command: Command): Command {
 }
 
 /** Loads it; what is wrong ends the program with exit code 78 and a line for each problem. */
-export function configFrom(options: ConfigOptions, command: Command): Config {
+export function configFrom(
+  options: ConfigOptions,
+  command: Command,
+  defaults: Record<string, unknown> = {},
+): Config {
   const dataGiven = command.getOptionValueSourceWithGlobals('data') !== 'default';
   const overrides = [...(options.set ?? []), ...(dataGiven ? [`data=${JSON.stringify(options.data)}`] : [])];
   try {
-    return loadConfig({ ...(options.config === undefined ? {} : { file: options.config }), overrides });
+    return loadConfig({
+      ...(options.config === undefined ? {} : { file: options.config }),
+      overrides,
+      defaults,
+    });
   } catch (error) {
     if (error instanceof ConfigError) throw new CommandFailure(error.message, exitCodes.configuration);
     throw error;

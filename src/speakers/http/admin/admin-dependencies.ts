@@ -6,6 +6,7 @@ import type { StoreCheckEvent } from '../../../account/store-check.ts';
 import type { Clock } from '../../../base/clock.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { Random } from '../../../base/random.ts';
+import type { ClusterAdministration } from '../../../cluster/cluster-administration.ts';
 import type { DirectoryAdministration } from '../../../directory/directory.ts';
 import type { ApiToken, TokenScope } from '../../../directory/tokens.ts';
 import type { Engine } from '../../../storage/engine.ts';
@@ -40,6 +41,8 @@ export interface AdminDependencies {
   readonly unreadyReason: () => string | undefined;
   readonly effectiveConfig: () => Record<string, unknown>;
   readonly reload: () => Promise<ReloadOutcome>;
+  /** Undefined on a server that is no node of a cluster, and on a node that has no way to the engine. */
+  readonly cluster?: ClusterAdministration | undefined;
   readonly version: string;
   readonly messageBytesMax: number;
   readonly clock: Clock;

@@ -26,6 +26,9 @@ import { IdempotencyKeys } from './idempotency.ts';
 import { problem, problemContentType, statusByMailError } from './problem.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { aliasRoutes } from './routes/aliases.ts';
+import { clusterRoutes } from './routes/cluster.ts';
+import { clusterConfigurationRoutes } from './routes/cluster-configuration.ts';
+import { clusterTokenRoutes } from './routes/cluster-tokens.ts';
 import { domainRoutes } from './routes/domains.ts';
 import { healthRoutes } from './routes/health.ts';
 import { messageRoutes } from './routes/messages.ts';
@@ -170,6 +173,9 @@ export async function buildAdminApp(dependencies: AdminDependencies, options: Ap
     messageRoutes,
     operationRoutes,
     tokenRoutes,
+    clusterRoutes,
+    clusterTokenRoutes,
+    clusterConfigurationRoutes,
   ];
   await app.register(async (scope) => {
     for (const routes of routeSets) routes(scope as unknown as AdminApp, dependencies);

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { silentLog } from '../../base/log.ts';
+import { systemRandom } from '../../base/random.ts';
+import type { NodeId } from '../../mail/ids.ts';
+import { openMemoryEngine } from '../../storage/memory-engine.ts';
+import type { LinkCredentials } from '../link-credentials.ts';
+import { authorityEntry, authorityKey, decodeAuthority } from './authority-rows.ts';
+import { certifiedNode, makeAuthority, renewalDueAt } from './certificates.ts';
+import { createAuthority, openAuthority } from './cluster-authority.ts';
+import { loadCredentials, loadJoined, pendingKey, saveJoined } from './credential-files.ts';
+import { CredentialKeeper, renewLocally } from './credential-keeper.ts';
+import { joinCluster, renewCredentials } from './join-cluster.ts';
+import { dayMs, openSite, refused, tokenOf } from './testing.ts';
+
+const notOurs = refused('authenticationFailed', /^this server is not of the token's cluster: /);
+
+test('while an authority is being replaced both are accepted, and the first one issues', async () => {
+  await using site = await openSite();
+  const earlier = await joinCluster(await tokenOf(site), site.at, { node: 'earlier', clock: site.clock });
+  const bytes = (await site.engine.get(authorityKey))!;
+  const row = decodeAuthority(bytes);
+  const { cluster } = row;
+  const next = await makeAuthority(cluster, { clock: site.clock, random: systemRandom });
+  await site.engine.commit({ puts: [authorityEntry({ ...row, authorities: [next, ...row.authorities] })] });
+  const renewed = await renewCredentials(earlier.credentials, site.at, site.clock);
+  assert.equal(renewed.authorities.length, 2);
+  const certificate = new X509Certificate(renewed.certificate);
+  const now = site.clock.now();
+  assert.equal(certifiedNode(certificate, [next.certificate], now)!.node, 'earlier');
+  assert.equal(certifiedNode(certificate, earlier.credentials.authorities, now), undefined);
+  assert.equal(certifiedNode(certificate, renewed.authorities, now)!.node, 'earlier');
+});
+
+test('a node renews with its certificate, a forgotten or replaced one does not', async () => {
+  await using site = await openSite();
+  const token = await tokenOf(site, { uses: 5, zone: 'outer' });
+  const { credentials } = await joinCluster(token, site.at, { node: 'edge', clock: site.clock });
+  const renewed = await renewCredentials(credentials, site.at, site.clock);
+  assert.equal(renewed.node, 'edge');
+  assert.notEqual(renewed.key, credentials.key);
+  const found = certifiedNode(
+    new X509Certificate(renewed.certificate),
+    renewed.authorities,
+    site.clock.now(),
+  );
+  assert.deepEqual(found, { node: 'edge', zone: 'outer' });
+  // The answer was lost: the old certificate asks once more.
+  const newest = await renewCredentials(credentials, site.at, site.clock);
+  await assert.rejects(renewCredentials(renewed, site.at, site.clock), refused('permissionDenied'));
+  await site.authority.forget('edge' as NodeId);
+  await assert.rejects(renewCredentials(newest, site.at, site.clock), refused('permissionDenied'));
+  await joinCluster(token, site.at, { node: 'edge', clock: site.clock });
+  await assert.rejects(renewCredentials(newest, site.at, site.clock), refused('permissionDenied'));
+  site.clock.moveMs = 91 * dayMs;
+  await tokenOf(site);
+  // Nobody is trusted for ever: by now the server's own certificate has ended, too.
+  await assert.rejects(renewCredentials(newest, site.at, site.clock), notOurs);
+});
+
+test('credentials are kept for their owner alone, and renewed after two thirds of their life', async () => {
+  await using site = await openSite();
+  const directory = await mkdtemp(join(tmpdir(), 'rookery-credentials-'));
+  try {
+    assert.equal(await loadCredentials(directory), undefined);
+    const key = await pendingKey(directory);
+    assert.equal(await pendingKey(directory), key);
+    const joined = await joinCluster(await tokenOf(site), site.at, { node: 'kept', clock: site.clock, key });
+    await saveJoined(directory, joined);
+    assert.deepEqual(await loadCredentials(directory), joined.credentials);
+    const { credentials, ...settings } = joined;
+    assert.deepEqual(await loadJoined(directory), settings);
+    assert.equal((await stat(join(directory, 'cluster', 'credentials.json'))).mode & 0o777, 0o600);
+    assert.notEqual(await pendingKey(directory), key);
+    const dueInMs = renewalDueAt(credentials.certificate) - site.clock.now();
+    assert.ok(dueInMs > 59 * dayMs && dueInMs < 61 * dayMs);
+    site.clock.moveMs = 61 * dayMs;
+    const { promise, resolve } = Promise.withResolvers<LinkCredentials>();
+    const renew = renewLocally(site.authority);
+    const keeping = { directory, credentials, renew, renewed: resolve, clock: site.clock, log: silentLog };
+    using keeper = new CredentialKeeper(keeping);
+    const renewed = await promise;
+    assert.equal(keeper.credentials, renewed);
+    assert.notEqual(renewed.certificate, credentials.certificate);
+    assert.deepEqual(await loadCredentials(directory), renewed);
+    await writeFile(join(directory, 'cluster', 'credentials.json'), '{"node":');
+    await assert.rejects(loadCredentials(directory), /is damaged; restore it/);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+test('a store belongs to one cluster', async () => {
+  await using site = await openSite();
+  const options = { engine: site.engine, clock: site.clock, random: systemRandom };
+  await assert.rejects(createAuthority(options), refused('conflict'));
+  assert.equal((await openAuthority(options))!.cluster, site.authority.cluster);
+  assert.equal(await openAuthority({ ...options, engine: openMemoryEngine() }), undefined);
+});

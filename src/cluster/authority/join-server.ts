@@ -1,0 +1,197 @@
+// The cluster's side of joining: one exchange a connection, with whoever reaches the link listener by ALPN `rookery-join`,
+// certificate or not. While no token is out, strangers hear nothing at all. Invariants: exchanges under way are bounded in number and time; a wrong, expired, used up or
+// throttled token gets the same answer; database settings go to no node of the outer zone. `serve` never rejects: what
+// goes wrong is logged, the client is told no more than it must know.
+
+import { createServer, type TLSSocket } from 'node:tls';
+import type { Clock } from '../../base/clock.ts';
+import { Fault } from '../../base/fault.ts';
+import type { Logger } from '../../base/log.ts';
+import { LoginThrottle } from '../../directory/throttle.ts';
+import { isMailError, MailError } from '../../mail/mail-error.ts';
+import type { LinkCredentials } from '../link-credentials.ts';
+import { certificateKeyDigest, certifiedNode } from './certificates.ts';
+import {
+  type Certified,
+  type ClusterAuthority,
+  outerZone,
+  type PresentCertificate,
+} from './cluster-authority.ts';
+import {
+  type JoinAnswer,
+  JoinChannel,
+  type JoinRequest,
+  joinAlpn,
+  joinProtocolVersion,
+  requestSchema,
+} from './join-protocol.ts';
+
+export interface JoinServerOptions {
+  readonly authority: ClusterAuthority;
+  /** How a node of the inner zones reaches the cell's engine: its `storage` settings. */
+  readonly storage: () => Readonly<Record<string, unknown>>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Machines are added a few at a time; more is a flood. Each may hold a frame in memory. */
+const exchangesMax = 64;
+/** A few round trips and a commit. */
+const exchangeMs = 15_000;
+/** A person mistypes; a program guesses. The secret has 160 bits: this only keeps the noise down. */
+const throttleLimits = { failuresPerAddress: 10, failuresPerAccount: 50 };
+
+export class JoinServer {
+  readonly #options: JoinServerOptions;
+  readonly #throttle: LoginThrottle;
+  #exchanges = 0;
+
+  constructor(options: JoinServerOptions) {
+    this.#options = options;
+    this.#throttle = new LoginThrottle(options.clock, throttleLimits);
+  }
+
+  /** Serves one connection whose handshake is done, and ends it. */
+  async serve(socket: TLSSocket): Promise<void> {
+    const { clock, log } = this.#options;
+    const remoteAddress = socket.remoteAddress ?? '';
+    if (this.#exchanges >= exchangesMax) {
+      socket.on('error', () => {}); // it is over anyway
+      socket.destroy();
+      return;
+    }
+    this.#exchanges++;
+    const timer = clock.after(exchangeMs, () => socket.destroy());
+    try {
+      const channel = new JoinChannel(socket);
+      const { authority } = this.#options;
+      const authorities = await authority.certificates();
+      const present = this.#presentCertificate(socket, authorities);
+      if (present === undefined && !(await authority.awaitsNodes())) {
+        log.info({ remoteAddress }, 'a stranger wants to join while no join token is valid');
+        socket.destroy();
+        return;
+      }
+      channel.send({ versions: [joinProtocolVersion], authorities });
+      const request = await channel.receive(requestSchema);
+      const answer = await this.#answer(request, present, remoteAddress);
+      channel.send(answer);
+      socket.end();
+      const outcome = answer.type === 'certified' ? 'certified' : answer.kind;
+      log.info({ remoteAddress, request: request.type, outcome }, 'join request');
+    } catch (error) {
+      log.info({ err: error, remoteAddress }, 'join exchange failed');
+      socket.destroy();
+    } finally {
+      timer.cancel();
+      this.#exchanges--;
+    }
+  }
+
+  async #answer(
+    request: JoinRequest,
+    present: PresentCertificate | undefined,
+    remoteAddress: string,
+  ): Promise<JoinAnswer> {
+    try {
+      const certified =
+        request.type === 'join'
+          ? await this.#join(request, remoteAddress)
+          : await this.#renew(request, present);
+      return { type: 'certified', ...certified, ...this.#storageFor(certified) } as JoinAnswer;
+    } catch (error) {
+      if (isMailError(error)) return { type: 'refused', kind: error.kind, message: error.message };
+      this.#options.log.error({ err: error, remoteAddress }, 'cannot answer a join request');
+      return { type: 'refused', kind: 'unavailable', message: 'the cluster cannot do it now; try again' };
+    }
+  }
+
+  async #join(request: JoinRequest & { type: 'join' }, remoteAddress: string): Promise<Certified> {
+    const { token: id, secret, node, request: certificateRequest } = request;
+    try {
+      this.#throttle.check(id, remoteAddress);
+    } catch {
+      // Not told: who guesses shall not know that guessing is noticed.
+      throw new MailError('authenticationFailed', 'the join token is not valid');
+    }
+    try {
+      return await this.#options.authority.redeem({ id, secret }, node, certificateRequest);
+    } catch (error) {
+      if (isMailError(error, 'authenticationFailed')) this.#throttle.failed(id, remoteAddress);
+      throw error;
+    }
+  }
+
+  async #renew(
+    { request }: JoinRequest & { type: 'renew' },
+    present: PresentCertificate | undefined,
+  ): Promise<Certified> {
+    if (present === undefined) throw new MailError('permissionDenied', 'renewing needs a node’s certificate');
+    return this.#options.authority.renew(present, request);
+  }
+
+  /** The handshake showed that the peer has its certificate's key; whose it is is checked here. */
+  #presentCertificate(socket: TLSSocket, authorities: readonly string[]): PresentCertificate | undefined {
+    const peer = socket.getPeerX509Certificate();
+    const known = peer && certifiedNode(peer, authorities, this.#options.clock.now());
+    return known && { node: known.node, publicKeyDigest: certificateKeyDigest(peer) };
+  }
+
+  #storageFor({ zone }: Certified): { storage?: Record<string, unknown> } {
+    return zone === outerZone ? {} : { storage: { ...this.#options.storage() } };
+  }
+}
+
+export interface JoinListener extends AsyncDisposable {
+  readonly port: number;
+  /** New connections see these. */
+  renew(credentials: Pick<LinkCredentials, 'certificate' | 'key'>): void;
+}
+
+/** A listener for joining alone: where the link listener's ALPN does not serve it. */
+export async function listenForJoin(
+  server: JoinServer,
+  credentials: Pick<LinkCredentials, 'certificate' | 'key'>,
+  place: { readonly host: string; readonly port: number },
+): Promise<JoinListener> {
+  const sockets = new Set<TLSSocket>();
+  const tls = createServer({
+    cert: credentials.certificate,
+    key: credentials.key,
+    ALPNProtocols: [joinAlpn],
+    minVersion: 'TLSv1.3',
+    // Asked for, for renewals; a node that joins has none, and what it is worth the exchange decides.
+    requestCert: true,
+    rejectUnauthorized: false,
+    handshakeTimeout: exchangeMs,
+  });
+  tls.maxConnections = 2 * exchangesMax;
+  tls.on('secureConnection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    void server.serve(socket);
+  });
+  await new Promise<void>((resolve, reject) => {
+    tls.once('error', (cause) =>
+      reject(
+        new Fault(`cannot listen for joining nodes on ${place.host}:${place.port}`, {
+          temporary: false,
+          cause,
+        }),
+      ),
+    );
+    tls.listen(place.port, place.host, resolve);
+  });
+  const address = tls.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : place.port,
+    renew: ({ certificate: cert, key }) => tls.setSecureContext({ cert, key, minVersion: 'TLSv1.3' }),
+    [Symbol.asyncDispose]: async () => {
+      const closed = new Promise<void>((resolve) => {
+        tls.close(() => resolve());
+      });
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,456 @@
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import type { Clock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
+import { silentLog } from '../base/log.ts';
+import { systemRandom } from '../base/random.ts';
+import type { Epoch, NodeId, ShardId } from '../mail/ids.ts';
+import { isMailError } from '../mail/mail-error.ts';
+import type { Engine } from '../storage/engine.ts';
+import { encodeEpoch, fenceFor, raiseEpoch } from '../storage/fence.ts';
+import { openMemoryEngine } from '../storage/memory-engine.ts';
+import { ClusterMember, type ClusterMemberOptions } from './cluster-member.ts';
+import {
+  type ClusterRequest,
+  drain,
+  moveShard,
+  performRequest,
+  rebalance,
+  remove,
+  undrain,
+} from './membership/cluster-requests.ts';
+import { ClusterView } from './membership/cluster-view.ts';
+import { ShardTable } from './membership/shard-table.ts';
+
+const shardCount = 12;
+
+/** Time that moves by hand and takes everybody's timers along, in order. */
+class HandClock implements Clock {
+  #time = 1_000_000;
+  #wallAhead = 0;
+  #timers: { at: number; callback: () => void }[] = [];
+
+  now = (): number => this.#time + this.#wallAhead;
+  monotonic = (): number => this.#time;
+  after = (delayMs: number, callback: () => void) => {
+    const timer = { at: this.#time + Math.max(1, delayMs), callback };
+    this.#timers.push(timer);
+    return {
+      cancel: () => {
+        this.#timers = this.#timers.filter((each) => each !== timer);
+      },
+    };
+  };
+  sleep = (delayMs: number): Promise<void> => new Promise((resolve) => this.after(delayMs, resolve));
+  nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  yieldTurn = this.nextTurn;
+
+  /** The wall clock alone goes on: the machine slept. */
+  sleptMs(ms: number): void {
+    this.#wallAhead += ms;
+  }
+
+  async advance(ms: number): Promise<void> {
+    const end = this.#time + ms;
+    await this.settle();
+    for (;;) {
+      const next = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
+      if (next === undefined) break;
+      this.#timers = this.#timers.filter((each) => each !== next);
+      this.#time = Math.max(this.#time, next.at);
+      next.callback();
+      await this.settle();
+    }
+    this.#time = end;
+  }
+
+  /** Lets what is under way in the engine come to its end. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 3; turn++) await this.nextTurn();
+  }
+}
+
+interface TestNode {
+  readonly member: ClusterMember;
+  readonly open: Map<ShardId, Epoch>;
+  readonly log: string[];
+  /** Its way to the engine is cut when false. */
+  connected: boolean;
+  /** The engine does not take what it has to tell others. */
+  mute: boolean;
+  /** Releases wait for this while it is set. */
+  holdReleases: Promise<void> | undefined;
+}
+
+const opened: { node: TestNode; clock: HandClock }[] = [];
+afterEach(async () => {
+  for (const { node, clock } of opened.splice(0)) {
+    node.connected = true;
+    node.mute = false;
+    let over = false;
+    const closed = node.member.close().then(() => {
+      over = true;
+    });
+    while (!over) await clock.advance(500);
+    await closed;
+  }
+});
+
+/** The engine as one node reaches it: cut off, its calls hang until they are given up. */
+function link(engine: Engine, node: { connected: boolean; mute: boolean }): Engine {
+  const hang = (): Promise<never> => new Promise(() => undefined);
+  return {
+    ...engine,
+    name: engine.name,
+    get: (key) => (node.connected ? engine.get(key) : hang()),
+    getMany: (keys) => (node.connected ? engine.getMany(keys) : hang()),
+    page: (range, limits) => (node.connected ? engine.page(range, limits) : hang()),
+    commit: (batch) => {
+      if (node.mute && batch.signals !== undefined) throw new Fault('no answer', { temporary: true });
+      return node.connected ? engine.commit(batch) : hang();
+    },
+    snapshot: () => engine.snapshot(),
+    subscribe: (topic, listener) => engine.subscribe(topic, () => node.connected && listener()),
+    statistics: () => engine.statistics(),
+    close: () => engine.close(),
+  };
+}
+
+function start(
+  name: string,
+  parts: { engine: Engine; clock: HandClock },
+  options: Partial<ClusterMemberOptions> = {},
+): TestNode {
+  const open = new Map<ShardId, Epoch>();
+  const log: string[] = [];
+  const holdReleases = undefined as Promise<void> | undefined;
+  const node = { open, log, connected: true, mute: false, holdReleases };
+  const member = new ClusterMember({
+    engine: link(parts.engine, node),
+    clock: parts.clock,
+    random: systemRandom,
+    log: silentLog,
+    shardCount,
+    description: {
+      node: name as NodeId,
+      roles: ['frontend', 'mx', 'backend'],
+      weight: 1,
+      zone: 'inner',
+      address: { host: '127.0.0.1', port: 1000 + name.charCodeAt(0) },
+      linkVersions: { min: 1, max: 1 },
+      softwareVersion: '0.1.0',
+    },
+    host: {
+      onShardOpened: (shard, epoch) => {
+        assert.ok(!open.has(shard), 'opened twice');
+        open.set(shard, epoch);
+      },
+      onShardReleasing: async (shard) => {
+        log.push(`releasing ${shard}`);
+        await node.holdReleases;
+        open.delete(shard);
+      },
+      onShardDropped: (shard) => {
+        log.push(`dropped ${shard}`);
+        open.delete(shard);
+      },
+    },
+    ...options,
+  });
+  const whole: TestNode = Object.assign(node, { member });
+  opened.push({ node: whole, clock: parts.clock });
+  return whole;
+}
+
+function cluster(): { engine: Engine; clock: HandClock } {
+  return { engine: openMemoryEngine(), clock: new HandClock() };
+}
+
+const request = (engine: Engine, change: ClusterRequest): Promise<void> =>
+  performRequest(engine, shardCount, change);
+
+const refused = (run: () => unknown): void =>
+  assert.throws(run, (error: unknown) => isMailError(error, 'unavailable'));
+
+/** Every shard is open at one node, which may write it under the epoch of its fence. */
+async function assertHosted(engine: Engine, nodes: readonly TestNode[]): Promise<number[]> {
+  for (let shard = 0 as ShardId; shard < shardCount; shard++) {
+    const hosts = nodes.filter(({ open }) => open.has(shard));
+    assert.equal(hosts.length, 1, `shard ${shard} has ${hosts.length} hosts`);
+    const epoch = hosts[0]!.member.epochOf(shard);
+    assert.equal(epoch, hosts[0]!.open.get(shard));
+    assert.deepEqual(await engine.commit({ fence: fenceFor(shard, epoch) }), { outcome: 'committed' });
+    for (const { member } of nodes) assert.equal(member.placeOf(shard)?.node, hosts[0]!.member.self);
+  }
+  return nodes.map(({ open }) => open.size);
+}
+
+test('a single node has all shards without any time passing', async () => {
+  const parts = cluster();
+  const a = start('a', parts);
+  await a.member.whenJoined();
+  assert.equal(await a.member.whenHosted(1), true);
+  assert.deepEqual(await assertHosted(parts.engine, [a]), [shardCount]);
+  const status = a.member.status();
+  assert.deepEqual(status.controller, { node: 'a', term: 1 });
+  assert.deepEqual([status.shardsUnhosted, status.shardsMoving, status.nodes[0]!.shards], [0, 0, shardCount]);
+});
+
+test('after a stop in good order the next start has all shards at once', async () => {
+  const parts = cluster();
+  const first = start('a', parts);
+  await parts.clock.settle();
+  await first.member.close();
+  assert.equal(first.open.size, 0);
+  refused(() => first.member.epochOf(0 as ShardId));
+  const second = start('a', parts);
+  await parts.clock.settle();
+  assert.deepEqual(await assertHosted(parts.engine, [second]), [shardCount]);
+});
+
+test('after a crash it waits for the lease of the one before, unless that one is known to be gone', async () => {
+  const parts = cluster();
+  const first = start('a', parts);
+  await parts.clock.settle();
+  first.connected = false;
+  const second = start('a', parts);
+  await second.member.whenJoined();
+  await parts.clock.advance(2_000);
+  assert.equal(second.open.size, 0);
+  await parts.clock.advance(2_000);
+  assert.deepEqual(await assertHosted(parts.engine, [second]), [shardCount]);
+  second.connected = false;
+  const third = start('a', parts, { predecessorGone: true });
+  await parts.clock.settle();
+  assert.deepEqual(await assertHosted(parts.engine, [third]), [shardCount]);
+});
+
+test('nodes that join get their share by planned moves, in which nobody is dropped', async () => {
+  const parts = cluster();
+  const a = start('a', parts);
+  await parts.clock.settle();
+  const b = start('b', parts);
+  const c = start('c', parts);
+  await parts.clock.advance(1_000);
+  assert.deepEqual((await assertHosted(parts.engine, [a, b, c])).sort(), [4, 4, 4]);
+  assert.ok([a, b, c].every(({ log }) => log.every((line) => line.startsWith('releasing'))));
+});
+
+test('a dead node: it stops by itself first, then others have its shards', async () => {
+  const parts = cluster();
+  const nodes = ['a', 'b', 'c'].map((name) => start(name, parts));
+  const [a, b, c] = nodes as [TestNode, TestNode, TestNode];
+  await parts.clock.advance(5_000);
+  await assertHosted(parts.engine, nodes);
+  const shard = [...b.open.keys()][0]!;
+  b.connected = false;
+  await parts.clock.advance(2_750);
+  refused(() => b.member.epochOf(shard));
+  assert.ok(!a.open.has(shard) && !c.open.has(shard));
+  await parts.clock.advance(1_250);
+  assert.deepEqual(await assertHosted(parts.engine, [a, c]), [6, 6]);
+  assert.equal(a.member.status().nodes.find(({ node }) => node === 'b')!.state, 'dead');
+  // It comes back, finds what happened, drops what it had and gets a share again.
+  b.connected = true;
+  await parts.clock.advance(5_000);
+  assert.ok(b.log.includes(`dropped ${shard}`));
+  assert.deepEqual((await assertHosted(parts.engine, nodes)).sort(), [4, 4, 4]);
+});
+
+test('when the controller dies another one takes over, and its shards with it', async () => {
+  const parts = cluster();
+  const nodes = ['a', 'b', 'c'].map((name) => start(name, parts));
+  await parts.clock.advance(5_000);
+  const { node: before, term } = nodes[0]!.member.status().controller!;
+  const controller = nodes.find(({ member }) => member.self === before)!;
+  const others = nodes.filter((each) => each !== controller);
+  controller.connected = false;
+  await parts.clock.advance(4_500);
+  assert.deepEqual(await assertHosted(parts.engine, others), [6, 6]);
+  const after = others[0]!.member.status().controller!;
+  assert.notEqual(after.node, before);
+  assert.equal(after.term, term + 1);
+});
+
+test('drain moves everything away and holds over a restart; undrain brings it back', async () => {
+  const parts = cluster();
+  const [a, b] = [start('a', parts), start('b', parts)];
+  await parts.clock.advance(1_000);
+  await request(parts.engine, drain('a' as NodeId));
+  await parts.clock.advance(200);
+  assert.deepEqual(await assertHosted(parts.engine, [a, b]), [0, shardCount]);
+  await a.member.close();
+  const again = start('a', parts);
+  await parts.clock.advance(1_000);
+  assert.deepEqual(await assertHosted(parts.engine, [again, b]), [0, shardCount]);
+  await request(parts.engine, undrain('a' as NodeId));
+  await parts.clock.advance(200);
+  assert.deepEqual(await assertHosted(parts.engine, [again, b]), [6, 6]);
+});
+
+test('a node that leaves hands its shards over at once', async () => {
+  const parts = cluster();
+  const [a, b] = [start('a', parts), start('b', parts)];
+  await parts.clock.advance(1_000);
+  const closed = a.member.close();
+  await parts.clock.advance(100);
+  await closed;
+  assert.deepEqual(await assertHosted(parts.engine, [b]), [shardCount]);
+  assert.ok(a.log.every((line) => line.startsWith('releasing')));
+  assert.equal(b.member.status().controller!.node, 'b');
+});
+
+test('a host that does not finish is made to drop its shard; the new one has it all the same', async () => {
+  const parts = cluster();
+  const [a, b] = [start('a', parts), start('b', parts)];
+  await parts.clock.advance(1_000);
+  a.holdReleases = new Promise(() => undefined);
+  const shard = [...a.open.keys()][0]!;
+  await request(parts.engine, moveShard(shard, 'b' as NodeId));
+  await parts.clock.advance(1_000);
+  assert.equal(typeof a.member.epochOf(shard), 'number');
+  await parts.clock.advance(1_500);
+  refused(() => a.member.epochOf(shard));
+  assert.ok(a.log.includes(`dropped ${shard}`));
+  assert.equal(b.member.epochOf(shard), b.open.get(shard));
+  a.holdReleases = undefined;
+  await parts.clock.advance(2_000);
+  // Another one came in return.
+  assert.deepEqual(await assertHosted(parts.engine, [a, b]), [6, 6]);
+  const pinned = () => b.member.status().shards.filter((each) => each.pinned !== undefined);
+  assert.deepEqual(
+    pinned().map((each) => [each.shard, each.pinned]),
+    [[shard, 'b']],
+  );
+  await request(parts.engine, rebalance);
+  await parts.clock.advance(500);
+  assert.deepEqual(pinned(), []);
+});
+
+test('a shard that its host cannot hand over is taken from it when it surely serves it no more', async () => {
+  const parts = cluster();
+  const [a, b] = [start('a', parts), start('b', parts)];
+  await parts.clock.advance(1_000);
+  const [host, other] = a.member.status().controller!.node === 'a' ? [b, a] : [a, b];
+  const shard = [...host.open.keys()][0]!;
+  host.mute = true;
+  await request(parts.engine, moveShard(shard, other.member.self));
+  await parts.clock.advance(4_500);
+  refused(() => host.member.epochOf(shard));
+  refused(() => other.member.epochOf(shard));
+  await parts.clock.advance(1_500);
+  assert.equal(other.member.epochOf(shard), other.open.get(shard));
+});
+
+test('the lease running out refuses commits, and an engine that comes back finds all as it was', async () => {
+  const parts = cluster();
+  const [a, b] = [start('a', parts), start('b', parts)];
+  await parts.clock.advance(2_000);
+  const before = [a.open, b.open].map((open) => new Map(open));
+  a.connected = false;
+  b.connected = false;
+  await parts.clock.advance(10_000);
+  for (const node of [a, b]) for (const shard of node.open.keys()) refused(() => node.member.epochOf(shard));
+  a.connected = true;
+  b.connected = true;
+  await parts.clock.advance(5_000);
+  await assertHosted(parts.engine, [a, b]);
+  assert.deepEqual([a.open, b.open], before);
+});
+
+test('a machine that slept serves nothing before its lease is renewed', async () => {
+  const parts = cluster();
+  const a = start('a', parts);
+  await parts.clock.settle();
+  parts.clock.sleptMs(60_000);
+  refused(() => a.member.epochOf(0 as ShardId));
+  await parts.clock.advance(1_500);
+  assert.equal(typeof a.member.epochOf(0 as ShardId), 'number');
+});
+
+test('removal: the node gives its shards away, stops, and may not come back by itself', async () => {
+  const parts = cluster();
+  const removed: string[] = [];
+  const a = start('a', parts);
+  start('b', parts, { onRemoved: () => removed.push('b') });
+  await parts.clock.advance(1_000);
+  await request(parts.engine, remove('b' as NodeId));
+  await parts.clock.advance(500);
+  assert.deepEqual(removed, ['b']);
+  assert.deepEqual(await assertHosted(parts.engine, [a]), [shardCount]);
+  await assert.rejects(request(parts.engine, remove('a' as NodeId)), (error) => isMailError(error, 'inUse'));
+  const again = start('b', parts, { onRemoved: () => removed.push('again') });
+  await parts.clock.advance(100);
+  await again.member.whenJoined();
+  assert.deepEqual(removed, ['b', 'again']);
+});
+
+test('two processes of one name do not drive each other out in turn: the later one is the member', async () => {
+  const parts = cluster();
+  const first = start('a', parts);
+  await parts.clock.advance(1_000);
+  const second = start('a', parts);
+  await parts.clock.advance(20_000);
+  assert.deepEqual(await assertHosted(parts.engine, [second]), [shardCount]);
+  assert.equal(first.open.size, 0);
+  refused(() => first.member.epochOf(0 as ShardId));
+  // When the later one stops, the earlier one is a member again.
+  second.connected = false;
+  await parts.clock.advance(10_000);
+  assert.deepEqual([...first.open.keys()].length, shardCount);
+});
+
+test('a fence that was raised past the cluster: the host takes the shard again under a higher epoch', async () => {
+  const parts = cluster();
+  const a = start('a', parts);
+  await parts.clock.settle();
+  const shard = 3 as ShardId;
+  const epoch = a.member.epochOf(shard);
+  const raised = raiseEpoch(shard, encodeEpoch(epoch), (epoch + 5) as Epoch);
+  await parts.engine.commit({ conditions: [raised.condition], puts: [raised.put] });
+  assert.deepEqual(await parts.engine.commit({ fence: fenceFor(shard, epoch) }), { outcome: 'fenced' });
+  a.member.reportFenced(shard, epoch);
+  refused(() => a.member.epochOf(shard));
+  await parts.clock.advance(100);
+  assert.equal(a.member.epochOf(shard), epoch + 6);
+  await assertHosted(parts.engine, [a]);
+});
+
+test('a node without the engine finds shards by the rows that another one passes on', async () => {
+  const parts = cluster();
+  const nodes = [start('a', parts), start('b', parts)];
+  await parts.clock.advance(1_000);
+  const view = new ClusterView(shardCount);
+  view.merge(nodes[0]!.member.view.entries());
+  const table = new ShardTable({ self: 'c' as NodeId, clock: parts.clock, refresh: () => undefined });
+  table.update(view);
+  assert.equal(table.hosted, shardCount);
+  for (const { member, open } of nodes) {
+    for (const shard of open.keys()) assert.equal(table.placeOf(shard)?.node, member.self);
+  }
+});
+
+test('whenMoved: resolves at the next place, or after its time', async () => {
+  const parts = cluster();
+  const [a, b] = [start('a', parts), start('b', parts)];
+  await parts.clock.advance(1_000);
+  const shard = [...a.open.keys()][0]!;
+  const seen = b.member.placeOf(shard)!;
+  let waited = false;
+  const none = b.member.whenMoved(shard, seen, 300).then(() => {
+    waited = true;
+  });
+  await parts.clock.advance(200);
+  assert.equal(waited, false);
+  await parts.clock.advance(200);
+  await none;
+  const moved = b.member.whenMoved(shard, seen, 60_000);
+  await request(parts.engine, drain('a' as NodeId));
+  await parts.clock.advance(200);
+  await moved;
+  assert.deepEqual(b.member.placeOf(shard), {
+    node: 'b',
+    epoch: (seen.epoch + 1) as Epoch,
+    address: { host: '127.0.0.1', port: 1000 + 'b'.charCodeAt(0) },
+  });
+});

@@ -1,0 +1,333 @@
+// One end of a link, whichever: hellos, frames in and out, messages put together, credit given, liveness. What the
+// messages mean is its owner's business (calling-link.ts, serving-link.ts).
+// Invariants: nothing but a hello is taken before the hello; after the end no event comes and nothing is sent.
+// Ends, once, with a reason: what the peer did wrong, silence, or the socket's end.
+
+import type { Duplex } from 'node:stream';
+import type { ByteBudget } from '../../base/byte-budget.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
+import { Assembly } from './assembly.ts';
+import {
+  controlBytesMax,
+  controlFrame,
+  creditFrame,
+  FrameReader,
+  type FrameType,
+  frameTypes,
+  LinkProtocolError,
+  type MessageStart,
+  parseMessageStart,
+} from './frame.ts';
+import { encodeHello, type Hello, type LinkVersions, parseHello } from './hello.ts';
+import type { LinkLimits } from './link-limits.ts';
+import { decodeValue } from './link-value.ts';
+import { Outbox, type OutgoingMessage } from './outbox.ts';
+
+export interface LinkEvents {
+  /** The peer's hello; throws LinkProtocolError when there is no common version. */
+  greeted(hello: Hello): void;
+  /** A message begins. False: its bytes are counted and forgotten. Throws LinkProtocolError when it must not be. */
+  begins(stream: number, start: MessageStart): boolean;
+  message(stream: number, value: unknown, start: MessageStart): void;
+  /** A message that was forgotten has come to its end. */
+  discarded(stream: number, start: MessageStart): void;
+  /** There is no room for the message, and will not be soon. */
+  tooLarge(stream: number): void;
+  cancelled(stream: number): void;
+  ended(stream: number): void;
+  goingAway(reason: string): void;
+  /** Less waits to be sent than before. */
+  drained(): void;
+  closed(reason: string): void;
+}
+
+export interface LinkConnectionOptions {
+  readonly socket: Duplex;
+  readonly clock: Clock;
+  readonly limits: LinkLimits;
+  readonly versions: LinkVersions;
+  readonly incoming: ByteBudget;
+  readonly events: LinkEvents;
+}
+
+/** How long a large message waits for room before its stream is refused. */
+const roomTimeoutMs = 20_000;
+
+interface Incoming {
+  readonly assembly: Assembly;
+  /** Taken in, and no credit given for it yet. */
+  owed: number;
+  /** Of the budget. */
+  held: number;
+}
+
+export class LinkConnection {
+  readonly #options: LinkConnectionOptions;
+  readonly #reader = new FrameReader({
+    control: (type, stream, payload) => this.#control(type, stream, payload),
+    data: (stream, piece) => this.#data(stream, piece),
+  });
+  readonly #incoming = new Map<number, Incoming>();
+  #outbox: Outbox | undefined;
+  #linkOwed = 0;
+  #heardAt: number;
+  #tickedAt: number;
+  #timer: Timer;
+  #greeted = false;
+  #closed = false;
+
+  constructor(options: LinkConnectionOptions) {
+    this.#options = options;
+    const { socket, clock } = options;
+    this.#heardAt = this.#tickedAt = clock.monotonic();
+    this.#timer = clock.after(options.limits.pingAfterMs, () => this.#tick());
+    socket.on('data', (chunk: Buffer) => this.#received(chunk));
+    socket.on('error', (error) => this.close(error.message));
+    socket.on('end', () => this.close('the peer ended it'));
+    socket.on('close', () => this.close('it was cut'));
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  get pendingBytes(): number {
+    return this.#outbox?.pendingBytes ?? 0;
+  }
+
+  /** Says our hello. Messages can be sent once the peer's came. */
+  greet(): void {
+    const { streamWindowBytes, linkWindowBytes, callsMax } = this.#options.limits;
+    const { versions } = this.#options;
+    const hello = encodeHello({ versions, streamWindowBytes, linkWindowBytes, callsMax });
+    this.control(frameTypes.hello, 0, hello);
+  }
+
+  goAway(reason: string): void {
+    this.control(frameTypes.goAway, 0, Buffer.from(reason.slice(0, controlBytesMax / 4), 'utf8'));
+  }
+
+  control(type: FrameType, stream: number, payload?: Uint8Array): void {
+    this.#write(controlFrame(type, stream, payload));
+  }
+
+  send(message: OutgoingMessage): void {
+    this.#outbox?.send(message);
+  }
+
+  /** Forgets what is not sent of a stream. */
+  drop(stream: number): void {
+    this.#outbox?.drop(stream);
+  }
+
+  isPartlySent(stream: number): boolean {
+    return this.#outbox?.isPartlySent(stream) ?? false;
+  }
+
+  isUnsent(stream: number): boolean {
+    return this.#outbox?.isUnsent(stream) ?? true;
+  }
+
+  /** Forgets what came of a message that is still coming. */
+  forget(stream: number): void {
+    const incoming = this.#incoming.get(stream);
+    if (incoming === undefined) return;
+    this.#release(incoming);
+    this.#incoming.delete(stream);
+  }
+
+  /** What still comes of the message is counted and thrown away. */
+  discard(stream: number): void {
+    const incoming = this.#incoming.get(stream);
+    if (incoming === undefined) return;
+    this.#release(incoming);
+    incoming.assembly.discard();
+  }
+
+  /** Ends the link. What was written before goes out when the socket still can. */
+  close(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#timer.cancel();
+    this.#outbox?.close();
+    for (const incoming of this.#incoming.values()) this.#release(incoming);
+    this.#incoming.clear();
+    const { socket } = this.#options;
+    socket.end();
+    socket.destroy();
+    this.#options.events.closed(reason);
+  }
+
+  /** As `close`, but lets the peer read what was written: a refusal. */
+  closeAfterWrites(reason: string): void {
+    if (this.#closed) return;
+    // What was given in this turn goes out at its end.
+    queueMicrotask(() => this.#options.socket.end(() => this.close(reason)));
+    this.#timer.cancel();
+    this.#timer = this.#options.clock.after(this.#options.limits.handshakeTimeoutMs, () =>
+      this.close(reason),
+    );
+  }
+
+  /** Before the peer's windows are known only control frames go out, which need none. */
+  #write(frame: Buffer): void {
+    if (this.#closed) return;
+    if (this.#outbox === undefined) this.#options.socket.write(frame);
+    else this.#outbox.control(frame);
+  }
+
+  #received(chunk: Buffer): void {
+    if (this.#closed) return;
+    this.#heardAt = this.#options.clock.monotonic();
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      if (!(error instanceof LinkProtocolError)) throw error;
+      this.close(`the peer sent ${error.message}`);
+    }
+  }
+
+  #control(type: FrameType, stream: number, payload: Buffer): void {
+    if (this.#closed) return;
+    const { events } = this.#options;
+    if (!this.#greeted) {
+      this.#hello(type, payload);
+      return;
+    }
+    switch (type) {
+      case frameTypes.begin:
+        this.#begin(stream, parseMessageStart(payload));
+        break;
+      case frameTypes.credit:
+        this.#outbox!.credit(stream, payload.readUInt32BE(0));
+        break;
+      case frameTypes.cancel:
+        events.cancelled(stream);
+        break;
+      case frameTypes.end:
+        this.forget(stream);
+        events.ended(stream);
+        break;
+      case frameTypes.ping:
+        this.#pong();
+        break;
+      case frameTypes.pong:
+        break;
+      case frameTypes.goAway:
+        events.goingAway(payload.toString('utf8'));
+        break;
+      default:
+        throw new LinkProtocolError(`a frame of type ${type} where none may be`);
+    }
+  }
+
+  #hello(type: FrameType, payload: Buffer): void {
+    if (type === frameTypes.goAway) {
+      this.close(`the peer refuses: ${payload.toString('utf8')}`);
+      return;
+    }
+    if (type !== frameTypes.hello) throw new LinkProtocolError(`a frame of type ${type} instead of a hello`);
+    const hello = parseHello(payload);
+    this.#greeted = true;
+    const { socket, events } = this.#options;
+    this.#outbox = new Outbox({
+      socket,
+      streamWindowBytes: hello.streamWindowBytes,
+      linkWindowBytes: hello.linkWindowBytes,
+      drained: () => events.drained(),
+    });
+    events.greeted(hello);
+  }
+
+  #pong(): void {
+    // One that asks and does not read must not grow what waits here.
+    if (!(this.#options.socket.writableNeedDrain ?? false)) this.control(frameTypes.pong, 0);
+  }
+
+  #begin(stream: number, start: MessageStart): void {
+    if (this.#incoming.has(stream)) throw new LinkProtocolError('a message inside another');
+    const wanted = this.#options.events.begins(stream, start);
+    if (this.#closed) return;
+    const bytes = start.headerBytes + start.bodyBytes;
+    const { incoming: budget, limits } = this.#options;
+    // A window was promised to every stream: what fits in it needs no leave.
+    const needed = wanted && bytes > limits.streamWindowBytes ? bytes : 0;
+    const hasRoom = needed === 0 || budget.tryAcquire(needed);
+    const assembly = new Assembly(start, hasRoom ? undefined : limits.streamWindowBytes, wanted);
+    const incoming: Incoming = { assembly, owed: 0, held: hasRoom ? needed : 0 };
+    this.#incoming.set(stream, incoming);
+    if (!hasRoom) void this.#waitForRoom(stream, incoming);
+  }
+
+  async #waitForRoom(stream: number, incoming: Incoming): Promise<void> {
+    const { bytes } = incoming.assembly;
+    const { incoming: budget, events } = this.#options;
+    const granted = await budget.acquire(bytes, roomTimeoutMs);
+    if (this.#incoming.get(stream) !== incoming || incoming.assembly.whole) {
+      if (granted) budget.release(bytes);
+      return;
+    }
+    if (!granted) {
+      this.discard(stream);
+      this.#giveCredit(stream, incoming);
+      events.tooLarge(stream);
+      return;
+    }
+    incoming.held = bytes;
+    incoming.assembly.widen();
+    this.#giveCredit(stream, incoming);
+  }
+
+  #data(stream: number, piece: Buffer): void {
+    if (this.#closed) return;
+    const incoming = this.#incoming.get(stream);
+    if (incoming === undefined) throw new LinkProtocolError(`bytes for stream ${stream} without a message`);
+    const { assembly } = incoming;
+    assembly.add(piece);
+    if (assembly.isLarge) this.#count(stream, incoming, piece.length);
+    if (!assembly.isComplete) return;
+    this.#incoming.delete(stream);
+    this.#release(incoming);
+    const { events } = this.#options;
+    if (assembly.isDiscarded) events.discarded(stream, assembly.start);
+    else events.message(stream, decodeValue(assembly.header, assembly.body), assembly.start);
+  }
+
+  #count(stream: number, incoming: Incoming, bytes: number): void {
+    const { streamWindowBytes, linkWindowBytes } = this.#options.limits;
+    this.#linkOwed += bytes;
+    if (this.#linkOwed >= linkWindowBytes / 4) {
+      this.#write(creditFrame(0, this.#linkOwed));
+      this.#linkOwed = 0;
+    }
+    incoming.owed += bytes;
+    const { assembly } = incoming;
+    const due = assembly.isComplete ? !assembly.start.last : incoming.owed >= streamWindowBytes / 2;
+    if (due && assembly.whole) this.#giveCredit(stream, incoming);
+  }
+
+  #giveCredit(stream: number, incoming: Incoming): void {
+    if (incoming.owed === 0) return;
+    this.#write(creditFrame(stream, incoming.owed));
+    incoming.owed = 0;
+  }
+
+  #release(incoming: Incoming): void {
+    if (incoming.held > 0) this.#options.incoming.release(incoming.held);
+    incoming.held = 0;
+  }
+
+  #tick(): void {
+    const { clock, limits } = this.#options;
+    const now = clock.monotonic();
+    // A process that was stopped itself finds its own silence first, and what the peer said meanwhile after it.
+    if (now - this.#tickedAt > 2 * limits.pingAfterMs) this.#heardAt = now;
+    this.#tickedAt = now;
+    if (now - this.#heardAt >= limits.silentMs) {
+      this.close(`the peer was silent for ${limits.silentMs} ms`);
+      return;
+    }
+    if (now - this.#heardAt >= limits.pingAfterMs / 2 && this.#greeted) this.control(frameTypes.ping, 0);
+    this.#timer = clock.after(limits.pingAfterMs, () => this.#tick());
+  }
+}

@@ -1,0 +1,41 @@
+// The limits of links (STYLE 7), each with its reason. Frozen; what an operator may need to change is configuration
+// that the composition passes on.
+
+export interface LinkLimits {
+  /** What one stream has on the way at the most: covers 1 ms of distance at 500 MB/s. */
+  readonly streamWindowBytes: number;
+  /** All large messages of a link together: what a small call may find before it in the network's buffers. */
+  readonly linkWindowBytes: number;
+  /** Large messages that are being taken in, over all links of an end; more of them wait for their turn. */
+  readonly incomingBytesMax: number;
+  /** Answers of one link that wait to be sent, or are being made: calls that would add to more wait to be begun. */
+  readonly outgoingBytesMax: number;
+  /** Calls of one link under way at a time; the caller keeps more waiting. */
+  readonly callsMax: number;
+  /** Calls that wait at the caller; one more is refused. */
+  readonly callsWaitingMax: number;
+  /** Watches and locks of one link: one a session that a frontend has, and a few bytes each. */
+  readonly heldMax: number;
+  /** Links a node accepts: every node of a large cluster, twice, while they reconnect. */
+  readonly linksMax: number;
+  /** From the first packet to the end of both hellos. */
+  readonly handshakeTimeoutMs: number;
+  /** An end that hears nothing for this long asks. */
+  readonly pingAfterMs: number;
+  /** An end that hears nothing for this long gives the link up: below the time in which a lease runs out. */
+  readonly silentMs: number;
+}
+
+export const linkLimitsDefault: LinkLimits = Object.freeze({
+  streamWindowBytes: 1024 * 1024,
+  linkWindowBytes: 4 * 1024 * 1024,
+  incomingBytesMax: 256 * 1024 * 1024,
+  outgoingBytesMax: 64 * 1024 * 1024,
+  callsMax: 256,
+  callsWaitingMax: 10_000,
+  heldMax: 200_000,
+  linksMax: 4_096,
+  handshakeTimeoutMs: 5_000,
+  pingAfterMs: 1_000,
+  silentMs: 3_000,
+});

@@ -1,0 +1,269 @@
+// The end of a link that answers: hands each request to its service and sends back what becomes of it.
+// Invariants: every stream is ended by this side, exactly once, whatever the service does; no call is begun while too
+// much waits to be sent; a service hears of the end of the link as of a cancellation.
+// A service that fails with neither refusal nor fault is a bug: logged here, a fault for the caller, and the node goes on.
+
+import { Fault } from '../../base/fault.ts';
+import type { Logger } from '../../base/log.ts';
+import type { NodeId } from '../../mail/ids.ts';
+import { isMailError, MailError } from '../../mail/mail-error.ts';
+import { frameTypes, LinkProtocolError, type MessageStart } from './frame.ts';
+import { commonVersion, type Hello, linkVersions, versionsText } from './hello.ts';
+import { LinkConnection, type LinkConnectionOptions, type LinkEvents } from './link-connection.ts';
+import { answerOf, answerOfError, LinkFailure } from './link-failure.ts';
+import { type LinkRequest, parseRequest } from './link-request.ts';
+import { type EncodedValue, encodeValue } from './link-value.ts';
+
+export interface LinkCall extends LinkRequest {
+  readonly peer: NodeId;
+  /** The caller holds the stream: `push` says things on it before the answer ends it. */
+  readonly held: boolean;
+  readonly isCancelled: boolean;
+  /** Resolves when the value is with the network; rejects with LinkFailure when nobody wants it any more. */
+  push(value: unknown): Promise<void>;
+  /** Calls back once, when the caller gave up or is gone; at once when that was before. */
+  whenCancelled(callback: () => void): void;
+}
+
+/** Resolves with the answer; rejects with MailError or Fault. */
+export type LinkService = (call: LinkCall) => Promise<unknown>;
+
+export interface ServingLinkOptions extends Omit<LinkConnectionOptions, 'events' | 'versions'> {
+  readonly versions?: LinkConnectionOptions['versions'];
+  readonly log: Logger;
+  readonly peer: NodeId;
+  readonly services: ReadonlyMap<string, LinkService>;
+  readonly closed: (link: ServingLink) => void;
+}
+
+/** One stream from its first frame until its service is done. */
+class ServedCall {
+  readonly stream: number;
+  readonly held: boolean;
+  /** All of the request is here. */
+  hasRequest = false;
+  isCancelled = false;
+  /** Made when first needed: most calls are never cancelled, and never ask. */
+  #onCancelled: Set<() => void> | undefined;
+
+  constructor(stream: number, held: boolean) {
+    this.stream = stream;
+    this.held = held;
+  }
+
+  /** The result takes the callback back. */
+  whenCancelled(callback: () => void): () => void {
+    if (this.isCancelled) callback();
+    else {
+      this.#onCancelled ??= new Set();
+      this.#onCancelled.add(callback);
+    }
+    return () => this.#onCancelled?.delete(callback);
+  }
+
+  cancel(): void {
+    if (this.isCancelled) return;
+    this.isCancelled = true;
+    for (const callback of this.#onCancelled ?? []) callback();
+    this.#onCancelled = undefined;
+  }
+}
+
+export class ServingLink {
+  readonly #options: ServingLinkOptions;
+  readonly #connection: LinkConnection;
+  readonly #streams = new Map<number, ServedCall>();
+  /** Streams whose answer is not wholly with the network. */
+  readonly #answering = new Set<number>();
+  /** Requests that wait until less is to be sent. */
+  #waiting: { readonly served: ServedCall; readonly request: LinkRequest }[] = [];
+  /** What the calls under way may add to what is to be sent. */
+  #expectedBytes = 0;
+  #calls = 0;
+  #closed = false;
+
+  constructor(options: ServingLinkOptions) {
+    this.#options = options;
+    const events: LinkEvents = {
+      greeted: (hello) => this.#greeted(hello),
+      begins: (stream, start) => this.#begins(stream, start),
+      message: (stream, value) => this.#message(stream, value),
+      discarded: () => {},
+      tooLarge: (stream) => this.#tooLarge(stream),
+      cancelled: (stream) => this.#cancelled(stream),
+      ended: () => {
+        throw new LinkProtocolError('the end of a stream from the calling side');
+      },
+      goingAway: () => {},
+      drained: () => this.#drained(),
+      closed: (reason) => this.#ended(reason),
+    };
+    this.#connection = new LinkConnection({ versions: linkVersions, ...options, events });
+  }
+
+  get peer(): NodeId {
+    return this.#options.peer;
+  }
+
+  /** No call is under way; watches and locks may be. */
+  get isQuiet(): boolean {
+    return this.#calls === 0;
+  }
+
+  /** Tells the caller to take new calls elsewhere. */
+  goAway(reason: string): void {
+    this.#connection.goAway(reason);
+  }
+
+  close(reason: string): void {
+    this.#connection.close(reason);
+  }
+
+  #greeted(hello: Hello): void {
+    const ours = this.#options.versions ?? linkVersions;
+    if (commonVersion(ours, hello.versions) !== undefined) {
+      this.#connection.greet();
+      return;
+    }
+    const reason = `this node speaks ${versionsText(ours)} of the link protocol, the caller ${versionsText(hello.versions)}`;
+    this.#connection.goAway(reason);
+    this.#connection.closeAfterWrites(reason);
+  }
+
+  #begins(stream: number, { last, held }: MessageStart): boolean {
+    if (stream === 0 || this.#streams.has(stream))
+      throw new LinkProtocolError(`stream ${stream} begun twice`);
+    if (!last) throw new LinkProtocolError('a request in several messages');
+    const { callsMax, heldMax } = this.#options.limits;
+    if (held ? this.#streams.size - this.#calls >= heldMax : this.#calls >= callsMax) {
+      throw new LinkProtocolError('more streams than agreed');
+    }
+    this.#streams.set(stream, new ServedCall(stream, held));
+    if (!held) this.#calls++;
+    return true;
+  }
+
+  #message(stream: number, wire: unknown): void {
+    const served = this.#streams.get(stream);
+    if (served === undefined) return;
+    served.hasRequest = true;
+    const request = parseRequest(wire);
+    if (served.held || this.#hasRoom(request)) void this.#serve(served, request);
+    else this.#waiting.push({ served, request });
+  }
+
+  /** Those whose answers are small go ahead of those that wait for room. */
+  #hasRoom({ answerBytes = 0 }: LinkRequest): boolean {
+    const { outgoingBytesMax } = this.#options.limits;
+    const { pendingBytes } = this.#connection;
+    if (answerBytes === 0) return pendingBytes < outgoingBytesMax;
+    const before = pendingBytes + this.#expectedBytes;
+    return before === 0 || before + answerBytes <= outgoingBytesMax;
+  }
+
+  #drained(): void {
+    while (this.#waiting.length > 0 && this.#hasRoom(this.#waiting[0]!.request)) {
+      const { served, request } = this.#waiting.shift()!;
+      void this.#serve(served, request);
+    }
+  }
+
+  /** Never rejects. */
+  async #serve(served: ServedCall, request: LinkRequest): Promise<void> {
+    if (served.isCancelled) return this.#finish(served, undefined);
+    const { answerBytes = 0 } = request;
+    let answer: EncodedValue;
+    this.#expectedBytes += answerBytes;
+    try {
+      const service = this.#options.services.get(request.service);
+      if (service === undefined)
+        throw new MailError('notSupported', `this node has no service ${request.service}`);
+      answer = encodeValue(answerOf(await service(this.#callOf(served, request))));
+    } catch (error) {
+      this.#logFailure(request, error);
+      answer = encodeValue(answerOfError(error));
+    }
+    this.#expectedBytes -= answerBytes;
+    this.#finish(served, answer);
+    if (this.#waiting.length > 0) this.#drained();
+  }
+
+  #callOf(served: ServedCall, request: LinkRequest): LinkCall {
+    return {
+      ...request,
+      peer: this.#options.peer,
+      held: served.held,
+      get isCancelled() {
+        return served.isCancelled;
+      },
+      push: (value) => this.#push(served, value),
+      whenCancelled: (callback) => void served.whenCancelled(callback),
+    };
+  }
+
+  #push(served: ServedCall, value: unknown): Promise<void> {
+    if (!served.held) throw new TypeError('only held streams are pushed to');
+    return new Promise((resolve, reject) => {
+      const forget = served.whenCancelled(() => reject(new LinkFailure('nobody listens any more')));
+      if (served.isCancelled) return;
+      const sent = (): void => {
+        forget();
+        resolve();
+      };
+      const encoded = encodeValue(answerOf(value));
+      this.#connection.send({ stream: served.stream, value: encoded, last: false, held: true, sent });
+    });
+  }
+
+  #finish(served: ServedCall, answer: EncodedValue | undefined): void {
+    const { stream, held } = served;
+    if (this.#closed || this.#streams.get(stream) !== served) return;
+    this.#streams.delete(stream);
+    if (!held) this.#calls--;
+    if (served.isCancelled || answer === undefined) {
+      this.#connection.drop(stream);
+      this.#connection.control(frameTypes.end, stream);
+      return;
+    }
+    this.#answering.add(stream);
+    const sent = (): void => void this.#answering.delete(stream);
+    this.#connection.send({ stream, value: answer, last: true, held, sent });
+  }
+
+  #logFailure(request: LinkRequest, error: unknown): void {
+    if (isMailError(error) || error instanceof LinkFailure) return;
+    const { service, method } = request;
+    const what = { err: error, peer: this.#options.peer, service, method };
+    if (error instanceof Fault) this.#options.log.warn(what, 'a call over a link failed');
+    else this.#options.log.error(what, 'a service failed unexpectedly');
+  }
+
+  #tooLarge(stream: number): void {
+    const served = this.#streams.get(stream);
+    if (served === undefined) return;
+    const refusal = new MailError('limitReached', 'no memory for the request');
+    this.#finish(served, encodeValue(answerOfError(refusal)));
+  }
+
+  #cancelled(stream: number): void {
+    const served = this.#streams.get(stream);
+    this.#connection.forget(stream);
+    if (served !== undefined) {
+      served.cancel();
+      if (!served.hasRequest) this.#finish(served, undefined);
+    } else if (this.#answering.delete(stream)) {
+      this.#connection.drop(stream);
+      this.#connection.control(frameTypes.end, stream);
+    }
+  }
+
+  #ended(reason: string): void {
+    this.#closed = true;
+    this.#waiting = [];
+    const streams = [...this.#streams.values()];
+    this.#streams.clear();
+    for (const served of streams) served.cancel();
+    this.#options.closed(this);
+    this.#options.log.debug({ peer: this.#options.peer, reason }, 'a link ended');
+  }
+}

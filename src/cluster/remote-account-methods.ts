@@ -1,0 +1,275 @@
+// The account port as it crosses links: one table of methods with what may come in as arguments and as results, which of
+// them only read, and how long an answer may take. Whoever adds a method to the port adds it here.
+// Invariant: nothing that another node sent reaches an account host, or a speaker, unchecked: a node of another version
+// or with a bug is refused. Unknown members of objects are dropped: a newer node may send more.
+// Parsing fails with MailError invalidArgument (arguments) or a Fault (results).
+
+import { z } from 'zod';
+import type { AccountPort } from '../account/port.ts';
+import { Fault } from '../base/fault.ts';
+import type { AccountId } from '../mail/ids.ts';
+import { MailError } from '../mail/mail-error.ts';
+import { type SearchKey, searchDepthMax, searchKeysMax } from '../mail/search-key.ts';
+
+/** `watch` and `lockMaildrop` are held streams, see account-service.ts. */
+export type AccountMethod = Exclude<keyof AccountPort, 'accountId' | 'watch' | 'lockMaildrop'>;
+
+interface MethodShape {
+  readonly arguments: z.ZodType;
+  readonly result: z.ZodType;
+  readonly isRead: boolean;
+  /** From the call to its answer, moves of the account included. */
+  readonly answerMs: number;
+  /** What the caller lets the answer have, where it says so. */
+  readonly answerBytes?: (given: readonly unknown[]) => number;
+}
+
+/** What answers from memory or with one read or commit; and what may go through a whole mailbox. */
+const answerMsQuick = 30_000;
+const answerMsLong = 300_000;
+
+const whole = z.custom<number>((value) => Number.isSafeInteger(value) && (value as number) >= 0);
+const text = z.string();
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
+const uint32s = z.custom<Uint32Array>((value) => value instanceof Uint32Array);
+const float64s = z.custom<Float64Array>((value) => value instanceof Float64Array);
+const texts = z.array(text);
+
+/** Printable ASCII; chunks of a long mutation add a few characters to the caller's (local-account.ts). */
+const operation = z.string().regex(/^[\x20-\x7e]{1,80}$/);
+const role = z.enum(['inbox', 'drafts', 'sent', 'junk', 'trash', 'archive', 'all', 'flagged', 'important']);
+const target = z.union([z.object({ id: whole }), z.object({ name: text }), z.object({ role })]);
+
+const mailboxInfo = z.object({
+  id: whole,
+  name: text,
+  role: role.optional(),
+  selectable: z.boolean(),
+  uidValidity: whole,
+  uidNext: whole,
+  highestModSeq: whole,
+  messages: whole,
+  unseen: whole,
+  deleted: whole,
+  bytes: whole,
+  keywords: texts,
+});
+
+const columns = z
+  .object({
+    uids: uint32s,
+    flagsLow: uint32s,
+    flagsHigh: uint32s,
+    modSeqs: float64s,
+    sizes: uint32s,
+    internalDates: float64s,
+    saveDates: float64s,
+    emailIds: float64s,
+  })
+  .refine((given) => Object.values(given).every(({ length }) => length === given.uids.length));
+
+const newMessage = z.object({
+  prepared: z.object({
+    bytes,
+    digest: bytes.refine(({ length }) => length === 32),
+    summary: bytes,
+    messageIds: texts,
+    baseSubject: text,
+  }),
+  flags: texts,
+  internalDate: z.number().optional(),
+});
+
+const quotaLimits = z.object({ bytesMax: whole.optional(), messagesMax: whole.optional() });
+const nothing = z.undefined();
+/** readSummaries and readMessages. */
+const thirdArgument = (given: readonly unknown[]): number => given[2] as number;
+
+const read = (given: z.ZodType, result: z.ZodType, answerMs = answerMsQuick): MethodShape => ({
+  arguments: given,
+  result,
+  isRead: true,
+  answerMs,
+});
+const change = (given: z.ZodType, result: z.ZodType, answerMs = answerMsQuick): MethodShape => ({
+  arguments: z.tuple([given]),
+  result,
+  isRead: false,
+  answerMs,
+});
+
+export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
+  listMailboxes: read(
+    z.tuple([]),
+    z.object({ mailboxes: z.array(mailboxInfo), subscriptions: texts, modSeq: whole }),
+  ),
+  findMailbox: read(z.tuple([target]), mailboxInfo.optional()),
+  createMailbox: change(z.object({ operation, name: text, role: role.optional() }), mailboxInfo),
+  renameMailbox: change(z.object({ operation, from: text, to: text }), mailboxInfo, answerMsLong),
+  deleteMailbox: change(z.object({ operation, name: text }), nothing, answerMsLong),
+  setSubscribed: change(z.object({ operation, name: text, subscribed: z.boolean() }), nothing),
+  openMailbox: read(
+    z.tuple([target, z.object({ claimRecent: z.boolean() })]),
+    z.object({ info: mailboxInfo, uids: uint32s, recentFrom: whole, firstUnseen: whole.optional() }),
+  ),
+  columns: read(z.tuple([whole, uint32s.optional()]), columns),
+  changesSince: read(
+    z.tuple([whole, whole]),
+    z.object({
+      exists: z.boolean(),
+      uidValidity: whole,
+      modSeq: whole,
+      uidNext: whole,
+      keywords: texts,
+      changed: columns,
+      vanished: uint32s,
+      incomplete: z.boolean(),
+    }),
+  ),
+  append: change(
+    z.object({ operation, target, messages: z.array(newMessage), orInbox: z.boolean().optional() }),
+    z.object({ mailboxId: whole, uidValidity: whole, uids: uint32s, emailIds: float64s, modSeq: whole }),
+    answerMsLong,
+  ),
+  storeFlags: change(
+    z.object({
+      operation,
+      mailboxId: whole,
+      uids: uint32s,
+      mode: z.enum(['add', 'remove', 'replace']),
+      flags: texts,
+      unchangedSince: whole.optional(),
+    }),
+    z.object({ messages: columns, modified: uint32s, keywords: texts, missing: uint32s }),
+    answerMsLong,
+  ),
+  copy: change(
+    z.object({ operation, from: whole, uids: uint32s, to: target, move: z.boolean() }),
+    z.object({ to: whole, uidValidity: whole, sourceUids: uint32s, targetUids: uint32s, modSeq: whole }),
+    answerMsLong,
+  ),
+  expunge: change(
+    z.object({ operation, mailboxId: whole, uids: uint32s.optional(), anyFlags: z.boolean() }),
+    z.object({ uids: uint32s, modSeq: whole }),
+    answerMsLong,
+  ),
+  readSummaries: {
+    ...read(
+      z.tuple([whole, uint32s, whole]),
+      z.array(z.object({ uid: whole, emailId: whole, threadId: whole, summary: bytes.optional() })),
+    ),
+    answerBytes: thirdArgument,
+  },
+  readMessages: {
+    ...read(
+      z.tuple([whole, uint32s, whole]),
+      z.array(z.object({ uid: whole, bytes: bytes.optional(), size: whole })),
+    ),
+    answerBytes: thirdArgument,
+  },
+  readRange: {
+    ...read(z.tuple([whole, whole, z.object({ offset: whole, length: whole })]), bytes.optional()),
+    answerBytes: (given) => (given[2] as { length: number }).length,
+  },
+  search: read(z.tuple([whole, z.custom<SearchKey>((value) => isSearchKey(value))]), uint32s, answerMsLong),
+  quota: read(
+    z.tuple([]),
+    z.object({
+      bytesUsed: whole,
+      messagesUsed: whole,
+      bytesMax: whole.optional(),
+      messagesMax: whole.optional(),
+    }),
+  ),
+  setQuota: change(quotaLimits, nothing),
+};
+
+export function accountMethodNamed(name: string): AccountMethod {
+  if (!Object.hasOwn(accountMethods, name)) throw new MailError('notSupported', 'no such method of accounts');
+  return name as AccountMethod;
+}
+
+const accountId = z.string().regex(/^[a-z2-7]{16}$/);
+const request = z.tuple([accountId, z.unknown()]);
+
+/** What a call carries: the account, and what the method is given. */
+export function parseAccountRequest(wire: unknown): { accountId: AccountId; given: unknown } {
+  const [id, given] = checked(request, wire);
+  return { accountId: id as AccountId, given };
+}
+
+export function parseArguments(method: AccountMethod, given: unknown): readonly unknown[] {
+  return checked(accountMethods[method].arguments, given) as readonly unknown[];
+}
+
+/** `since` of a watch. */
+export function parseSince(given: unknown): number | undefined {
+  return checked(whole.optional(), given);
+}
+
+const events = z.array(
+  z.discriminatedUnion('type', [
+    z.object({ type: z.literal('mailbox'), mailboxId: whole, modSeq: whole }),
+    z.object({ type: z.literal('mailboxes'), modSeq: whole }),
+    z.object({ type: z.literal('closed') }),
+  ]),
+);
+
+export function parseEvents(wire: unknown): unknown[] {
+  return resultOf(events, wire, 'watch');
+}
+
+export function parseResult(method: AccountMethod, wire: unknown): unknown {
+  return resultOf(accountMethods[method].result, wire, method);
+}
+
+function resultOf<T>(schema: z.ZodType<T>, wire: unknown, method: string): T {
+  const parsed = schema.safeParse(wire);
+  if (parsed.success) return parsed.data;
+  throw new Fault(`the host of the account answered ${method} with something else`, {
+    temporary: false,
+    cause: parsed.error,
+  });
+}
+
+function checked<T>(schema: z.ZodType<T>, wire: unknown): T {
+  const parsed = schema.safeParse(wire);
+  if (!parsed.success) throw new MailError('invalidArgument', 'arguments of a call that no account takes');
+  return parsed.data;
+}
+
+const textsOf: Readonly<Record<string, readonly string[]>> = {
+  flag: ['name'],
+  date: ['of', 'compare'],
+  header: ['field', 'text'],
+  body: ['text'],
+  text: ['text'],
+};
+const numbersOf: Readonly<Record<string, readonly string[]>> = {
+  largerThan: ['bytes'],
+  smallerThan: ['bytes'],
+  date: ['day'],
+  modSeqSince: ['modSeq'],
+  emailId: ['emailId'],
+  threadId: ['threadId'],
+};
+const enough = new Set(['all', 'flag', ...Object.keys(textsOf), ...Object.keys(numbersOf)]);
+
+/** By hand, because the evaluator recurses: depth and number are limited here as the parsers limit them. */
+function isSearchKey(value: unknown, depth = 0, seen = { count: 0 }): boolean {
+  if (typeof value !== 'object' || value === null || depth > searchDepthMax) return false;
+  if (++seen.count > searchKeysMax) return false;
+  const key = value as Record<string, unknown>;
+  const type = String(key.type);
+  if (type === 'not') return isSearchKey(key.key, depth + 1, seen);
+  if (type === 'and' || type === 'or') {
+    return Array.isArray(key.keys) && key.keys.every((inner) => isSearchKey(inner, depth + 1, seen));
+  }
+  if (type === 'uids')
+    return Array.isArray(key.ranges) && key.ranges.every((uid) => Number.isSafeInteger(uid));
+  if (type === 'flag' && typeof key.set !== 'boolean') return false;
+  if (!enough.has(type)) return false;
+  const isText = (name: string): boolean => typeof key[name] === 'string';
+  const isNumber = (name: string): boolean => typeof key[name] === 'number';
+  return (textsOf[type] ?? []).every(isText) && (numbersOf[type] ?? []).every(isNumber);
+}

@@ -1,0 +1,174 @@
+// The way to an account, wherever it is hosted.
+// Each call looks for the account's place, goes there (this node without a copy, others over a link), and when the
+// owner is lost, silent or says that it is not the owner, asks for the place again and goes on, within the deadline.
+//
+// Invariant: a mutation is tried again under its own operation id, so it is applied once; nothing else changes accounts
+// but setQuota, whose repetition does what it did.
+// Fails as the account port does; with `unavailable` when nobody hosts the account for longer than patience lasts.
+
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { AccountId, ShardId } from '../mail/ids.ts';
+import { MailError } from '../mail/mail-error.ts';
+import { accountServiceName } from './account-service.ts';
+import type { HostedAccounts } from './hosted-accounts.ts';
+import type { HeldStream, HeldStreamOptions } from './links/calling-link.ts';
+import { LinkFailure, NotHostedHere } from './links/link-failure.ts';
+import type { LinkPool } from './links/link-pool.ts';
+import type { LinkRequest } from './links/link-request.ts';
+import type { ShardLocator, ShardPlace } from './location.ts';
+import { type AccountMethod, accountMethods, parseResult } from './remote-account-methods.ts';
+
+export interface AccountRoutingOptions {
+  readonly locator: ShardLocator;
+  readonly pool: LinkPool;
+  /** The accounts of this node; undefined on a node that hosts none. */
+  readonly hosted: HostedAccounts | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The session grant for an account: what a node of the outer zone shows for each call. */
+  readonly grantOf?: (accountId: AccountId) => Uint8Array | undefined;
+  /** How long an account may be without a host before calls fail: longer than a lease and a hand-over take. */
+  readonly patienceMs?: number;
+}
+
+export interface Attempt {
+  readonly place: ShardPlace;
+  readonly isLocal: boolean;
+  readonly timeoutMs: number;
+  /** The account is known to be elsewhere: its old host, if it is silent, is not waited for. */
+  readonly isStale: () => boolean;
+}
+
+const patienceMsDefault = 30_000;
+/** Between two tries when nothing is heard of a new place: a hand-over takes some milliseconds, a restart seconds. */
+const pauseMsMin = 10;
+const pauseMsMax = 500;
+
+/** Whose account, and the shard it is in. */
+export interface RoutedTo {
+  readonly accountId: AccountId;
+  readonly shard: ShardId;
+}
+
+export type ManagingMethod = 'open' | 'endSessions' | 'remove';
+
+export interface RoutedCall {
+  readonly method: AccountMethod;
+  readonly given: readonly unknown[];
+  /** What must be so at the place before the call goes there. */
+  readonly ready?: ((attempt: Attempt) => Promise<void>) | undefined;
+}
+
+export function isSamePlace(one: ShardPlace | undefined, other: ShardPlace | undefined): boolean {
+  return one?.node === other?.node && one?.epoch === other?.epoch;
+}
+
+/** True when another try, perhaps elsewhere, may succeed. */
+export function isLost(error: unknown): boolean {
+  return error instanceof NotHostedHere || error instanceof LinkFailure;
+}
+
+export class AccountRouting {
+  readonly #options: AccountRoutingOptions;
+  #closed = false;
+
+  constructor(options: AccountRoutingOptions) {
+    this.#options = options;
+  }
+
+  get clock(): Clock {
+    return this.#options.clock;
+  }
+
+  get log(): Logger {
+    return this.#options.log;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** What is not of the port: refuses what AccountPorts.open refuses. */
+  manage({ accountId, shard }: RoutedTo, method: ManagingMethod): Promise<void> {
+    return this.attempt(shard, accountMethods.deleteMailbox.answerMs, async (attempt) => {
+      if (!attempt.isLocal) {
+        await this.#options.pool.call(attempt.place, this.#request(accountId, method, undefined), attempt);
+      } else if (method === 'open') await this.hosted.check(accountId);
+      else await this.hosted[method](accountId);
+    });
+  }
+
+  /** Calls that wait for a host fail from now on. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  get hosted(): HostedAccounts {
+    const { hosted } = this.#options;
+    if (hosted === undefined) throw new NotHostedHere('this node hosts no accounts');
+    return hosted;
+  }
+
+  call(to: RoutedTo, { method, given, ready }: RoutedCall): Promise<unknown> {
+    const { accountId, shard } = to;
+    const { answerMs, answerBytes } = accountMethods[method];
+    return this.attempt(shard, answerMs, async (attempt) => {
+      if (ready !== undefined) await ready(attempt);
+      if (attempt.isLocal) return this.hosted.call(accountId, method, given);
+      const request = { ...this.#request(accountId, method, given), answerBytes: answerBytes?.(given) ?? 0 };
+      return parseResult(method, await this.#options.pool.call(attempt.place, request, attempt));
+    });
+  }
+
+  hold(
+    place: ShardPlace,
+    { accountId, method, given }: { accountId: AccountId; method: string; given: unknown },
+    options: HeldStreamOptions,
+  ): Promise<HeldStream> {
+    return this.#options.pool.hold(place, this.#request(accountId, method, given), options);
+  }
+
+  /** Where the account is; undefined: nobody hosts it now. */
+  placeOf(shard: ShardId): { readonly place: ShardPlace; readonly isLocal: boolean } | undefined {
+    const place = this.#options.locator.placeOf(shard);
+    return place && { place, isLocal: place.node === this.#options.locator.self };
+  }
+
+  whenMoved(shard: ShardId, seen: ShardPlace | undefined, waitMs: number): Promise<void> {
+    return this.#options.locator.whenMoved(shard, seen, waitMs);
+  }
+
+  /** Tries at the account's place until it works, or the error is one that a try elsewhere does not help. */
+  async attempt<T>(shard: ShardId, answerMs: number, perform: (attempt: Attempt) => Promise<T>): Promise<T> {
+    const { clock } = this.#options;
+    const deadline = clock.monotonic() + answerMs;
+    let lostAt: number | undefined;
+    for (let pauseMs = pauseMsMin; ; pauseMs = Math.min(2 * pauseMs, pauseMsMax)) {
+      const found = this.placeOf(shard);
+      let failure: unknown;
+      try {
+        if (found !== undefined) {
+          const isStale = (): boolean => !isSamePlace(this.#options.locator.placeOf(shard), found.place);
+          const timeoutMs = Math.max(1, deadline - clock.monotonic());
+          return await perform({ ...found, timeoutMs, isStale });
+        }
+      } catch (error) {
+        if (!isLost(error)) throw error;
+        failure = error;
+      }
+      const now = clock.monotonic();
+      lostAt ??= now;
+      const leftMs = Math.min(deadline, lostAt + (this.#options.patienceMs ?? patienceMsDefault)) - now;
+      if (leftMs <= 0 || this.#closed) {
+        throw new MailError('unavailable', 'the account is not hosted anywhere', { cause: failure });
+      }
+      await this.whenMoved(shard, found?.place, Math.min(pauseMs, leftMs));
+    }
+  }
+
+  #request(accountId: AccountId, method: string, given: unknown): LinkRequest {
+    const grant = this.#options.grantOf?.(accountId);
+    return { service: accountServiceName, method, grant, arguments: [accountId, given] };
+  }
+}

@@ -1,0 +1,231 @@
+// A server as a node of its cluster: membership, links, and the way to accounts wherever they are hosted.
+// Opened on a machine that `rookery cluster init` or `serve --join` made a node: it has credentials in its data directory.
+
+import { X509Certificate } from 'node:crypto';
+import { join } from 'node:path';
+import type { AccountHosts } from './account/account-hosts.ts';
+import type { Clock } from './base/clock.ts';
+import { Fault } from './base/fault.ts';
+import type { Logger } from './base/log.ts';
+import type { Metrics } from './base/metrics.ts';
+import type { Random } from './base/random.ts';
+import { accountServiceName, openAccountService } from './cluster/account-service.ts';
+import { type ClusterAuthority, openAuthority } from './cluster/authority/cluster-authority.ts';
+import { CredentialKeeper, renewLocally } from './cluster/authority/credential-keeper.ts';
+import { JoinServer, listenForJoin } from './cluster/authority/join-server.ts';
+import { type ClusterAdministration, openClusterAdministration } from './cluster/cluster-administration.ts';
+import type { ClusterConfigurationStore } from './cluster/cluster-configuration-store.ts';
+import { ClusterMember } from './cluster/cluster-member.ts';
+import { observeCluster } from './cluster/cluster-metrics.ts';
+import { HostedAccounts } from './cluster/hosted-accounts.ts';
+import type { LinkCredentials } from './cluster/link-credentials.ts';
+import { linkVersions } from './cluster/links/hello.ts';
+import { LinkPool } from './cluster/links/link-pool.ts';
+import { LinkServer } from './cluster/links/link-server.ts';
+import type { LocatedAccounts } from './cluster/located-accounts.ts';
+import type { NodeAddress, NodeLoad } from './cluster/membership/cluster-rows.ts';
+import { RemoteAccounts } from './cluster/remote-accounts.ts';
+import type { Config } from './config/schema.ts';
+import type { NodeId, ShardId } from './mail/ids.ts';
+import { MailError } from './mail/mail-error.ts';
+import { lockDirectory } from './storage/directory-lock.ts';
+import type { Engine } from './storage/engine.ts';
+import { version } from './version.ts';
+
+/** The zone whose nodes act under session grants only. */
+const outerZone = 'outer';
+/** The name of the one storage domain there is yet. */
+const cell = 'main';
+/** A new cluster's shards are taken within a second; after a crash of everything, when the old leases have run out. */
+const hostedWaitMs = 15_000;
+
+export interface NodeSurroundings {
+  readonly config: Config;
+  readonly credentials: LinkCredentials;
+  readonly engine: Engine;
+  readonly settings: ClusterConfigurationStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface ClusterNode {
+  readonly member: ClusterMember;
+  readonly accounts: RemoteAccounts;
+  readonly administration: ClusterAdministration;
+  /** Where it listens for other nodes and for new ones. */
+  readonly endpoints: readonly { readonly name: string; readonly address: string; readonly port: number }[];
+}
+
+/** What the node's accounts are when it hosts some. Made before the node, whose leases they ask. */
+export interface NodeHosting {
+  readonly hosts: AccountHosts;
+  readonly located: LocatedAccounts;
+}
+
+/** The leases of a node that is still being opened. */
+export class NodeLeases {
+  #member: ClusterMember | undefined;
+
+  set member(member: ClusterMember) {
+    this.#member = member;
+  }
+
+  epochOf(shard: ShardId) {
+    if (this.#member === undefined) throw new MailError('unavailable', 'the server is starting');
+    return this.#member.epochOf(shard);
+  }
+}
+
+export async function openClusterNode(
+  surroundings: NodeSurroundings,
+  { hosting, leases, load }: { hosting: NodeHosting; leases: NodeLeases; load: () => NodeLoad },
+  opened: AsyncDisposableStack,
+): Promise<ClusterNode> {
+  const { config, credentials, engine, clock, random, log, metrics } = surroundings;
+  // Held until the process ends: no earlier one of this name runs, so nobody waits for its lease.
+  const lock = lockDirectory(join(config.data, 'cluster'));
+  opened.defer(() => lock.release());
+  const authority = await openAuthority({ engine, clock, random });
+  if (authority === undefined)
+    throw new Fault(
+      `${config.data} says that this is node ${credentials.node} of a cluster, but the store belongs to none: is storage.url right?`,
+      { temporary: false },
+    );
+  let member: ClusterMember;
+  const hosted = new HostedAccounts({
+    accounts: hosting.located,
+    hosts: hosting.hosts,
+    leases,
+    log,
+    fenced: (shard, epoch) => member.reportFenced(shard, epoch),
+  });
+  const authorize = (_call: unknown, peer: NodeId): void => authorizePeer(member, peer);
+  const listen = config.listen.link[0];
+  if (listen === undefined) throw new Fault('a node of a cluster needs listen.link', { temporary: false });
+  const links = await LinkServer.open({
+    credentials,
+    address: { host: listen.address, port: listen.port },
+    services: new Map([[accountServiceName, openAccountService({ hosted, authorize })]]),
+    clock,
+    log,
+  });
+  opened.defer(() => links.close());
+  const joining = await listenForNodes({ ...surroundings, authority });
+  const keeper = opened.use(
+    new CredentialKeeper({
+      directory: config.data,
+      credentials,
+      renew: renewLocally(authority),
+      renewed: (renewed) => {
+        links.renew(renewed);
+        joining?.renew(renewed);
+      },
+      clock,
+      log,
+    }),
+  );
+  if (joining !== undefined) opened.use(joining);
+  const linksMax = config.cluster.links;
+  const pool = opened.use(
+    new LinkPool({ credentials: () => keeper.credentials, clock, random, log, linksMax }),
+  );
+  member = new ClusterMember({
+    engine,
+    clock,
+    random,
+    log,
+    description: describe(surroundings, { host: listen.address, port: links.port }),
+    host: hosted,
+    predecessorGone: true,
+    load,
+    onRemoved: () => {
+      log.fatal('this node was removed from its cluster');
+      process.exit(1);
+    },
+  });
+  leases.member = member;
+  const accounts = new RemoteAccounts({ locator: member, pool, hosted, clock, log });
+  opened.defer(() => accounts.close());
+  // First of all: others take this node's shards while everything below still runs.
+  opened.use(member);
+  await member.whenJoined();
+  if (!(await member.whenHosted(hostedWaitMs)))
+    log.warn('some accounts have no host yet: no node with the backend role may take them');
+  opened.use(
+    observeCluster(metrics, {
+      member,
+      clock,
+      links: { calling: () => pool.links, serving: () => links.links },
+      certificateEndsAt: () => Date.parse(new X509Certificate(keeper.credentials.certificate).validTo),
+    }),
+  );
+  const { hostname, limits } = config;
+  const idle = { imapMs: limits.imap_idle, pop3Ms: limits.pop3_idle, smtpMs: limits.smtp_idle };
+  const administration = openClusterAdministration({
+    member,
+    engine,
+    authority,
+    configuration: surroundings.settings,
+    cell,
+    site: () => ({ hostname, idle }),
+    clock,
+  });
+  const endpoints = [{ name: 'link', address: listen.address, port: links.port }];
+  if (joining !== undefined)
+    endpoints.push({ name: 'join', address: config.listen.join[0]!.address, port: joining.port });
+  return { member, accounts, administration, endpoints };
+}
+
+async function listenForNodes({
+  config,
+  credentials,
+  authority,
+  clock,
+  log,
+}: NodeSurroundings & { readonly authority: ClusterAuthority }) {
+  const listen = config.listen.join[0];
+  if (listen === undefined) return undefined;
+  const { engine, url, postgres, blobs, blob_directory } = config.storage;
+  const storage = { engine, url, postgres, blobs, blob_directory };
+  const server = new JoinServer({ authority, storage: () => storage, clock, log });
+  return listenForJoin(server, credentials, { host: listen.address, port: listen.port });
+}
+
+function describe({ config, credentials }: NodeSurroundings, listening: NodeAddress) {
+  const { roles, weight, zone } = config.cluster;
+  return {
+    node: credentials.node,
+    roles,
+    weight: roles.includes('backend') ? weight : 0,
+    zone,
+    address: advertised(config.cluster.address, listening),
+    linkVersions: { min: linkVersions.lowest, max: linkVersions.highest },
+    softwareVersion: version,
+    // A port that the system chooses is not known yet; balancers need fixed ones anyway.
+    listeners: Object.entries(config.listen).flatMap(([name, places]) =>
+      places.filter(({ port }) => port !== 0).map(({ address, port }) => ({ name, address, port })),
+    ),
+  };
+}
+
+/** What the operator named, with the port that is listened on when he named none. */
+function advertised(named: string | undefined, listening: NodeAddress): NodeAddress {
+  if (named === undefined) return listening;
+  const match = /^(?:\[([0-9A-Fa-f:]+)\]|([^:]+))(?::(\d+))?$/.exec(named);
+  if (match === null)
+    throw new Fault(`cluster.address: expected "host" or "host:port", found "${named}"`, {
+      temporary: false,
+    });
+  return { host: match[1] ?? match[2]!, port: match[3] === undefined ? listening.port : Number(match[3]) };
+}
+
+/** A certificate lasts for months: whether its node is a member still is told by its row. */
+function authorizePeer(member: ClusterMember, peer: NodeId): void {
+  const row = member.view.nodes.get(peer)?.row;
+  if (row === undefined || row.state === 'removed')
+    throw new MailError('permissionDenied', `${peer} is no node of this cluster`);
+  if (row.zone === outerZone)
+    throw new MailError('permissionDenied', `${peer} is in the outer zone: it needs a session's grant`);
+}

@@ -1,0 +1,159 @@
+// The state of a cluster as a person reads it: a few lines on the whole, a table of the nodes, and what is wrong with what
+// to do about it. Pure.
+
+import { formatTable } from '../output.ts';
+
+export interface ClusterNodeBody {
+  readonly node: string;
+  readonly state: string;
+  readonly drained: boolean;
+  readonly removing: boolean;
+  readonly roles: readonly string[];
+  readonly zone: string;
+  readonly weight: number;
+  readonly shards: number;
+  readonly silentMs: number;
+  readonly load: {
+    readonly openAccounts: number;
+    readonly sessions: number;
+    readonly commitsPerSecond: number;
+  };
+  readonly softwareVersion: string;
+  readonly address: { readonly host: string; readonly port: number };
+}
+
+interface StorageBody {
+  readonly engine: string;
+  readonly bytesOnDisk: number;
+  readonly health: {
+    readonly server: string;
+    readonly version: string;
+    readonly standbys: readonly {
+      readonly name: string;
+      readonly state: string;
+      readonly isSynchronous: boolean;
+      readonly lagBytes: number;
+    }[];
+  } | null;
+}
+
+/** What GET /api/cluster answers, as far as it is shown. */
+export interface ClusterBody {
+  readonly cluster: string;
+  readonly cell: string;
+  readonly node: string;
+  readonly leaseLeftMs: number;
+  readonly controller: { readonly node: string; readonly term: number } | null;
+  readonly configurationVersion: number | null;
+  readonly nodes: readonly ClusterNodeBody[];
+  readonly shards: { readonly total: number; readonly unhosted: number; readonly moving: number };
+  readonly damagedRows: number;
+  readonly storage: StorageBody;
+}
+
+const columns = [
+  'node',
+  'state',
+  'roles',
+  'zone',
+  'weight',
+  'shards',
+  'accounts',
+  'sessions',
+  'commits/s',
+  'seen',
+  'version',
+  'address',
+];
+/** Twice the time between heartbeats, and a little. */
+const silentMsMax = 2_500;
+
+export function formatClusterStatus(status: ClusterBody): string {
+  const problems = problemsOf(status).map((problem) => `! ${problem}`);
+  const table = formatTable(status.nodes.map(nodeRow), columns);
+  return [...summary(status), '', table, ...(problems.length === 0 ? [] : ['', ...problems])].join('\n');
+}
+
+function summary({ cluster, cell, node, controller, configurationVersion, shards, storage }: ClusterBody) {
+  const who = controller === null ? 'none' : `${controller.node} (term ${controller.term})`;
+  const version = configurationVersion === null ? 'not known' : `version ${configurationVersion}`;
+  return [
+    `cluster ${cluster}, cell ${cell}, as node ${node} sees it`,
+    `controller ${who}; configuration ${version}`,
+    `shards ${shards.total}: ${shards.unhosted} without a host, ${shards.moving} moving`,
+    `storage ${storageLine(storage)}`,
+  ];
+}
+
+function storageLine({ engine, bytesOnDisk, health }: StorageBody): string {
+  const size = bytesOnDisk > 0 ? `, ${formatBytes(bytesOnDisk)}` : '';
+  if (health === null) return `${engine}${size}`;
+  const standbys = health.standbys.map(
+    ({ name, state, isSynchronous, lagBytes }) =>
+      `${name} (${isSynchronous ? 'synchronous' : 'asynchronous'}, ${state}, ${formatBytes(lagBytes)} behind)`,
+  );
+  const copies = standbys.length === 0 ? 'no standby' : `standby ${standbys.join(', ')}`;
+  return `${engine} ${health.version} at ${health.server}${size}; ${copies}`;
+}
+
+function nodeRow(node: ClusterNodeBody): Record<string, unknown> {
+  const isUp = node.state === 'active' || node.state === 'draining';
+  const { openAccounts, sessions, commitsPerSecond } = node.load;
+  return {
+    node: node.node,
+    state: stateOf(node),
+    roles: node.roles.length === 3 ? 'all' : node.roles.join(','),
+    zone: node.zone,
+    weight: node.weight,
+    shards: node.shards,
+    accounts: isUp ? openAccounts : null,
+    sessions: isUp ? sessions : null,
+    'commits/s': isUp ? Math.round(commitsPerSecond) : null,
+    seen: isUp ? formatAge(node.silentMs) : null,
+    version: node.softwareVersion,
+    address: `${node.address.host.includes(':') ? `[${node.address.host}]` : node.address.host}:${node.address.port}`,
+  };
+}
+
+function stateOf({ state, drained, removing }: ClusterNodeBody): string {
+  if (removing && state === 'draining') return 'removing';
+  return drained && state !== 'draining' ? `${state}, drained` : state;
+}
+
+function problemsOf({ nodes, node, leaseLeftMs, shards, damagedRows, configurationVersion }: ClusterBody) {
+  const problems: string[] = [];
+  if (configurationVersion === null) problems.push('the storage does not answer');
+  if (leaseLeftMs < 0)
+    problems.push(
+      `${node} serves no accounts now: it cannot reach the storage; what it shows here may be old`,
+    );
+  if (shards.unhosted > 0)
+    problems.push(`${shards.unhosted} shards have no host: their accounts wait until a node takes them`);
+  for (const each of nodes) {
+    if (each.state === 'dead')
+      problems.push(
+        `${each.node} is dead: start it again, or take it out for good: rookery cluster remove ${each.node}`,
+      );
+    if (each.state === 'active' && leaseLeftMs >= 0 && each.silentMs > silentMsMax)
+      problems.push(`${each.node} has not been heard of for ${formatAge(each.silentMs)}`);
+  }
+  if (damagedRows > 0)
+    problems.push(`${damagedRows} rows of the cluster cannot be read: see the server's log`);
+  return problems;
+}
+
+function formatAge(ms: number): string {
+  return ms < 60_000 ? `${(Math.max(0, ms) / 1000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`;
+}
+
+const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}

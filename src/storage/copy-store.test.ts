@@ -1,0 +1,113 @@
+// Copying a store: row for row, to PostgreSQL and back, broken off and resumed, into the wrong place, and damaged on the way.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { missingPostgres, PostgresServer } from '../../test/postgres-server.ts';
+import { systemClock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
+import { silentLog } from '../base/log.ts';
+import { seededRandom } from '../base/random.ts';
+import { copyStore, isCopyUnfinished } from './copy-store.ts';
+import type { Batch, Engine } from './engine.ts';
+import { openLmdbEngine } from './lmdb-engine.ts';
+import { openMemoryEngine } from './memory-engine.ts';
+import { openPostgresEngine } from './postgres-engine.ts';
+import { encodeTuple } from './tuple.ts';
+
+const rowCount = 5000;
+
+async function fill(engine: Engine): Promise<void> {
+  const random = seededRandom(7);
+  const puts = Array.from({ length: rowCount }, (_, index) => ({
+    key: encodeTuple(['row', random.identifier(6), index]),
+    value: random.bytes(random.integer(3000)),
+  }));
+  await engine.commit({ puts: [...puts, { key: encodeTuple(['empty']), value: Buffer.alloc(0) }] });
+}
+
+/** As `engine`, with `commit` done by `commit`. */
+function withCommit(engine: Engine, commit: (batch: Batch) => ReturnType<Engine['commit']>): Engine {
+  return Object.assign(Object.create(engine) as Engine, {
+    commit,
+    get: engine.get.bind(engine),
+    page: engine.page.bind(engine),
+  });
+}
+
+async function rowsOf(engine: Engine): Promise<string[]> {
+  const rows: string[] = [];
+  for (let start: Uint8Array | undefined = Buffer.alloc(0); start !== undefined; ) {
+    const page = await engine.page({ start, end: Buffer.of(0xff) }, { entriesMax: 1000, bytesMax: 1e7 });
+    for (const { key, value } of page.entries) {
+      rows.push(`${Buffer.from(key).toString('hex')}=${Buffer.from(value).toString('hex')}`);
+    }
+    start = page.next;
+  }
+  return rows;
+}
+
+it('moves a store to PostgreSQL and back', { skip: missingPostgres() }, async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'rookery-copy.'));
+  await using server = await PostgresServer.start();
+  const options = { log: silentLog, clock: systemClock };
+  await using embedded = await openLmdbEngine({ directory: join(directory, 'from'), ...options });
+  await using cluster = await openPostgresEngine({ url: await server.makeDatabase(), ...options });
+  await using back = await openLmdbEngine({ directory: join(directory, 'back'), ...options });
+  await fill(embedded);
+  const there = await copyStore({ source: embedded, target: cluster });
+  const again = await copyStore({ source: cluster, target: back });
+  // With the row that names the store's format.
+  assert.equal(there.rows, rowCount + 2);
+  assert.deepEqual(again, there);
+  const journal = Buffer.from(encodeTuple(['store', 'journal'])).toString('hex');
+  const isShared = (row: string): boolean => !row.startsWith(journal);
+  assert.deepEqual((await rowsOf(back)).filter(isShared), (await rowsOf(embedded)).filter(isShared));
+  rmSync(directory, { recursive: true });
+});
+
+it('goes on where it was broken off', async () => {
+  const [source, target] = [openMemoryEngine(), openMemoryEngine()];
+  await fill(source);
+  let commits = 0;
+  const failing = withCommit(target, async (batch) => {
+    if (++commits === 3) throw new Fault('the line is cut', { temporary: true });
+    return await target.commit(batch);
+  });
+  await assert.rejects(copyStore({ source, target: failing }), /the line is cut/);
+  assert.equal(await isCopyUnfinished(target), true);
+  await assert.rejects(copyStore({ source: target, target: openMemoryEngine() }), /not finished/);
+  const reports: number[] = [];
+  const result = await copyStore({
+    source,
+    target,
+    progress: ({ phase, rows }) => {
+      if (phase === 'copying') reports.push(rows);
+    },
+  });
+  assert.deepEqual([result.resumed, result.rows], [true, rowCount + 1]);
+  assert.ok(reports.at(-1)! < rowCount, `${reports.at(-1)} rows were copied anew`);
+  assert.deepEqual(await rowsOf(target), await rowsOf(source));
+  assert.equal(await isCopyUnfinished(target), false);
+});
+
+it('refuses a store that holds something, and leaves it as it is', async () => {
+  const [source, target] = [openMemoryEngine(), openMemoryEngine()];
+  await fill(source);
+  await target.commit({ puts: [{ key: encodeTuple(['row', 'own']), value: Buffer.from('1') }] });
+  await assert.rejects(copyStore({ source, target }), /not empty/);
+  assert.equal((await rowsOf(target)).length, 1);
+});
+
+it('says when what is there is not what was copied', async () => {
+  const [source, target] = [openMemoryEngine(), openMemoryEngine()];
+  await fill(source);
+  const lossy = withCommit(target, (batch) => target.commit({ ...batch, puts: batch.puts!.slice(1) }));
+  await assert.rejects(
+    copyStore({ source, target: lossy }),
+    /the copy differs .* 5001 rows were to be copied/,
+  );
+  assert.equal(await isCopyUnfinished(target), true);
+});

@@ -1,0 +1,352 @@
+// Large bytes in rows of the engine, cut into chunks: for clusters whose nodes share an engine and no directory.
+//
+// Invariant: a live or dying row has all its chunks; chunks go in the same batch as the row that names them. A blob of more
+// than one batch is `writing` until its last chunk is committed, and every batch of it asks that the row still is as it was
+// left, so whoever takes the row away (a collector, a rival that puts the same blob) stops the writer, and nothing is left
+// without a row. A failed or broken-off put leaves a `writing` row, which is collected when it is a day old.
+// Why collecting cannot race with linking: as in filesystem-blob-store.ts.
+
+import type { Clock, Timer } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
+import type { Logger } from '../base/log.ts';
+import { type Random, systemRandom } from '../base/random.ts';
+import { hex, verifyBlob } from './blob-maintenance.ts';
+import { type BlobRow, blobKey, encodeLink, linkKey } from './blob-row.ts';
+import { BlobRows, type FoundBlob } from './blob-rows.ts';
+import type { BlobDigest, BlobLink, BlobStatistics, BlobStore } from './blob-store.ts';
+import type { Bytes, Engine, Entry } from './engine.ts';
+import { decodeRecord, encodeRecord } from './record.ts';
+import { encodeTuple, tuplePrefixRange } from './tuple.ts';
+
+/** A range costs the chunks that it touches; smaller ones cost more rows. */
+export const chunkBytes = 256 * 1024;
+/** In one commit or read: 4 MiB. */
+const chunksTogether = 16;
+const chunkVersion = 1;
+/** Links often go in bursts (an expunge); they are collected together. */
+const collectDelayMs = 1000;
+/** Beyond it the next full collection finds what was dropped. */
+const droppedMax = 100_000;
+/** Tries against rivals for one row before the caller is told to come again. */
+const attemptsMax = 20;
+/** A put that takes longer is not going on. */
+const writingAgeMs = 24 * 60 * 60 * 1000;
+/** Where blobs that were read lately are; saves a round trip for each range. */
+const knownMax = 10_000;
+/** No row has this value, so a condition on it always fails: the caller is told to put the blob (again). */
+const impossible = Buffer.alloc(0);
+
+export interface EngineBlobStoreOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random?: Random;
+}
+
+/** Rejects with Fault when the engine cannot be read. */
+export async function openEngineBlobStore(options: EngineBlobStoreOptions): Promise<BlobStore> {
+  const store = new EngineBlobs(options);
+  await store.startCounting();
+  return store;
+}
+
+function chunkRange(digest: BlobDigest, generation: string): { start: Bytes; end: Bytes } {
+  return tuplePrefixRange(['blobChunk', digest, generation]);
+}
+
+function chunkKey(digest: BlobDigest, generation: string, index: number): Bytes {
+  return encodeTuple(['blobChunk', digest, generation, index]);
+}
+
+type Place = Pick<BlobRow, 'generation' | 'bytes'>;
+
+const nothing = (): void => {};
+
+class EngineBlobs implements BlobStore {
+  readonly #options: EngineBlobStoreOptions;
+  readonly #random: Random;
+  readonly #rows: BlobRows;
+  readonly #known = new Map<string, Place>();
+  readonly #puts = new Map<string, Promise<void>>();
+  readonly #dropped = new Map<string, BlobDigest>();
+  readonly #background = new Set<Promise<unknown>>();
+  #timer: Timer | undefined;
+  #closed = false;
+
+  constructor(options: EngineBlobStoreOptions) {
+    const { engine, clock, log, random = systemRandom } = options;
+    this.#options = options;
+    this.#random = random;
+    this.#rows = new BlobRows({ engine, random, clock, log });
+  }
+
+  /** Counts what is there at this moment in the background; changes from now on are added as they come. */
+  async startCounting(): Promise<void> {
+    const snapshot = await this.#options.engine.snapshot();
+    this.#inBackground('counting blobs', async () => {
+      await using held = snapshot;
+      for await (const { row } of this.#rows.all(held)) {
+        if (this.#closed) return;
+        this.#rows.count(row, 1);
+      }
+    });
+  }
+
+  put(digest: BlobDigest, bytes: Uint8Array): Promise<void> {
+    const name = hex(digest);
+    const under = this.#puts.get(name);
+    if (under !== undefined) return under;
+    const put = this.#put(digest, bytes).finally(() => this.#puts.delete(name));
+    this.#puts.set(name, put);
+    return put;
+  }
+
+  async #put(digest: BlobDigest, bytes: Uint8Array): Promise<void> {
+    this.#assertOpen();
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      const found = await this.#rows.find(digest);
+      if (found?.row.state === 'live') return;
+      if (found?.row.state === 'dying') {
+        if (await this.#rows.replace(digest, found, { ...found.row, state: 'live' })) return;
+      } else if (await this.#write(digest, bytes, found)) {
+        return;
+      }
+    }
+    throw new Fault('a blob was changed by others all the time', { temporary: true });
+  }
+
+  /** False when somebody else changed the row meanwhile; then nothing of it is left but what they will remove. */
+  async #write(digest: BlobDigest, bytes: Uint8Array, found: FoundBlob | undefined): Promise<boolean> {
+    const row: BlobRow = {
+      state: 'live',
+      form: 'chunked',
+      generation: this.#random.bytes(8).toString('hex'),
+      token: this.#random.bytes(8),
+      bytes: bytes.length,
+      bytesStored: bytes.length,
+      createdAt: this.#options.clock.now(),
+    };
+    const chunks = Math.ceil(bytes.length / chunkBytes);
+    let left = found;
+    for (let first = 0; ; first += chunksTogether) {
+      const isLast = first + chunksTogether >= chunks;
+      const puts: Entry[] = [];
+      for (let index = first; index < Math.min(first + chunksTogether, chunks); index++) {
+        const chunk = bytes.subarray(index * chunkBytes, (index + 1) * chunkBytes);
+        const value = encodeRecord('blobChunk', chunkVersion, chunk);
+        puts.push({ key: chunkKey(digest, row.generation, index), value });
+      }
+      // What a put before this one left goes with the first batch.
+      const stale = first === 0 && found !== undefined ? [chunkRange(digest, found.row.generation)] : [];
+      left = await this.#change(digest, left, isLast ? row : { ...row, state: 'writing' }, { puts, stale });
+      if (left === undefined) return false;
+      if (isLast) return true;
+    }
+  }
+
+  async #change(
+    digest: BlobDigest,
+    found: FoundBlob | undefined,
+    row: BlobRow,
+    { puts, stale }: { puts: readonly Entry[]; stale: readonly { start: Bytes; end: Bytes }[] },
+  ): Promise<FoundBlob | undefined> {
+    const key = blobKey(digest);
+    const fresh = this.#rows.renewed(row);
+    const { outcome } = await this.#options.engine.commit({
+      conditions: [{ key, expected: found?.value }],
+      deleteRanges: stale,
+      puts: [...puts, { key, value: fresh.value }],
+    });
+    if (outcome !== 'committed') return undefined;
+    if (found !== undefined) this.#rows.count(found.row, -1);
+    this.#rows.count(row, 1);
+    return fresh;
+  }
+
+  async link(digest: BlobDigest, holder: string): Promise<BlobLink> {
+    const key = blobKey(digest);
+    const puts = [{ key: linkKey(digest, holder), value: encodeLink() }];
+    const found = await this.#rows.find(digest);
+    if (found === undefined || found.row.state === 'writing') {
+      return { puts, conditions: [{ key, expected: impossible }] };
+    }
+    if (found.row.state === 'dying') {
+      puts.push({ key, value: this.#rows.renewed({ ...found.row, state: 'live' }).value });
+    }
+    return { puts, conditions: [{ key, expected: found.value }] };
+  }
+
+  unlink(digest: BlobDigest, holder: string): Uint8Array[] {
+    return [linkKey(digest, holder)];
+  }
+
+  dropped(digest: BlobDigest): void {
+    if (this.#closed || this.#dropped.size >= droppedMax) return;
+    this.#dropped.set(hex(digest), digest);
+    this.#timer ??= this.#options.clock.after(collectDelayMs, () => {
+      this.#timer = undefined;
+      const digests = [...this.#dropped.values()];
+      this.#dropped.clear();
+      this.#inBackground('collecting blobs', async () => {
+        for (const each of digests) if (!this.#closed) await this.#collectOne(each);
+      });
+    });
+  }
+
+  async read(digest: BlobDigest, offset: number, length: number): Promise<Uint8Array | undefined> {
+    this.#assertOpen();
+    const name = hex(digest);
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      const place = this.#known.get(name) ?? (await this.#find(digest));
+      if (place === undefined) return undefined;
+      const bytes = await this.#readAt(digest, place, offset, length);
+      if (bytes !== undefined) return bytes;
+      this.#known.delete(name);
+      // Collected, and put again, between the two: the row says where it is now.
+      const now = await this.#rows.find(digest);
+      if (now?.row.generation === place.generation) {
+        throw new Fault(`a chunk of blob ${name} is missing`, { temporary: false });
+      }
+    }
+    throw new Fault('a blob was changed by others all the time', { temporary: true });
+  }
+
+  async #find(digest: BlobDigest): Promise<Place | undefined> {
+    const found = await this.#rows.find(digest);
+    if (found === undefined || found.row.state === 'writing') return undefined;
+    if (found.row.form !== 'chunked') {
+      throw new Fault(`blob ${hex(digest)} is in a file, not in the engine`, { temporary: false });
+    }
+    if (this.#known.size >= knownMax) this.#known.delete(this.#known.keys().next().value!);
+    const { generation, bytes } = found.row;
+    const place = { generation, bytes };
+    this.#known.set(hex(digest), place);
+    return place;
+  }
+
+  /** Undefined when a chunk is not there. */
+  async #readAt(
+    digest: BlobDigest,
+    { generation, bytes }: Place,
+    offset: number,
+    length: number,
+  ): Promise<Uint8Array | undefined> {
+    const end = Math.min(offset + length, bytes);
+    if (offset >= end) return Buffer.alloc(0);
+    const target = Buffer.allocUnsafe(end - offset);
+    const chunkEnd = Math.ceil(end / chunkBytes);
+    for (let first = Math.floor(offset / chunkBytes); first < chunkEnd; first += chunksTogether) {
+      const count = Math.min(chunksTogether, chunkEnd - first);
+      const keys = Array.from({ length: count }, (_, index) => chunkKey(digest, generation, first + index));
+      const values = await this.#options.engine.getMany(keys);
+      for (let index = 0; index < count; index++) {
+        const value = values[index];
+        if (value === undefined) return undefined;
+        const { payload } = decodeRecord('blobChunk', chunkVersion, value);
+        const startsAt = (first + index) * chunkBytes;
+        const from = Math.max(0, offset - startsAt);
+        payload.copy(target, startsAt + from - offset, from, Math.min(payload.length, end - startsAt));
+      }
+    }
+    return target;
+  }
+
+  verify(digest: BlobDigest): Promise<'sound' | 'damaged' | 'missing'> {
+    this.#known.delete(hex(digest));
+    return verifyBlob(digest, (...range) => this.read(...range));
+  }
+
+  async *list(): AsyncIterable<{
+    readonly digest: BlobDigest;
+    readonly bytes: number;
+    readonly links: number;
+  }> {
+    for await (const { digest, row } of this.#rows.all()) {
+      if (row.state === 'writing') continue;
+      yield { digest, bytes: row.bytes, links: await this.#rows.countLinks(digest) };
+    }
+  }
+
+  collect(): Promise<{ readonly removed: number; readonly bytes: number }> {
+    const work = this.#collect();
+    this.#track(work.then(nothing, nothing));
+    return work;
+  }
+
+  async #collect(): Promise<{ readonly removed: number; readonly bytes: number }> {
+    let removed = 0;
+    let bytes = 0;
+    for await (const { digest } of this.#rows.all()) {
+      if (this.#closed) break;
+      const gone = await this.#collectOne(digest);
+      if (gone === undefined) continue;
+      removed++;
+      bytes += gone.bytesStored;
+    }
+    return { removed, bytes };
+  }
+
+  /** The row that went; undefined when the blob stays. */
+  async #collectOne(digest: BlobDigest): Promise<BlobRow | undefined> {
+    const found = await this.#rows.find(digest);
+    if (found === undefined || found.row.form !== 'chunked') return undefined;
+    if (found.row.state === 'writing') {
+      const isOld = found.row.createdAt < this.#options.clock.now() - writingAgeMs;
+      return isOld && (await this.#remove(digest, found)) ? found.row : undefined;
+    }
+    if (await this.#rows.isLinked(digest)) return undefined;
+    const dying = await this.#rows.replace(digest, found, { ...found.row, state: 'dying' });
+    if (dying === undefined) return undefined;
+    if (await this.#rows.isLinked(digest)) {
+      await this.#rows.replace(digest, dying, { ...dying.row, state: 'live' });
+      return undefined;
+    }
+    return (await this.#remove(digest, dying)) ? dying.row : undefined;
+  }
+
+  /** The row and its chunks, if the row still is as found. */
+  async #remove(digest: BlobDigest, { value, row }: FoundBlob): Promise<boolean> {
+    const key = blobKey(digest);
+    const { outcome } = await this.#options.engine.commit({
+      conditions: [{ key, expected: value }],
+      deleteRanges: [chunkRange(digest, row.generation)],
+      deletes: [key],
+      fromReserve: true,
+    });
+    if (outcome !== 'committed') return false;
+    this.#known.delete(hex(digest));
+    this.#rows.count(row, -1);
+    return true;
+  }
+
+  heldBy(prefix: string): AsyncIterable<{ readonly digest: BlobDigest; readonly holder: string }> {
+    return this.#rows.heldBy(prefix);
+  }
+
+  statistics(): BlobStatistics {
+    return this.#rows.statistics();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await Promise.allSettled([...this.#background, ...this.#puts.values()]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new Fault('the blob store is closed', { temporary: true });
+  }
+
+  #inBackground(what: string, work: () => Promise<void>): void {
+    this.#track(work().catch((error: unknown) => this.#options.log.error({ err: error }, `${what} failed`)));
+  }
+
+  #track(work: Promise<unknown>): void {
+    const running = work.finally(() => this.#background.delete(running));
+    this.#background.add(running);
+  }
+}

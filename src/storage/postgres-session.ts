@@ -1,0 +1,221 @@
+// One open connection to PostgreSQL. Requests go out at once, one behind the other without waiting for answers, and are
+// answered in their order; each is a transaction of its own unless BEGIN was said.
+//
+// Invariant: every request is settled exactly once: with its rows, with the server's refusal (PostgresError), or with
+// ConnectionLost, after which nobody here knows whether the server did it. An answer that does not come within the limit
+// ends the connection.
+
+import type { Duplex } from 'node:stream';
+import type { Client } from 'pg';
+import type { Clock, Timer } from '../base/clock.ts';
+import {
+  type Message,
+  MessageReader,
+  type Parameter,
+  parseMessage,
+  type Row,
+  readFields,
+  readNotification,
+  readRow,
+  requestMessage,
+  type Statement,
+} from './postgres-messages.ts';
+
+/** What the server refused; `code` is its five characters (SQLSTATE). */
+export class PostgresError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(`${message} (${code})`);
+    this.name = 'PostgresError';
+    this.code = code;
+  }
+}
+
+/** The connection ended before the answer. */
+export class ConnectionLost extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = 'ConnectionLost';
+  }
+}
+
+export interface Answer {
+  readonly rows: readonly Row[];
+  /** Warnings of the server while it did this. */
+  readonly warnings: readonly string[];
+}
+
+interface Request {
+  readonly statement: string;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: Error) => void;
+  readonly rows: Row[];
+  readonly warnings: string[];
+  failure: PostgresError | undefined;
+}
+
+export interface SessionOptions {
+  readonly client: Client;
+  /** host:port, for the log and to tell servers apart. */
+  readonly address: string;
+  /** The server's process for this connection. */
+  readonly processId: number;
+  readonly clock: Clock;
+  /** Without any answer for so long while one is awaited, the connection is given up. */
+  readonly answerTimeoutMs: number;
+}
+
+export class PostgresSession {
+  readonly address: string;
+  readonly processId: number;
+  /** Resolves when the connection is gone, for whatever reason. */
+  readonly ended: Promise<void>;
+  readonly #options: SessionOptions;
+  readonly #stream: Duplex;
+  readonly #reader = new MessageReader();
+  readonly #prepared = new Set<string>();
+  readonly #tellEnd: () => void;
+  #requests: Request[] = [];
+  #answered = 0;
+  #lost: ConnectionLost | undefined;
+  #fatal: PostgresError | undefined;
+  #watch: Timer | undefined;
+  #onNotification: ((payload: string) => void) | undefined;
+
+  /** Takes over a connected client that is idle; it must not be used any more. */
+  constructor(options: SessionOptions) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ended = promise;
+    this.#tellEnd = resolve;
+    this.#options = options;
+    this.address = options.address;
+    this.processId = options.processId;
+    const { client } = options;
+    this.#stream = client.connection.stream;
+    this.#stream.removeAllListeners('data');
+    this.#stream.on('data', (piece: Buffer) => this.#receive(piece));
+    client.on('error', (error) => this.#lose(error));
+    client.on('end', () => this.#lose(undefined));
+  }
+
+  get isLost(): boolean {
+    return this.#lost !== undefined;
+  }
+
+  /** How many answers are awaited. */
+  get pending(): number {
+    return this.#requests.length;
+  }
+
+  onNotification(listener: (payload: string) => void): void {
+    this.#onNotification = listener;
+  }
+
+  run(statement: Statement, parameters: readonly Parameter[] = []): Promise<Answer> {
+    if (this.#lost !== undefined) return Promise.reject(this.#lost);
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const { name } = statement;
+    this.#requests.push({ statement: name, resolve, reject, rows: [], warnings: [], failure: undefined });
+    if (!this.#prepared.has(name)) {
+      this.#prepared.add(name);
+      this.#stream.write(parseMessage(statement));
+    }
+    this.#stream.write(requestMessage(statement, parameters));
+    if (this.#requests.length === 1) this.#expect();
+    return promise;
+  }
+
+  /** Ends the connection at once; what is awaited rejects with ConnectionLost. */
+  destroy(reason: string): void {
+    this.#lose(new Error(reason));
+  }
+
+  /** Says good-bye; to be called when nothing is awaited. */
+  async close(): Promise<void> {
+    if (this.#lost === undefined) {
+      // Terminate.
+      this.#stream.end(Buffer.from([0x58, 0, 0, 0, 4]));
+      this.#lose(new Error('closed'), false);
+    }
+    await this.ended;
+  }
+
+  /** Each answer gives the next one the whole limit. */
+  #expect(): void {
+    this.#watch?.cancel();
+    this.#watch = undefined;
+    if (this.#requests.length === 0) return;
+    const before = this.#answered;
+    const { clock, answerTimeoutMs } = this.#options;
+    this.#watch = clock.after(answerTimeoutMs, () => {
+      if (this.#answered === before) this.destroy(`no answer within ${answerTimeoutMs} ms`);
+      else this.#expect();
+    });
+  }
+
+  #receive(piece: Buffer): void {
+    try {
+      for (const message of this.#reader.add(piece)) this.#handle(message);
+    } catch (cause) {
+      this.#lose(cause);
+    }
+  }
+
+  #handle(message: Message): void {
+    const request = this.#requests[0];
+    switch (message.type) {
+      case 'D':
+        request?.rows.push(readRow(message));
+        break;
+      case 'E': {
+        const fields = readFields(message.body);
+        const error = new PostgresError(fields.get('C') ?? '', fields.get('M') ?? 'unnamed error');
+        // FATAL: the server ends the connection, and whether it did what it was asked is not said.
+        if (fields.get('V') !== 'ERROR') this.#fatal = error;
+        else if (request !== undefined) request.failure = error;
+        break;
+      }
+      case 'N': {
+        const fields = readFields(message.body);
+        if (fields.get('V') === 'WARNING') request?.warnings.push(fields.get('M') ?? '');
+        break;
+      }
+      case 'A':
+        this.#onNotification?.(readNotification(message.body));
+        break;
+      case 'Z':
+        this.#settle();
+        break;
+      // The rest (ParseComplete, BindComplete, CommandComplete, ParameterStatus, ...) says nothing that is not known.
+    }
+  }
+
+  #settle(): void {
+    const request = this.#requests.shift();
+    if (request === undefined) throw new Error('the server answered what it was not asked');
+    this.#answered++;
+    if (this.#requests.length === 0) this.#expect();
+    if (request.failure === undefined) {
+      request.resolve(request);
+      return;
+    }
+    // It may have failed while it was prepared: the next one prepares it again.
+    this.#prepared.delete(request.statement);
+    request.reject(request.failure);
+  }
+
+  #lose(cause: unknown, abruptly = true): void {
+    if (this.#lost !== undefined) return;
+    const reason = this.#fatal ?? cause;
+    const text = reason instanceof Error ? `: ${reason.message}` : '';
+    const lost = new ConnectionLost(`the connection to ${this.address} ended${text}`, reason);
+    this.#lost = lost;
+    this.#watch?.cancel();
+    if (abruptly) this.#stream.destroy();
+    const requests = this.#requests;
+    this.#requests = [];
+    for (const request of requests) request.reject(lost);
+    this.#tellEnd();
+  }
+}

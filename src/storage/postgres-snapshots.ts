@@ -1,0 +1,182 @@
+// Snapshots: each a read-only transaction of one moment (REPEATABLE READ) on a connection of its own, which the next snapshot
+// uses again.
+//
+// Invariant: their number and age are bounded, because an old one keeps the server from removing rows that were changed
+// since. A snapshot whose connection was lost cannot be had again: its reads reject with a temporary Fault.
+
+import type { Clock, Timer } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
+import type { Logger } from '../base/log.ts';
+import type { Bytes, Page, PageLimits, Range, Snapshot } from './engine.ts';
+import type { Parameter, Row, Statement } from './postgres-messages.ts';
+import { readMany, readPage } from './postgres-reads.ts';
+import type { PostgresSession } from './postgres-session.ts';
+
+const begin: Statement = { name: 'begin', text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' };
+/** The moment is that of the first statement. */
+const look: Statement = { name: 'look', text: 'SELECT 1' };
+const end: Statement = { name: 'end', text: 'COMMIT' };
+/** Connections that wait for the next snapshot. */
+const idleMax = 4;
+/** A snapshot is wanted by somebody who waits; that so many are held so long is a fault. */
+const waitMsMax = 10_000;
+
+export interface PostgresSnapshotsOptions {
+  readonly connect: () => Promise<PostgresSession>;
+  readonly snapshotsMax: number;
+  readonly ageMsMax: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class PostgresSnapshots {
+  readonly #options: PostgresSnapshotsOptions;
+  readonly #held = new Set<PostgresSnapshot>();
+  readonly #waiting = new Set<() => void>();
+  #idle: PostgresSession[] = [];
+  #taken = 0;
+  #closed = false;
+
+  constructor(options: PostgresSnapshotsOptions) {
+    this.#options = options;
+  }
+
+  async take(): Promise<Snapshot> {
+    await this.#place();
+    try {
+      const session = await this.#begin();
+      const snapshot = new PostgresSnapshot(session, this.#options, (ended) =>
+        this.#giveBack(ended, session),
+      );
+      this.#held.add(snapshot);
+      if (this.#closed) snapshot.end('the store is closed');
+      return snapshot;
+    } catch (error) {
+      this.#leave();
+      throw error;
+    }
+  }
+
+  /** Ends all snapshots and their connections. */
+  leave(why: string): void {
+    for (const snapshot of this.#held) snapshot.end(why);
+    for (const session of this.#idle) session.destroy(why);
+    this.#idle = [];
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.leave('the store is closed');
+    for (const wake of this.#waiting) wake();
+  }
+
+  async #place(): Promise<void> {
+    const { clock, snapshotsMax } = this.#options;
+    const deadline = clock.monotonic() + waitMsMax;
+    while (!this.#closed && this.#taken >= snapshotsMax) {
+      const leftMs = deadline - clock.monotonic();
+      if (leftMs <= 0) throw new Fault('too many snapshots are held', { temporary: true });
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          timer.cancel();
+          this.#waiting.delete(wake);
+          resolve();
+        };
+        const timer = clock.after(leftMs, wake);
+        this.#waiting.add(wake);
+      });
+    }
+    if (this.#closed) throw new Fault('the store is closed', { temporary: true });
+    this.#taken++;
+  }
+
+  #leave(): void {
+    this.#taken--;
+    const [wake] = this.#waiting;
+    wake?.();
+  }
+
+  /** An idle connection may have been lost without anybody's notice: then a new one is tried. */
+  async #begin(): Promise<PostgresSession> {
+    for (;;) {
+      const idle = this.#idle.pop();
+      const session = idle ?? (await this.#options.connect());
+      try {
+        await Promise.all([session.run(begin), session.run(look)]);
+        return session;
+      } catch (cause) {
+        session.destroy('a snapshot could not begin');
+        if (idle === undefined) throw new Fault('a snapshot could not begin', { temporary: true, cause });
+      }
+    }
+  }
+
+  #giveBack(snapshot: PostgresSnapshot, session: PostgresSession): void {
+    this.#held.delete(snapshot);
+    this.#leave();
+    if (this.#closed || this.#idle.length >= idleMax || session.isLost) {
+      session.destroy('no more snapshots are wanted');
+      return;
+    }
+    // What a reader still awaits is answered before the end.
+    session.run(end).catch(() => session.destroy('a snapshot could not end'));
+    this.#idle.push(session);
+  }
+}
+
+class PostgresSnapshot implements Snapshot {
+  readonly #ended: (snapshot: PostgresSnapshot) => void;
+  readonly #timer: Timer;
+  #session: PostgresSession | undefined;
+  #endedWhy = 'the snapshot is released';
+
+  constructor(
+    session: PostgresSession,
+    { clock, ageMsMax, log }: PostgresSnapshotsOptions,
+    ended: (snapshot: PostgresSnapshot) => void,
+  ) {
+    this.#session = session;
+    this.#ended = ended;
+    this.#timer = clock.after(ageMsMax, () => {
+      log.warn({ ageMsMax }, 'a snapshot lived too long and is ended');
+      this.end('the snapshot lived too long');
+    });
+  }
+
+  async get(key: Bytes): Promise<Bytes | undefined> {
+    return (await readMany(this.#run, [key]))[0];
+  }
+
+  getMany(keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
+    return readMany(this.#run, keys);
+  }
+
+  page(range: Range, limits: PageLimits): Promise<Page> {
+    return readPage(this.#run, range, limits);
+  }
+
+  end(why: string): void {
+    if (this.#session === undefined) return;
+    this.#session = undefined;
+    this.#endedWhy = why;
+    this.#timer.cancel();
+    this.#ended(this);
+  }
+
+  async release(): Promise<void> {
+    this.end('the snapshot is released');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release();
+  }
+
+  readonly #run = async (statement: Statement, parameters: readonly Parameter[]): Promise<readonly Row[]> => {
+    if (this.#session === undefined) throw new Fault(this.#endedWhy, { temporary: true });
+    try {
+      return (await this.#session.run(statement, parameters)).rows;
+    } catch (cause) {
+      throw new Fault('a read of a snapshot failed', { temporary: true, cause });
+    }
+  };
+}

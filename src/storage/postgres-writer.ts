@@ -1,0 +1,362 @@
+// Sends groups of batches to PostgreSQL over one connection, each group one request and one transaction, the next one
+// behind it without waiting for the answer; and finds out what became of them when the connection is lost.
+//
+// Invariants: batches are applied in the order of the calls: a group counts the one before it (the session's counter in
+// postgres-schema.ts), so when one was not applied, none behind it is, and they are sent again in order. A commit is
+// settled by the server's answer, or by the outcome that the group left in the same transaction, read on a new connection
+// after which the old one can no longer apply anything (the generation). When the database stays away past the limit,
+// what was never applied rejects with a temporary Fault, and what nobody can tell with UnknownOutcomeFault.
+
+import type { Clock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
+import type { Logger } from '../base/log.ts';
+import { MailError } from '../mail/mail-error.ts';
+import type { PendingCommit } from './group-commit.ts';
+import {
+  type Dependent,
+  dependentsOf,
+  firstRefusal,
+  type MergedGroup,
+  mergeGroup,
+  splitAt,
+} from './postgres-merge.ts';
+import { isStorageFull, noStandby, outOfOrder, superseded } from './postgres-schema.ts';
+import { type Answer, ConnectionLost, PostgresError, type PostgresSession } from './postgres-session.ts';
+import {
+  continueAfter,
+  resolveOutcomes,
+  standbyStatement,
+  takeOver,
+  type WriterIdentity,
+} from './postgres-takeover.ts';
+import { UnknownOutcomeFault } from './unknown-outcome.ts';
+
+/** Groups on their way to the server. The parts of a group that was split may be many and small. */
+const inFlightMax = 8;
+/** A group that lost a race for a row (a deadlock, a row that changed meanwhile) is sent again so many times. */
+const attemptsMax = 6;
+/** PostgreSQL takes no message of a gigabyte, and needs several times its memory for a large one. */
+const batchBytesMax = 512 * 1024 * 1024;
+const firstDelayMs = 50;
+const delayMsMax = 2_000;
+/** Not applied, for a reason that may be gone at the next attempt: serialization, deadlock, lock timeout, cancelled. */
+const retriedCodes: ReadonlySet<string> = new Set(['40001', '40P01', '55P03', '57014']);
+/** The connection is of no more use: another took over, or the server takes no writes any more. */
+const uselessCodes: ReadonlySet<string> = new Set([superseded, '25006']);
+
+const applyStatement = {
+  name: 'apply',
+  text: `SELECT rookery.apply_v1($1, $2, $3, $4, $5, ${Array.from({ length: 11 }, (_, index) => `$${index + 6}`).join(', ')})`,
+};
+export type Durability = 'local' | 'standby';
+
+export interface PostgresWriterOptions {
+  readonly identity: WriterIdentity;
+  readonly connect: () => Promise<PostgresSession>;
+  readonly durability: Durability;
+  readonly allowAlone: boolean;
+  /** So long the database may be away before those who wait are refused. */
+  readonly awayLimitMs: number;
+  readonly committed: (pending: PendingCommit) => void;
+  /** Another server takes the writes now: what is read elsewhere may be old. */
+  readonly moved: () => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+interface Group {
+  left: number;
+  readonly done: () => void;
+}
+
+/** What is sent as one: a group, or a part of one. */
+interface Unit {
+  readonly group: Group;
+  readonly commits: readonly PendingCommit[];
+  readonly merged: MergedGroup;
+  sequence: bigint;
+  attempts: number;
+  /** Sent on a connection that was lost before the answer. */
+  isUnknown: boolean;
+}
+
+export class PostgresWriter {
+  readonly #options: PostgresWriterOptions;
+  readonly #standby: number;
+  #session: PostgresSession | undefined;
+  #generation = 0n;
+  /** Of the last group that was sent. */
+  #sequence = 0n;
+  /** Of the last group that is known to be done. */
+  #settled = 0n;
+  #queue: Unit[] = [];
+  #inFlight: Unit[] = [];
+  /** Not applied, or not known to be: to be sent again when the answers behind them are in. */
+  #again: Unit[] = [];
+  #recovering: Promise<void> | undefined;
+  /** The limit passed and the database is still away. */
+  #away: Error | undefined;
+  #closed = false;
+  #requests = 0;
+
+  constructor(options: PostgresWriterOptions) {
+    this.#options = options;
+    this.#standby = options.durability === 'local' ? 0 : options.allowAlone ? 2 : 1;
+  }
+
+  /** How many requests went out. */
+  get requests(): number {
+    return this.#requests;
+  }
+
+  /** Begins with a session that nobody used for commits before. */
+  async open(session: PostgresSession): Promise<void> {
+    this.#generation = await takeOver(session, this.#options.identity, { needsStandby: this.#standby > 0 });
+    await continueAfter(session, 0n);
+    this.#attach(session);
+  }
+
+  /** Settles every commit of the group; resolves then. */
+  write(commits: readonly PendingCommit[]): Promise<void> {
+    return new Promise((done) => {
+      const group = { left: commits.length, done };
+      if (this.#away !== undefined) {
+        const refusal = new Fault('the database is away', { temporary: true, cause: this.#away });
+        this.#rejectAll(group, commits, refusal);
+        return;
+      }
+      if (commits[0]!.bytes > batchBytesMax) {
+        const refusal = new MailError('limitReached', `a change of ${commits[0]!.bytes} bytes`);
+        this.#rejectAll(group, commits, refusal);
+        return;
+      }
+      this.#queue.push(makeUnit(group, commits));
+      this.#pump();
+    });
+  }
+
+  /** To be called when everything is settled. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#recovering;
+    await this.#session?.close();
+  }
+
+  #attach(session: PostgresSession): void {
+    this.#session = session;
+    void session.ended.then(() => this.#sessionEnded(session));
+    this.#pump();
+  }
+
+  #sessionEnded(session: PostgresSession): void {
+    if (this.#session !== session) return;
+    this.#session = undefined;
+    if (this.#closed) return;
+    // The answers that will not come are rejected by now, but their handlers run after this one.
+    this.#recovering = this.#options.clock.nextTurn().then(() => this.#recover(session));
+  }
+
+  #pump(): void {
+    const session = this.#session;
+    if (session === undefined || session.isLost || this.#again.length > 0) return;
+    while (this.#queue.length > 0 && this.#inFlight.length < inFlightMax)
+      this.#send(session, this.#queue.shift()!);
+  }
+
+  #send(session: PostgresSession, unit: Unit): void {
+    this.#sequence++;
+    unit.sequence = this.#sequence;
+    unit.isUnknown = false;
+    this.#inFlight.push(unit);
+    this.#requests++;
+    const { merged } = unit;
+    const applied = session.run(applyStatement, [
+      this.#options.identity.id,
+      this.#generation,
+      unit.sequence,
+      unit.commits.length === 1 ? 1 : 0,
+      this.#standby,
+      merged.fences.map(({ key }) => key),
+      merged.fences.map(({ value }) => value!),
+      merged.conditions.map(({ key }) => key),
+      merged.conditions.map(({ value }) => value!),
+      merged.absences.map(({ key }) => key),
+      merged.absentValues,
+      merged.rangeStarts,
+      merged.rangeEnds,
+      merged.deleteKeys,
+      merged.putKeys,
+      merged.putValues,
+    ]);
+    // After the commit: the wait for the standby may have ended because there was none to wait for any more.
+    const answered =
+      this.#standby === 1
+        ? Promise.all([applied, session.run(standbyStatement)]).then(([answer, standby]) => {
+            const isAlone = standby.rows[0]![0]!.readInt32BE() === 0 || answer.warnings.length > 0;
+            return { answer, isAlone };
+          })
+        : applied.then((answer) => ({ answer, isAlone: false }));
+    answered.then(
+      ({ answer, isAlone }) => this.#answered(unit, answer, isAlone),
+      (error) => this.#failed(session, unit, error),
+    );
+  }
+
+  #answered(unit: Unit, answer: Answer, isAlone: boolean): void {
+    this.#landed(unit);
+    this.#finish(unit, answer.rows[0]![0]!.toString('latin1'), isAlone);
+    this.#next();
+  }
+
+  /** By what the function returned, now or read later. */
+  #finish(unit: Unit, outcome: string, isAlone: boolean): void {
+    const { commits, merged, group } = unit;
+    const dependents = outcome === '' ? [] : dependentsOf(merged, outcome.split(',').map(Number));
+    if (outcome !== '' && commits.length > 1) {
+      this.#split(unit, dependents);
+      return;
+    }
+    this.#settled = unit.sequence;
+    for (let index = 0; index < commits.length; index++) {
+      const pending = commits[index]!;
+      const refusal = firstRefusal(dependents) ?? merged.refusals[index];
+      if (refusal !== undefined) pending.resolve(refusal);
+      else if (isAlone) pending.reject(new UnknownOutcomeFault('written, but no synchronous standby has it'));
+      else this.#options.committed(pending);
+    }
+    this.#count(group, commits.length);
+  }
+
+  #split({ group, commits }: Unit, dependents: readonly Dependent[]): void {
+    const alone = new Set(dependents.map(({ batch }) => batch));
+    for (const part of splitAt(commits, alone)) this.#again.push(makeUnit(group, part));
+  }
+
+  #failed(session: PostgresSession, unit: Unit, error: unknown): void {
+    this.#landed(unit);
+    const code = error instanceof PostgresError ? error.code : '';
+    if (error instanceof ConnectionLost) {
+      unit.isUnknown = true;
+      this.#again.push(unit);
+    } else if (code === outOfOrder) {
+      this.#again.push(unit);
+    } else if (uselessCodes.has(code)) {
+      this.#again.push(unit);
+      session.destroy(`it cannot write any more: ${String(error)}`);
+    } else if (retriedCodes.has(code) && ++unit.attempts < attemptsMax) {
+      this.#again.push(unit);
+    } else if (unit.commits.length > 1 && code !== noStandby) {
+      // One batch of them may be the reason.
+      const everyOne = new Set(unit.commits.keys());
+      for (const part of splitAt(unit.commits, everyOne)) this.#again.push(makeUnit(unit.group, part));
+    } else {
+      this.#rejectAll(unit.group, unit.commits, refusalFor(code, error));
+    }
+    this.#next();
+  }
+
+  #landed(unit: Unit): void {
+    const landed = this.#inFlight.shift();
+    if (landed !== unit) throw new Error('a commit was answered out of its order');
+  }
+
+  /** What is to be sent again goes before what waits, when all answers are in. */
+  #next(): void {
+    if (this.#inFlight.length === 0 && this.#session?.isLost === false) {
+      this.#queue = [...this.#again, ...this.#queue];
+      this.#again = [];
+      this.#sequence = this.#settled;
+    }
+    this.#pump();
+  }
+
+  async #recover(lost: PostgresSession): Promise<void> {
+    const { clock, log, awayLimitMs } = this.#options;
+    log.warn({ server: lost.address, unknown: this.#again.length }, 'the connection for commits was lost');
+    let last: unknown;
+    const limit = clock.after(awayLimitMs, () => this.#giveUpWaiting(last));
+    for (let delayMs = firstDelayMs; !this.#closed; delayMs = Math.min(2 * delayMs, delayMsMax)) {
+      let session: PostgresSession | undefined;
+      try {
+        session = await this.#options.connect();
+        await this.#resume(session, lost);
+        log.info({ server: session.address }, 'commits go on');
+        break;
+      } catch (error) {
+        session?.destroy('commits could not go on here');
+        last = error;
+        log.warn({ err: error }, 'commits cannot go on yet');
+        await clock.sleep(delayMs);
+      }
+    }
+    limit.cancel();
+    if (this.#closed) this.#giveUpWaiting(last);
+  }
+
+  /** Finds out what became of the groups that were under way, and goes on behind them. */
+  async #resume(session: PostgresSession, lost: PostgresSession): Promise<void> {
+    const { identity } = this.#options;
+    const since = this.#settled;
+    const generation = await takeOver(session, identity, { needsStandby: this.#standby > 0, lost });
+    const outcomes = await resolveOutcomes(session, identity, since, this.#standby === 1);
+    this.#generation = generation;
+    this.#away = undefined;
+    if (session.address !== lost.address) this.#options.moved();
+    const unsettled = this.#again;
+    this.#again = [];
+    for (const unit of unsettled) {
+      const outcome = unit.isUnknown ? outcomes.get(unit.sequence) : undefined;
+      unit.isUnknown = false;
+      if (outcome !== undefined) {
+        this.#finish(unit, outcome, false);
+      } else if (++unit.attempts < attemptsMax) {
+        this.#again.push(unit);
+      } else {
+        // It may be what ends the connections.
+        const refusal = new Fault('a commit failed again and again', { temporary: true });
+        this.#rejectAll(unit.group, unit.commits, refusal);
+      }
+    }
+    let reached = since;
+    for (const sequence of outcomes.keys()) if (sequence > reached) reached = sequence;
+    this.#settled = reached;
+    await continueAfter(session, reached);
+    this.#attach(session);
+    this.#next();
+  }
+
+  #giveUpWaiting(cause: unknown): void {
+    const away = new Fault('the database is away', { temporary: true, cause });
+    this.#away = away;
+    const unsettled = [...this.#again, ...this.#queue];
+    this.#again = [];
+    this.#queue = [];
+    for (const { group, commits, isUnknown } of unsettled) {
+      const unknown = new UnknownOutcomeFault('the database went away during a commit', cause);
+      this.#rejectAll(group, commits, isUnknown ? unknown : away);
+    }
+  }
+
+  #rejectAll(group: Group, commits: readonly PendingCommit[], error: Error): void {
+    for (const pending of commits) pending.reject(error);
+    this.#count(group, commits.length);
+  }
+
+  #count(group: Group, settled: number): void {
+    group.left -= settled;
+    if (group.left === 0) group.done();
+  }
+}
+
+function makeUnit(group: Group, commits: readonly PendingCommit[]): Unit {
+  const merged = mergeGroup(commits.map(({ batch }) => batch));
+  return { group, commits, merged, sequence: 0n, attempts: 0, isUnknown: false };
+}
+
+function refusalFor(code: string, cause: unknown): Error {
+  if (code === noStandby)
+    return new MailError('unavailable', 'no synchronous standby is attached', { cause });
+  if (isStorageFull(cause))
+    return new MailError('storageFull', 'the disk of the database is full', { cause });
+  return new Fault('a commit failed', { temporary: true, cause });
+}

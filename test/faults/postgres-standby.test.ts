@@ -1,0 +1,101 @@
+// Durability `standby`: a commit counts when a synchronous standby has it. Without one commits are refused, unless the operator
+// has allowed running alone; a standby that says nothing leaves a commit unknown, never acknowledged.
+
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { isMailError } from '../../src/mail/mail-error.ts';
+import type { Engine } from '../../src/storage/engine.ts';
+import { openPostgresEngine, type PostgresEngineOptions } from '../../src/storage/postgres-engine.ts';
+import { UnknownOutcomeFault } from '../../src/storage/unknown-outcome.ts';
+import { missingPostgres, PostgresServer } from '../postgres-server.ts';
+
+const committed = { outcome: 'committed' };
+
+function openAt(url: string, options: Partial<PostgresEngineOptions> = {}): Promise<Engine> {
+  return openPostgresEngine({
+    url,
+    durability: 'standby',
+    commitLimitMs: 500,
+    awayLimitMs: 1500,
+    log: silentLog,
+    clock: systemClock,
+    ...options,
+  });
+}
+
+const put = (engine: Engine, key: string) =>
+  engine.commit({ puts: [{ key: Buffer.from(key), value: Buffer.from('x') }] });
+const isRefused = (error: unknown): boolean => isMailError(error, 'unavailable');
+
+async function attached(server: PostgresServer, state: string | undefined): Promise<void> {
+  for (;;) {
+    const rows = await server.query('SELECT sync_state FROM pg_stat_replication');
+    if (rows[0]?.sync_state === state) return;
+  }
+}
+
+async function standbyHas(standby: PostgresServer, url: string, key: string): Promise<boolean> {
+  const own = url.replace(/:\d+\//, `:${standby.port}/`);
+  const rows = await standby.query(
+    `SELECT FROM rookery.kv WHERE key = '\\x${Buffer.from(key).toString('hex')}'`,
+    own,
+  );
+  return rows.length === 1;
+}
+
+it('acknowledges what a standby has, and refuses when none is there', {
+  skip: missingPostgres(),
+}, async () => {
+  // remote_apply: so that the test can read on the standby what was acknowledged.
+  await using server = await PostgresServer.start({ settings: ['synchronous_commit=remote_apply'] });
+  const url = await server.makeDatabase();
+  // Not even an empty store is made without one.
+  await assert.rejects(openAt(url), isRefused);
+
+  await using standby = await server.startStandby('mirror');
+  await server.set('synchronous_standby_names', 'mirror');
+  await attached(server, 'sync');
+  await using store = await openAt(url);
+  await using hardy = await openAt(url, { allowAlone: true });
+  await Promise.all(
+    Array.from({ length: 20 }, async (_, index) => {
+      assert.deepEqual(await put(store, `k${index}`), committed);
+      assert.equal(await standbyHas(standby, url, `k${index}`), true);
+    }),
+  );
+
+  // It is there and says nothing: nobody may say that the commit is safe.
+  const silent = await silence(standby);
+  await assert.rejects(put(store, 'unknown'), UnknownOutcomeFault);
+  process.kill(silent, 'SIGCONT');
+  while ((await put(store, 'again').catch(() => undefined)) === undefined);
+  assert.equal(await standbyHas(standby, url, 'again'), true);
+
+  await standby.stop('SIGKILL');
+  await attached(server, undefined);
+  await assert.rejects(put(store, 'refused'), isRefused);
+  assert.equal(await store.get(Buffer.from('refused')), undefined);
+  assert.deepEqual(await put(hardy, 'alone'), committed);
+
+  await standby.restart();
+  await attached(server, 'sync');
+  assert.deepEqual(await put(store, 'together'), committed);
+  assert.deepEqual(
+    await Promise.all(['alone', 'refused', 'together'].map((key) => standbyHas(standby, url, key))),
+    [true, false, true],
+  );
+});
+
+/** Stops the process that receives the changes; returns its id. */
+async function silence(standby: PostgresServer): Promise<number> {
+  for (;;) {
+    const rows = await standby.query('SELECT pid FROM pg_stat_wal_receiver');
+    const pid = Number(rows[0]?.pid);
+    if (pid > 0) {
+      process.kill(pid, 'SIGSTOP');
+      return pid;
+    }
+  }
+}

@@ -1,0 +1,116 @@
+// Lines between nodes, and between a node and the engine: each direction of each has its own delay and may be cut.
+// In bad weather messages are late, lost or come twice.
+
+import type { EventQueue } from './event-queue.ts';
+
+export type Endpoint = string;
+export const engineEndpoint: Endpoint = 'engine';
+
+export interface Chance {
+  /** 0 <= n < 1 */
+  unit(): number;
+}
+
+/** A client of the engine gives up after so long without an answer. */
+const answerTimeoutMs = 2_500;
+/** How often it then asks what has become of its commit. */
+const resolveRetryMs = 400;
+
+export interface EngineRequest<Result> {
+  readonly from: Endpoint;
+  /** Happens at the engine, at one moment. */
+  apply(): Result;
+  /** `unknown`: no answer came; for a request that must be resolved, it will not happen any more. */
+  answered(result: Result | 'unknown'): void;
+  /** The commit must have happened, or never happen, before `unknown` is said. */
+  readonly isResolved: boolean;
+}
+
+export class SimulatedNetwork {
+  readonly #queue: EventQueue;
+  readonly #chance: Chance;
+  readonly #cuts = new Map<string, number>();
+  isEngineUp = (): boolean => true;
+  /** 0: fair; up to 1: a storm. */
+  weather = 0;
+  /** Part of the engine's requests that get stuck on the way for seconds. */
+  stuck = 0;
+
+  constructor(queue: EventQueue, chance: Chance) {
+    this.#queue = queue;
+    this.#chance = chance;
+  }
+
+  cut(from: Endpoint, to: Endpoint): void {
+    const line = `${from}>${to}`;
+    this.#cuts.set(line, (this.#cuts.get(line) ?? 0) + 1);
+  }
+
+  mend(from: Endpoint, to: Endpoint): void {
+    const line = `${from}>${to}`;
+    const cuts = (this.#cuts.get(line) ?? 0) - 1;
+    if (cuts > 0) this.#cuts.set(line, cuts);
+    else this.#cuts.delete(line);
+  }
+
+  mendAll(): void {
+    this.#cuts.clear();
+    this.weather = 0;
+    this.stuck = 0;
+  }
+
+  isCut(from: Endpoint, to: Endpoint): boolean {
+    return this.#cuts.size > 0 && this.#cuts.has(`${from}>${to}`);
+  }
+
+  /** Node to node; may be lost, late or doubled. */
+  send(from: Endpoint, to: Endpoint, arrive: () => void): void {
+    if (from === to) {
+      this.#queue.after(0.05, arrive);
+      return;
+    }
+    const copies = this.weather > 0 && this.#chance.unit() < this.weather * 0.2 ? 2 : 1;
+    for (let copy = 0; copy < copies; copy++) {
+      if (this.isCut(from, to) || this.#chance.unit() < this.weather * 0.2) continue;
+      this.#queue.after(this.#delayMs(), arrive);
+    }
+  }
+
+  request<Result>(request: EngineRequest<Result>): void {
+    const flight = { isOver: false, isApplied: false, mayApply: true };
+    const finish = (result: Result | 'unknown'): void => {
+      if (flight.isOver) return;
+      flight.isOver = true;
+      request.answered(result);
+    };
+    const arrive = (): void => {
+      if (!flight.mayApply || !this.isEngineUp()) return;
+      flight.isApplied = true;
+      const result = request.apply();
+      if (this.isCut(engineEndpoint, request.from)) return;
+      this.#queue.after(this.#delayMs(), () => {
+        if (this.isEngineUp() && !this.isCut(engineEndpoint, request.from)) finish(result);
+      });
+    };
+    const isStuck = this.stuck > 0 && this.#chance.unit() < this.stuck;
+    if (isStuck) this.#queue.after(1_000 + this.#chance.unit() * 9_000, arrive);
+    else if (!this.isCut(request.from, engineEndpoint)) this.#queue.after(this.#delayMs() + 0.5, arrive);
+    const giveUp = (): void => {
+      if (flight.isOver) return;
+      const { from, isResolved } = request;
+      const reaches = !this.isCut(from, engineEndpoint) && !this.isCut(engineEndpoint, from);
+      if (isResolved && !(reaches && this.isEngineUp())) {
+        this.#queue.after(resolveRetryMs, giveUp);
+        return;
+      }
+      flight.mayApply = !isResolved;
+      finish('unknown');
+    };
+    this.#queue.after(answerTimeoutMs, giveUp);
+  }
+
+  #delayMs(): number {
+    const calm = 0.2 + this.#chance.unit() * 1.5;
+    return this.weather > 0 && this.#chance.unit() < this.weather ? calm + this.#chance.unit() * 800 : calm;
+  }
+}
