@@ -1,4 +1,5 @@
-// The table of a benchmark run: a row a figure, a column a target, and the ratio to the better peer (above 1: Rookery is better).
+// The table of a benchmark run: a row a figure, a column a target, and the ratio of each layout of
+// Rookery to the better peer (above 1: Rookery is better).
 
 import type { Figure } from './workloads/workload.ts';
 
@@ -18,16 +19,25 @@ function ratioOf(ours: Figure, peers: readonly Figure[]): string {
   return (ours.better === 'higher' ? ours.value / best : best / ours.value).toFixed(2);
 }
 
+const isOurs = ({ target }: Measured): boolean => target.startsWith('rookery');
+
 export function formatReport(measured: readonly Measured[]): string {
-  const [own, ...peers] = measured;
-  const header = ['figure', ...measured.map((one) => one.target), ...(peers.length > 0 ? ['ratio'] : [])];
-  const rows = (own?.figures ?? []).map((figure) => {
-    const others = peers.map((peer) => peer.figures.find((one) => one.name === figure.name));
-    const cells = [figure, ...others].map((one) =>
-      one === undefined ? '-' : `${rounded(one.value)} ${one.unit}`,
-    );
-    const found = others.filter((one) => one !== undefined);
-    return [figure.name, ...cells, ...(peers.length > 0 ? [ratioOf(figure, found)] : [])];
+  const own = measured.filter(isOurs);
+  const peers = measured.filter((one) => !isOurs(one));
+  const targets = [...own, ...peers];
+  // A ratio for each layout of ours.
+  const ratios = peers.length > 0 ? own : [];
+  const ratioNames =
+    ratios.length > 1 ? ratios.map(({ target }) => `ratio of ${target}`) : ratios.map(() => 'ratio');
+  const header = ['figure', ...targets.map((one) => one.target), ...ratioNames];
+  const rows = (own[0]?.figures ?? []).map(({ name }) => {
+    const named = (one: Measured): Figure | undefined => one.figures.find((figure) => figure.name === name);
+    const cells = targets.map((one) => {
+      const figure = named(one);
+      return figure === undefined ? '-' : `${rounded(figure.value)} ${figure.unit}`;
+    });
+    const found = peers.map(named).filter((figure) => figure !== undefined);
+    return [name, ...cells, ...ratios.map((one) => ratioOf(named(one)!, found))];
   });
   const lines = [header, ...rows];
   const widths = header.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));

@@ -1,4 +1,5 @@
-// `npm run bench [-- --vs dovecot] [--only lmtp,imap-login] [--scale 0.1] [--json FILE] [--directory DIR]`
+// `npm run bench [-- --vs dovecot] [--layout lmdb,postgres-1,postgres-3,frontend] [--only lmtp,imap-login] [--scale 0.1]
+// [--json FILE] [--directory DIR]`
 // Runs each workload against Rookery and, with --vs, against its peers, one after the other in the same run on the same disk,
 // and prints figures and ratios. A ratio above 1 is better than the better of the peers. These machines are noisy: compare
 // ratios, not single figures.
@@ -17,6 +18,7 @@ import { startDovecot } from './targets/dovecot.ts';
 import { withPostfix } from './targets/postfix.ts';
 import { residentBytes } from './targets/processes.ts';
 import { type RookeryTarget, startRookery } from './targets/rookery.ts';
+import { startCluster } from './targets/rookery-cluster.ts';
 import type { Figure } from './workloads/workload.ts';
 
 const allWorkloads = [
@@ -34,6 +36,7 @@ const idleSessions = 5000;
 const { values } = parseArgs({
   options: {
     vs: { type: 'string' },
+    layout: { type: 'string', default: 'lmdb' },
     only: { type: 'string' },
     scale: { type: 'string', default: '1' },
     json: { type: 'string' },
@@ -69,7 +72,7 @@ function placeOf({ name, ports, domain, password }: BenchTarget): TargetPlace {
 
 /** Idle sessions are counted against a peer only in a small number: it has a process for each. */
 async function idle(target: BenchTarget, generator: Generator): Promise<Figure[]> {
-  const count = Math.ceil((target.name === 'rookery' ? idleSessions : 300) * scale);
+  const count = Math.ceil((target.name.startsWith('rookery') ? idleSessions : 300) * scale);
   const place = placeOf(target);
   await generator.ask({ type: 'notify', target: place, rounds: Math.ceil(100 * scale) });
   await generator.ask({ type: 'openIdle', target: place, count: Math.ceil(count / 10) });
@@ -84,7 +87,7 @@ async function idle(target: BenchTarget, generator: Generator): Promise<Figure[]
 }
 
 async function eventLoopDelay(target: BenchTarget): Promise<Figure[]> {
-  if (target.name !== 'rookery') return [];
+  if (!target.name.startsWith('rookery')) return [];
   const text = await (await fetch(`http://127.0.0.1:${(target as RookeryTarget).adminPort}/metrics`)).text();
   const read = (kind: string): number =>
     Number(new RegExp(`^rookery_event_loop_delay_${kind}_seconds (\\S+)`, 'm').exec(text)?.[1] ?? Number.NaN);
@@ -156,11 +159,14 @@ function ensurePeers(): void {
 if (values.vs !== undefined) ensurePeers();
 mkdirSync(directory, { recursive: true });
 const measured: Measured[] = [];
-measured.push(
-  await measureAndStop(() =>
-    startRookery(directory, { nodeOptions: values.prof ? ['--cpu-prof', `--cpu-prof-dir=${directory}`] : [] }),
-  ),
-);
+const nodeOptions = values.prof ? ['--cpu-prof', `--cpu-prof-dir=${directory}`] : [];
+for (const layout of values.layout.split(',')) {
+  measured.push(
+    await measureAndStop(() =>
+      layout === 'lmdb' ? startRookery(directory, { nodeOptions }) : startCluster(directory, layout),
+    ),
+  );
+}
 if (values.vs === 'dovecot') {
   measured.push(
     await measureAndStop(async () => withPostfix(directory, await startDovecot(directory, 'sdbox'))),

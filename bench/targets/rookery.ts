@@ -16,19 +16,37 @@ export interface RookeryTarget extends BenchTarget {
 }
 
 export interface RookeryOptions {
+  readonly name?: string;
   /** For Node. */
   readonly nodeOptions?: readonly string[];
   /** `key=value`, as --set takes them. */
   readonly settings?: readonly string[];
-  readonly name?: string;
 }
 
-export async function startRookery(
-  directory: string,
-  { nodeOptions = [], settings: given = [], name = 'rookery' }: RookeryOptions = {},
-): Promise<RookeryTarget> {
+/** One server process with what it takes to talk to it. */
+export interface RookeryProcess {
+  readonly data: string;
+  readonly ports: BenchTarget['ports'];
+  readonly adminPort: number;
+  readonly pid: number;
+  /** Ends it and removes its data. */
+  stop(): Promise<void>;
+}
+
+export function makeData(directory: string): string {
   mkdirSync(directory, { recursive: true });
-  const data = mkdtempSync(join(directory, 'rookery-'));
+  return mkdtempSync(join(directory, 'rookery-'));
+}
+
+/** Starts `serve` on ports of its own; `args` come behind it. */
+export async function startProcess(
+  data: string,
+  {
+    nodeOptions = [],
+    settings: given = [],
+    args = [],
+  }: RookeryOptions & { readonly args?: readonly string[] },
+): Promise<RookeryProcess> {
   const ports = {
     lmtp: await freePort(),
     smtp: await freePort(),
@@ -40,29 +58,26 @@ export async function startRookery(
   const settings = Object.entries(listen).map(([name, port]) => `listen.${name}=127.0.0.1:${port}`);
   for (const name of ['submission', 'submissions', 'imaps', 'pop3s']) settings.push(`listen.${name}=off`);
   settings.push('limits.connections_per_address=20000', 'log.level=warn', ...given);
-  const args = [
+  const child = start(process.execPath, [
     ...nodeOptions,
     main,
     'serve',
     '--data',
     data,
     ...settings.flatMap((setting) => ['--set', setting]),
-  ];
-  const child = start(process.execPath, args);
+    ...args,
+  ]);
   try {
     await portAnswers(adminPort, child); // the last one to open
-    await addAccounts(data);
   } catch (error) {
     await endProcess(child);
     throw error;
   }
   return {
-    name,
+    data,
     ports,
     adminPort,
-    domain,
-    password,
-    pids: async () => processTree(child.pid!),
+    pid: child.pid!,
     stop: async () => {
       await endProcess(child);
       rmSync(data, { recursive: true, force: true });
@@ -70,7 +85,33 @@ export async function startRookery(
   };
 }
 
-async function addAccounts(data: string): Promise<void> {
+export async function startRookery(directory: string, options: RookeryOptions = {}): Promise<RookeryTarget> {
+  const server = await startProcess(makeData(directory), options);
+  try {
+    await addAccounts(server.data);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return targetOf(options.name ?? 'rookery', [server]);
+}
+
+/** What clients see of servers that are one: they talk to the first. */
+export function targetOf(name: string, servers: readonly RookeryProcess[]): RookeryTarget {
+  return {
+    name,
+    ports: servers[0]!.ports,
+    adminPort: servers[0]!.adminPort,
+    domain,
+    password,
+    pids: async () => processTree(servers[0]!.pid),
+    stop: async () => {
+      for (const server of servers.toReversed()) await server.stop();
+    },
+  };
+}
+
+export async function addAccounts(data: string): Promise<void> {
   const client = new AdminClient({ data });
   await client.call({ method: 'POST', path: '/api/domains', body: { name: domain } });
   for (const user of [...users, ...idleUsers]) {
