@@ -4,6 +4,7 @@
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { AccountHosts } from './account/account-hosts.ts';
+import { shardOf } from './account/shard.ts';
 import type { Clock } from './base/clock.ts';
 import { Fault } from './base/fault.ts';
 import type { Logger } from './base/log.ts';
@@ -26,7 +27,7 @@ import type { LocatedAccounts } from './cluster/located-accounts.ts';
 import type { NodeAddress, NodeLoad } from './cluster/membership/cluster-rows.ts';
 import { RemoteAccounts } from './cluster/remote-accounts.ts';
 import type { Config } from './config/schema.ts';
-import type { NodeId, ShardId } from './mail/ids.ts';
+import type { AccountId, NodeId, ShardId } from './mail/ids.ts';
 import { MailError } from './mail/mail-error.ts';
 import { lockDirectory } from './storage/directory-lock.ts';
 import type { Engine } from './storage/engine.ts';
@@ -54,6 +55,8 @@ export interface ClusterNode {
   readonly member: ClusterMember;
   readonly accounts: RemoteAccounts;
   readonly administration: ClusterAdministration;
+  /** Whether this node hosts the account now. */
+  hosts(account: AccountId): boolean;
   /** Where it listens for other nodes and for new ones. */
   readonly endpoints: readonly { readonly name: string; readonly address: string; readonly port: number }[];
 }
@@ -175,7 +178,13 @@ export async function openClusterNode(
   const endpoints = [{ name: 'link', address: listen.address, port: links.port }];
   if (joining !== undefined)
     endpoints.push({ name: 'join', address: config.listen.join[0]!.address, port: joining.port });
-  return { member, accounts, administration, endpoints };
+  return {
+    member,
+    accounts,
+    administration,
+    hosts: (account) => hosted.serves(shardOf(account)),
+    endpoints,
+  };
 }
 
 async function listenForNodes({

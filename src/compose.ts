@@ -118,7 +118,17 @@ export async function startServer(readConfig: ReadConfig): Promise<RunningServer
       },
       engine,
       prepareMessage: (bytes) => prepareMessage(bytes, { clock }),
-      checkStore: ({ repair }) => checkStore({ engine, blobs, hosts, directory, clock, log, repair }),
+      checkStore: ({ repair }) =>
+        checkStore({
+          engine,
+          blobs,
+          hosts,
+          directory,
+          clock,
+          log,
+          repair,
+          ...(node === undefined ? {} : { isHosted: (id: AccountId) => node.hosts(id) }),
+        }),
       metricsText: async () => ({ contentType: metrics.contentType, body: await metrics.expose() }),
       unreadyReason: () =>
         isDraining || node?.administration.isDraining() === true ? 'draining' : undefined,

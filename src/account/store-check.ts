@@ -30,6 +30,8 @@ export type StoreCheckEvent =
   | {
       readonly type: 'done';
       readonly accounts: number;
+      /** Left out: other nodes host them, whose checks look at them. */
+      readonly elsewhere: number;
       readonly messages: number;
       readonly findings: number;
     };
@@ -47,13 +49,16 @@ export interface StoreCheckOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly repair: boolean;
+  /** In a cluster: whether this node hosts the account. Others' are left out. */
+  readonly isHosted?: (id: AccountId) => boolean;
   /** Only this account. */
   readonly accountId?: AccountId;
 }
 
 export async function* checkStore(options: StoreCheckOptions): AsyncGenerator<StoreCheckEvent, void, void> {
-  const { accountId: only, directory, log } = options;
-  const accountIds = only === undefined ? await storedAccounts(options.engine) : [only];
+  const { accountId: only, directory, log, isHosted = () => true } = options;
+  const stored = only === undefined ? await storedAccounts(options.engine) : [only];
+  const accountIds = stored.filter(isHosted);
   let messages = 0;
   let findings = 0;
   // First what accounts lean on.
@@ -81,7 +86,8 @@ export async function* checkStore(options: StoreCheckOptions): AsyncGenerator<St
     }
     yield { type: 'progress', accountsDone: index + 1, accountsTotal: accountIds.length };
   }
-  yield { type: 'done', accounts: accountIds.length, messages, findings };
+  const elsewhere = stored.length - accountIds.length;
+  yield { type: 'done', accounts: accountIds.length, elsewhere, messages, findings };
 }
 
 /** The rows of the directory and of the blob store, as they can judge them themselves. */

@@ -36,7 +36,7 @@ test('without a file every key has its default, and the result is frozen', () =>
 test('an unknown key names file, line and the nearest right key', () => {
   assert.deepEqual(problemsIn('hostnam = "x"\n[listen]\nimapp = "1.1.1.1:1"\nzzzzzzzz = 1\n'), [
     'FILE:3: listen.imapp: unknown key; did you mean "imap"?',
-    'FILE:4: listen.zzzzzzzz: unknown key; known keys here: mx, submission, submissions, lmtp, imap, imaps, pop3, pop3s, admin',
+    'FILE:4: listen.zzzzzzzz: unknown key; known keys here: mx, submission, submissions, lmtp, imap, imaps, pop3, pop3s, admin, link, join',
     'FILE:1: hostnam: unknown key; did you mean "hostname"?',
   ]);
 });

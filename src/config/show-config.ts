@@ -19,6 +19,7 @@ export function formatListenAddress(listen: ListenAddress): string {
 const durationKeys = new Set(schemaKeys(configSchema).flatMap((key) => (key.isDuration ? [key.key] : [])));
 
 function shown(key: string, value: unknown): unknown {
+  if (value === undefined) return undefined;
   if (secretKeyPattern.test(key)) return '***';
   if (durationKeys.has(key)) return formatDuration(value as number);
   if (isListenAddress(value)) return formatListenAddress(value);
@@ -29,7 +30,11 @@ function shown(key: string, value: unknown): unknown {
 }
 
 function shownTable(prefix: string, table: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(table).map(([key, value]) => [key, shown(prefix + key, value)]));
+  return Object.fromEntries(
+    Object.entries(table)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => [key, shown(prefix + key, value)]),
+  );
 }
 
 /** Plain data for --json, as it could be written in a file: secrets masked, sizes in bytes. */

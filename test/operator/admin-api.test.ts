@@ -43,6 +43,22 @@ const routes: Record<string, readonly string[]> = {
   '/api/store/check': ['post'],
   '/api/tokens': ['get', 'post'],
   '/api/tokens/{token}': ['delete'],
+  '/api/cluster': ['get'],
+  '/api/cluster/nodes/{node}': ['delete'],
+  '/api/cluster/nodes/{node}/drain': ['post'],
+  '/api/cluster/nodes/{node}/undrain': ['post'],
+  '/api/cluster/nodes/{node}/admit': ['post'],
+  '/api/cluster/shards': ['get'],
+  '/api/cluster/shards/{shard}/move': ['post'],
+  '/api/cluster/rebalance': ['post'],
+  '/api/cluster/who/{account}': ['get'],
+  '/api/cluster/balancer': ['get'],
+  '/api/cluster/tokens': ['get', 'post'],
+  '/api/cluster/tokens/{token}': ['delete'],
+  '/api/cluster/configuration': ['get', 'put'],
+  '/api/cluster/configuration/history': ['get'],
+  '/api/cluster/configuration/history/{version}': ['get'],
+  '/api/cluster/configuration/rollback': ['post'],
 };
 
 describe('the admin API', () => {

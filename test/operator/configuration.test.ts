@@ -54,7 +54,7 @@ engine = "floppy"
     one(/rookery\.toml:3: listen\.imapp: unknown key; did you mean "imap"\?/);
     one(/rookery\.toml:4: listen\.pop3: .*nonsense/);
     one(/rookery\.toml:6: limits\.drain: expected a duration such as .*; found "10 parsecs"/);
-    one(/rookery\.toml:9: storage\.engine: expected one of "lmdb", "memory"; found "floppy"/);
+    one(/rookery\.toml:9: storage\.engine: expected one of "lmdb", "postgres", "memory"; found "floppy"/);
     assert.equal(told.length, 5);
   });
 
@@ -112,6 +112,8 @@ engine = "floppy"
       pop3: ['127.0.0.1:2110'],
       pop3s: ['127.0.0.1:2995'],
       admin: ['127.0.0.1:2080'],
+      link: ['127.0.0.1:2433'],
+      join: ['127.0.0.1:2434'],
     });
   });
 

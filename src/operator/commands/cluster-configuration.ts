@@ -1,6 +1,6 @@
 // rookery cluster config get|diff|apply|history|rollback: what all nodes run with, as TOML.
 //
-// A text that `get` printed names its version in its first line, and `apply` makes the change from that version: when
+// A text that `get` printed names its version in a comment, and `apply` makes the change from that version: when
 // somebody else applied something meanwhile, it is refused and nothing is overwritten.
 
 import { readFile } from 'node:fs/promises';
@@ -121,7 +121,7 @@ const current = (client: AdminClient): Promise<Configuration> => client.call({ p
 const version = (client: AdminClient, number: number): Promise<Configuration> =>
   client.call({ path: `${path}/history/${number}` });
 
-const firstLine = /^# version (\d{1,9})\b/;
+const versionLine = /^# version (\d{1,9}) of the cluster's configuration\b/m;
 
 /** Exported for its test. */
 export function formatDocument(configuration: Configuration): string {
@@ -133,7 +133,7 @@ export function formatDocument(configuration: Configuration): string {
 
 /** Exported for its test. */
 export function parseDraft(text: string, source: string): Draft {
-  const base = firstLine.exec(text)?.[1];
+  const base = versionLine.exec(text)?.[1];
   try {
     return { ...parseClusterSettings(text), base: base === undefined ? undefined : Number(base) };
   } catch (error) {

@@ -32,7 +32,7 @@ interface StorageBody {
       readonly name: string;
       readonly state: string;
       readonly isSynchronous: boolean;
-      readonly lagBytes: number;
+      readonly lagBytes: number | null;
     }[];
   } | null;
 }
@@ -90,7 +90,7 @@ function storageLine({ engine, bytesOnDisk, health }: StorageBody): string {
   if (health === null) return `${engine}${size}`;
   const standbys = health.standbys.map(
     ({ name, state, isSynchronous, lagBytes }) =>
-      `${name} (${isSynchronous ? 'synchronous' : 'asynchronous'}, ${state}, ${formatBytes(lagBytes)} behind)`,
+      `${name} (${isSynchronous ? 'synchronous' : 'asynchronous'}, ${state}, ${lagBytes === null ? 'lag not known' : `${formatBytes(lagBytes)} behind`})`,
   );
   const copies = standbys.length === 0 ? 'no standby' : `standby ${standbys.join(', ')}`;
   return `${engine} ${health.version} at ${health.server}${size}; ${copies}`;

@@ -54,7 +54,7 @@ function addStatusCommands(cluster: Command): void {
     );
   cluster
     .command('who <account>')
-    .description('say which node hosts an account')
+    .description('say which node hosts an account, and how many sessions it has')
     .action(
       withContext(async ({ client, output }, account: string, _options: object) => {
         output.record(await client.call({ path: `/api/cluster/who/${encodeURIComponent(account)}` }));

@@ -28,6 +28,7 @@ interface CheckEvent {
   readonly accountsDone?: number;
   readonly accountsTotal?: number;
   readonly findings?: number;
+  readonly elsewhere?: number;
 }
 
 export function addStoreCommands(program: Command): void {
@@ -60,6 +61,8 @@ export function addStoreCommands(program: Command): void {
         else {
           if (findings.length > 0) output.table(findings, ['accountId', 'what', 'action']);
           output.record({ ...done });
+          if ((done.elsewhere ?? 0) > 0)
+            output.say(`${done.elsewhere} accounts are hosted by other nodes: run the check there too`);
         }
         if ((done.findings ?? 0) > 0) process.exitCode = exitCodes.damaged;
       }),
