@@ -39,6 +39,8 @@ const outerZone = 'outer';
 const cell = 'main';
 /** A new cluster's shards are taken within a second; after a crash of everything, when the old leases have run out. */
 const hostedWaitMs = 15_000;
+/** Commits are counted over at least this long. */
+const loadIntervalMs = 5_000;
 
 export interface NodeSurroundings {
   readonly config: Config;
@@ -67,6 +69,40 @@ export interface NodeHosting {
   readonly located: LocatedAccounts;
 }
 
+/** How busy this node is, for people. */
+export class LoadMeter {
+  /** Set when there are listeners. */
+  sessions: () => number = () => 0;
+  readonly #hosts: AccountHosts;
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  #commits = 0;
+  #at: number;
+  #perSecond = 0;
+
+  constructor(hosts: AccountHosts, engine: Engine, clock: Clock) {
+    this.#hosts = hosts;
+    this.#engine = engine;
+    this.#clock = clock;
+    this.#at = clock.monotonic();
+  }
+
+  read(): NodeLoad {
+    const now = this.#clock.monotonic();
+    if (now - this.#at >= loadIntervalMs) {
+      const { batches } = this.#engine.statistics();
+      this.#perSecond = Math.round(((batches - this.#commits) / (now - this.#at)) * 1000);
+      this.#commits = batches;
+      this.#at = now;
+    }
+    return {
+      openAccounts: this.#hosts.statistics().loaded,
+      sessions: this.sessions(),
+      commitsPerSecond: this.#perSecond,
+    };
+  }
+}
+
 /** The leases of a node that is still being opened. */
 export class NodeLeases {
   #member: ClusterMember | undefined;
@@ -83,7 +119,7 @@ export class NodeLeases {
 
 export async function openClusterNode(
   surroundings: NodeSurroundings,
-  { hosting, leases, load }: { hosting: NodeHosting; leases: NodeLeases; load: () => NodeLoad },
+  { hosting, leases, load }: { hosting: NodeHosting; leases: NodeLeases; load: LoadMeter },
   opened: AsyncDisposableStack,
 ): Promise<ClusterNode> {
   const { config, credentials, engine, clock, random, log, metrics } = surroundings;
@@ -142,7 +178,7 @@ export async function openClusterNode(
     description: describe(surroundings, { host: listen.address, port: links.port }),
     host: hosted,
     predecessorGone: true,
-    load,
+    load: () => load.read(),
     onRemoved: () => {
       log.fatal('this node was removed from its cluster');
       process.exit(1);

@@ -20,7 +20,7 @@ import { acquireAllShards } from './cluster/local-shards.ts';
 import { LocatedAccounts } from './cluster/located-accounts.ts';
 import type { RemoteAccounts } from './cluster/remote-accounts.ts';
 import { withJoinedSettings } from './compose-join.ts';
-import { type ClusterNode, NodeLeases, openClusterNode } from './compose-node.ts';
+import { type ClusterNode, LoadMeter, NodeLeases, openClusterNode } from './compose-node.ts';
 import { maintainRegularly, observeStorage, openStorage } from './compose-storage.ts';
 import { type Config, isReloadable } from './config/schema.ts';
 import { changedKeys, maskedConfig } from './config/show-config.ts';
@@ -66,7 +66,7 @@ export async function startServer(readConfig: ReadConfig): Promise<RunningServer
   const settings = await clusterSettings?.current();
   const config = effective(settings ?? noClusterSettings);
   const metrics = new Metrics();
-  const { hosts, directory, accounts, node } = await openAccounts(
+  const { hosts, directory, accounts, node, load } = await openAccounts(
     config,
     { engine, blobs, credentials, clusterSettings, log, metrics },
     opened,
@@ -78,6 +78,7 @@ export async function startServer(readConfig: ReadConfig): Promise<RunningServer
   const tls = await TlsContexts.open(await certificateFiles(config), config.tls.minimum_version);
   const parts = { directory, accounts, tls, clock, random, log, metrics, version };
   const listeners = await MailListeners.open({ config, ...parts });
+  load.sessions = () => listeners.sessions;
   let current = config;
   const reload = async (next: Config) => {
     const changed = changedKeys(current, next);
@@ -200,6 +201,7 @@ interface AccountParts {
   readonly accounts: AccountPorts;
   /** Undefined on a server that is alone. */
   readonly node: ClusterNode | undefined;
+  readonly load: LoadMeter;
 }
 
 async function openAccounts(
@@ -217,11 +219,11 @@ async function openAccounts(
       return directory.account(id);
     },
   });
+  const load = new LoadMeter(hosts, engine, clock);
   let node: ClusterNode | undefined;
   if (credentials !== undefined) {
     const settings = clusterSettings!;
     const surroundings = { config, credentials, engine, settings, clock, random, log, metrics };
-    const load = () => ({ openAccounts: hosts.statistics().loaded, sessions: 0, commitsPerSecond: 0 });
     node = await openClusterNode(
       surroundings,
       { hosting: { hosts, located }, leases: leases as NodeLeases, load },
@@ -257,7 +259,7 @@ async function openAccounts(
       },
     }),
   );
-  return { hosts, directory, accounts: site, node };
+  return { hosts, directory, accounts: site, node, load };
 }
 
 function alone(hosts: AccountHosts): Pick<RemoteAccounts, 'endSessions' | 'remove'> {

@@ -86,6 +86,11 @@ export class MailListeners {
     }));
   }
 
+  /** Sessions that are open now. */
+  get sessions(): number {
+    return this.#opened.reduce((sum, { listener }) => sum + listener.connections, 0);
+  }
+
   reload(config: Config): void {
     for (const { name, configured, listener } of this.#opened) {
       listener.setLimits(listenerLimits(config));
