@@ -47,6 +47,8 @@ export interface NodeSurroundings {
   readonly credentials: LinkCredentials;
   readonly engine: Engine;
   readonly settings: ClusterConfigurationStore;
+  /** The configuration in effect, after reloads too. */
+  readonly current: () => Config;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -200,15 +202,13 @@ export async function openClusterNode(
       certificateEndsAt: () => Date.parse(new X509Certificate(keeper.credentials.certificate).validTo),
     }),
   );
-  const { hostname, limits } = config;
-  const idle = { imapMs: limits.imap_idle, pop3Ms: limits.pop3_idle, smtpMs: limits.smtp_idle };
   const administration = openClusterAdministration({
     member,
     engine,
     authority,
     configuration: surroundings.settings,
     cell,
-    site: () => ({ hostname, idle }),
+    site: () => siteOf(surroundings.current()),
     clock,
   });
   const endpoints = [{ name: 'link', address: listen.address, port: links.port }];
@@ -238,6 +238,13 @@ async function listenForNodes({
   return listenForJoin(server, credentials, { host: listen.address, port: listen.port });
 }
 
+function siteOf({ hostname, limits }: Config) {
+  return {
+    hostname,
+    idle: { imapMs: limits.imap_idle, pop3Ms: limits.pop3_idle, smtpMs: limits.smtp_idle },
+  };
+}
+
 function describe({ config, credentials }: NodeSurroundings, listening: NodeAddress) {
   const { roles, weight, zone } = config.cluster;
   return {
@@ -248,10 +255,6 @@ function describe({ config, credentials }: NodeSurroundings, listening: NodeAddr
     address: advertised(config.cluster.address, listening),
     linkVersions: { min: linkVersions.lowest, max: linkVersions.highest },
     softwareVersion: version,
-    // A port that the system chooses is not known yet; balancers need fixed ones anyway.
-    listeners: Object.entries(config.listen).flatMap(([name, places]) =>
-      places.filter(({ port }) => port !== 0).map(({ address, port }) => ({ name, address, port })),
-    ),
   };
 }
 

@@ -9,7 +9,7 @@ import type { Metrics } from './base/metrics.ts';
 import type { Random } from './base/random.ts';
 import type { Config } from './config/schema.ts';
 import type { BlobStore } from './storage/blob-store.ts';
-import { isCopyUnfinished } from './storage/copy-store.ts';
+import { isCopyUnfinished } from './storage/copy-progress.ts';
 import type { Engine } from './storage/engine.ts';
 import { openEngineBlobStore } from './storage/engine-blob-store.ts';
 import { type FilesystemBlobStore, openFilesystemBlobStore } from './storage/filesystem-blob-store.ts';

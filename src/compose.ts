@@ -65,10 +65,11 @@ export async function startServer(readConfig: ReadConfig): Promise<RunningServer
     effective((await clusterSettings?.current()) ?? noClusterSettings);
   const settings = await clusterSettings?.current();
   const config = effective(settings ?? noClusterSettings);
+  let current = config;
   const metrics = new Metrics();
   const { hosts, directory, accounts, node, load } = await openAccounts(
     config,
-    { engine, blobs, credentials, clusterSettings, log, metrics },
+    { engine, blobs, credentials, clusterSettings, current: () => current, log, metrics },
     opened,
   );
   if (maintain !== undefined)
@@ -79,7 +80,6 @@ export async function startServer(readConfig: ReadConfig): Promise<RunningServer
   const parts = { directory, accounts, tls, clock, random, log, metrics, version };
   const listeners = await MailListeners.open({ config, ...parts });
   load.sessions = () => listeners.sessions;
-  let current = config;
   const reload = async (next: Config) => {
     const changed = changedKeys(current, next);
     await tls.reload(await certificateFiles(next));
@@ -149,6 +149,7 @@ export async function startServer(readConfig: ReadConfig): Promise<RunningServer
     ...admin.addresses.map((place) => ({ name: 'admin', ...place })),
     ...(node?.endpoints ?? []),
   ];
+  await node?.administration.announce(endpoints);
   log.info({ version, data: config.data, endpoints }, 'started');
   const stack = opened.move();
   return {
@@ -190,6 +191,7 @@ interface StorageParts {
   /** Undefined: the server is alone. */
   readonly credentials: LinkCredentials | undefined;
   readonly clusterSettings: ClusterConfigurationStore | undefined;
+  readonly current: () => Config;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -206,7 +208,7 @@ interface AccountParts {
 
 async function openAccounts(
   config: Config,
-  { engine, blobs, credentials, clusterSettings, log, metrics }: StorageParts,
+  { engine, blobs, credentials, clusterSettings, current, log, metrics }: StorageParts,
   opened: Stack,
 ): Promise<AccountParts> {
   const leases = credentials === undefined ? await acquireAllShards(engine) : new NodeLeases();
@@ -223,7 +225,7 @@ async function openAccounts(
   let node: ClusterNode | undefined;
   if (credentials !== undefined) {
     const settings = clusterSettings!;
-    const surroundings = { config, credentials, engine, settings, clock, random, log, metrics };
+    const surroundings = { config, credentials, engine, settings, current, clock, random, log, metrics };
     node = await openClusterNode(
       surroundings,
       { hosting: { hosts, located }, leases: leases as NodeLeases, load },

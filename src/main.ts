@@ -2,10 +2,12 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { addClusterInitCommand } from './operator/commands/cluster-init.ts';
+import { addStoreCopyCommand } from './operator/commands/store-copy.ts';
 import { buildProgram, runProgram } from './operator/program.ts';
 import { addQuickstartCommand } from './operator/quickstart.ts';
 import type { NodeMaking, RunningServer, StartServer } from './operator/running-server.ts';
 import { addServeCommand } from './operator/serve.ts';
+import type { CopyStores } from './operator/store-copying.ts';
 import { version } from './version.ts';
 
 /**
@@ -27,12 +29,15 @@ const making: NodeMaking = {
   join: async (config, request) => (await import('./compose-join.ts')).joinSite(config, request),
 };
 
+const copy: CopyStores = async (request) => (await import('./compose-copy.ts')).copyStores(request);
+
 const program = buildProgram({
   version,
   addServing: (serving) => {
     addServeCommand(serving, start, making);
     addClusterInitCommand(serving, making);
     addQuickstartCommand(serving, start);
+    addStoreCopyCommand(serving, copy);
   },
 });
 process.exitCode = await runProgram(program, process.argv.slice(2));

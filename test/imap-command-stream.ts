@@ -1,7 +1,7 @@
 // Runs a client's octets through the IMAP command reader and parser as a session would, for tests and
 // fuzzing: what comes of them must not depend on how they are cut into reads.
 
-import type { AppendCommand, Command } from '../src/wire/imap/command.ts';
+import type { AppendCommand, Command, ReplaceCommand } from '../src/wire/imap/command.ts';
 import {
   type CommandReader,
   type CommandReaderLimits,
@@ -17,7 +17,7 @@ export type Outcome =
   | { readonly syntax: string; readonly tag: string | undefined; readonly status: string }
   | { readonly refused: string; readonly tag: string | undefined }
   | { readonly continuation: true }
-  | { readonly head: AppendCommand | undefined }
+  | { readonly head: AppendCommand | ReplaceCommand | undefined }
   | { readonly fatal: string }
   /** The input ended here. */
   | { readonly needs: 'line' | 'bytes' };
@@ -100,9 +100,16 @@ function attempt<T>(outcomes: Outcome[], parse: () => T): T | undefined {
 
 /** Messages in one chunk, so that reads of different sizes compare equal. */
 function withWholeMessages<T extends Command>(command: T): T {
-  if (command.name !== 'APPEND') return command;
+  if (command.name !== 'APPEND' && command.name !== 'REPLACE') return command;
+  const whole = <P extends { readonly chunks: readonly Buffer[] }>(part: P): P => ({
+    ...part,
+    chunks: [Buffer.concat(part.chunks)],
+  });
   return {
     ...command,
-    messages: command.messages.map((message) => ({ ...message, chunks: [Buffer.concat(message.chunks)] })),
+    messages: command.messages.map((message) => ({
+      ...whole(message),
+      catenate: message.catenate?.map((part) => ('chunks' in part ? whole(part) : part)),
+    })),
   };
 }

@@ -60,6 +60,8 @@ function freePort(): Promise<number> {
 export interface PostgresServerOptions {
   /** Lines for postgresql.conf: `name = value`. */
   readonly settings?: readonly string[];
+  /** In a process group of its own: Ctrl-C in a terminal does not reach it, `stop` alone ends it. */
+  readonly ownGroup?: boolean;
 }
 
 export class PostgresServer implements AsyncDisposable {
@@ -67,20 +69,22 @@ export class PostgresServer implements AsyncDisposable {
   readonly #folder: string;
   readonly #user: User;
   readonly #settings: readonly string[];
+  readonly #ownGroup: boolean;
   #process: ChildProcess | undefined;
   #output = '';
   #databases = 0;
 
-  private constructor(port: number, folder: string, user: User, settings: readonly string[]) {
+  private constructor(port: number, folder: string, user: User, options: PostgresServerOptions) {
     this.port = port;
     this.#folder = folder;
     this.#user = user;
-    this.#settings = settings;
+    this.#settings = options.settings ?? [];
+    this.#ownGroup = options.ownGroup === true;
   }
 
-  static async start({ settings = [] }: PostgresServerOptions = {}): Promise<PostgresServer> {
+  static async start(options: PostgresServerOptions = {}): Promise<PostgresServer> {
     const { folder, user } = makeFolder();
-    const server = new PostgresServer(await freePort(), folder, user, settings);
+    const server = new PostgresServer(await freePort(), folder, user, options);
     const data = join(folder, 'data');
     server.#program('initdb', [
       '-D',
@@ -99,7 +103,7 @@ export class PostgresServer implements AsyncDisposable {
   /** A standby that follows this server under `name`. */
   async startStandby(name: string): Promise<PostgresServer> {
     const { folder, user } = makeFolder();
-    const standby = new PostgresServer(await freePort(), folder, user, this.#settings);
+    const standby = new PostgresServer(await freePort(), folder, user, { settings: this.#settings });
     const source = `host=127.0.0.1 port=${this.port} user=rookery application_name=${name}`;
     standby.#program('pg_basebackup', [
       '-D',
@@ -146,6 +150,7 @@ export class PostgresServer implements AsyncDisposable {
       const child = spawn(join(programsFolder()!, 'postgres'), args, {
         ...this.#user,
         cwd: this.#folder,
+        detached: this.#ownGroup,
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       this.#process = child;

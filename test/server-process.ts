@@ -34,6 +34,10 @@ export const listenerNames = [
   'admin',
 ] as const;
 export type ListenerName = (typeof listenerNames)[number];
+/** Of a node of a cluster. */
+const nodeListenerNames = ['link', 'join'] as const;
+export type NodeListenerName = (typeof nodeListenerNames)[number];
+type Ports = Readonly<Record<ListenerName | NodeListenerName, number>>;
 
 export const domain = 'example.test';
 
@@ -48,8 +52,12 @@ export interface ServerOptions {
   readonly data?: string;
   /** A TOML file. */
   readonly config?: string;
+  /** Where it listens; default 127.0.0.1. */
+  readonly address?: string;
   /** `key=value`, stronger than the ports this chooses. */
   readonly settings?: readonly string[];
+  /** More arguments of the command. */
+  readonly args?: readonly string[];
   /** User names: accounts of example.test, made once it runs. */
   readonly accounts?: readonly string[];
 }
@@ -66,7 +74,7 @@ export interface ServerExit {
 }
 
 interface StartedLine extends LogLine {
-  readonly endpoints: readonly { readonly name: ListenerName; readonly port: number }[];
+  readonly endpoints: readonly { readonly name: keyof Ports; readonly port: number }[];
 }
 
 /** Pino's number for "error". */
@@ -83,23 +91,25 @@ const environment: NodeJS.ProcessEnv = {
 
 /** Command-line arguments of a server on ports that the system chooses. */
 export function serverArguments(options: ServerOptions & { readonly data: string }): string[] {
-  const { command = 'serve', data, config, settings = [] } = options;
+  const { command = 'serve', data, config, address = '127.0.0.1', settings = [], args = [] } = options;
   const chosen = new Set(settings.map((setting) => setting.split('=')[0]));
-  const ports = listenerNames
+  const ports = [...listenerNames, ...nodeListenerNames]
     .filter((name) => !chosen.has(`listen.${name}`))
-    .map((name) => `listen.${name}=127.0.0.1:0`);
+    .map((name) => `listen.${name}=${address}:0`);
   return [
     command,
     '--data',
     data,
     ...(config === undefined ? [] : ['--config', config]),
     ...[...ports, ...settings].flatMap((setting) => ['--set', setting]),
+    ...args,
   ];
 }
 
 export class ServerProcess implements AsyncDisposable {
   readonly data: string;
-  readonly ports: Readonly<Record<ListenerName, number>>;
+  /** Of what listens: `link` and `join` only on a node of a cluster. */
+  readonly ports: Ports;
   /** Over the operator's socket. */
   readonly admin: AdminClient;
   readonly exited: Promise<ServerExit>;
@@ -108,7 +118,7 @@ export class ServerProcess implements AsyncDisposable {
 
   private constructor(
     output: ServerOutput,
-    place: { data: string; folder: TemporaryFolder | undefined; ports: Record<ListenerName, number> },
+    place: { data: string; folder: TemporaryFolder | undefined; ports: Ports },
   ) {
     this.#output = output;
     this.#folder = place.folder;
@@ -126,7 +136,7 @@ export class ServerProcess implements AsyncDisposable {
     try {
       const started = (await output.logged((line) => line.msg === 'started')) as StartedLine;
       const ports = Object.fromEntries(started.endpoints.map(({ name, port }) => [name, port]));
-      const place = { data, folder, ports: ports as Record<ListenerName, number> };
+      const place = { data, folder, ports: ports as Ports };
       const server = new ServerProcess(output, place);
       if (options.accounts !== undefined) await addAccounts(server.admin, options.accounts);
       return server;
@@ -185,14 +195,16 @@ export class ServerProcess implements AsyncDisposable {
     return JSON.parse(stdout) as T;
   }
 
-  /** SIGTERM: ends with 0, in time, and without errors in its log. */
-  async stop(): Promise<void> {
+  /** SIGTERM: ends with 0, in time, and without errors in its log but those that the test has provoked. */
+  async stop(provoked: readonly RegExp[] = []): Promise<void> {
     this.signal('SIGTERM');
     const exit = await this.#exitedInTime();
     await this.#cleanUp();
     const told = this.#output.told();
     assert.deepEqual(exit, { code: 0, signal: null }, told);
-    const errors = this.#output.lines.filter((line) => line.level >= errorLevel);
+    const errors = this.#output.lines.filter(
+      ({ level, msg }) => level >= errorLevel && !provoked.some((pattern) => pattern.test(msg)),
+    );
     assert.deepEqual(errors, [], 'the server logged errors');
   }
 

@@ -16,10 +16,13 @@ import type { Engine, Fence } from '../storage/engine.ts';
 import { fenceFor } from '../storage/fence.ts';
 import { type AccountLimits, accountLimitsDefault } from './account-limits.ts';
 import { AccountMetrics } from './account-metrics.ts';
+import type { SharedSearch } from './account-search.ts';
 import { loadAccount } from './account-state.ts';
 import { createAccount, type NewAccountQuota, removeAccount } from './account-storage.ts';
 import { LocalAccount } from './local-account.ts';
 import type { AccountPort, AccountPorts } from './port.ts';
+import { IndexPace } from './search-index/index-pace.ts';
+import { SearchCache } from './search-index/search-cache.ts';
 import { shardOf } from './shard.ts';
 
 /** Who may write: the epochs of the shards this node holds. Refuses with `unavailable` for others. */
@@ -78,6 +81,7 @@ class LocalAccountHosts implements AccountHosts {
   readonly #finalized: FinalizationRegistry<AccountId>;
   readonly #removing = new Set<AccountId>();
   readonly #metrics: AccountMetrics;
+  readonly #search: SharedSearch;
   #sweep: Timer;
   #uses = 0;
   #closed = false;
@@ -86,6 +90,10 @@ class LocalAccountHosts implements AccountHosts {
     this.#options = options;
     this.#limits = Object.freeze({ ...accountLimitsDefault, ...options.limits });
     this.#metrics = new AccountMetrics(options.metrics ?? new Metrics());
+    this.#search = {
+      cache: new SearchCache(this.#limits.searchMemoryBytesMax),
+      pace: new IndexPace(options.clock),
+    };
     this.#finalized = new FinalizationRegistry((accountId) => {
       if (this.#accounts.get(accountId)?.deref() === undefined) this.#accounts.delete(accountId);
     });
@@ -196,6 +204,7 @@ class LocalAccountHosts implements AccountHosts {
       log,
       limits: this.#limits,
       metrics: this.#metrics,
+      search: this.#search,
       // The epoch it was loaded under: a later one of ours must not let through what was decided before others wrote.
       fence: () => {
         if (shards.epochOf(shard) !== epoch) throw new MailError('unavailable', 'the account has moved');
@@ -247,6 +256,9 @@ class LocalAccountHosts implements AccountHosts {
     for (const account of this.#held) if (account.usedAt < before) this.#unload(account);
     this.#shrink();
     this.#metrics.observeMemory(this.statistics());
+    let indexLag = 0;
+    for (const account of this.#held) indexLag += account.indexLag;
+    this.#metrics.observeSearch({ indexLag, memoryBytes: this.#search.cache.bytes });
     this.#sweep = this.#options.clock.after(sweepMs, () => this.#sweepIdle());
   }
 }

@@ -3,6 +3,8 @@
 //   e  email record (email)      y  summary (email)     c  content of a small message (email)
 //   x  tombstone (mailbox, mod-sequence, uid)           s  subscription (name)
 //   t  thread row (hash)         o  applied operation (slot of a ring)
+//   n  annotations (mailbox; 0: the account's own)
+//   i  search index (segment, section); the directory is alone at segment 0
 // Invariant: every key equals encodeTuple of its tuple (a test compares); prefixes are kept encoded, because a
 // delivery writes eight keys. Nothing here fails but assertions.
 
@@ -54,7 +56,7 @@ export interface KeyRange extends Range {
 
 export class AccountKeys {
   readonly account: Buffer;
-  readonly #prefixes: Record<'b' | 'm' | 'e' | 'y' | 'c' | 'x' | 's' | 't' | 'o', Buffer>;
+  readonly #prefixes: Record<'b' | 'm' | 'e' | 'y' | 'c' | 'x' | 's' | 't' | 'o' | 'i' | 'n', Buffer>;
   readonly #messagePrefixes = new Map<number, Buffer>();
 
   constructor(accountId: AccountId) {
@@ -70,6 +72,8 @@ export class AccountKeys {
       s: prefix('s'),
       t: prefix('t'),
       o: prefix('o'),
+      i: prefix('i'),
+      n: prefix('n'),
     };
   }
 
@@ -109,9 +113,27 @@ export class AccountKeys {
     return withNumber(this.#prefixes.o, slot);
   }
 
+  searchDirectory(): Buffer {
+    return this.searchSegment(0, 0);
+  }
+
+  searchSegment(segment: number, section: number): Buffer {
+    return withNumber(withNumber(this.#prefixes.i, segment), section);
+  }
+
+  /** Undefined: the account's own. */
+  annotations(mailboxId: number | undefined): Buffer {
+    return withNumber(this.#prefixes.n, mailboxId ?? 0);
+  }
+
   /** Every row of one kind. */
-  rows(letter: 'b' | 'e' | 'y' | 'c' | 's' | 't' | 'o' | 'm' | 'x'): KeyRange {
+  rows(letter: 'b' | 'e' | 'y' | 'c' | 's' | 't' | 'o' | 'm' | 'x' | 'i' | 'n'): KeyRange {
     return prefixRange(this.#prefixes[letter]);
+  }
+
+  /** Email records from this email on. */
+  emailsFrom(emailId: number): KeyRange {
+    return { ...this.rows('e'), start: this.email(emailId) };
   }
 
   /** The message rows of a mailbox. */

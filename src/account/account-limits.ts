@@ -23,6 +23,10 @@ export interface AccountLimits {
   /** An account nobody used for this long is unloaded. */
   readonly idleUnloadMs: number;
   readonly subscriptionsMax: number;
+  /** What searches keep in memory, of all accounts together: indexes, orders, threads. */
+  readonly searchMemoryBytesMax: number;
+  /** So many messages wait before they are indexed together: fewer are searched as they are as quickly. */
+  readonly indexMessagesMin: number;
 }
 
 export const accountLimitsDefault: AccountLimits = Object.freeze({
@@ -36,6 +40,8 @@ export const accountLimitsDefault: AccountLimits = Object.freeze({
   memoryBytesMax: 512 * 1024 * 1024,
   idleUnloadMs: 10 * 60_000,
   subscriptionsMax: 20_000,
+  searchMemoryBytesMax: 256 * 1024 * 1024,
+  indexMessagesMin: 128,
 });
 
 /** Mutations merged into one commit: enough to share a flush, few enough to keep its latency. */

@@ -13,6 +13,8 @@ export class AccountMetrics {
   readonly #mutations: CounterSeries;
   readonly #loaded: GaugeSeries;
   readonly #memory: GaugeSeries;
+  readonly #indexLag: GaugeSeries;
+  readonly #searchMemory: GaugeSeries;
 
   constructor(metrics: Metrics) {
     this.#commits = metrics
@@ -29,6 +31,26 @@ export class AccountMetrics {
     this.#memory = metrics
       .gauge({ name: 'rookery_accounts_memory_bytes', help: 'Memory of loaded accounts, by estimate' })
       .with({});
+    this.#indexLag = metrics
+      .gauge({
+        name: 'rookery_search_index_lag_messages',
+        help: 'Messages of loaded accounts that came after the last one in the search index',
+      })
+      .with({});
+    this.#searchMemory = metrics
+      .gauge({ name: 'rookery_search_memory_bytes', help: 'Memory of what searches keep, by estimate' })
+      .with({});
+  }
+
+  observeSearch({
+    indexLag,
+    memoryBytes,
+  }: {
+    readonly indexLag: number;
+    readonly memoryBytes: number;
+  }): void {
+    this.#indexLag.set(indexLag);
+    this.#searchMemory.set(memoryBytes);
   }
 
   observeCommit(mutations: number, durationMs: number): void {

@@ -110,7 +110,7 @@ export async function removeAccount(accountId: AccountId, given: AccountStorageO
     emailId: numberBehind(key, emails.prefixLength),
     email: unlessDamaged(() => decodeEmail(value)),
   }));
-  for (const letter of ['m', 'x', 'y', 'c', 't', 'o', 's', 'b'] as const) {
+  for (const letter of ['m', 'x', 'y', 'c', 't', 'o', 's', 'b', 'i', 'n'] as const) {
     await removeRows(keys.rows(letter), options);
   }
   await removeRows(tuplePrefixRange(['quarantine', accountId]), options, (entry) =>

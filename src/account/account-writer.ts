@@ -70,6 +70,11 @@ export class AccountWriter {
     return this.#state;
   }
 
+  /** Everything is refused from now on. */
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
   get busy(): boolean {
     return this.#running !== undefined || this.#loading !== undefined || this.#queue.length > 0;
   }

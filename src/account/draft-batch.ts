@@ -58,6 +58,7 @@ export function draftBatch(draft: Draft, fence: Fence | undefined): Batch {
 
 /** On a full disk everything goes on but new mail and copies: flags, moves and expunges are how room is made. */
 function grows(draft: Draft): boolean {
+  if (draft.needsRoom) return true;
   for (const email of draft.emails.values()) if (email.created !== undefined) return true;
   let added = 0;
   for (const { state, record, tombstones } of draft.mailboxes.values()) {
@@ -70,7 +71,7 @@ function writeMailbox(draft: Draft, mailbox: DraftMailbox, batch: MutableBatch):
   const { keys } = draft.state;
   const { id } = mailbox;
   if (mailbox.dropped) {
-    batch.deletes.push(keys.mailbox(id));
+    batch.deletes.push(keys.mailbox(id), keys.annotations(id));
     batch.deleteRanges.push(keys.messages(id), keys.tombstones(id));
     return;
   }

@@ -60,6 +60,8 @@ export class Draft {
   staged = false;
   /** Rows were repaired behind memory's back: after the commit the account is read again. */
   reloadAfter = false;
+  /** What is put can wait for room: a full disk refuses it. */
+  needsRoom = false;
   /** Mailboxes came, went or changed their names. */
   mailboxesChanged = false;
 

@@ -7,11 +7,14 @@
 import { flagSeen } from '../mail/flags.ts';
 import type { AccountId, MailboxId, ModSeq, OperationId, ShardId, Uid } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
+import type { ThreadAlgorithm } from '../mail/message-order.ts';
 import type { SearchKey } from '../mail/search-key.ts';
 import { AccountChores } from './account-chores.ts';
 import { mailboxInfo } from './account-record.ts';
+import { AccountSearch, type SearchedMailbox, type SharedSearch } from './account-search.ts';
 import { type AccountState, loadTable } from './account-state.ts';
 import { AccountWriter, type WriterOptions } from './account-writer.ts';
+import { decodeAnnotations } from './annotation-record.ts';
 import type { Draft } from './draft.ts';
 import { changesSince, goneMailboxChanges } from './mailbox-changes.ts';
 import { normalName, normalTarget } from './mailbox-name.ts';
@@ -31,15 +34,16 @@ import {
   setSubscribedMutation,
 } from './mutations/mailboxes.ts';
 import { internalMutation } from './mutations/mutation.ts';
+import { setAnnotationsMutation } from './mutations/set-annotations.ts';
 import { setQuotaMutation } from './mutations/set-quota.ts';
 import { storeFlagsMutation } from './mutations/store-flags.ts';
 import type * as Port from './port.ts';
-import { searchMailbox } from './search.ts';
 import { ascending, chunksOf, concatColumns, concatUids } from './uid-lists.ts';
 
 export interface LocalAccountOptions extends Omit<WriterOptions, 'committed' | 'lost' | 'fenced'> {
   readonly accountId: AccountId;
   readonly shard: ShardId;
+  readonly search: SharedSearch;
   /** The account was used: for unloading the least recently used one. */
   used(account: LocalAccount): void;
   /** It is of no use any more: somebody else hosts it. */
@@ -52,7 +56,9 @@ interface OpenTable {
   readonly table: MessageTable;
 }
 
-export class LocalAccount implements Port.AccountPort {
+export class LocalAccount
+  implements Port.AccountPort, Port.MessageOrdering, Port.MessageReplacement, Port.MailboxAnnotations
+{
   readonly accountId: AccountId;
   readonly shard: ShardId;
   readonly writer: AccountWriter;
@@ -61,6 +67,7 @@ export class LocalAccount implements Port.AccountPort {
   readonly #options: LocalAccountOptions;
   readonly #listeners = new Set<(event: Port.AccountEvent) => void>();
   readonly #chores: AccountChores;
+  readonly #search: AccountSearch;
   #maildropLocked = false;
 
   constructor(options: LocalAccountOptions) {
@@ -68,12 +75,14 @@ export class LocalAccount implements Port.AccountPort {
     this.shard = options.shard;
     this.#options = options;
     this.#chores = new AccountChores({ ...options, writer: () => this.writer });
+    this.#search = new AccountSearch({ ...options, chores: this.#chores, writer: () => this.writer });
     this.writer = new AccountWriter({
       ...options,
       fence: () => options.fence(),
       load: async () => {
         const state = await options.load();
         this.#chores.resumeRemovals(state);
+        this.#search.messagesCame(state.account.nextEmailId);
         return state;
       },
       committed: (draft) => this.#committed(draft),
@@ -88,6 +97,21 @@ export class LocalAccount implements Port.AccountPort {
 
   get maildropLocked(): boolean {
     return this.#maildropLocked;
+  }
+
+  /** Messages that wait for the search index, as far as is known. */
+  get indexLag(): number {
+    return this.#search.lag();
+  }
+
+  /** The search index was changed from outside. */
+  forgetIndex(): void {
+    this.#search.forget();
+  }
+
+  /** Indexes what is worth it now. */
+  settleIndex(): Promise<void> {
+    return this.#search.settle();
   }
 
   /** Everything that nobody waits for has been done. */
@@ -129,7 +153,15 @@ export class LocalAccount implements Port.AccountPort {
     const inbox = await this.openMailbox({ role: 'inbox' }, { claimRecent: false });
     const operation = `${options.operation}#move` as OperationId;
     await this.copy({ operation, from: inbox.info.id, uids: inbox.uids, to: { id: info.id }, move: true });
+    await this.#copyAnnotations(inbox.info.id, info.id, options.operation);
     return (await this.findMailbox({ id: info.id })) ?? info;
+  }
+
+  /** RFC 5464 4.1: INBOX keeps its own when it is renamed. */
+  async #copyAnnotations(from: MailboxId, to: MailboxId, given: OperationId): Promise<void> {
+    const changes = await this.annotations(from);
+    const operation = `${given}#annotations` as OperationId;
+    if (changes.length > 0) await this.setAnnotations({ operation, mailboxId: to, changes });
   }
 
   async deleteMailbox(options: { operation: OperationId; name: string }): Promise<void> {
@@ -172,7 +204,15 @@ export class LocalAccount implements Port.AccountPort {
     return changesSince(opened.state, opened.mailbox, since, this.#options);
   }
 
-  async append(options: Port.AppendOptions): Promise<Port.Appended> {
+  append(options: Port.AppendOptions): Promise<Port.Appended> {
+    return this.#append(options);
+  }
+
+  replace(options: Port.ReplaceOptions): Promise<Port.Appended> {
+    return this.#append(options);
+  }
+
+  async #append(options: Port.AppendOptions | Port.ReplaceOptions): Promise<Port.Appended> {
     const { limits, blobs } = this.#options;
     const mutation = appendMutation(options, limits.inlineBytesMax);
     if (mutation.blobs !== undefined && mutation.blobs.length > 0) {
@@ -261,15 +301,30 @@ export class LocalAccount implements Port.AccountPort {
   }
 
   async search(mailboxId: MailboxId, key: SearchKey): Promise<Uint32Array> {
-    const { state, mailbox, table } = await this.#table({ id: mailboxId });
-    const { keywords } = mailbox.record;
-    return searchMailbox({
-      ...this.#readerContext(state),
-      clock: this.#options.clock,
-      columns: table.all(),
-      keywords,
-      key,
-    });
+    return this.#search.search(await this.#searched(mailboxId), key);
+  }
+
+  async sort(mailboxId: MailboxId, options: Port.SortOptions): Promise<Uint32Array> {
+    return this.#search.sort(await this.#searched(mailboxId), options);
+  }
+
+  async thread(
+    mailboxId: MailboxId,
+    { key, algorithm }: { readonly key: SearchKey; readonly algorithm: ThreadAlgorithm },
+  ): Promise<Uint32Array> {
+    return this.#search.thread(await this.#searched(mailboxId), key, algorithm);
+  }
+
+  async annotations(mailboxId: MailboxId | undefined): Promise<readonly Port.Annotation[]> {
+    const state = await this.#open();
+    if (mailboxId !== undefined && state.mailbox(mailboxId) === undefined) {
+      throw new MailError('noSuchMailbox', 'no such mailbox');
+    }
+    return decodeAnnotations(await this.#options.engine.get(state.keys.annotations(mailboxId)));
+  }
+
+  async setAnnotations(options: Port.SetAnnotationsOptions): Promise<void> {
+    await this.#submit(setAnnotationsMutation(options));
   }
 
   async quota(): Promise<Port.QuotaStatus> {
@@ -332,13 +387,19 @@ export class LocalAccount implements Port.AccountPort {
     }
   }
 
+  async #searched(mailboxId: MailboxId): Promise<SearchedMailbox> {
+    const { mailbox, table } = await this.#table({ id: mailboxId });
+    return { mailboxId, columns: table.all(), keywords: mailbox.record.keywords };
+  }
+
   #readerContext(state: AccountState): ReaderContext {
     const { engine, blobs, limits } = this.#options;
     return { engine, blobs, keys: state.keys, inlineBytesMax: limits.inlineBytesMax };
   }
 
   /** A large message that cannot fit is refused before its bytes are written; the writer has the last word. */
-  async #checkRoom(options: Port.AppendOptions): Promise<void> {
+  async #checkRoom(options: Port.AppendOptions | Port.ReplaceOptions): Promise<void> {
+    if ('replaces' in options) return;
     const { account, operationSlots } = await this.#open();
     if (operationSlots.has(options.operation) || account.bytesMax === undefined) return;
     let bytes = account.bytesUsed;
@@ -354,6 +415,7 @@ export class LocalAccount implements Port.AccountPort {
       this.#tell({ type: 'mailbox', mailboxId: mailbox.id as MailboxId, modSeq });
     }
     if (draft.mailboxesChanged) this.#tell({ type: 'mailboxes', modSeq });
+    this.#search.messagesCame(draft.account.nextEmailId);
   }
 
   #tell(event: Port.AccountEvent): void {

@@ -7,6 +7,8 @@
 // Failures: MailError for refusals, Fault when storage or the way to the owner fails.
 
 import type { AccountId, EmailId, MailboxId, ModSeq, OperationId, ThreadId, Uid } from '../mail/ids.ts';
+import { MailError } from '../mail/mail-error.ts';
+import type { SortCriterion, ThreadAlgorithm } from '../mail/message-order.ts';
 import type { SearchKey } from '../mail/search-key.ts';
 import type { PreparedMessage } from './prepared-message.ts';
 
@@ -106,6 +108,11 @@ export interface AppendOptions {
   readonly messages: readonly NewMessage[];
   /** A delivery to a mailbox that is not there: the INBOX instead of noSuchMailbox. */
   readonly orInbox?: boolean;
+}
+
+export interface ReplaceOptions extends AppendOptions {
+  /** Goes in the same commit (RFC 8508); the quota counts what is added in the end. */
+  readonly replaces: { readonly mailboxId: MailboxId; readonly uid: Uid };
 }
 
 export interface Appended {
@@ -241,6 +248,79 @@ export interface AccountPort {
   watch(listener: (event: AccountEvent) => void): () => void;
   /** POP3's maildrop lock (RFC 1939 section 4): refuses with inUse when another session has it. */
   lockMaildrop(): Promise<AsyncDisposable>;
+}
+
+export interface SortOptions {
+  readonly key: SearchKey;
+  /** At least one; equal messages stand in the mailbox's order. */
+  readonly criteria: readonly SortCriterion[];
+  /** What counts as most relevant, for that criterion. */
+  readonly favoured: SearchKey | undefined;
+}
+
+/**
+ * Messages in an order. Apart from AccountPort as long as links between nodes do not carry it: `orderingOf` finds it, or
+ * refuses.
+ */
+export interface MessageOrdering {
+  /** UIDs of the messages that match, in the order of the criteria. Sliced; sees one moment. Refuses: limitReached. */
+  sort(mailboxId: MailboxId, options: SortOptions): Promise<Uint32Array>;
+  /**
+   * The messages that match in threads: pairs of depth (0 begins a thread) and UID, parents before children; UID 0 is a
+   * message that is not there and stands above several.
+   */
+  thread(
+    mailboxId: MailboxId,
+    options: { readonly key: SearchKey; readonly algorithm: ThreadAlgorithm },
+  ): Promise<Uint32Array>;
+}
+
+/** RFC 5464. */
+export interface Annotation {
+  /** As `/private/comment`, in lower case. */
+  readonly name: string;
+  readonly value: Uint8Array;
+}
+
+export interface SetAnnotationsOptions {
+  readonly operation: OperationId;
+  /** Undefined: the account's own. */
+  readonly mailboxId: MailboxId | undefined;
+  /** All are made, or none. Undefined: removed. */
+  readonly changes: readonly { readonly name: string; readonly value: Uint8Array | undefined }[];
+}
+
+/** Apart from AccountPort as long as links between nodes do not carry it: `annotationsOf` finds it, or refuses. */
+export interface MailboxAnnotations {
+  /** All of a mailbox, or, with undefined, the account's own; by name. Refuses: noSuchMailbox. */
+  annotations(mailboxId: MailboxId | undefined): Promise<readonly Annotation[]>;
+  /** Refuses: noSuchMailbox, messageTooLarge (a value), limitReached. */
+  setAnnotations(options: SetAnnotationsOptions): Promise<void>;
+}
+
+/** The account's annotations. Refuses with notSupported when the way to its host has none. */
+export function annotationsOf(account: AccountPort): MailboxAnnotations {
+  if ('annotations' in account && 'setAnnotations' in account)
+    return account as AccountPort & MailboxAnnotations;
+  throw new MailError('notSupported', 'no annotations over this way to the account');
+}
+
+/** Apart from AccountPort as long as links between nodes do not carry it: `replacementOf` finds it, or refuses. */
+export interface MessageReplacement {
+  /** An append that takes another message away. Refuses as append does, and with noSuchMessage when that one is gone. */
+  replace(options: ReplaceOptions): Promise<Appended>;
+}
+
+/** The account's replacement. Refuses with notSupported when the way to its host has none. */
+export function replacementOf(account: AccountPort): MessageReplacement {
+  if ('replace' in account) return account as AccountPort & MessageReplacement;
+  throw new MailError('notSupported', 'no replacement over this way to the account');
+}
+
+/** The account's ordering. Refuses with notSupported when the way to its host has none. */
+export function orderingOf(account: AccountPort): MessageOrdering {
+  if ('sort' in account && 'thread' in account) return account as AccountPort & MessageOrdering;
+  throw new MailError('notSupported', 'no ordering over this way to the account');
 }
 
 /** How speakers get accounts; in a cluster this finds the owner. Refuses: noSuchAccount, accountDisabled. */

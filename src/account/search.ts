@@ -11,6 +11,8 @@ import { type SearchKey, searchDepthMax, searchKeysMax } from '../mail/search-ke
 import { flagBit } from './keyword-table.ts';
 import type { ReaderContext } from './message-reader.ts';
 import type { MessageColumns } from './port.ts';
+import type { IndexedMatches } from './search-index/indexed-matches.ts';
+import { matchMaybe, matchYes } from './search-index/term-table.ts';
 import { SearchedMessage } from './searched-message.ts';
 import { foldText } from './text-folding.ts';
 
@@ -20,6 +22,8 @@ export interface SearchOptions extends ReaderContext {
   readonly columns: MessageColumns;
   readonly keywords: readonly string[];
   readonly key: SearchKey;
+  /** What the index knows of parts of the key. */
+  readonly indexed?: IndexedMatches;
 }
 
 /** What a key costs: columns, the summary or email record, the header, the body. */
@@ -36,7 +40,7 @@ const secondsPerDay = 86_400;
 /** UIDs that match, ascending. Refuses a key that is too deep or too large. */
 export async function searchMailbox(options: SearchOptions): Promise<Uint32Array> {
   const { columns, key, clock } = options;
-  checkSize(key, 0, { keys: 0 });
+  checkSearchKey(key);
   const test = compile(key, options);
   const slicer = new Slicer(clock);
   const found: number[] = [];
@@ -50,6 +54,11 @@ export async function searchMailbox(options: SearchOptions): Promise<Uint32Array
   return Uint32Array.from(found);
 }
 
+/** Refuses what is too deep or too large to walk. */
+export function checkSearchKey(key: SearchKey): void {
+  checkSize(key, 0, { keys: 0 });
+}
+
 function checkSize(key: SearchKey, depth: number, count: { keys: number }): void {
   if (depth > searchDepthMax || ++count.keys > searchKeysMax) {
     throw new MailError('limitReached', 'the search is too large');
@@ -59,7 +68,22 @@ function checkSize(key: SearchKey, depth: number, count: { keys: number }): void
     for (const inner of key.keys) checkSize(inner, depth + 1, count);
 }
 
+/** The index answers where it can; what it leaves open is read. */
 function compile(key: SearchKey, options: SearchOptions): Test {
+  const test = compileScan(key, options);
+  const column = options.indexed?.get(key);
+  if (column === undefined) return test;
+  const isOpen = column.includes(matchMaybe);
+  return {
+    cost: isOpen ? test.cost : 0,
+    matches: (message) => {
+      const known = column[message.index];
+      return known === matchMaybe ? test.matches(message) : known === matchYes;
+    },
+  };
+}
+
+function compileScan(key: SearchKey, options: SearchOptions): Test {
   const { columns } = options;
   switch (key.type) {
     case 'all':

@@ -2,19 +2,17 @@
 // Invariant: `moveTo` forgets what was read. A message that is gone has no header, no body and no thread.
 
 import { Slicer } from '../base/slicer.ts';
-import { decodedName, listedAddressText, parseAddressList } from '../mail/address-list.ts';
 import { asBuffer } from '../mail/bytes.ts';
 import { decodeHeaderText } from '../mail/encoded-word.ts';
 import { fieldValues, type HeaderBlock, headerFields } from '../mail/header.ts';
 import type { MessageStructure } from '../mail/mime/structure.ts';
 import { headerText, searchTexts } from '../mail/mime/text.ts';
 import { decodeSummaryRecord, type SummaryRecord } from './email-record.ts';
+import { addressesText, isAddressField } from './header-texts.ts';
 import { readEmail } from './message-reader.ts';
 import type { SearchOptions } from './search.ts';
 import { summaryHeader, summaryHeaderBlock, summarySentDay, summaryStructure } from './summary.ts';
 import { foldText } from './text-folding.ts';
-
-const addressFields = new Set(['from', 'sender', 'reply-to', 'to', 'cc', 'bcc']);
 
 export class SearchedMessage {
   readonly #options: SearchOptions;
@@ -56,7 +54,7 @@ export class SearchedMessage {
     if (header === undefined) return false;
     const values = fieldValues(header.bytes, header.block, field);
     if (text === '') return values.length > 0;
-    const isAddress = addressFields.has(field.toLowerCase());
+    const isAddress = isAddressField(field.toLowerCase());
     return values.some((value) => {
       if (foldText(decodeHeaderText(value)).includes(text)) return true;
       return isAddress && foldText(addressesText(value)).includes(text);
@@ -119,17 +117,4 @@ export class SearchedMessage {
     this.#bytesRead = true;
     return this.#bytes;
   }
-}
-
-/** Decoded names and addresses, for what an encoded or quoted form hides. */
-function addressesText(value: string): string {
-  const texts: string[] = [];
-  for (const group of parseAddressList(value)) {
-    if (group.name !== undefined) texts.push(decodedName(group.name) ?? '');
-    for (const address of group.addresses) {
-      const name = decodedName(address.name) ?? '';
-      texts.push(`${name} <${listedAddressText(address)}>`);
-    }
-  }
-  return texts.join(', ');
 }

@@ -1,13 +1,28 @@
-// Comparing text as people do (RFC 5051's aim, i;unicode-casemap): letter case and compatibility forms do not count.
-// White space runs count as one space, because folding and line breaks put them anywhere.
+// Comparing text as people do. For searching: letter case, accents and compatibility forms do not count, so that
+// everything i;unicode-casemap (RFC 5051) finds equal is found, and more: RFC 5255 4.2 asks for the collation, people who
+// type `resume` ask for `résumé`. White space runs count as one space, because folding and line breaks put them anywhere.
+// For ordering: i;unicode-casemap, where accents do count.
 
 const plain = /^[\x20-\x7e]*$/;
 const whiteSpace = /\s+/g;
+const accents = /[\u0300-\u036f]+/g;
 
 /** The text as it is compared: search for one folded text in another. */
 export function foldText(text: string): string {
   const folded = plain.test(text)
     ? text.toLowerCase()
-    : text.normalize('NFKD').toLowerCase().replaceAll('ß', 'ss');
+    : text
+        .normalize('NFKD')
+        .replace(accents, '')
+        .toLowerCase()
+        .replaceAll('ß', 'ss')
+        .replaceAll('ς', 'σ')
+        .replace(accents, '');
   return folded.replace(whiteSpace, ' ');
+}
+
+/** The key of a text by which it is ordered and found equal: RFC 5051 section 2, compared by code units. */
+export function collationKey(text: string): string {
+  const upper = plain.test(text) ? text.toUpperCase() : text.toUpperCase().normalize('NFKD');
+  return upper.replace(whiteSpace, ' ').trim();
 }

@@ -38,8 +38,11 @@ function balancedNode({ node, zone, roles, weight, state, drained, ...said }: No
 }
 
 function addressFor(host: string, listeners: readonly NodeListener[]): string {
-  const bound = listeners.map(({ address }) => address).filter((address) => !everywhere.has(address));
-  const candidates = [...new Set([...(isIP(host) > 0 && !everywhere.has(host) ? [host] : []), ...bound])];
+  const named = isIP(host) > 0 ? [host] : [];
+  const candidates = [...named, ...listeners.map(({ address }) => address)].filter(
+    // Loopback is for the machine itself, unless the whole cluster is on one machine.
+    (address) => !everywhere.has(address) && (isLoopback(host) || !isLoopback(address)),
+  );
   let best = host;
   let most = -1;
   for (const candidate of candidates) {
@@ -49,6 +52,10 @@ function addressFor(host: string, listeners: readonly NodeListener[]): string {
     most = count;
   }
   return best;
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.') || address === 'localhost';
 }
 
 /** `::` takes IPv4 too, as Node binds it. */

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { addClusterInitCommand } from './commands/cluster-init.ts';
+import { addStoreCopyCommand } from './commands/store-copy.ts';
 import { buildProgram } from './program.ts';
 import { addQuickstartCommand } from './quickstart.ts';
 import { addServeCommand } from './serve.ts';
@@ -15,6 +16,7 @@ export function documentedProgram(): Command {
       addServeCommand(program, never, making);
       addClusterInitCommand(program, making);
       addQuickstartCommand(program, never);
+      addStoreCopyCommand(program, never);
     },
   });
 }

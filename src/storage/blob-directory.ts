@@ -3,7 +3,7 @@
 // Two levels of sixteen directories are made when the store is: files spread without a directory to make for each.
 
 import { closeSync, constants, fsync, fsyncSync, mkdirSync, openSync } from 'node:fs';
-import { open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { link, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import { MailError } from '../mail/mail-error.ts';
@@ -33,6 +33,11 @@ function codeOf(error: unknown): unknown {
 
 export function isMissing(error: unknown): boolean {
   return codeOf(error) === 'ENOENT';
+}
+
+/** Another file system, or one without links, or a file with too many of them, or not ours. */
+function isUnlinkable(error: unknown): boolean {
+  return ['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(String(codeOf(error)));
 }
 
 /** What a caller gets to see of a failed system call. */
@@ -97,6 +102,24 @@ export class BlobDirectory {
       await this.remove(temporary).catch(() => undefined);
       throw fileFailure('writing a blob', cause);
     }
+  }
+
+  /**
+   * Takes in a file that is elsewhere: by a link, as files never change, or by a copy on another file system. What an
+   * earlier try left under its name goes. Durable when it resolves. Rejects as `write` does.
+   */
+  async adopt(digest: string, generation: string, file: string): Promise<void> {
+    const path = this.pathOf(digest, generation);
+    await this.remove(path);
+    await this.remove(path + temporarySuffix);
+    try {
+      await link(file, path);
+    } catch (cause) {
+      if (!isUnlinkable(cause)) throw fileFailure('linking a blob', cause);
+      await this.write(digest, generation, [await readFile(file)]);
+      return;
+    }
+    await this.#sync(this.#fanOut(digest));
   }
 
   /** Removes a file, if it is there. Its name may come back after a crash: then it is swept. */

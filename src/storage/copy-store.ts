@@ -1,35 +1,46 @@
 // Copies a whole store from one engine to another: from the embedded engine to PostgreSQL, and back.
 //
-// Invariants: nobody else writes to either store meanwhile (the embedded engine is locked by being open; nodes must be off).
-// How far the copy got is a row of the target, changed with every batch on condition that it is as it was left, so a copy
-// that was broken off goes on where it stopped and two copies never mix; while the row is there the target is no whole
-// store, and `isCopyUnfinished` says so to whoever opens it. The row goes only after all rows of both stores were read again
-// and gave the same digest. A failure leaves the row.
+// Invariants: nobody else writes to either store meanwhile (the caller sees to it; a source that was written to all the
+// same is noticed at the end). How far the copy got is a row of the target (copy-progress.ts); the row goes only after all
+// rows were read back and gave the digest that the source's gave, and every blob was read back and had the digest it is
+// named by. A failure leaves the row: the copy goes on when it is run again.
 
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { Fault } from '../base/fault.ts';
-import type { Bytes, Engine, Entry, Reader } from './engine.ts';
-import { decodeRecord, encodeRecord } from './record.ts';
-import { encodeTuple } from './tuple.ts';
+import { type CopiedBlobs, keyBehind, type SourceBlob } from './copied-blobs.ts';
+import {
+  type CopiedPage,
+  copiedPages,
+  countLeftBehind,
+  fencePages,
+  isEmptyStore,
+  type LeftBehind,
+} from './copied-rows.ts';
+import { CopyProgressRow, type CopyState, isCopyUnfinished } from './copy-progress.ts';
+import type { Engine, Entry } from './engine.ts';
 
-/** One commit of the target; also what is in memory at once. */
-const pageLimits = { entriesMax: 1000, bytesMax: 4 * 1024 * 1024 };
-const progressVersion = 1;
-const progressKey = encodeTuple(['storeCopy']);
-const markerKey = encodeTuple(['store']);
-/** All keys: the empty one is no key, and no tuple begins with 0xff. */
-const allRows = { start: Buffer.alloc(0), end: Buffer.of(0xff) };
+const blobsTogether = 8;
+const blobBytesTogether = 64 * 1024 * 1024;
+/** More is a store that wants to be checked before it is copied. */
+const damagedMax = 10_000;
 
 export interface CopyProgress {
-  readonly phase: 'copying' | 'verifying';
+  /** `reading`: rows of the source, of a total that is not known. Then bytes of rows and blobs, of `bytesTotal`. */
+  readonly phase: 'reading' | 'copying' | 'verifying';
   readonly rows: number;
   readonly bytes: number;
+  readonly bytesTotal: number;
 }
 
 export interface CopyOptions {
   readonly source: Engine;
   readonly target: Engine;
-  /** Told after every page. */
+  readonly blobs: CopiedBlobs;
+  /** Where the target's blobs go: 'engine' or a directory. A copy that is resumed must have the same. */
+  readonly blobsTo: string;
+  /** Go on without blobs that cannot be read at the source. */
+  readonly skipDamaged?: boolean;
+  /** Told now and then. */
   readonly progress?: (progress: CopyProgress) => void;
 }
 
@@ -37,125 +48,217 @@ export interface CopyResult {
   /** Of the whole store, as read back. */
   readonly rows: number;
   readonly bytes: number;
-  /** SHA-256 over all keys and values, in hexadecimal: the same for both stores. */
+  readonly blobs: number;
+  readonly blobBytes: number;
+  /** SHA-256 over all keys and values but those of blobs, in hexadecimal: the same for both stores. */
   readonly digest: string;
   /** Whether it went on with a copy that had been broken off. */
   readonly resumed: boolean;
-}
-
-/** Whether the store is the target of a copy that did not come to its end: it must not be served. */
-export async function isCopyUnfinished(engine: Reader): Promise<boolean> {
-  return (await engine.get(progressKey)) !== undefined;
+  /** Rows of the source that do not go along. */
+  readonly leftBehind: LeftBehind;
+  /** Digests of blobs that are not there, because they could not be read at the source. */
+  readonly damaged: readonly string[];
 }
 
 /** Rejects with Fault when the target holds another store, or what was read back is not what was to be copied. */
-export async function copyStore({ source, target, progress = () => {} }: CopyOptions): Promise<CopyResult> {
-  if (await isCopyUnfinished(source)) {
-    throw new Fault('the source is itself a copy that was not finished', { temporary: false });
+export async function copyStore(options: CopyOptions): Promise<CopyResult> {
+  return await new StoreCopy(options).run();
+}
+
+interface Digest {
+  readonly rows: number;
+  readonly bytes: number;
+  readonly digest: string;
+}
+
+class StoreCopy {
+  readonly #options: CopyOptions;
+  #bytesTotal = 0;
+  #row!: CopyProgressRow;
+
+  constructor(options: CopyOptions) {
+    this.#options = options;
   }
-  const left = await target.get(progressKey);
-  if (left === undefined && !(await isEmpty(target))) {
+
+  async run(): Promise<CopyResult> {
+    const { source, target } = this.#options;
+    const isResumed = await this.#checkStores();
+    const fences = await digestOf(fencePages(source));
+    const wanted = await digestOf(copiedPages(source), (rows, bytes) => this.#tell('reading', rows, bytes));
+    this.#bytesTotal = wanted.bytes + (await this.#countBlobs());
+    await this.#begin(wanted.digest);
+    if (this.#row.state.part === 'blobs') await this.#copyBlobs();
+    await this.#copyRows();
+    const found = await digestOf(copiedPages(target), (rows, bytes) => this.#tell('verifying', rows, bytes));
+    if (found.digest !== wanted.digest) throw differs(wanted, found);
+    const verified = await this.#verifyBlobs(found);
+    if ((await digestOf(fencePages(source))).digest !== fences.digest) {
+      throw new Fault(
+        'a server ran on the source while it was copied: stop it, empty the target, copy anew',
+        {
+          temporary: false,
+        },
+      );
+    }
+    const leftBehind = await countLeftBehind(source);
+    const { damaged } = this.#row.state;
+    await this.#row.finish();
+    return { ...found, ...verified, resumed: isResumed, leftBehind, damaged };
+  }
+
+  /** Whether a copy is to be resumed. */
+  async #checkStores(): Promise<boolean> {
+    const { source, target } = this.#options;
+    if (await isCopyUnfinished(source)) {
+      throw new Fault('the source is itself a copy that was not finished', { temporary: false });
+    }
+    if (await isEmptyStore(source)) {
+      throw new Fault('there is nothing in the source: is that the right one?', { temporary: false });
+    }
+    if (await isCopyUnfinished(target)) return true;
+    if (await isEmptyStore(target)) return false;
     throw new Fault('the target is not empty: a store is copied into an empty one', { temporary: false });
   }
-  const state = await copyRows(source, target, left, progress);
-  const digests = await verifyCopy(source, target, progress);
-  const end = { conditions: [{ key: progressKey, expected: state }], deletes: [progressKey] };
-  if ((await target.commit(end)).outcome !== 'committed') throw rival();
-  return { ...digests, resumed: left !== undefined };
-}
 
-function rival(): Fault {
-  return new Fault('somebody else copies into this store', { temporary: false });
-}
-
-/** Rows under ('store', …) are an engine's own: how far LMDB's file follows its journal. Of no meaning, and of harm, elsewhere. */
-function isCopied({ key }: Entry): boolean {
-  const isUnderMarker = Buffer.compare(key.subarray(0, markerKey.length), markerKey) === 0;
-  return isUnderMarker ? key.length === markerKey.length : Buffer.compare(key, progressKey) !== 0;
-}
-
-/** Opening an engine may have made the row that names its format. */
-async function isEmpty(engine: Engine): Promise<boolean> {
-  const { entries } = await engine.page(allRows, { entriesMax: 10, bytesMax: 10_000 });
-  return entries.every((entry) => !isCopied(entry) || Buffer.compare(entry.key, markerKey) === 0);
-}
-
-/** Returns the progress row as it was left. */
-async function copyRows(
-  source: Engine,
-  target: Engine,
-  left: Bytes | undefined,
-  progress: (progress: CopyProgress) => void,
-): Promise<Bytes> {
-  let state = left;
-  let start: Bytes =
-    left === undefined ? allRows.start : decodeRecord('storeCopy', progressVersion, left).payload;
-  let rows = 0;
-  let bytes = 0;
-  for (;;) {
-    const page = await source.page({ start, end: allRows.end }, pageLimits);
-    const entries = page.entries.filter(isCopied);
-    // At the end of all rows nothing is left to copy: a copy that is resumed there only verifies.
-    const next = page.next ?? allRows.end;
-    const value = encodeRecord('storeCopy', progressVersion, Buffer.from(next));
-    const result = await target.commit({
-      conditions: [{ key: progressKey, expected: state }],
-      puts: [...entries, { key: progressKey, value }],
-    });
-    if (result.outcome !== 'committed') throw rival();
-    state = value;
-    rows += entries.length;
-    bytes += sizeOf(entries);
-    progress({ phase: 'copying', rows, bytes });
-    if (page.next === undefined) return state;
-    start = page.next;
+  async #begin(digest: string): Promise<void> {
+    const { target, blobsTo } = this.#options;
+    const left = await CopyProgressRow.left(target);
+    const fresh: CopyState = { source: digest, blobsTo, part: 'blobs', rows: 0, bytes: 0, damaged: [] };
+    this.#row = left ?? (await CopyProgressRow.begin(target, fresh));
+    const { state } = this.#row;
+    if (state.source !== digest) {
+      const message =
+        'the target holds the beginning of a copy of another store, or of this one as it was before';
+      throw new Fault(`${message}: empty the target and copy anew`, { temporary: false });
+    }
+    if (state.blobsTo !== blobsTo) {
+      const message = `the copy was begun with blobs to ${state.blobsTo}: go on with that, or empty the target`;
+      throw new Fault(message, { temporary: false });
+    }
   }
+
+  #tell(phase: CopyProgress['phase'], rows: number, bytes: number): void {
+    this.#options.progress?.({ phase, rows, bytes, bytesTotal: this.#bytesTotal });
+  }
+
+  async #countBlobs(): Promise<number> {
+    let bytes = 0;
+    for await (const page of this.#options.blobs.pages()) bytes += bytesOf(page);
+    return bytes;
+  }
+
+  async #copyBlobs(): Promise<void> {
+    for await (const page of this.#options.blobs.pages(startOf(this.#row.state))) {
+      for (const blobs of batchesOf(page)) {
+        const copied = await Promise.all(blobs.map((blob) => this.#options.blobs.copy(blob)));
+        const damaged = blobs.filter((_, index) => !copied[index]).map((blob) => this.#damaged(blob));
+        const { state } = this.#row;
+        const bytes = state.bytes + bytesOf(blobs);
+        const next = Buffer.from(keyBehind(blobs.at(-1)!)).toString('base64');
+        await this.#row.save({ ...state, bytes, next, damaged: [...state.damaged, ...damaged] });
+        this.#tell('copying', 0, bytes);
+      }
+    }
+    const { next: _, ...state } = this.#row.state;
+    await this.#row.save({ ...state, part: 'rows' });
+  }
+
+  #damaged({ digest }: SourceBlob): string {
+    const blob = Buffer.from(digest).toString('hex');
+    if (this.#options.skipDamaged !== true) {
+      const way = 'have `rookery store check` tell which message it is; --skip-damaged copies without it';
+      throw new Fault(`blob ${blob} cannot be read at the source: ${way}`, { temporary: false });
+    }
+    if (this.#row.state.damaged.length >= damagedMax)
+      throw new Fault(`more than ${damagedMax} blobs cannot be read at the source`, { temporary: false });
+    return blob;
+  }
+
+  async #copyRows(): Promise<void> {
+    for await (const page of copiedPages(this.#options.source, startOf(this.#row.state))) {
+      if (page.entries.length === 0) continue;
+      const { state } = this.#row;
+      const rows = state.rows + page.entries.length;
+      const bytes = state.bytes + sizeOf(page.entries);
+      const next = Buffer.from(page.next).toString('base64');
+      await this.#row.save({ ...state, rows, bytes, next }, page.entries);
+      this.#tell('copying', rows, bytes);
+    }
+  }
+
+  async #verifyBlobs({ rows, bytes }: Digest): Promise<{ blobs: number; blobBytes: number }> {
+    const damaged = new Set(this.#row.state.damaged);
+    let blobs = 0;
+    let blobBytes = 0;
+    for await (const page of this.#options.blobs.pages()) {
+      for (const { digest, row } of page) {
+        const blob = Buffer.from(digest).toString('hex');
+        if (damaged.has(blob)) continue;
+        const state = await this.#options.blobs.verify(digest);
+        if (state !== 'sound') throw new Fault(`the copy of blob ${blob} is ${state}`, { temporary: false });
+        blobs++;
+        blobBytes += row!.bytes;
+        this.#tell('verifying', rows, bytes + blobBytes);
+      }
+    }
+    const copied = await this.#options.blobs.countCopied();
+    if (copied !== blobs) {
+      throw new Fault(`${blobs} blobs were to be copied, ${copied} are there`, { temporary: false });
+    }
+    return { blobs, blobBytes };
+  }
+}
+
+function startOf({ next }: CopyState): Buffer | undefined {
+  return next === undefined ? undefined : Buffer.from(next, 'base64');
+}
+
+/** Copied at the same time: each is in memory, and waits for the disk. */
+function batchesOf(blobs: readonly SourceBlob[]): SourceBlob[][] {
+  const batches: SourceBlob[][] = [];
+  for (const blob of blobs) {
+    const batch = batches.at(-1);
+    const isFull = batch?.length === blobsTogether || bytesOf([...(batch ?? []), blob]) > blobBytesTogether;
+    if (batch === undefined || isFull) batches.push([blob]);
+    else batch.push(blob);
+  }
+  return batches;
 }
 
 function sizeOf(entries: readonly Entry[]): number {
   return entries.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
 }
 
-interface StoreDigest {
-  readonly rows: number;
-  readonly bytes: number;
-  readonly digest: string;
+function bytesOf(blobs: readonly SourceBlob[]): number {
+  return blobs.reduce((sum, { row }) => sum + (row?.bytes ?? 0), 0);
 }
 
-async function verifyCopy(
-  source: Engine,
-  target: Engine,
-  progress: (progress: CopyProgress) => void,
-): Promise<StoreDigest> {
-  const wanted = await digestStore(source);
-  const found = await digestStore(target, progress);
-  if (found.digest !== wanted.digest) {
-    const counts = `${wanted.rows} rows were to be copied, ${found.rows} are there`;
-    throw new Fault(`the copy differs from the store it was made of: ${counts}`, { temporary: false });
-  }
-  return found;
+function differs(wanted: Digest, found: Digest): Fault {
+  const counts = `${wanted.rows} rows were to be copied, ${found.rows} are there`;
+  return new Fault(`the copy differs from the store it was made of: ${counts}`, { temporary: false });
 }
 
-/** Over every row that is copied, in the order of the keys, each part behind its length. */
-async function digestStore(
-  engine: Engine,
-  progress: (progress: CopyProgress) => void = () => {},
-): Promise<StoreDigest> {
+/** Over every row, in the order of the keys, each part behind its length. */
+async function digestOf(
+  pages: AsyncIterable<CopiedPage>,
+  told: (rows: number, bytes: number) => void = () => {},
+): Promise<Digest> {
   const hash = createHash('sha256');
-  const lengths = Buffer.alloc(8);
   let rows = 0;
   let bytes = 0;
-  for (let start: Bytes | undefined = allRows.start; start !== undefined; ) {
-    const page = await engine.page({ start, end: allRows.end }, pageLimits);
-    for (const { key, value } of page.entries.filter(isCopied)) {
-      lengths.writeUInt32BE(key.length, 0);
-      lengths.writeUInt32BE(value.length, 4);
-      hash.update(lengths).update(key).update(value);
-      rows++;
-      bytes += key.length + value.length;
-    }
-    progress({ phase: 'verifying', rows, bytes });
-    start = page.next;
+  for await (const { entries } of pages) {
+    for (const entry of entries) addTo(hash, entry);
+    rows += entries.length;
+    bytes += sizeOf(entries);
+    told(rows, bytes);
   }
   return { rows, bytes, digest: hash.digest('hex') };
+}
+
+const lengths = Buffer.alloc(8);
+
+function addTo(hash: Hash, { key, value }: Entry): void {
+  lengths.writeUInt32BE(key.length, 0);
+  lengths.writeUInt32BE(value.length, 4);
+  hash.update(lengths).update(key).update(value);
 }

@@ -97,6 +97,24 @@ export interface EngineStatistics {
   readonly bytesOnDisk: number;
 }
 
+/** A copy of the store that another server keeps. */
+export interface StandbyHealth {
+  readonly name: string;
+  /** As the server says it: "streaming", "catchup". */
+  readonly state: string;
+  readonly isSynchronous: boolean;
+  /** Null: not known. */
+  readonly lagBytes: number | null;
+}
+
+/** What the server says that an engine is kept on. */
+export interface EngineHealth {
+  /** Which server takes the writes: "host:port". */
+  readonly server: string;
+  readonly version: string;
+  readonly standbys: readonly StandbyHealth[];
+}
+
 export interface Engine extends Reader, AsyncDisposable {
   readonly name: string;
   snapshot(): Promise<Snapshot>;
@@ -110,6 +128,8 @@ export interface Engine extends Reader, AsyncDisposable {
   /** Calls back once or more after a batch with this topic became durable. Signals may be lost, never late forever: poll behind it. */
   subscribe(topic: string, listener: () => void): () => void;
   statistics(): EngineStatistics;
+  /** Of engines that are kept on a server. Rejects with a temporary Fault when that does not answer. */
+  health?(): Promise<EngineHealth>;
   /** Waits for commits under way, refuses new ones with a temporary Fault, releases everything. Twice is fine. */
   close(): Promise<void>;
 }

@@ -59,6 +59,11 @@ export interface FilesystemBlobStore extends BlobStore {
   }): Promise<{ readonly compressed: number; readonly saved: number }>;
   /** Removes files that no row names and that are older (a day when left out). */
   sweep(options?: { readonly olderThanMs: number }): Promise<{ readonly removed: number }>;
+  /**
+   * Takes in the file of another store, which stays there too, with the row that says what it holds: for copying stores.
+   * Does nothing when the blob is there.
+   */
+  adopt(digest: BlobDigest, row: BlobRow, file: string): Promise<void>;
 }
 
 /** Makes the directory when it is missing. Rejects with Fault. */
@@ -169,6 +174,14 @@ class FileBlobs implements FilesystemBlobStore {
     if (clock.monotonic() - startedAt > putTimeMsMax)
       throw new Fault('storing a blob took too long', { temporary: true });
     return made !== undefined;
+  }
+
+  async adopt(digest: BlobDigest, row: BlobRow, file: string): Promise<void> {
+    const found = await this.#rows.find(digest);
+    if (found !== undefined && (await this.#hasFile(digest, found.row))) return;
+    await this.#files.adopt(hex(digest), row.generation, file);
+    if ((await this.#rows.replace(digest, found, row)) === undefined)
+      throw new Fault('a blob was changed by others meanwhile', { temporary: true });
   }
 
   async link(digest: BlobDigest, holder: string): Promise<BlobLink> {

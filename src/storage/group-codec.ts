@@ -2,8 +2,8 @@
 // costs one copy of its bytes on the event loop and none in the writer, which reads keys and values in place.
 // All lengths are 32-bit little-endian. Never stored: both sides are always of one version.
 
-import type { Batch, Bytes } from './engine.ts';
-import { encodeEpoch } from './fence.ts';
+import type { Batch, Bytes, Condition } from './engine.ts';
+import { decodeEpoch, encodeEpoch } from './fence.ts';
 
 /** Stands for the length of an expected value that must not be there. */
 const absent = 0xffffffff;
@@ -116,4 +116,31 @@ export class GroupReader {
     this.#position += length;
     return this.#source.subarray(start, this.#position);
   }
+}
+
+/** The batches of a packed group, without their signals; their bytes are views into the group. */
+export function unpackGroup(group: Buffer): Batch[] {
+  const reader = new GroupReader(group);
+  return listOf(reader.number(), () => unpackBatch(reader.batch()));
+}
+
+function unpackBatch(reader: GroupReader): Batch {
+  reader.number(); // the bytes of the puts, which whoever applies it counts
+  const fromReserve = reader.number() === 1;
+  const fenceKey = reader.bytes();
+  const fence = fenceKey.length === 0 ? {} : { fence: { key: fenceKey, epoch: decodeEpoch(reader.bytes()) } };
+  const conditions: Condition[] = listOf(reader.number(), () => ({
+    key: reader.bytes(),
+    expected: reader.expected(),
+  }));
+  const deleteRanges = listOf(reader.number(), () => ({ start: reader.bytes(), end: reader.bytes() }));
+  const deletes = listOf(reader.number(), () => reader.bytes());
+  const puts = listOf(reader.number(), () => ({ key: reader.bytes(), value: reader.bytes() }));
+  return { ...fence, conditions, deleteRanges, deletes, puts, fromReserve };
+}
+
+function listOf<T>(count: number, next: () => T): T[] {
+  const list: T[] = [];
+  for (let left = count; left > 0; left--) list.push(next());
+  return list;
 }

@@ -71,6 +71,17 @@ describe('postgres', { skip }, () => {
     return { open: () => openAt(url), remove: async () => {}, durable: true };
   });
 
+  it('says which server it is on and what its standbys have', async () => {
+    const engine = await openAt(await server.makeDatabase());
+    try {
+      const alone = await engine.health!();
+      assert.deepEqual([alone.server, alone.standbys], [`127.0.0.1:${server.port}`, []]);
+      assert.match(alone.version, /^\d+(\.\d+)?/);
+    } finally {
+      await engine.close();
+    }
+  });
+
   it('lets nothing of an epoch in once another node has raised it', async () => {
     await withTwo(async (owner, successor) => {
       const first = raiseEpoch(shard, undefined, 1 as Epoch);

@@ -18,6 +18,7 @@ import type {
   Bytes,
   CommitResult,
   Engine,
+  EngineHealth,
   EngineStatistics,
   Page,
   PageLimits,
@@ -26,6 +27,7 @@ import type {
 } from './engine.ts';
 import { GroupCommit, type PendingCommit } from './group-commit.ts';
 import { connectPostgres, type SessionSettings } from './postgres-connect.ts';
+import { readHealth } from './postgres-health.ts';
 import { PostgresReaders } from './postgres-readers.ts';
 import { readMany, readPage } from './postgres-reads.ts';
 import { prepareSchema } from './postgres-schema.ts';
@@ -195,6 +197,10 @@ class PostgresEngine implements Engine {
       bytesWritten: this.#bytesWritten,
       bytesOnDisk: this.#bytesOnDisk,
     };
+  }
+
+  health(): Promise<EngineHealth> {
+    return readHealth(this.#readers.run);
   }
 
   close(): Promise<void> {

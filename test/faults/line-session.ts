@@ -25,8 +25,8 @@ export class LineSession {
   }
 
   /** Rejects with ServerGone when nobody listens. */
-  static async open(port: number): Promise<LineSession> {
-    const socket = connect({ host: '127.0.0.1', port, noDelay: true });
+  static async open(port: number, host = '127.0.0.1'): Promise<LineSession> {
+    const socket = connect({ host, port, noDelay: true });
     const session = new LineSession(socket);
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
@@ -82,6 +82,15 @@ export class LineSession {
       const line = await this.line();
       if (/^\d{3} /.test(line)) return line;
     }
+  }
+
+  /** Reads no more, as a slow client: the server's next bytes stay with the server. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
   }
 
   end(): void {

@@ -58,6 +58,9 @@ it('acknowledges what a standby has, and refuses when none is there', {
   await server.set('synchronous_standby_names', 'mirror');
   await attached(server, 'sync');
   await using store = await openAt(url);
+  const [mirror] = (await store.health!()).standbys;
+  assert.deepEqual([mirror?.name, mirror?.state, mirror?.isSynchronous], ['mirror', 'streaming', true]);
+  assert.ok(mirror?.lagBytes !== null && mirror!.lagBytes >= 0);
   await using hardy = await openAt(url, { allowAlone: true });
   await Promise.all(
     Array.from({ length: 20 }, async (_, index) => {

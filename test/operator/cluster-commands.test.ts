@@ -209,7 +209,7 @@ describe('the command line of a cluster', () => {
   test('remove takes a node out; admit lets its name in again', async () => {
     assert.match(await prints('a', 'cluster remove b'), /^b is on its way out: \d+ shards go to other nodes/);
     await site.nodes[1]!.removed;
-    assert.match(await prints('a', 'cluster status'), /^b +removed /m);
+    assert.match(await prints('b', 'cluster status'), /^b +removed /m);
     assert.match(await prints('a', 'cluster admit b'), /^b may join again; rookery cluster token/);
     await fails('a', 'cluster remove nobody', exitCodes.notFound, /no node nobody/);
   });

@@ -1,5 +1,6 @@
 // The IMAP speaker in a harness, for its tests.
 
+import type { AccountLimits } from '../../src/account/account-limits.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import type { ImapLimits } from '../../src/speakers/imap/imap-limits.ts';
@@ -36,8 +37,9 @@ export interface ImapServer extends AsyncDisposable {
 export async function openImapServer(
   limits: Partial<ImapLimits> = {},
   more: Partial<ImapDependencies> = {},
+  accountLimits: Partial<AccountLimits> = {},
 ): Promise<ImapServer> {
-  const harness = await openHarness();
+  const harness = await openHarness(accountLimits);
   const listener = await harness.listen(imapFor(harness, { limits, ...more }));
   const clients: ImapClient[] = [];
   const kept = (client: ImapClient): ImapClient => {

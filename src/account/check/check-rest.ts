@@ -6,6 +6,7 @@ import { decodeRecord, encodeRecord, unlessDamaged } from '../../storage/record.
 import { numberBehind } from '../account-keys.ts';
 import type { AccountRecord, MailboxRecord } from '../account-record.ts';
 import { eachEntry } from '../account-state.ts';
+import { decodeAnnotations } from '../annotation-record.ts';
 import { decodeEmail } from '../email-record.ts';
 import { decodeMessageRow } from '../message-row.ts';
 import { decodeThreadRow } from '../thread-row.ts';
@@ -56,6 +57,13 @@ async function checkKeyOnlyRows(context: CheckContext): Promise<void> {
       if (unlessDamaged(() => decodeRecord('subscription', 1, value)) !== undefined) continue;
       context.found('a damaged subscription', 'repaired');
       repair.put(key, encodeRecord('subscription', 1, Buffer.alloc(0)));
+    }
+  });
+  await context.eachPage(context.keys.rows('n'), async (repair, entries) => {
+    for (const entry of entries) {
+      if (unlessDamaged(() => decodeAnnotations(entry.value)) !== undefined) continue;
+      context.found('damaged annotations', 'setAside');
+      repair.setAside(entry);
     }
   });
   await context.eachPage(context.keys.rows('x'), async (repair, entries) => {

@@ -129,7 +129,8 @@ function look(seen: Seen, entry: Entry): void {
   } else if (letter === 'x') {
     seen.modSeq = Math.max(seen.modSeq, second!);
     sawUid(seen, first!, third!);
-  } else if (letter !== 't') seen.emailId = Math.max(seen.emailId, first!);
+  } else if (letter !== 't' && letter !== 'i' && letter !== 'n')
+    seen.emailId = Math.max(seen.emailId, first!);
 }
 
 function sawUid(seen: Seen, mailboxId: number, uid: number): void {

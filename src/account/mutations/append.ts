@@ -1,6 +1,6 @@
 // Stores new messages in one mailbox, all or none (RFC 9051 6.3.12, RFC 3502). Quota is checked here, in the account's
 // order of decisions, so that concurrent deliveries cannot pass it together.
-// Refuses: noSuchMailbox, mailboxNotSelectable, overQuota, invalidArgument, tooManyKeywords, limitReached.
+// Refuses: noSuchMailbox, mailboxNotSelectable, noSuchMessage, overQuota, invalidArgument, tooManyKeywords, limitReached.
 
 import type { EmailId, MailboxId, ModSeq, ThreadId } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
@@ -11,9 +11,11 @@ import { encodeContent, encodeSummaryRecord } from '../email-record.ts';
 import { type ResolvedFlags, resolveFlags } from '../keyword-table.ts';
 import { normalTarget } from '../mailbox-name.ts';
 import type { OperationResult } from '../operation-record.ts';
-import type { Appended, AppendOptions, NewMessage } from '../port.ts';
+import type { Appended, AppendOptions, NewMessage, ReplaceOptions } from '../port.ts';
 import { threadHashesOf } from '../thread-row.ts';
+import { expungeRows } from './expunge.ts';
 import type { Mutation } from './mutation.ts';
+import { mailboxOf } from './store-flags.ts';
 
 interface Links {
   readonly puts: readonly Entry[];
@@ -22,7 +24,10 @@ interface Links {
 const noLinks: Links = { puts: [], conditions: [] };
 
 /** The mutation of an append. Messages above `inlineBytesMax` must be in the blob store already. */
-export function appendMutation(options: AppendOptions, inlineBytesMax: number): Mutation<Appended> {
+export function appendMutation(
+  options: AppendOptions | ReplaceOptions,
+  inlineBytesMax: number,
+): Mutation<Appended> {
   const hashes = options.messages.map((message) => threadHashesOf(message.prepared));
   const large = options.messages.filter((message) => message.prepared.bytes.length > inlineBytesMax);
   let bytes = 0;
@@ -93,13 +98,14 @@ export function checkQuota(draft: Draft, bytes: number, messages: number): void 
 
 function decideAppend(
   draft: Draft,
-  options: AppendOptions,
+  options: AppendOptions | ReplaceOptions,
   hashes: readonly (readonly number[])[],
   inlineBytesMax: number,
 ): Appended | Promise<Appended> {
   const mailbox = targetOf(draft, options);
   const { messages } = options;
-  checkAppend(draft, mailbox, messages);
+  if ('replaces' in options) return decideReplace(draft, mailbox, options, { hashes, inlineBytesMax });
+  checkAppend(draft, mailbox, messages, noneGoes);
   if (messages.every((message) => message.prepared.bytes.length <= inlineBytesMax)) {
     return applyAppend(draft, mailbox, messages, { hashes, links: [] });
   }
@@ -108,10 +114,39 @@ function decideAppend(
   );
 }
 
-function checkAppend(draft: Draft, mailbox: DraftMailbox, messages: readonly NewMessage[]): void {
+/** The new messages come, then the other goes: one change, before which everything was checked. */
+async function decideReplace(
+  draft: Draft,
+  mailbox: DraftMailbox,
+  options: ReplaceOptions,
+  placing: { readonly hashes: readonly (readonly number[])[]; readonly inlineBytesMax: number },
+): Promise<Appended> {
+  const { messages } = options;
+  const { mailboxId, uid } = options.replaces;
+  const source = mailboxOf(draft, mailboxId);
+  await draft.loadTable(source);
+  const row = source.row(uid);
+  if (row === undefined) throw new MailError('noSuchMessage', 'the message to replace is gone');
+  await draft.loadEmails([row.emailId]);
+  const goes = (draft.email(row.emailId)?.memberships.length ?? 0) <= 2;
+  checkAppend(draft, mailbox, messages, goes ? { bytes: row.size, messages: 1 } : noneGoes);
+  const links = await linkBlobs(draft, messages, placing.inlineBytesMax);
+  const done = applyAppend(draft, mailbox, messages, { hashes: placing.hashes, links });
+  await expungeRows(draft, source, [row]);
+  return done;
+}
+
+const noneGoes = { bytes: 0, messages: 0 };
+
+function checkAppend(
+  draft: Draft,
+  mailbox: DraftMailbox,
+  messages: readonly NewMessage[],
+  goes: { readonly bytes: number; readonly messages: number },
+): void {
   let bytes = 0;
   for (const { prepared } of messages) bytes += prepared.bytes.length;
-  checkQuota(draft, bytes, messages.length);
+  checkQuota(draft, bytes - goes.bytes, messages.length - goes.messages);
   if (mailbox.record.uidNext + messages.length > uidMax)
     throw new MailError('limitReached', 'the mailbox is out of UIDs');
   let { keywords } = mailbox.record;

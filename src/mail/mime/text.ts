@@ -6,6 +6,7 @@ import { decodeCharset } from '../charset.ts';
 import { decodeHeaderText } from '../encoded-word.ts';
 import { unfold } from '../header.ts';
 import { htmlToText } from '../html-text.ts';
+import { decodedFileName } from '../parameter.ts';
 import { decodeTransfer, transferDecoder } from '../transfer-encoding.ts';
 import { leafParts, type MessagePart, type MessageStructure, rawParameter } from './structure.ts';
 
@@ -133,14 +134,16 @@ const searchPieceBytes = 256 * 1024;
 export const searchOverlapCharacters = 1000;
 
 /**
- * The texts that SEARCH BODY looks through: text parts and other readable ones (delivery reports), and the
- * headers of nested messages. Large plain bodies come in pieces that overlap.
+ * The texts that SEARCH BODY looks through: text parts and other readable ones (delivery reports), the names of
+ * attachments, and the headers of nested messages. Large plain bodies come in pieces that overlap.
  */
 export function* searchTexts(bytes: Uint8Array, structure: MessageStructure): Generator<string, void, void> {
   const pending: MessagePart[] = [structure.root];
   for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
     for (let index = part.children.length - 1; index >= 0; index--) pending.push(part.children[index]!);
     if (part.children.length > 0) continue;
+    const fileName = decodedFileName(part);
+    if (fileName !== undefined && fileName !== '') yield fileName;
     if (part.message !== undefined) {
       yield headerText(bytes, part.message.root);
       pending.push(part.message.root);

@@ -123,16 +123,14 @@ const version = (client: AdminClient, number: number): Promise<Configuration> =>
 
 const versionLine = /^# version (\d{1,9}) of the cluster's configuration\b/m;
 
-/** Exported for its test. */
-export function formatDocument(configuration: Configuration): string {
+function formatDocument(configuration: Configuration): string {
   const { version: number, changedAt, changedBy, comment } = configuration;
   const remark = comment === '' ? '' : `: ${comment.replaceAll(/\s+/g, ' ')}`;
   const said = number === 0 ? 'nothing was applied yet' : `${formatTime(changedAt)} by ${changedBy}${remark}`;
   return `# version ${number} of the cluster's configuration, ${said}\n${formatClusterSettings(configuration)}`.trimEnd();
 }
 
-/** Exported for its test. */
-export function parseDraft(text: string, source: string): Draft {
+function parseDraft(text: string, source: string): Draft {
   const base = versionLine.exec(text)?.[1];
   try {
     return { ...parseClusterSettings(text), base: base === undefined ? undefined : Number(base) };
@@ -164,8 +162,7 @@ function showChanges(output: Output, changes: readonly SettingChange[]): void {
   output.say(changes.length === 0 ? 'nothing changes' : formatChanges(changes));
 }
 
-/** Exported for its test. */
-export function formatChanges(changes: readonly SettingChange[]): string {
+function formatChanges(changes: readonly SettingChange[]): string {
   return changes.map(changeLine).join('\n');
 }
 

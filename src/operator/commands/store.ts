@@ -32,7 +32,10 @@ interface CheckEvent {
 }
 
 export function addStoreCommands(program: Command): void {
-  const store = program.command('store').description('the message store');
+  // `store copy` may be there already.
+  const store =
+    program.commands.find((command) => command.name() === 'store') ??
+    program.command('store').description('the message store');
   store
     .command('check')
     .description(

@@ -108,7 +108,8 @@ export class CommandLoop {
     const session = this.#session;
     this.#badCommands = reply.status === 'BAD' ? this.#badCommands + 1 : 0;
     this.#giveBack();
-    if (session.state !== 'notAuthenticated') this.#reader.limits = session.environment.readerLimits;
+    const isStranger = session.state === 'notAuthenticated';
+    this.#reader.limits = isStranger ? strangerLimits : session.environment.readerLimits;
   }
 
   #farewell(): string | undefined {
@@ -174,6 +175,9 @@ export class CommandLoop {
     if (account === undefined) return { status: 'BAD', code: undefined, text: 'APPEND needs a login first' };
     try {
       const head = parseAppendHead(this.#reader.pending, { utf8: session.utf8 });
+      if (head.name === 'REPLACE' && session.state !== 'selected') {
+        return { status: 'BAD', code: undefined, text: 'REPLACE needs a selected mailbox' };
+      }
       if (head.messages.length > session.environment.limits.appendMessagesMax) {
         return { status: 'NO', code: 'LIMIT', text: 'Too many messages in one APPEND' };
       }

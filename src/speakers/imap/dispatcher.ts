@@ -4,28 +4,35 @@
 
 import { Fault } from '../../base/fault.ts';
 import type { Command, CommandName } from '../../wire/imap/command.ts';
-import { formatStatusResponse } from '../../wire/imap/response-code.ts';
+import { formatStatusResponse, numberCode } from '../../wire/imap/response-code.ts';
 import { type CommandEntry, commandTable } from './command-table.ts';
 import { errorResponse } from './mail-error-responses.ts';
-import { bad, type Reply } from './reply.ts';
-import type { ImapSession } from './session.ts';
+import { withProgress } from './progress.ts';
+import { bad, type Reply, uidRequired } from './reply.ts';
+import { type ImapSession, viewOf } from './session.ts';
 import { hasUpdates, tellUpdates } from './updates.ts';
 
 export async function dispatch(session: ImapSession, command: Command): Promise<Reply> {
   const entry = commandTable[command.name] as CommandEntry<CommandName>;
   const { clock, observeCommand } = session.environment;
   const startedMs = clock.monotonic();
+  const settledBefore = session.view?.settledModSeq ?? 0;
+  session.toldModSeq = 0;
   let reply: Reply;
   try {
-    reply = entry.states.includes(session.state)
-      ? await entry.handler(session, command as never)
-      : bad(wrongState(session, command.name));
+    if (!entry.states.includes(session.state)) reply = bad(wrongState(session, command.name));
+    else if (session.uidOnly && usesNumbers(command)) reply = uidRequired;
+    else if (entry.showsProgress !== true) reply = await entry.handler(session, command as never);
+    else reply = await withProgress(session, command.tag, () => entry.handler(session, command as never));
   } catch (error) {
     reply = failure(session, command.name, error);
   }
   const mayExpunge = entry.updates === 'all' || (entry.updates === 'expungeIfUid' && isUid(command));
   if (session.state === 'selected' && entry.updates !== 'none') {
+    // Told of a change whose event has not come yet: what happened before it must be told too.
+    if (session.toldModSeq > viewOf(session).modSeq) session.stale = true;
     if (entry.polls === true || hasUpdates(session, mayExpunge)) await tellQuietly(session, mayExpunge);
+    if (session.qresync && session.state === 'selected') reply = withModSeq(session, reply, settledBefore);
   }
   session.connection.write(formatStatusResponse(command.tag, reply.status, reply.text, reply.code));
   observeCommand(command.name, reply.status, clock.monotonic() - startedMs);
@@ -41,6 +48,23 @@ function failure(session: ImapSession, name: CommandName, error: unknown): Reply
   return response;
 }
 
+/**
+ * RFC 7162 3.2, section 6: at the end of a command the client takes the highest mod-sequence it saw for what it is
+ * synchronised to, unless it is told a HIGHESTMODSEQ. Where expunges are delayed that must be a lower one.
+ */
+function withModSeq(session: ImapSession, reply: Reply, settledBefore: number): Reply {
+  const { settledModSeq } = viewOf(session);
+  const code = numberCode('HIGHESTMODSEQ', settledModSeq);
+  if (session.toldModSeq > settledModSeq) {
+    session.connection.write(formatStatusResponse('*', 'OK', 'Expunges are delayed', code));
+  }
+  if (reply.status !== 'OK') return reply;
+  if (reply.code?.startsWith('HIGHESTMODSEQ ')) {
+    return Number(reply.code.slice('HIGHESTMODSEQ '.length)) > settledModSeq ? { ...reply, code } : reply;
+  }
+  return reply.code === undefined && settledModSeq > settledBefore ? { ...reply, code } : reply;
+}
+
 /** The command is done whether or not its updates can be told: they are owed to the next one. */
 async function tellQuietly(session: ImapSession, mayExpunge: boolean): Promise<void> {
   try {
@@ -49,6 +73,11 @@ async function tellQuietly(session: ImapSession, mayExpunge: boolean): Promise<v
     if (errorResponse(error) === undefined) throw error;
     session.connection.log.warn({ err: error }, 'updates could not be told');
   }
+}
+
+/** The form of a command that names messages by their numbers. */
+function usesNumbers(command: Command): boolean {
+  return 'uid' in command && !command.uid && command.name !== 'EXPUNGE';
 }
 
 function isUid(command: Command): boolean {

@@ -54,17 +54,19 @@ export function imapProtocol(dependencies: ImapDependencies): SessionProtocol {
 }
 
 async function speak(session: ImapSession): Promise<void> {
-  const { connection, environment } = session;
   const code = capabilityCode(capabilities(session));
-  connection.write(formatStatusResponse('*', 'OK', `${environment.hostname} Rookery ready`, code));
+  const greeting = `${session.environment.hostname} Rookery ready`;
+  session.connection.write(formatStatusResponse('*', 'OK', greeting, code));
   try {
     const farewell = await new CommandLoop(session).run();
-    if (farewell !== undefined) connection.write(`* BYE ${farewell}\r\n`);
+    if (farewell !== undefined) session.connection.write(`* BYE ${farewell}\r\n`);
+    // The listener knows only the connection below.
+    if (session.compressed) await session.connection.end();
   } catch (error) {
     if (!isGone(error)) {
       // The client hears of it; the listener logs the error and cuts the connection.
-      connection.write('* BYE [SERVERBUG] Internal failure\r\n');
-      await connection.end();
+      session.connection.write('* BYE [SERVERBUG] Internal failure\r\n');
+      await session.connection.end();
     }
     throw error;
   } finally {

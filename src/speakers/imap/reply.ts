@@ -25,3 +25,6 @@ export function bad(text: string, code?: ResponseCode): Reply {
 
 /** RFC 5530: a message of the view was expunged by somebody else, so the answer is not complete. */
 export const expungeIssued: Reply = no('Some of the messages no longer exist', 'EXPUNGEISSUED');
+
+/** RFC 9586 section 3: with UIDONLY message numbers are no arguments. */
+export const uidRequired: Reply = bad('Message numbers are not possible with UIDONLY', 'UIDREQUIRED');

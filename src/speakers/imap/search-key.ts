@@ -3,6 +3,7 @@
 
 import type { MessageColumns } from '../../account/port.ts';
 import type { SearchKey } from '../../mail/search-key.ts';
+import { ImapSyntaxError } from '../../wire/imap/imap-syntax-error.ts';
 import type { SearchCriterion } from '../../wire/imap/search-criterion.ts';
 import { type SequenceSet, sequenceIndexes, sequenceRanges } from '../../wire/imap/sequence-set.ts';
 import { uidsAt } from './message-set.ts';
@@ -11,10 +12,14 @@ import type { MailboxView } from './view.ts';
 
 export interface SearchContext {
   readonly view: MailboxView;
+  /** RFC 9586: message numbers are no criteria. */
+  readonly uidOnly: boolean;
   /** Seconds since 1970 UTC. */
   readonly now: number;
   /** Of all messages; given when `usesAge`. */
   readonly columns: MessageColumns | undefined;
+  /** FUZZY keys are read as if they were not FUZZY. */
+  readonly strict?: boolean;
 }
 
 const all: SearchKey = { type: 'all' };
@@ -30,9 +35,14 @@ export function searchKey(criterion: SearchCriterion, context: SearchContext): S
       return { type: criterion.type, keys: criterion.keys.map((key) => searchKey(key, context)) };
     case 'not':
       return { type: 'not', key: searchKey(criterion.key, context) };
+    case 'fuzzy': {
+      const key = searchKey(criterion.key, context);
+      return context.strict === true ? key : loosened(key);
+    }
     case 'recent':
       return uidsFrom(context.view.recentFrom);
     case 'sequence':
+      if (context.uidOnly && !criterion.set.saved) throw numbersNotPossible();
       return uidsKey(rangesOf(numberedUids(context.view, criterion.set)));
     case 'uid':
       return uidSetKey(context.view, criterion.set);
@@ -56,9 +66,39 @@ export function usesAge(criterion: SearchCriterion): boolean {
     case 'or':
       return criterion.keys.some(usesAge);
     case 'not':
+    case 'fuzzy':
       return usesAge(criterion.key);
     default:
       return false;
+  }
+}
+
+function numbersNotPossible(): ImapSyntaxError {
+  const text = 'message numbers are not possible with UIDONLY';
+  return new ImapSyntaxError(text, { status: 'BAD', code: 'UIDREQUIRED' });
+}
+
+/** More words than people type; each is a key of its own. */
+const fuzzyWordsMax = 20;
+const betweenWords = /[^\p{L}\p{N}\p{M}_]+/u;
+
+/** RFC 6203: all the words of a text, wherever they are, instead of the text. */
+function loosened(key: SearchKey): SearchKey {
+  switch (key.type) {
+    case 'and':
+    case 'or':
+      return { type: key.type, keys: key.keys.map(loosened) };
+    case 'not':
+      return key;
+    case 'header':
+    case 'body':
+    case 'text': {
+      const words = key.text.split(betweenWords).filter((word) => word !== '');
+      if (words.length < 2) return words.length === 1 ? { ...key, text: words[0]! } : key;
+      return { type: 'and', keys: words.slice(0, fuzzyWordsMax).map((text) => ({ ...key, text })) };
+    }
+    default:
+      return key;
   }
 }
 

@@ -12,8 +12,10 @@ import type { OperationId } from '../../mail/ids.ts';
 import type { Capability } from '../../wire/imap/capability.ts';
 import type { CommandReaderLimits } from '../../wire/imap/command-reader.ts';
 import { type Connection, IdleTimeout } from '../kit/connection.ts';
+import { DeflatedConnection } from '../kit/deflated-connection.ts';
 import type { AccountWatches } from './account-watches.ts';
 import type { ImapLimits } from './imap-limits.ts';
+import type { SearchUpdate } from './search-updates.ts';
 import type { MailboxView } from './view.ts';
 
 export type SessionState = 'notAuthenticated' | 'authenticated' | 'selected' | 'logout';
@@ -44,7 +46,8 @@ export interface ImapEnvironment {
 
 export class ImapSession {
   readonly environment: ImapEnvironment;
-  readonly connection: Connection;
+  /** Another one over it while COMPRESS is active. */
+  connection: Connection;
   state: SessionState = 'notAuthenticated';
   account: AccountPort | undefined;
   view: MailboxView | undefined;
@@ -52,6 +55,12 @@ export class ImapSession {
   revision2 = false;
   /** RFC 7162 3.1: a CONDSTORE enabling command came; FETCH answers carry MODSEQ. */
   condstore = false;
+  /** ENABLE QRESYNC (RFC 7162 3.2.3): VANISHED instead of EXPUNGE. Implies condstore. */
+  qresync = false;
+  /** ENABLE UIDONLY (RFC 9586): no message numbers, in either direction. */
+  uidOnly = false;
+  /** The highest mod-sequence told in the running command: the client may take it for what it is synchronised to. */
+  toldModSeq = 0;
   /** ENABLE UTF8=ACCEPT (RFC 6855) or IMAP4rev2: names go out in UTF-8. */
   utf8 = false;
   /** The account told of changes to the selected mailbox that the view has not been advanced to. */
@@ -63,13 +72,34 @@ export class ImapSession {
   /** Set by IDLE: called when there is something to push. */
   wake: (() => void) | undefined;
   loginFailures = 0;
-  readonly #loginDeadlineMs: number;
+  /** Searches whose results the client is told of (RFC 5267 4.3); undefined: none (nearly always). */
+  searchUpdates: SearchUpdate[] | undefined;
+  #deflated: DeflatedConnection | undefined;
+  #loginDeadlineMs: number;
   #operations = 0;
 
   constructor(environment: ImapEnvironment, connection: Connection) {
     this.environment = environment;
     this.connection = connection;
     this.#loginDeadlineMs = environment.clock.monotonic() + environment.limits.loginTimeoutMs;
+  }
+
+  get compressed(): boolean {
+    return this.#deflated !== undefined;
+  }
+
+  /** From what is written next on (RFC 4978). */
+  startCompression(): void {
+    this.connection.flush();
+    this.#deflated = new DeflatedConnection(this.connection);
+    this.connection = this.#deflated;
+  }
+
+  /** What was written so far still goes out compressed. */
+  async stopCompression(): Promise<void> {
+    const deflated = this.#deflated!;
+    this.#deflated = undefined;
+    this.connection = await deflated.stop();
   }
 
   /**
@@ -110,8 +140,24 @@ export class ImapSession {
 
   unselect(): void {
     this.view = undefined;
+    this.searchUpdates = undefined;
     this.stale = false;
     this.state = 'authenticated';
+  }
+
+  /** Back to before the login (RFC 8437): what the account and its client left in the session goes. */
+  leave(): void {
+    const { clock, limits } = this.environment;
+    this.unselect();
+    this.release();
+    this.account = undefined;
+    this.state = 'notAuthenticated';
+    this.revision2 = false;
+    this.condstore = false;
+    this.qresync = false;
+    this.uidOnly = false;
+    this.utf8 = false;
+    this.#loginDeadlineMs = clock.monotonic() + limits.loginTimeoutMs;
   }
 
   release(): void {

@@ -1,6 +1,7 @@
 // The items of a STATUS response (RFC 9051 6.3.11, 7.3.4), for STATUS and for LIST RETURN (STATUS …).
 
 import type { AccountPort, MailboxInfo } from '../../account/port.ts';
+import { flagDeleted } from '../../mail/flags.ts';
 import type { StatusItem } from '../../wire/imap/command.ts';
 import { formatStatus } from '../../wire/imap/format-status.ts';
 import { mailboxIdText } from './object-ids.ts';
@@ -12,18 +13,20 @@ export async function statusResponse(
   info: MailboxInfo,
   items: readonly StatusItem[],
 ): Promise<string> {
+  const deletedBytes = items.includes('DELETED-STORAGE') ? await sumDeleted(accountOf(session), info) : 0;
   const recent = items.includes('RECENT') ? await countRecent(accountOf(session), info) : 0;
   // RFC 7162 3.1: asking for it enables CONDSTORE.
   if (items.includes('HIGHESTMODSEQ')) session.condstore = true;
   const { appendBytesMax } = session.environment.limits;
-  const values = items.map((item) => [item, statusValue(info, item, { recent, appendBytesMax })] as const);
+  const known = { recent, appendBytesMax, deletedBytes };
+  const values = items.map((item) => [item, statusValue(info, item, known)] as const);
   return formatStatus(info.name, values, session);
 }
 
 function statusValue(
   info: MailboxInfo,
   item: StatusItem,
-  known: { readonly recent: number; readonly appendBytesMax: number },
+  known: { readonly recent: number; readonly appendBytesMax: number; readonly deletedBytes: number },
 ): number | string {
   switch (item) {
     case 'MESSAGES':
@@ -46,7 +49,18 @@ function statusValue(
       return mailboxIdText(info.id);
     case 'APPENDLIMIT':
       return known.appendBytesMax;
+    case 'DELETED-STORAGE':
+      return known.deletedBytes;
   }
+}
+
+/** RFC 9208 4.1.4: the sum of their sizes will do. */
+async function sumDeleted(account: AccountPort, info: MailboxInfo): Promise<number> {
+  if (info.deleted === 0) return 0;
+  const { flagsLow, sizes } = await account.columns(info.id, undefined);
+  let bytes = 0;
+  for (let at = 0; at < sizes.length; at++) if ((flagsLow[at]! & flagDeleted) !== 0) bytes += sizes[at]!;
+  return bytes;
 }
 
 /** IMAP4rev1's RECENT: what the next session that selects the mailbox would be told of first. */

@@ -4,7 +4,9 @@
 
 import type { MailboxChanges } from '../../account/port.ts';
 import { Slicer } from '../../base/slicer.ts';
+import { formatSequenceSet } from '../../wire/imap/sequence-set.ts';
 import { FlagText, flagsResponses } from './flag-text.ts';
+import { tellLeaving, tellResults } from './search-updates.ts';
 import { accountOf, type ImapSession, viewOf } from './session.ts';
 import type { MailboxView, ViewUpdate } from './view.ts';
 
@@ -28,8 +30,10 @@ export async function tellUpdates(session: ImapSession, mayExpunge: boolean): Pr
     return;
   }
   const allUids = changes.incomplete ? (await account.columns(view.mailboxId, undefined)).uids : undefined;
+  if (mayExpunge) tellLeaving(session, changes, allUids);
   const update = view.advance(changes, mayExpunge, allUids);
   await tell(session, view, changes, update);
+  if (session.searchUpdates !== undefined) await tellResults(session);
 }
 
 /** True when `tellUpdates` may have something to say. */
@@ -44,13 +48,14 @@ async function tell(
   update: ViewUpdate,
 ): Promise<void> {
   const { connection } = session;
-  await tellInBatches(session, update.expunged.length, (at) => `* ${update.expunged[at]} EXPUNGE\r\n`);
+  await tellExpunged(session, update);
   if (update.exists !== undefined) {
     connection.write(`* ${update.exists} EXISTS\r\n`);
     if (!session.revision2) connection.write(`* ${view.recent} RECENT\r\n`);
   }
   if (update.keywords) connection.write(flagsResponses(view.keywords, view.readOnly));
   if (update.changed.length === 0) return;
+  session.toldModSeq = Math.max(session.toldModSeq, changes.modSeq);
   const flagText = new FlagText(view.keywords);
   const { uids, flagsLow, flagsHigh, modSeqs } = changes.changed;
   await tellInBatches(session, update.changed.length, (place) => {
@@ -59,6 +64,14 @@ async function tell(
     const flags = flagText.list(flagsLow[at]!, flagsHigh[at]!, !session.revision2 && uid >= view.recentFrom);
     return flagsResponse(session, { sequence: view.sequenceOf(uid), uid, flags, modSeq: modSeqs[at]! });
   });
+}
+
+async function tellExpunged(session: ImapSession, { expunged, vanished }: ViewUpdate): Promise<void> {
+  if (!session.qresync && !session.uidOnly) {
+    await tellInBatches(session, expunged.length, (at) => `* ${expunged[at]} EXPUNGE\r\n`);
+  } else if (vanished.length > 0) {
+    session.connection.write(`* VANISHED ${formatSequenceSet(vanished)}\r\n`);
+  }
 }
 
 /** `* 3 FETCH (UID 7 FLAGS (\Seen) MODSEQ (12))`. UID is always told: RFC 7162 3.2.4 wants it, nobody minds. */
@@ -72,6 +85,7 @@ export function flagsResponse(
   },
 ): string {
   const modSeq = session.condstore ? ` MODSEQ (${message.modSeq})` : '';
+  if (session.uidOnly) return `* ${message.uid} UIDFETCH (FLAGS ${message.flags}${modSeq})\r\n`;
   return `* ${message.sequence} FETCH (UID ${message.uid} FLAGS ${message.flags}${modSeq})\r\n`;
 }
 

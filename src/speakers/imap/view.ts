@@ -12,6 +12,8 @@ import type { MailboxId, ModSeq, Uid } from '../../mail/ids.ts';
 export interface ViewUpdate {
   /** Each number counts in the view as it is after the ones before it (RFC 9051 7.5.1). */
   readonly expunged: readonly number[];
+  /** The same messages as UIDs, ascending. */
+  readonly vanished: readonly number[];
   /** The new number of messages, when there are new ones. */
   readonly exists: number | undefined;
   /** Indexes into changes.changed of messages whose flags are news to the client. */
@@ -20,7 +22,13 @@ export interface ViewUpdate {
   readonly keywords: boolean;
 }
 
+interface Released {
+  readonly numbers: readonly number[];
+  readonly uids: readonly number[];
+}
+
 const nothing: readonly number[] = [];
+const noneReleased: Released = { numbers: nothing, uids: nothing };
 const noUids = new Uint32Array(0);
 
 export class MailboxView {
@@ -40,6 +48,8 @@ export class MailboxView {
   #count: number;
   /** Expunged elsewhere, still numbered here: UIDs. Undefined: none (nearly always). */
   #held: Set<number> | undefined;
+  /** While some are held: up to here the client knows of all expunges. */
+  #settledModSeq = 0;
   /** UID to the mod-sequence under which this session's own change was answered. */
   #answered: Map<number, number> | undefined;
 
@@ -105,6 +115,11 @@ export class MailboxView {
     return this.#held !== undefined;
   }
 
+  /** Up to here the client knows everything, expunges included: what it may resynchronise from (RFC 7162 section 6). */
+  get settledModSeq(): number {
+    return this.#held === undefined ? this.modSeq : this.#settledModSeq;
+  }
+
   isHeld(uid: number): boolean {
     return this.#held?.has(uid) ?? false;
   }
@@ -120,9 +135,11 @@ export class MailboxView {
    * held until an advance that may. `allUids` must be given when `changes.incomplete`.
    */
   advance(changes: MailboxChanges, mayExpunge: boolean, allUids?: Uint32Array): ViewUpdate {
+    const settled = this.settledModSeq;
     this.#hold(changes.vanished);
     if (changes.incomplete && allUids !== undefined) this.#holdMissing(allUids);
-    const expunged = mayExpunge ? this.#releaseHeld() : nothing;
+    const { numbers: expunged, uids: vanished } = mayExpunge ? this.#releaseHeld() : noneReleased;
+    this.#settledModSeq = settled;
     const before = this.#count;
     const changed = this.#fold(changes);
     const keywords = changes.keywords.length > this.keywords.length;
@@ -130,7 +147,7 @@ export class MailboxView {
     this.modSeq = changes.modSeq;
     this.uidNext = Math.max(this.uidNext, changes.uidNext);
     this.#answered = undefined;
-    return { expunged, exists: this.#count > before ? this.#count : undefined, changed, keywords };
+    return { expunged, vanished, exists: this.#count > before ? this.#count : undefined, changed, keywords };
   }
 
   #hold(uids: Uint32Array): void {
@@ -153,25 +170,28 @@ export class MailboxView {
     }
   }
 
-  /** Takes what is held out of the view; the sequence numbers to tell. */
-  #releaseHeld(): readonly number[] {
+  /** Takes what is held out of the view; the sequence numbers and UIDs to tell. */
+  #releaseHeld(): Released {
     const held = this.#held;
-    if (held === undefined) return nothing;
+    if (held === undefined) return noneReleased;
     this.#held = undefined;
     const numbers: number[] = [];
+    const uids: number[] = [];
     const kept = new Uint32Array(this.#count);
     let count = 0;
     for (let index = 0; index < this.#count; index++) {
       const uid = this.#uids[index]!;
       // What was kept so far is what stands before it once the earlier ones are gone.
-      if (held.has(uid)) numbers.push(count + 1);
-      else kept[count++] = uid;
+      if (held.has(uid)) {
+        numbers.push(count + 1);
+        uids.push(uid);
+      } else kept[count++] = uid;
     }
     this.#uids = kept;
     this.#count = count;
     // RFC 5182 2.1: expunged messages leave the saved result.
     if (this.saved.length > 0) this.saved = this.saved.filter((uid) => !held.has(uid));
-    return numbers;
+    return { numbers, uids };
   }
 
   /** Appends new messages; the indexes of known ones whose state is news. */

@@ -3,12 +3,14 @@
 
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw } from 'node:zlib';
 
 /** A client on a socket: `send` lines, `line` by line what comes back. */
 export class TestClient {
   #socket: Socket;
   #received = Buffer.alloc(0);
   #ended = false;
+  #deflate: DeflateRaw | undefined;
   #wake: (() => void) | undefined;
 
   private constructor(socket: Socket) {
@@ -32,6 +34,35 @@ export class TestClient {
     return client;
   }
 
+  /** After the server agreed: both directions are deflated (RFC 4978). */
+  startDeflate(): void {
+    const socket = this.#socket;
+    const inflate = createInflateRaw();
+    this.#deflate = createDeflateRaw();
+    this.#deflate.on('data', (chunk: Buffer) => socket.write(chunk));
+    for (const event of ['data', 'end', 'close', 'error']) socket.removeAllListeners(event);
+    socket.on('data', (chunk: Buffer) => inflate.write(chunk));
+    // What came before the end is inflated first.
+    const ended = (): void => {
+      inflate.flush(() => {
+        this.#ended = true;
+        this.#wake?.();
+      });
+    };
+    for (const event of ['end', 'close', 'error']) socket.on(event, ended);
+    inflate.on('data', (chunk: Buffer) => {
+      this.#received = Buffer.concat([this.#received, chunk]);
+      this.#wake?.();
+    });
+  }
+
+  /** Plain again; nothing deflated may be on its way. */
+  stopDeflate(): void {
+    this.#deflate = undefined;
+    for (const event of ['data', 'end', 'close', 'error']) this.#socket.removeAllListeners(event);
+    this.#attach();
+  }
+
   get socket(): Socket {
     return this.#socket;
   }
@@ -49,6 +80,11 @@ export class TestClient {
 
   /** Writes as it is. */
   write(data: string | Uint8Array): void {
+    if (this.#deflate !== undefined) {
+      this.#deflate.write(typeof data === 'string' ? Buffer.from(data, 'latin1') : data);
+      this.#deflate.flush(constants.Z_SYNC_FLUSH);
+      return;
+    }
     if (typeof data === 'string') this.#socket.write(data, 'latin1');
     else this.#socket.write(data);
   }

@@ -23,11 +23,14 @@ export interface ParseOptions {
    * UTF8=ACCEPT or IMAP4rev2 is enabled: mailbox names are UTF-8, not modified UTF-7 (RFC 6855, RFC 9051).
    */
   readonly utf8: boolean;
+  /** The command ends with the mark of a literal that is still to come. */
+  readonly head?: boolean;
 }
 
 export class ArgumentCursor {
   readonly text: string;
   readonly utf8: boolean;
+  readonly #head: boolean;
   at = 0;
   readonly #literals: readonly Literal[];
   #literalIndex = 0;
@@ -35,6 +38,7 @@ export class ArgumentCursor {
   constructor(command: RawCommand, options: ParseOptions) {
     this.text = command.text;
     this.utf8 = options.utf8;
+    this.#head = options.head === true;
     this.#literals = command.literals;
   }
 
@@ -44,6 +48,11 @@ export class ArgumentCursor {
 
   atEnd(): boolean {
     return this.at >= this.text.length;
+  }
+
+  /** At the literal that is still to come: what would follow it is not there yet. */
+  atHeadEnd(): boolean {
+    return this.#head && this.atEnd();
   }
 
   /** The octet here, -1 at the end. */

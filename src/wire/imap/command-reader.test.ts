@@ -65,7 +65,15 @@ test('APPEND: the message literal waits for a verdict with all before it known',
   const head = parseAppendHead(reader.pending, { utf8: false });
   assert.equal(head.mailbox, 'xxxxx');
   assert.deepEqual(head.messages, [
-    { flags: ['\\Seen'], internalDate: undefined, size: 90, chunks: [], literal8: false, utf8: false },
+    {
+      flags: ['\\Seen'],
+      internalDate: undefined,
+      size: 90,
+      chunks: [],
+      literal8: false,
+      utf8: false,
+      catenate: undefined,
+    },
   ]);
   assert.deepEqual(reader.acceptLiteral(), { type: 'bytes', continuation: true });
   const first = Buffer.alloc(50, 'a');

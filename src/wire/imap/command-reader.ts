@@ -261,10 +261,10 @@ function literalMark(line: string): LiteralMark | undefined {
   return { size: Number(line.slice(at, end)), synchronizing };
 }
 
-const appendMailboxPattern = /^[^ ]+ +append +\{\d+\+?\}\n$/i;
-const appendPattern = /^[^ ]+ +append +[^ ]/i;
+const appendMailboxPattern = /^[^ ]+ +(?:append|(?:uid +)?replace +[^ ]+) +\{\d+\+?\}\n$/i;
+const appendPattern = /^[^ ]+ +(?:append|(?:uid +)?replace +[^ ]+) +[^ ]/i;
 
-/** In an APPEND every literal but the mailbox name's is a message: flags and dates cannot be literals. */
+/** In an APPEND or REPLACE every literal but the mailbox name's is a message: flags and dates cannot be literals. */
 function isMessageLiteral(text: string, literalsBefore: number): boolean {
   return appendPattern.test(text) && !(literalsBefore === 0 && appendMailboxPattern.test(text));
 }

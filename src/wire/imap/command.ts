@@ -4,7 +4,9 @@
 // say.
 // What is not one of these never becomes a command: the parser throws ImapSyntaxError (imap-syntax-error.ts).
 
+import type { SortCriterion, ThreadAlgorithm } from '../../mail/message-order.ts';
 import type { BodySection } from './body-section.ts';
+import type { ImapMessageUrl } from './imap-url.ts';
 import type { SearchCriterion } from './search-criterion.ts';
 import type { SequenceSet } from './sequence-set.ts';
 
@@ -24,6 +26,8 @@ export interface PlainCommand extends Tagged {
     | 'CLOSE'
     /** RFC 3691. */
     | 'UNSELECT'
+    /** RFC 8437. */
+    | 'UNAUTHENTICATE'
     /** RFC 2177. What follows until DONE is not a command: see continuation-line.ts. */
     | 'IDLE'
     /** RFC 2342. */
@@ -42,6 +46,13 @@ export interface AuthenticateCommand extends Tagged {
   readonly mechanism: string;
   /** Decoded SASL-IR (RFC 4959), empty for '='; undefined: the client waits for a challenge. */
   readonly initialResponse: Buffer | undefined;
+}
+
+/** RFC 4978. */
+export interface CompressCommand extends Tagged {
+  readonly name: 'COMPRESS';
+  /** Upper case. */
+  readonly mechanism: string;
 }
 
 /** RFC 2971. Undefined for NIL. At most 30 pairs. */
@@ -110,7 +121,9 @@ export type StatusItem =
   | 'SIZE'
   | 'HIGHESTMODSEQ'
   | 'MAILBOXID'
-  | 'APPENDLIMIT';
+  | 'APPENDLIMIT'
+  /** RFC 9208. */
+  | 'DELETED-STORAGE';
 
 export interface StatusCommand extends Tagged {
   readonly name: 'STATUS';
@@ -137,9 +150,45 @@ export interface ListCommand extends Tagged {
     readonly specialUse: boolean;
     /** RFC 5819. Undefined: no STATUS asked. */
     readonly status: readonly StatusItem[] | undefined;
+    /** RFC 9590: entry names. Undefined: no METADATA asked. */
+    readonly metadata: readonly string[] | undefined;
   };
   /** The client used RFC 5258 syntax (selection or return options, or several patterns). */
   readonly extended: boolean;
+}
+
+/** RFC 9208 4.1.1. */
+export interface GetQuotaCommand extends Tagged {
+  readonly name: 'GETQUOTA';
+  readonly root: string;
+}
+
+/** RFC 9208 4.1.2. */
+export interface GetQuotaRootCommand extends Tagged {
+  readonly name: 'GETQUOTAROOT';
+  readonly mailbox: string;
+}
+
+/** RFC 5464 4.2. */
+export interface GetMetadataCommand extends Tagged {
+  readonly name: 'GETMETADATA';
+  /** '': the server. */
+  readonly mailbox: string;
+  /** Longer values are left out. */
+  readonly maxSize: number | undefined;
+  /** Levels below the entries that are asked for too. */
+  readonly depth: 0 | 1 | 'infinity';
+  /** In lower case. */
+  readonly entries: readonly string[];
+}
+
+/** RFC 5464 4.3. */
+export interface SetMetadataCommand extends Tagged {
+  readonly name: 'SETMETADATA';
+  /** '': the server. */
+  readonly mailbox: string;
+  /** Names in lower case; undefined: removed. */
+  readonly changes: readonly { readonly name: string; readonly value: Buffer | undefined }[];
 }
 
 export interface LsubCommand extends Tagged {
@@ -160,12 +209,30 @@ export interface AppendMessage {
   readonly literal8: boolean;
   /** `UTF8 (~{n} …)` (RFC 6855). */
   readonly utf8: boolean;
+  /** RFC 4469: what the message is put together from, `chunks` is empty then; `size` is that of the literals. */
+  readonly catenate: readonly CatenatePart[] | undefined;
 }
+
+/** A literal's octets, or what a URL names; `url` undefined: it names nothing we have. */
+export type CatenatePart =
+  | { readonly chunks: readonly Buffer[]; readonly size: number }
+  | { readonly text: string; readonly url: ImapMessageUrl | undefined };
 
 export interface AppendCommand extends Tagged {
   readonly name: 'APPEND';
   readonly mailbox: string;
   /** One; more with RFC 3502 MULTIAPPEND. */
+  readonly messages: readonly AppendMessage[];
+}
+
+/** RFC 8508. */
+export interface ReplaceCommand extends Tagged {
+  readonly name: 'REPLACE';
+  readonly uid: boolean;
+  /** One number, perhaps `*`. */
+  readonly set: SequenceSet;
+  readonly mailbox: string;
+  /** One. */
   readonly messages: readonly AppendMessage[];
 }
 
@@ -176,26 +243,83 @@ export interface ExpungeCommand extends Tagged {
   readonly set: SequenceSet | undefined;
 }
 
-/** RFC 4731, RFC 5182. `RETURN ()` is parsed as ALL. */
+/** RFC 9394: positions in a result, from 1, `from` not above `to`. */
+export interface PartialRange {
+  readonly from: number;
+  readonly to: number;
+  /** Counted from the end: 1 is the last. */
+  readonly fromEnd: boolean;
+  /** As the client wrote it: digits, '-' and ':'. */
+  readonly text: string;
+}
+
+/** RFC 4731, RFC 5182, RFC 5267, RFC 6203, RFC 9394. `RETURN ()` is parsed as ALL. */
 export interface SearchReturn {
   readonly min: boolean;
   readonly max: boolean;
   readonly all: boolean;
   readonly count: boolean;
   readonly save: boolean;
+  /** Never with `all`. */
+  readonly partial: PartialRange | undefined;
+  /** Only with a FUZZY key. */
+  readonly relevancy: boolean;
+  readonly update: boolean;
 }
 
-export interface SearchCommand extends Tagged {
-  readonly name: 'SEARCH';
-  readonly uid: boolean;
-  /** Undefined: no RETURN (a SEARCH response in rev1, ESEARCH ALL in rev2). */
-  readonly return: SearchReturn | undefined;
+/** What is searched for. */
+export interface SearchProgram {
   readonly key: SearchCriterion;
   /**
    * A MODSEQ key is in it: the answer tells the highest mod-sequence, and CONDSTORE is enabled (RFC 7162
    * 3.1.5).
    */
   readonly usesModSeq: boolean;
+  /** A FUZZY key is in it. */
+  readonly usesFuzzy: boolean;
+}
+
+export interface SearchArguments extends SearchProgram {
+  /** Undefined: no RETURN (a SEARCH response in rev1, ESEARCH ALL in rev2). */
+  readonly return: SearchReturn | undefined;
+}
+
+export interface SearchCommand extends Tagged, SearchArguments {
+  readonly name: 'SEARCH';
+  readonly uid: boolean;
+}
+
+/** RFC 5256, RFC 5267, RFC 5957. */
+export interface SortCommand extends Tagged, SearchArguments {
+  readonly name: 'SORT';
+  readonly uid: boolean;
+  readonly criteria: readonly SortCriterion[];
+}
+
+/** RFC 5256. */
+export interface ThreadCommand extends Tagged, SearchProgram {
+  readonly name: 'THREAD';
+  readonly uid: boolean;
+  readonly algorithm: ThreadAlgorithm;
+}
+
+/** RFC 7377 2.2. */
+export type SearchSource =
+  | { readonly type: 'selected' | 'inboxes' | 'personal' | 'subscribed' }
+  | { readonly type: 'mailboxes' | 'subtree' | 'subtreeOne'; readonly mailboxes: readonly string[] };
+
+/** RFC 7377. */
+export interface MultisearchCommand extends Tagged, SearchArguments {
+  readonly name: 'ESEARCH';
+  /** Undefined: the selected mailbox. */
+  readonly sources: readonly SearchSource[] | undefined;
+}
+
+/** RFC 5267 4.3.5. */
+export interface CancelUpdateCommand extends Tagged {
+  readonly name: 'CANCELUPDATE';
+  /** As sent. */
+  readonly tags: readonly string[];
 }
 
 /** Response labels are ready to write: latin1, one char a byte, no line ends. */
@@ -260,6 +384,8 @@ export interface FetchCommand extends Tagged {
   readonly changedSince: number | undefined;
   /** RFC 7162 3.2.6; only with uid and changedSince. */
   readonly vanished: boolean;
+  /** RFC 9394 3.3; only with uid. */
+  readonly partial: PartialRange | undefined;
 }
 
 export interface StoreCommand extends Tagged {
@@ -286,6 +412,7 @@ export type Command =
   | PlainCommand
   | LoginCommand
   | AuthenticateCommand
+  | CompressCommand
   | IdCommand
   | EnableCommand
   | SelectCommand
@@ -294,10 +421,19 @@ export type Command =
   | RenameCommand
   | StatusCommand
   | ListCommand
+  | GetMetadataCommand
+  | SetMetadataCommand
+  | GetQuotaCommand
+  | GetQuotaRootCommand
   | LsubCommand
   | AppendCommand
+  | ReplaceCommand
   | ExpungeCommand
   | SearchCommand
+  | SortCommand
+  | ThreadCommand
+  | MultisearchCommand
+  | CancelUpdateCommand
   | FetchCommand
   | StoreCommand
   | CopyCommand;

@@ -1,35 +1,117 @@
-// ESEARCH and SEARCH responses (RFC 9051 7.3.4, RFC 4731, RFC 3501 7.2.5). Lines with CRLF; latin1.
+// ESEARCH, SEARCH, SORT and THREAD responses (RFC 9051 7.3.4, RFC 4731, RFC 3501 7.2.5, RFC 5256 4). Lines with CRLF;
+// latin1.
 
-import { formatString } from './format-string.ts';
+import { formatMailboxName, formatString } from './format-string.ts';
 import { formatSequenceSet } from './sequence-set.ts';
 
 export interface EsearchResult {
   readonly tag: string;
   /** The numbers are UIDs. */
   readonly uid: boolean;
+  /** RFC 7377 2.1. */
+  readonly mailbox?: { readonly name: string; readonly utf8: boolean; readonly uidValidity: number };
   /** Each is written when it is there; leave min, max and all out when nothing matched. */
   readonly min?: number;
   readonly max?: number;
   readonly count?: number;
-  /** Ascending. */
+  /** Ascending, or in the order of a SORT. */
   readonly all?: Uint32Array;
+  /** RFC 9394: the range as it was asked, and what is there of it. */
+  readonly partial?: { readonly range: string; readonly numbers: Uint32Array };
+  /** RFC 6203: 1 to 100, one a number of `all` or `partial`. */
+  readonly relevancy?: readonly number[];
   /** The highest mod-sequence of what is told, when the search asked by MODSEQ (RFC 7162 3.1.10). */
   readonly modSeq?: number;
 }
 
 export function formatEsearch(result: EsearchResult): string {
-  let text = `* ESEARCH (TAG ${formatString(result.tag)})`;
+  const { mailbox, partial } = result;
+  let text = `* ESEARCH (TAG ${formatString(result.tag)}`;
+  if (mailbox !== undefined) {
+    text += ` MAILBOX ${formatMailboxName(mailbox.name, mailbox.utf8)} UIDVALIDITY ${mailbox.uidValidity}`;
+  }
+  text += ')';
   if (result.uid) text += ' UID';
   if (result.min !== undefined) text += ` MIN ${result.min}`;
   if (result.max !== undefined) text += ` MAX ${result.max}`;
   if (result.count !== undefined) text += ` COUNT ${result.count}`;
   if (result.all !== undefined && result.all.length > 0) text += ` ALL ${formatSequenceSet(result.all)}`;
+  if (partial !== undefined)
+    text += ` PARTIAL (${partial.range} ${formatSequenceSet(partial.numbers) || 'NIL'})`;
+  if (result.relevancy !== undefined) text += ` RELEVANCY (${result.relevancy.join(' ')})`;
   if (result.modSeq !== undefined) text += ` MODSEQ ${result.modSeq}`;
   return `${text}\r\n`;
 }
 
-/** `* SEARCH 2 84 882`; the mod-sequence only with matches (RFC 7162 3.1.5). */
-export function formatSearch(numbers: Uint32Array, modSeq?: number): string {
-  if (numbers.length === 0) return '* SEARCH\r\n';
-  return `* SEARCH ${numbers.join(' ')}${modSeq === undefined ? '' : ` (MODSEQ ${modSeq})`}\r\n`;
+/** RFC 5267 4.3: what came to a result or went from it; each set stands at its position (0: in mailbox order). */
+export interface EsearchChanges {
+  readonly tag: string;
+  readonly uid: boolean;
+  readonly removed: readonly ResultRun[];
+  readonly added: readonly ResultRun[];
+}
+
+export interface ResultRun {
+  readonly position: number;
+  readonly numbers: readonly number[];
+}
+
+export function formatEsearchChanges({ tag, uid, removed, added }: EsearchChanges): string {
+  const runs = (name: string, list: readonly ResultRun[]): string => {
+    if (list.length === 0) return '';
+    const pairs = list.map(({ position, numbers }) => `${position} ${formatSequenceSet(numbers)}`);
+    return ` ${name} (${pairs.join(' ')})`;
+  };
+  const changes = runs('REMOVEFROM', removed) + runs('ADDTO', added);
+  return `* ESEARCH (TAG ${formatString(tag)})${uid ? ' UID' : ''}${changes}\r\n`;
+}
+
+/** `* SEARCH 2 84 882`, `* SORT 84 2`; the mod-sequence only with matches (RFC 7162 3.1.5). */
+export function formatSearch(
+  numbers: Uint32Array,
+  modSeq?: number,
+  name: 'SEARCH' | 'SORT' = 'SEARCH',
+): string {
+  if (numbers.length === 0) return `* ${name}\r\n`;
+  return `* ${name} ${numbers.join(' ')}${modSeq === undefined ? '' : ` (MODSEQ ${modSeq})`}\r\n`;
+}
+
+/** Pairs of depth and number, parents before children; number 0: a parent that is not there. */
+export function formatThread(pairs: ArrayLike<number>): string {
+  const siblings = siblingsFollow(pairs);
+  /** At each depth how many parentheses are open around a branch: the rest closes when the next one begins. */
+  const openAt: number[] = [];
+  const pieces: string[] = ['* THREAD'];
+  let open = 0;
+  for (let at = 0; at < pairs.length; at += 2) {
+    const depth = pairs[at]!;
+    const number = pairs[at + 1]!;
+    const isFirst = depth > 0 && pairs[at - 2] === depth - 1;
+    if (isFirst) openAt[depth] = open;
+    else {
+      const around = depth === 0 ? 0 : openAt[depth]!;
+      pieces.push(')'.repeat(open - around));
+      open = around;
+    }
+    if (at === 0 || (isFirst && pairs[at - 1] !== 0)) pieces.push(' ');
+    if (!isFirst || siblings[at >>> 1] === 1) {
+      pieces.push('(');
+      open++;
+    }
+    if (number !== 0) pieces.push(String(number));
+  }
+  return `${pieces.join('')}${')'.repeat(open)}\r\n`;
+}
+
+/** For each whether another one follows under the same parent. */
+function siblingsFollow(pairs: ArrayLike<number>): Uint8Array {
+  const follow = new Uint8Array(pairs.length >>> 1);
+  const seen: boolean[] = [];
+  for (let at = pairs.length - 2; at >= 0; at -= 2) {
+    const depth = pairs[at]!;
+    if (seen[depth] === true) follow[at >>> 1] = 1;
+    seen.length = depth + 1;
+    seen[depth] = true;
+  }
+  return follow;
 }

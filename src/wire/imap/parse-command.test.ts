@@ -155,7 +155,7 @@ test('LIST: basic, extended, with STATUS', () => {
     reference: '',
     patterns: ['*'],
     select: { subscribed: false, remote: false, recursiveMatch: false, specialUse: false },
-    return: { subscribed: false, children: false, specialUse: false, status: undefined },
+    return: { subscribed: false, children: false, specialUse: false, status: undefined, metadata: undefined },
     extended: false,
   };
   assert.deepEqual(command('a LIST "" *'), basic);
@@ -170,7 +170,7 @@ test('LIST: basic, extended, with STATUS', () => {
     {
       ...basic,
       select: { ...basic.select, subscribed: true, recursiveMatch: true },
-      return: { subscribed: true, children: true, specialUse: false, status: ['MESSAGES', 'UNSEEN'] },
+      return: { subscribed: true, children: true, specialUse: false, status: ['MESSAGES', 'UNSEEN'], metadata: undefined },
       extended: true,
     },
   );
@@ -195,6 +195,7 @@ test('APPEND: flags, date, literal8, UTF8, several messages', () => {
     size: 3,
     literal8: false,
     utf8: false,
+    catenate: undefined,
     chunks: [Buffer.from('abc')],
   };
   assert.deepEqual(command('a APPEND box {3}\nabc'), {

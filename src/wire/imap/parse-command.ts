@@ -4,26 +4,32 @@
 
 import { ArgumentCursor, type ParseOptions } from './argument-cursor.ts';
 import { atomCharacter, tagCharacter } from './character-class.ts';
-import type { AppendCommand, Command } from './command.ts';
+import type { AppendCommand, Command, ReplaceCommand } from './command.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
-import { parseAppend } from './parse-append.ts';
+import { parseAppend, parseReplace } from './parse-append.ts';
 import { parseFetch } from './parse-fetch.ts';
 import { parseList, parseLsub } from './parse-list.ts';
 import {
   mailboxParser,
   parseCreate,
+  parseGetQuota,
+  parseGetQuotaRoot,
   parseRename,
   parseStatus,
   selectParser,
 } from './parse-mailbox-arguments.ts';
+import { parseGetMetadata, parseSetMetadata } from './parse-metadata.ts';
+import { parseCancelUpdate, parseMultisearch } from './parse-multisearch.ts';
 import { parseSearch } from './parse-search.ts';
 import {
   parseAuthenticate,
+  parseCompress,
   parseEnable,
   parseId,
   parseLogin,
   plainParser,
 } from './parse-session-arguments.ts';
+import { parseSort, parseThread } from './parse-sort.ts';
 import { copyParser, parseExpunge, parseStore } from './parse-store.ts';
 import type { RawCommand } from './raw-command.ts';
 
@@ -40,10 +46,12 @@ const parsers: ReadonlyMap<string, ArgumentParser> = new Map<string, ArgumentPar
   ['CHECK', plainParser('CHECK')],
   ['CLOSE', plainParser('CLOSE')],
   ['UNSELECT', plainParser('UNSELECT')],
+  ['UNAUTHENTICATE', plainParser('UNAUTHENTICATE')],
   ['IDLE', plainParser('IDLE')],
   ['NAMESPACE', plainParser('NAMESPACE')],
   ['LOGIN', parseLogin],
   ['AUTHENTICATE', parseAuthenticate],
+  ['COMPRESS', parseCompress],
   ['ID', parseId],
   ['ENABLE', parseEnable],
   ['SELECT', selectParser('SELECT')],
@@ -54,11 +62,20 @@ const parsers: ReadonlyMap<string, ArgumentParser> = new Map<string, ArgumentPar
   ['SUBSCRIBE', mailboxParser('SUBSCRIBE')],
   ['UNSUBSCRIBE', mailboxParser('UNSUBSCRIBE')],
   ['STATUS', parseStatus],
+  ['GETQUOTA', parseGetQuota],
+  ['GETQUOTAROOT', parseGetQuotaRoot],
+  ['GETMETADATA', parseGetMetadata],
+  ['SETMETADATA', parseSetMetadata],
   ['LIST', parseList],
   ['LSUB', parseLsub],
   ['APPEND', parseAppend],
+  ['REPLACE', parseReplace],
   ['EXPUNGE', parseExpunge],
   ['SEARCH', parseSearch],
+  ['SORT', parseSort],
+  ['THREAD', parseThread],
+  ['ESEARCH', parseMultisearch],
+  ['CANCELUPDATE', parseCancelUpdate],
   ['FETCH', parseFetch],
   ['STORE', parseStore],
   ['COPY', copyParser('COPY')],
@@ -66,7 +83,17 @@ const parsers: ReadonlyMap<string, ArgumentParser> = new Map<string, ArgumentPar
 ]);
 
 /** Those that may follow `UID`. */
-const uidCommands: ReadonlySet<string> = new Set(['COPY', 'MOVE', 'FETCH', 'STORE', 'SEARCH', 'EXPUNGE']);
+const uidCommands: ReadonlySet<string> = new Set([
+  'COPY',
+  'MOVE',
+  'FETCH',
+  'STORE',
+  'SEARCH',
+  'SORT',
+  'THREAD',
+  'EXPUNGE',
+  'REPLACE',
+]);
 
 /** Throws only ImapSyntaxError. */
 export function parseCommand(raw: RawCommand, options: ParseOptions): Command {
@@ -89,12 +116,12 @@ export function parseCommand(raw: RawCommand, options: ParseOptions): Command {
 }
 
 /**
- * An APPEND up to and with the `{n}` of a message that is still to come: for refusing it before it is sent. The last
+ * An APPEND or REPLACE up to and with the `{n}` of a message that is still to come: for refusing it before it is sent. The last
  * message's size is right, its chunks are empty. Throws only ImapSyntaxError.
  */
-export function parseAppendHead(raw: RawCommand, options: ParseOptions): AppendCommand {
-  const command = parseCommand(raw, options);
-  if (command.name === 'APPEND') return command;
+export function parseAppendHead(raw: RawCommand, options: ParseOptions): AppendCommand | ReplaceCommand {
+  const command = parseCommand(raw, { ...options, head: true });
+  if (command.name === 'APPEND' || command.name === 'REPLACE') return command;
   throw new ImapSyntaxError('APPEND expected', { tag: command.tag });
 }
 

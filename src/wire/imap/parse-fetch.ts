@@ -4,9 +4,10 @@
 import type { ArgumentCursor } from './argument-cursor.ts';
 import { type BodySection, headerFieldsMax, partDepthMax } from './body-section.ts';
 import { itemCharacter } from './character-class.ts';
-import type { FetchCommand, FetchItem, Partial } from './command.ts';
+import type { FetchCommand, FetchItem, Partial, PartialRange } from './command.ts';
 import { formatAstring } from './format-string.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
+import { parsePartialRange } from './parse-search-return.ts';
 
 /** Each item is worked through for each message. */
 const fetchItemsMax = 250;
@@ -66,6 +67,7 @@ export function parseFetch(cursor: ArgumentCursor, tag: string, uid: boolean): F
   } else parseItem(cursor, items);
   let changedSince: number | undefined;
   let vanished = false;
+  let partial: PartialRange | undefined;
   if (cursor.take(' ')) {
     cursor.expect('(');
     do {
@@ -74,14 +76,17 @@ export function parseFetch(cursor: ArgumentCursor, tag: string, uid: boolean): F
         cursor.expect(' ');
         changedSince = cursor.modSequence();
       } else if (modifier === 'VANISHED') vanished = true;
-      else throw new ImapSyntaxError('unknown FETCH modifier');
+      else if (modifier === 'PARTIAL' && uid && partial === undefined) {
+        cursor.expect(' ');
+        partial = parsePartialRange(cursor);
+      } else throw new ImapSyntaxError('unknown FETCH modifier');
     } while (cursor.take(' '));
     cursor.expect(')');
   }
   if (vanished && (!uid || changedSince === undefined))
     throw new ImapSyntaxError('VANISHED needs UID FETCH with CHANGEDSINCE');
   if (changedSince !== undefined) addItem(items, modSeq);
-  return { tag, name: 'FETCH', uid, set, items, changedSince, vanished };
+  return { tag, name: 'FETCH', uid, set, items, changedSince, vanished, partial };
 }
 
 /**
@@ -172,7 +177,7 @@ function parsePartNumber(cursor: ArgumentCursor, depth: number): number {
 }
 
 /** "[" [section-spec] "]"; the label is what to write between the brackets of the answer. */
-function parseSection(cursor: ArgumentCursor): { section: BodySection; label: string } {
+export function parseSection(cursor: ArgumentCursor): { section: BodySection; label: string } {
   cursor.expect('[');
   if (cursor.take(']')) return { section: whole, label: '' };
   const part: number[] = [];

@@ -5,6 +5,7 @@ import type { ArgumentCursor } from './argument-cursor.ts';
 import type { ListCommand, LsubCommand, StatusItem } from './command.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
 import { parseStatusItems } from './parse-mailbox-arguments.ts';
+import { parseEntries } from './parse-metadata.ts';
 
 /** Each pattern may cost one pass over the mailbox list. */
 const patternsMax = 100;
@@ -19,7 +20,13 @@ export function parseLsub(cursor: ArgumentCursor, tag: string): LsubCommand {
 /** LIST [SP "(" options ")"] SP mailbox SP (pattern / "(" patterns ")") [SP RETURN SP "(" options ")"]. */
 export function parseList(cursor: ArgumentCursor, tag: string): ListCommand {
   const select = { subscribed: false, remote: false, recursiveMatch: false, specialUse: false };
-  const wanted: Returns = { subscribed: false, children: false, specialUse: false, status: undefined };
+  const wanted: Returns = {
+    subscribed: false,
+    children: false,
+    specialUse: false,
+    status: undefined,
+    metadata: undefined,
+  };
   let extended = false;
   cursor.expect(' ');
   if (cursor.take('(')) {
@@ -60,6 +67,7 @@ interface Returns {
   children: boolean;
   specialUse: boolean;
   status: readonly StatusItem[] | undefined;
+  metadata: readonly string[] | undefined;
 }
 
 function parseSelectOptions(cursor: ArgumentCursor, select: Selects): void {
@@ -90,6 +98,9 @@ function parseReturnOptions(cursor: ArgumentCursor, wanted: Returns): void {
     else if (option === 'STATUS') {
       cursor.expect(' ');
       wanted.status = parseStatusItems(cursor);
+    } else if (option === 'METADATA') {
+      cursor.expect(' ');
+      wanted.metadata = parseEntries(cursor);
     } else throw new ImapSyntaxError('unknown LIST return option');
   } while (cursor.take(' '));
   cursor.expect(')');

@@ -5,6 +5,8 @@
 import type { ArgumentCursor } from './argument-cursor.ts';
 import type {
   CreateCommand,
+  GetQuotaCommand,
+  GetQuotaRootCommand,
   MailboxCommand,
   QresyncParameters,
   RenameCommand,
@@ -30,6 +32,7 @@ const statusItems: ReadonlySet<string> = new Set<StatusItem>([
   'HIGHESTMODSEQ',
   'MAILBOXID',
   'APPENDLIMIT',
+  'DELETED-STORAGE',
 ]);
 
 const specialUses = new Map(
@@ -46,6 +49,17 @@ export function mailboxParser(
     cursor.expect(' ');
     return { tag, name, mailbox: cursor.mailbox() };
   };
+}
+
+/** GETQUOTA SP astring. */
+export function parseGetQuota(cursor: ArgumentCursor, tag: string): GetQuotaCommand {
+  cursor.expect(' ');
+  return { tag, name: 'GETQUOTA', root: cursor.astring('quota root') };
+}
+
+export function parseGetQuotaRoot(cursor: ArgumentCursor, tag: string): GetQuotaRootCommand {
+  cursor.expect(' ');
+  return { tag, name: 'GETQUOTAROOT', mailbox: cursor.mailbox() };
 }
 
 export function parseRename(cursor: ArgumentCursor, tag: string): RenameCommand {

@@ -1,4 +1,4 @@
-// SEARCH and UID SEARCH: RETURN options (RFC 4731, RFC 5182), charset, and the keys as a tree (RFC 9051
+// SEARCH and UID SEARCH: charset, and the keys as a tree (RFC 9051
 // 6.4.4).
 // Invariant: nesting stays below searchDepthMax and keys below searchKeysMax, so whoever walks the tree may
 // recurse.
@@ -6,9 +6,10 @@
 
 import { searchDepthMax, searchKeysMax } from '../../mail/search-key.ts';
 import type { ArgumentCursor } from './argument-cursor.ts';
-import type { SearchCommand, SearchReturn } from './command.ts';
+import type { SearchArguments, SearchCommand, SearchProgram } from './command.ts';
 import { parseDate } from './date-time.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
+import { parseSearchReturn } from './parse-search-return.ts';
 import type { SearchCriterion } from './search-criterion.ts';
 
 const secondsMax = 0xffff_ffff;
@@ -19,41 +20,38 @@ interface SearchState {
   readonly cursor: ArgumentCursor;
   keys: number;
   usesModSeq: boolean;
+  usesFuzzy: boolean;
 }
 
 /** SEARCH [SP RETURN SP "(" … ")"] SP [CHARSET SP charset SP] search-key *(SP search-key). */
 export function parseSearch(cursor: ArgumentCursor, tag: string, uid: boolean): SearchCommand {
-  const wanted = cursor.takeWord('RETURN') ? parseReturn(cursor) : undefined;
+  return { tag, name: 'SEARCH', uid, ...parseSearchArguments(cursor) };
+}
+
+/** What SEARCH and ESEARCH have behind their own. */
+export function parseSearchArguments(cursor: ArgumentCursor): SearchArguments {
+  const wanted = cursor.takeWord('RETURN') ? parseSearchReturn(cursor) : undefined;
   if (cursor.takeWord('CHARSET')) {
     cursor.expect(' ');
     checkCharset(cursor.astringOctets('charset'));
   }
-  cursor.expect(' ');
-  const state: SearchState = { cursor, keys: 0, usesModSeq: false };
-  const key = parseKeys(state, 0);
-  return { tag, name: 'SEARCH', uid, return: wanted, key, usesModSeq: state.usesModSeq };
+  const program = parseSearchProgram(cursor);
+  if (wanted?.relevancy === true && !program.usesFuzzy) {
+    throw new ImapSyntaxError('RELEVANCY needs a FUZZY key');
+  }
+  return { return: wanted, ...program };
 }
 
-function parseReturn(cursor: ArgumentCursor): SearchReturn {
-  const wanted = { min: false, max: false, all: false, count: false, save: false };
+/** SP search-key *(SP search-key). */
+export function parseSearchProgram(cursor: ArgumentCursor): SearchProgram {
   cursor.expect(' ');
-  cursor.expect('(');
-  if (cursor.take(')')) return { ...wanted, all: true };
-  do {
-    const option = cursor.word('RETURN option');
-    if (option === 'MIN') wanted.min = true;
-    else if (option === 'MAX') wanted.max = true;
-    else if (option === 'ALL') wanted.all = true;
-    else if (option === 'COUNT') wanted.count = true;
-    else if (option === 'SAVE') wanted.save = true;
-    else throw new ImapSyntaxError('unknown RETURN option');
-  } while (cursor.take(' '));
-  cursor.expect(')');
-  return wanted;
+  const state: SearchState = { cursor, keys: 0, usesModSeq: false, usesFuzzy: false };
+  const key = parseKeys(state, 0);
+  return { key, usesModSeq: state.usesModSeq, usesFuzzy: state.usesFuzzy };
 }
 
 /** Strings are read as UTF-8 always, of which US-ASCII is a part. */
-function checkCharset(charset: string): void {
+export function checkCharset(charset: string): void {
   if (/^(utf-?8|us-ascii|ascii)$/i.test(charset)) return;
   throw new ImapSyntaxError('charset is not supported', {
     status: 'NO',
@@ -85,6 +83,7 @@ function parseKey(state: SearchState, depth: number): SearchCriterion {
   const word = cursor.word('search key');
   if (word === 'OR') return parseOr(state, depth);
   if (word === 'NOT') return parseNot(state, depth);
+  if (word === 'FUZZY') return parseFuzzy(state, depth);
   const simple = simpleKeys.get(word);
   if (simple !== undefined) return simple;
   const parse = keysWithArguments.get(word);
@@ -117,6 +116,15 @@ function parseNot(state: SearchState, depth: number): SearchCriterion {
   state.cursor.expect(' ');
   const key = parseKey(state, depth + 1);
   return negated ? { type: 'not', key } : key;
+}
+
+/** RFC 6203. */
+function parseFuzzy(state: SearchState, depth: number): SearchCriterion {
+  if (depth >= searchDepthMax) throw new ImapSyntaxError('search is nested too deeply');
+  while (state.cursor.takeWord('FUZZY'));
+  state.cursor.expect(' ');
+  state.usesFuzzy = true;
+  return { type: 'fuzzy', key: parseKey(state, depth + 1) };
 }
 
 function flag(name: string, set: boolean): SearchCriterion {

@@ -3,7 +3,14 @@
 import type { ArgumentCursor } from './argument-cursor.ts';
 import { parseBase64 } from './base64.ts';
 import { atomCharacter } from './character-class.ts';
-import type { AuthenticateCommand, EnableCommand, IdCommand, LoginCommand, PlainCommand } from './command.ts';
+import type {
+  AuthenticateCommand,
+  CompressCommand,
+  EnableCommand,
+  IdCommand,
+  LoginCommand,
+  PlainCommand,
+} from './command.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
 
 /** RFC 2971 section 3.3. */
@@ -36,6 +43,12 @@ export function parseAuthenticate(cursor: ArgumentCursor, tag: string): Authenti
   const initialResponse = text === '=' ? Buffer.alloc(0) : parseBase64(text);
   if (text === '' || initialResponse === undefined) throw new ImapSyntaxError('base64 expected');
   return { tag, name: 'AUTHENTICATE', mechanism, initialResponse };
+}
+
+/** COMPRESS SP algorithm. */
+export function parseCompress(cursor: ArgumentCursor, tag: string): CompressCommand {
+  cursor.expect(' ');
+  return { tag, name: 'COMPRESS', mechanism: cursor.word('compression mechanism') };
 }
 
 /** ID SP ("(" [string SP nstring …] ")" / NIL). */

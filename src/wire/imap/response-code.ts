@@ -2,7 +2,7 @@
 // so that a misspelt one does not compile; nothing from outside gets into one but numbers, flags and
 // capabilities of ours.
 
-import { formatResponseText } from './format-string.ts';
+import { formatResponseText, formatString } from './format-string.ts';
 import { formatSequenceSet } from './sequence-set.ts';
 
 /** Codes without arguments. */
@@ -35,6 +35,7 @@ type PlainResponseCode =
   | 'TOOBIG'
   | 'TRYCREATE'
   | 'UIDNOTSTICKY'
+  | 'UIDREQUIRED'
   | 'UNAVAILABLE'
   | 'UNKNOWN-CTE'
   | 'USEATTR';
@@ -43,11 +44,15 @@ type PlainResponseCode =
 export type ResponseCode =
   | PlainResponseCode
   | `APPENDUID ${string}`
+  | `BADURL ${string}`
   | `BADCHARSET ${string}`
   | `CAPABILITY ${string}`
   | `COPYUID ${string}`
+  | `INPROGRESS ${string}`
   | `MAILBOXID ${string}`
+  | `METADATA ${string}`
   | `MODIFIED ${string}`
+  | `NOUPDATE ${string}`
   | `PERMANENTFLAGS ${string}`
   | `${NumberCodeName} ${number}`;
 
@@ -58,6 +63,12 @@ export function appendUidCode(uidValidity: number, uids: ArrayLike<number>): Res
   return `APPENDUID ${uidValidity} ${formatSequenceSet(uids)}`;
 }
 
+/** BADURL url (RFC 4469 4.1); what cannot stand in a code is percent-encoded. */
+export function badUrlCode(url: string): ResponseCode {
+  const safe = url.replace(/[^!-\\^-~]/g, (octet) => `%${octet.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return `BADURL ${safe}`;
+}
+
 /** COPYUID uidvalidity source destination; the arrays are parallel and not empty (RFC 4315). */
 export function copyUidCode(
   uidValidity: number,
@@ -65,6 +76,11 @@ export function copyUidCode(
   target: ArrayLike<number>,
 ): ResponseCode {
   return `COPYUID ${uidValidity} ${formatSequenceSet(source)} ${formatSequenceSet(target)}`;
+}
+
+/** METADATA LONGENTRIES n, METADATA MAXSIZE n (RFC 5464 section 5). */
+export function metadataCode(name: 'LONGENTRIES' | 'MAXSIZE', bytes: number): ResponseCode {
+  return `METADATA ${name} ${bytes}`;
 }
 
 /** MODIFIED set: what UNCHANGEDSINCE left alone; numbers or UIDs as the STORE was (RFC 7162 3.1.3). */
@@ -78,6 +94,11 @@ export function numberCode(
   value: number,
 ): ResponseCode {
   return `${name} ${value}`;
+}
+
+/** INPROGRESS (tag NIL NIL): how far it is, is not told (RFC 9585). */
+export function inProgressCode(tag: string): ResponseCode {
+  return `INPROGRESS (${formatString(tag)} NIL NIL)`;
 }
 
 /** PERMANENTFLAGS (…); names may include `\*`. */

@@ -11,6 +11,8 @@ export type SearchCriterion =
   | { readonly type: 'and'; readonly keys: readonly SearchCriterion[] }
   | { readonly type: 'or'; readonly keys: readonly SearchCriterion[] }
   | { readonly type: 'not'; readonly key: SearchCriterion }
+  /** RFC 6203: texts in it may match in a looser way. */
+  | { readonly type: 'fuzzy'; readonly key: SearchCriterion }
   /** A system flag (`\\Seen`) or a keyword. */
   | { readonly type: 'flag'; readonly name: string; readonly set: boolean }
   | { readonly type: 'sequence' | 'uid'; readonly set: SequenceSet }

@@ -164,6 +164,16 @@ function expand(pairs: readonly number[]): Uint32Array {
   return members;
 }
 
+/** Inclusive pairs to a set, as they are. */
+export function formatRanges(pairs: readonly number[]): string {
+  let text = '';
+  for (let at = 0; at < pairs.length; at += 2) {
+    if (at > 0) text += ',';
+    text += pairs[at] === pairs[at + 1] ? pairs[at] : `${pairs[at]}:${pairs[at + 1]}`;
+  }
+  return text;
+}
+
 /**
  * Numbers to the shortest set that keeps their order: runs of consecutive ones become `first:last`. Ascending input
  * gives the canonical set; COPYUID's two sets stay parallel because order is kept. '' for none: not a set then.

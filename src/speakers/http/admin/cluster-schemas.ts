@@ -29,7 +29,7 @@ const standbySchema = z.object({
   name: z.string(),
   state: z.string(),
   isSynchronous: z.boolean(),
-  lagBytes: z.number(),
+  lagBytes: z.number().nullable(),
 });
 
 export const clusterSchema = z.object({
@@ -91,6 +91,7 @@ export const accountPlaceSchema = z.object({
   shard: z.number(),
   node: z.string().nullable().describe('Null: nobody hosts it at the moment.'),
   epoch: z.number().nullable(),
+  sessions: z.number().nullable().describe('Open sessions, on whichever nodes; null: not known.'),
   link: z.object({ host: z.string(), port: z.number() }).nullable(),
 });
 

@@ -1,32 +1,42 @@
-// APPEND (RFC 9051 6.3.12), several messages in one (RFC 3502), APPENDUID (RFC 4315). The bytes came under the shared
-// budget (command-loop.ts), which is given back when this is done.
+// APPEND (RFC 9051 6.3.12), several messages in one (RFC 3502), put together from others (RFC 4469), APPENDUID (RFC
+// 4315). The bytes came under the shared budget (command-loop.ts), which is given back when this is done.
 
-import type { NewMessage } from '../../../account/port.ts';
-import { prepareMessage } from '../../../account/prepare.ts';
+import { type Appended, type ReplaceOptions, replacementOf } from '../../../account/port.ts';
 import { isMailError } from '../../../mail/mail-error.ts';
-import type { AppendCommand, AppendMessage } from '../../../wire/imap/command.ts';
+import type { AppendCommand, ReplaceCommand } from '../../../wire/imap/command.ts';
 import { appendUidCode } from '../../../wire/imap/response-code.ts';
+import { newMessages } from '../new-messages.ts';
 import { no, ok, type Reply } from '../reply.ts';
 import { accountOf, type ImapSession } from '../session.ts';
 
 export async function append(session: ImapSession, command: AppendCommand): Promise<Reply> {
-  // RFC 3502 says nothing of empty messages; Dovecot and Cyrus refuse them, as they are a client's slip.
-  if (command.messages.some((message) => message.size === 0)) return no('Message is empty');
-  const messages: NewMessage[] = [];
-  for (const message of command.messages) messages.push(await newMessage(session, message));
+  const appended = await appendMessages(session, command);
+  if ('status' in appended) return appended;
+  return ok('Append completed', appendUidCode(appended.uidValidity, appended.uids));
+}
+
+/** What was stored, or the answer that says why nothing was. */
+export async function appendMessages(
+  session: ImapSession,
+  command: AppendCommand | ReplaceCommand,
+  replaces?: ReplaceOptions['replaces'],
+): Promise<Appended | Reply> {
+  const borrowed = { bytes: 0 };
   try {
-    const target = { name: command.mailbox };
-    const appended = await accountOf(session).append({ operation: session.operation(), target, messages });
+    const messages = await newMessages(session, command.messages, borrowed);
+    if ('status' in messages) return messages;
+    const options = { operation: session.operation(), target: { name: command.mailbox }, messages };
+    const account = accountOf(session);
+    const appended =
+      replaces === undefined
+        ? await account.append(options)
+        : await replacementOf(account).replace({ ...options, replaces });
     if (appended.mailboxId === session.view?.mailboxId) session.stale = true;
-    return ok('Append completed', appendUidCode(appended.uidValidity, appended.uids));
+    return appended;
   } catch (error) {
     if (!isMailError(error, 'noSuchMailbox')) throw error;
     return no('No such mailbox', 'TRYCREATE');
+  } finally {
+    session.environment.messageBytes.release(borrowed.bytes);
   }
-}
-
-async function newMessage(session: ImapSession, message: AppendMessage): Promise<NewMessage> {
-  const { chunks, flags, internalDate } = message;
-  const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, message.size);
-  return { prepared: await prepareMessage(bytes, session.environment), flags, internalDate };
 }

@@ -31,6 +31,14 @@ function switchOn(session: ImapSession, capability: string): string | undefined 
     case 'CONDSTORE':
       session.condstore = true;
       return capability;
+    case 'UIDONLY':
+      session.uidOnly = true;
+      return capability;
+    case 'QRESYNC':
+      // RFC 7162 3.2.3: enables both.
+      session.condstore = true;
+      session.qresync = true;
+      return capability;
     default:
       return undefined;
   }

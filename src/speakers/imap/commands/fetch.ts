@@ -1,24 +1,40 @@
-// FETCH and UID FETCH (RFC 9051 6.4.5, 6.4.9; RFC 7162 3.1.4).
+// FETCH and UID FETCH (RFC 9051 6.4.5, 6.4.9; RFC 7162 3.1.4; RFC 9394 3.3).
 
 import type { FetchCommand } from '../../../wire/imap/command.ts';
 import { FetchRun } from '../fetch/fetch-run.ts';
 import { resolvePlaces, uidsAt } from '../message-set.ts';
+import { partOf } from '../partial-range.ts';
 import { bad, expungeIssued, no, ok, type Reply } from '../reply.ts';
+import { resyncSince, vanishedEarlier } from '../resync.ts';
 import { type ImapSession, viewOf } from '../session.ts';
+import { hasUpdates, tellUpdates } from '../updates.ts';
 
 const done = ok('Fetch completed');
 const unknownEncoding = no('Unknown content transfer encoding', 'UNKNOWN-CTE');
 
 export async function fetch(session: ImapSession, command: FetchCommand): Promise<Reply> {
   // RFC 7162 3.2.6.
-  if (command.vanished) return bad('VANISHED needs QRESYNC to be enabled');
+  if (command.vanished && !session.qresync) return bad('VANISHED needs QRESYNC to be enabled');
   const view = viewOf(session);
   if (command.items.some((item) => item.type === 'modSeq')) session.condstore = true;
-  const places = resolvePlaces(view, command.set, command.uid);
+  if (command.vanished) await tellVanished(session, command);
+  const named = resolvePlaces(view, command.set, command.uid);
+  // RFC 9394 3.4: the range comes before CHANGEDSINCE.
+  const places = command.partial === undefined ? named : partOf(named, command.partial);
   if (places.length === 0) return done;
   const run = new FetchRun(session, command, places.length);
   await run.run(uidsAt(view, places), places);
   if (run.unknownEncoding) return unknownEncoding;
   // A UID that is gone is simply not answered (RFC 9051 6.4.9).
   return run.missing && !command.uid ? expungeIssued : done;
+}
+
+/** What is gone since CHANGEDSINCE; expunges that are owed to the view come first, and are not told twice. */
+async function tellVanished(session: ImapSession, command: FetchCommand): Promise<void> {
+  if (hasUpdates(session, true)) await tellUpdates(session, true);
+  const view = viewOf(session);
+  const { set } = command;
+  const uids = set.saved ? { saved: false, ranges: [...view.saved].flatMap((uid) => [uid, uid]) } : set;
+  const known = { modSeq: command.changedSince!, uids, seenUpTo: 0 };
+  session.connection.write(vanishedEarlier(await resyncSince(session, view, known)));
 }

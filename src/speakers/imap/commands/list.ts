@@ -9,6 +9,7 @@ import { MailboxTree, parentsOf } from '../mailbox-tree.ts';
 import { ok, type Reply } from '../reply.ts';
 import { accountOf, type ImapSession } from '../session.ts';
 import { statusResponse } from '../status-text.ts';
+import { metadataResponse } from './metadata.ts';
 
 const done = ok('List completed');
 const subscribedChild = ['SUBSCRIBED'] as const;
@@ -44,6 +45,10 @@ export async function list(session: ImapSession, command: ListCommand): Promise<
     // RFC 5819 section 2: no STATUS for what cannot be selected.
     if (command.return.status !== undefined && info?.selectable === true && selected) {
       connection.write(await statusResponse(session, info, command.return.status));
+    }
+    // RFC 9590 section 3: none of what does not exist.
+    if (command.return.metadata !== undefined && info !== undefined && selected) {
+      connection.write(await metadataResponse(session, info, command.return.metadata));
     }
   }
   return done;

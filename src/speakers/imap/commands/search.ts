@@ -1,94 +1,66 @@
-// SEARCH and UID SEARCH (RFC 9051 6.4.4; RFC 4731 ESEARCH, RFC 5182 SAVE, RFC 7162 3.1.5 MODSEQ).
+// SEARCH, SORT and their UID forms (RFC 9051 6.4.4; RFC 4731 ESEARCH, RFC 5182 SAVE, RFC 5256 SORT, RFC 5267 ESORT and
+// UPDATE, RFC 6203 FUZZY, RFC 7162 3.1.5 MODSEQ, RFC 9394 PARTIAL).
 
-import type { SearchCommand, SearchReturn } from '../../../wire/imap/command.ts';
-import { formatEsearch, formatSearch } from '../../../wire/imap/format-esearch.ts';
-import { ok, type Reply } from '../reply.ts';
-import { searchKey, usesAge } from '../search-key.ts';
-import { accountOf, type ImapSession, viewOf } from '../session.ts';
+import type { SearchCommand, SortCommand } from '../../../wire/imap/command.ts';
+import { formatSearch } from '../../../wire/imap/format-esearch.ts';
+import { bad, ok, type Reply } from '../reply.ts';
+import {
+  chosenUids,
+  esearchText,
+  findUids,
+  prepareSearch,
+  returnAll,
+  scoresOf,
+  toldModSeq,
+} from '../search-run.ts';
+import { isUpdateTag, startUpdates } from '../search-updates.ts';
+import { type ImapSession, viewOf } from '../session.ts';
 
-const done = ok('Search completed');
-const returnAll: SearchReturn = { min: false, max: false, all: true, count: false, save: false };
+const searched = ok('Search completed');
+const sorted = ok('Sort completed');
 
-export async function search(session: ImapSession, command: SearchCommand): Promise<Reply> {
+export async function search(session: ImapSession, command: SearchCommand | SortCommand): Promise<Reply> {
   const view = viewOf(session);
-  const account = accountOf(session);
+  const wanted = command.return;
+  // RFC 5267 4.3.
+  if (wanted?.update === true && isUpdateTag(session, command.tag)) return bad('Tag is in use for updates');
   if (command.usesModSeq) session.condstore = true;
+  const criteria = command.name === 'SORT' ? command.criteria : undefined;
+  // `$` in the key means the result before this command.
+  const saved = view.saved;
   // RFC 5182 2.1: a SEARCH with SAVE that fails leaves nothing saved.
-  const savedBefore = view.saved;
-  if (command.return?.save === true) view.saved = new Uint32Array(0);
-  const columns = usesAge(command.key) ? await account.columns(view.mailboxId, undefined) : undefined;
-  const now = Math.floor(session.environment.clock.now() / 1000);
-  const key = searchKeyWithSaved(session, command, { savedBefore, columns, now });
-  const found = await account.search(view.mailboxId, key);
-  // What came after the view was advanced is not there for this client yet.
-  const uids = found.filter((uid) => view.sequenceOf(uid) !== 0);
-  // RFC 4731 3.2: with MIN or MAX alone it is theirs.
-  const told = command.return === undefined ? uids : chosenUids(uids, command.return);
-  const modSeq = command.usesModSeq && uids.length > 0 ? await highestModSeq(session, told) : undefined;
-  const numbers = command.uid ? uids : uids.map((uid) => view.sequenceOf(uid));
-  if (command.return === undefined && !session.revision2) {
-    session.connection.write(formatSearch(numbers, modSeq));
+  if (wanted?.save === true) view.saved = new Uint32Array(0);
+  const prepared = await withSaved(view, saved, () =>
+    prepareSearch(session, view, { program: command, ...(criteria && { criteria }) }),
+  );
+  const uids = await findUids(session, view, prepared);
+  const modSeq = await toldModSeq(session, view, { uids, asked: command });
+  const done = command.name === 'SORT' ? sorted : searched;
+  if (wanted === undefined && (command.name === 'SORT' || !session.revision2)) {
+    const numbers = command.uid ? uids : uids.map((uid) => view.sequenceOf(uid));
+    session.connection.write(formatSearch(numbers, modSeq, command.name));
     return done;
   }
-  const wanted = command.return ?? returnAll;
-  if (wanted.save) view.saved = chosenUids(uids, wanted);
-  // RFC 5182 2.1: SAVE alone is answered with nothing.
-  if (wanted.min || wanted.max || wanted.all || wanted.count)
-    writeExtended(session, command, { numbers, wanted, modSeq });
+  const asked = wanted ?? returnAll;
+  if (asked.save) view.saved = chosenUids(uids, asked).slice().sort();
+  const score = asked.relevancy ? await scoresOf(session, view, prepared) : undefined;
+  const { tag, uid } = command;
+  session.connection.write(esearchText(view, { tag, uid, uids, wanted: asked, modSeq, score }));
+  if (asked.update) startUpdates(session, { tag, uid, view, prepared, results: [...uids] });
   return done;
 }
 
-function searchKeyWithSaved(
-  session: ImapSession,
-  command: SearchCommand,
-  known: Pick<Parameters<typeof searchKey>[1], 'columns' | 'now'> & { readonly savedBefore: Uint32Array },
-) {
-  const view = viewOf(session);
-  const saved = view.saved;
-  // `$` in the key means the result before this command.
-  view.saved = known.savedBefore;
+/** Runs `work` with another saved result in the view. */
+async function withSaved<T>(
+  view: { saved: Uint32Array },
+  saved: Uint32Array,
+  work: () => Promise<T>,
+): Promise<T> {
+  const now = view.saved;
+  view.saved = saved;
   try {
-    return searchKey(command.key, { view, columns: known.columns, now: known.now });
+    return await work();
   } finally {
-    view.saved = saved;
+    view.saved = now;
   }
-}
-
-/** What is saved (RFC 5182 2.4): with MIN or MAX only those, unless ALL or COUNT is asked too. */
-function chosenUids(uids: Uint32Array, wanted: SearchReturn): Uint32Array {
-  if (wanted.all || wanted.count || (!wanted.min && !wanted.max) || uids.length === 0) return uids;
-  const saved = new Set<number>();
-  if (wanted.min) saved.add(uids[0]!);
-  if (wanted.max) saved.add(uids[uids.length - 1]!);
-  return Uint32Array.from(saved);
-}
-
-async function highestModSeq(session: ImapSession, uids: Uint32Array): Promise<number> {
-  const { modSeqs } = await accountOf(session).columns(viewOf(session).mailboxId, uids);
-  let highest = 0;
-  for (const modSeq of modSeqs) if (modSeq > highest) highest = modSeq;
-  return highest;
-}
-
-function writeExtended(
-  session: ImapSession,
-  command: SearchCommand,
-  result: {
-    readonly numbers: Uint32Array;
-    readonly wanted: SearchReturn;
-    readonly modSeq: number | undefined;
-  },
-): void {
-  const { numbers, wanted, modSeq } = result;
-  const some = numbers.length > 0;
-  const text = formatEsearch({
-    tag: command.tag,
-    uid: command.uid,
-    ...(wanted.min && some ? { min: numbers[0]! } : {}),
-    ...(wanted.max && some ? { max: numbers[numbers.length - 1]! } : {}),
-    ...(wanted.count ? { count: numbers.length } : {}),
-    ...(wanted.all ? { all: numbers } : {}),
-    ...(modSeq === undefined ? {} : { modSeq }),
-  });
-  session.connection.write(text);
 }

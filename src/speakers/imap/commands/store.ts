@@ -57,11 +57,14 @@ async function tellStored(session: ImapSession, command: StoreCommand, stored: S
   const { uids, flagsLow, flagsHigh, modSeqs } = stored.messages;
   // .SILENT drops the flags; CONDSTORE clients still get the new mod-sequences (RFC 7162 3.1.3).
   if (command.silent && !session.condstore) return;
+  if (session.qresync)
+    for (const modSeq of modSeqs) session.toldModSeq = Math.max(session.toldModSeq, modSeq);
   const flagText = new FlagText(view.keywords);
   await tellInBatches(session, uids.length, (at) => {
     const uid = uids[at]!;
     const sequence = view.sequenceOf(uid);
     const modSeq = modSeqs[at]!;
+    if (command.silent && session.uidOnly) return `* ${uid} UIDFETCH (MODSEQ (${modSeq}))\r\n`;
     if (command.silent) return `* ${sequence} FETCH (UID ${uid} MODSEQ (${modSeq}))\r\n`;
     const flags = flagText.list(flagsLow[at]!, flagsHigh[at]!, !session.revision2 && uid >= view.recentFrom);
     return flagsResponse(session, { sequence, uid, flags, modSeq });

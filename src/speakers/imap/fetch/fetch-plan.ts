@@ -34,8 +34,10 @@ const summaryTypes: ReadonlySet<FetchItem['type']> = new Set([
   'preview',
 ]);
 
-export function fetchPlan(command: FetchCommand): FetchPlan {
-  const { items } = command;
+/** With `uidOnly` answers begin with the UID, so it is told as an item only when it is the only one. */
+export function fetchPlan(command: FetchCommand, uidOnly: boolean): FetchPlan {
+  const others = uidOnly ? command.items.filter((item) => item.type !== 'uid') : command.items;
+  const items = others.length > 0 ? others : command.items;
   const content = items.filter(isContent);
   return {
     items: items.map((item, index) => ({

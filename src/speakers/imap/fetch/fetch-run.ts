@@ -43,7 +43,7 @@ export class FetchRun {
   constructor(session: ImapSession, command: FetchCommand, messages: number) {
     this.#session = session;
     this.#command = command;
-    this.#plan = fetchPlan(command);
+    this.#plan = fetchPlan(command, session.uidOnly);
     this.#writer = new ResponseWriter(session.connection, messages * bytesPerMessage);
     this.#items = new ItemWriter(session, this.#writer);
     this.#slicer = new Slicer(session.environment.clock);
@@ -66,10 +66,19 @@ export class FetchRun {
         if (this.#plan.content.length > 0) await this.#writeContents(targets);
         else if (this.#plan.needsSummary) await this.#writeSummaries(targets);
         else await this.#writeRows(targets);
+        if (this.#session.qresync) this.#noteModSeqs(targets);
       }
     } finally {
       this.#writer.flush();
     }
+  }
+
+  /** What the client may take for the mailbox's state when the command is done. */
+  #noteModSeqs(targets: Targets): void {
+    if (!this.#plan.hasModSeq && !this.#plan.setsSeen) return;
+    const session = this.#session;
+    for (const modSeq of targets.columns.modSeqs)
+      if (modSeq > session.toldModSeq) session.toldModSeq = modSeq;
   }
 
   async #writeRows(targets: Targets): Promise<void> {
@@ -95,7 +104,7 @@ export class FetchRun {
   }
 
   #writeLine(targets: Targets, row: number, summary: MessageSummary | undefined): void {
-    this.#items.open(targets.sequences[row]!);
+    this.#items.open(targets, row);
     for (const planned of this.#plan.items) this.#items.item(planned, targets, row, summary);
     this.#items.close();
   }
@@ -138,7 +147,7 @@ export class FetchRun {
     if (values.some((value) => value !== undefined && value.restStart < value.end)) {
       return this.#streamMessage(targets, row, message);
     }
-    this.#items.open(targets.sequences[row]!);
+    this.#items.open(targets, row);
     let place = 0;
     for (const planned of this.#plan.items) {
       if (!isContent(planned.item.type)) this.#items.item(planned, targets, row, message.summary);
@@ -160,7 +169,7 @@ export class FetchRun {
       readonly seen: boolean;
     },
   ): Promise<void> {
-    this.#items.open(targets.sequences[row]!);
+    this.#items.open(targets, row);
     let place = 0;
     for (const planned of this.#plan.items) {
       if (!isContent(planned.item.type)) {

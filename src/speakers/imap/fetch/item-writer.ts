@@ -19,6 +19,7 @@ import type { Targets } from './targets.ts';
 
 const head = Buffer.from('* ');
 const fetchOpen = Buffer.from(' FETCH (');
+const uidFetchOpen = Buffer.from(' UIDFETCH (');
 const lineEnd = Buffer.from(')\r\n');
 const flagsLabel = Buffer.from(' FLAGS ');
 const modSeqLabel = Buffer.from(' MODSEQ (');
@@ -28,6 +29,8 @@ const closeParenthesis = 0x29;
 export class ItemWriter {
   readonly #writer: ResponseWriter;
   readonly #utf8: boolean;
+  /** RFC 9586: answers begin with UIDs. */
+  readonly #uidOnly: boolean;
   /** UIDs from here on are shown as \Recent. */
   readonly #recentFrom: number;
   #flagText: FlagText;
@@ -36,6 +39,7 @@ export class ItemWriter {
     const view = viewOf(session);
     this.#writer = writer;
     this.#utf8 = session.utf8;
+    this.#uidOnly = session.uidOnly;
     this.#recentFrom = session.revision2 ? Number.POSITIVE_INFINITY : view.recentFrom;
     this.#flagText = new FlagText(view.keywords);
   }
@@ -45,10 +49,10 @@ export class ItemWriter {
     this.#flagText = new FlagText(keywords);
   }
 
-  open(sequence: number): void {
+  open(targets: Targets, row: number): void {
     this.#writer.label(head);
-    this.#writer.number(sequence);
-    this.#writer.label(fetchOpen);
+    this.#writer.number(this.#uidOnly ? targets.columns.uids[row]! : targets.sequences[row]!);
+    this.#writer.label(this.#uidOnly ? uidFetchOpen : fetchOpen);
   }
 
   close(): void {

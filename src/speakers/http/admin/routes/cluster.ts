@@ -37,7 +37,7 @@ export function clusterRoutes(app: AdminApp, dependencies: AdminDependencies): v
     async (request) => {
       const cluster = findCluster(dependencies);
       const account = await findAccount(dependencies.directory, request.params.account);
-      const { address: link, ...place } = cluster.placeOf(account.id);
+      const { address: link, ...place } = await cluster.placeOf(account.id);
       return nullsForUndefined({ account: account.id, address: account.address, ...place, link });
     },
   );
@@ -68,7 +68,7 @@ function nodeRoutes(app: AdminApp, dependencies: AdminDependencies): void {
 function shardRoutes(app: AdminApp, dependencies: AdminDependencies): void {
   const list = z.object({ items: z.array(shardSchema) });
   app.get('/api/cluster/shards', { ...read, schema: { response: { 200: list } } }, async () => ({
-    items: (await findCluster(dependencies).status()).shards.map(shardBody),
+    items: (await findCluster(dependencies).shards()).map(shardBody),
   }));
   const params = z.object({ shard: z.coerce.number().int().nonnegative() });
   app.post(

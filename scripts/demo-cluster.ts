@@ -1,0 +1,127 @@
+// `npm run demo:cluster`: PostgreSQL, three nodes and HAProxy on loopback with one command, a table of what they do, and
+// lines to copy that send mail, read it, and kill a node. Ctrl-C ends everything and removes what it wrote.
+
+import { delimiter } from 'node:path';
+import { parseArgs } from 'node:util';
+import { systemClock } from '../src/base/clock.ts';
+import { type ClusterBody, formatClusterStatus } from '../src/operator/commands/cluster-status.ts';
+import { missingPostgres } from '../test/postgres-server.ts';
+import { missingPrograms } from '../test/run-program.ts';
+import { nodePorts } from './demo-node.ts';
+import { DemoProbe } from './demo-probe.ts';
+import { DemoSite, domain } from './demo-site.ts';
+
+const refreshMs = 1_000;
+
+// Where Debian has haproxy, and not on everybody's search path.
+process.env.PATH += `${delimiter}/usr/local/sbin${delimiter}/usr/sbin${delimiter}/sbin`;
+
+function whatIsMissing(): string | undefined {
+  if (process.platform !== 'linux')
+    return 'the demonstration gives each node an address of its own (127.0.0.11 to .13), which only Linux has ready';
+  const packages = [
+    ...(missingPostgres() === false ? [] : ['postgresql']),
+    ...(missingPrograms('haproxy') === false ? [] : ['haproxy']),
+  ];
+  if (packages.length === 0) return undefined;
+  return `programs are missing. On Debian: sudo apt-get install ${packages.join(' ')}\n(Their own services may be off; only the programs are used.)`;
+}
+
+function introduction({ address, passwords, folder }: DemoSite): string {
+  const [alice, bob] = [`alice@${domain}`, `bob@${domain}`];
+  const message = `From: ${alice}\\r\\nTo: ${bob}\\r\\nSubject: hello\\r\\n\\r\\nIt works.\\r\\n`;
+  return `
+Three nodes are one mail server; HAProxy at ${address} is in front of them. Logs and configurations: ${folder}
+
+send  printf '${message}' | curl -sk --ssl-reqd smtp://${address}:${nodePorts.submission} -u '${alice}:${passwords.alice}' --mail-from ${alice} --mail-rcpt ${bob} -T -
+read  curl -sk --ssl-reqd 'imap://${address}:${nodePorts.imap}/INBOX;MAILINDEX=*' -u '${bob}:${passwords.bob}'
+open  any mail program: IMAP ${address} port ${nodePorts.imaps} (TLS), user ${bob}, password ${passwords.bob}
+`;
+}
+
+/** What there is to do with each node, as it is now. */
+function invitation({ nodes }: DemoSite, status: ClusterBody | undefined): string {
+  const lines = nodes.map(({ name, pid, data }) => {
+    const node = `node ${name.padEnd(5)}`;
+    if (pid === undefined) return `${node}  is not running: press Enter to start it again`;
+    const isDrained = status?.nodes.find((each) => each.node === name)?.drained === true;
+    const verb = isDrained ? 'undrain' : 'drain';
+    return `${node}  kill -9 ${pid}   or: node bin/rookery.js --data ${data} cluster ${verb} ${name}`;
+  });
+  return lines.join('\n');
+}
+
+async function state(site: DemoSite, probe: DemoProbe): Promise<string> {
+  const [status, found] = [await site.status(), await probe.found()];
+  const table = status === undefined ? 'no node answers' : formatClusterStatus(status);
+  const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+  const there = found === undefined ? 'not known' : String(found);
+  const mail = `a message a second through the balancer: ${probe.acknowledged} acknowledged, ${there} in the mailbox; longest wait ${seconds(probe.longestMs)}, attempts that failed ${probe.failed}`;
+  return `${table}\n\n${mail}\n\n${invitation(site, status)}\n\nCtrl-C ends everything.`;
+}
+
+/** In place on a terminal; elsewhere when something other than the figures changed. */
+class Screen {
+  readonly #introduction: string;
+  #last = '';
+
+  constructor(text: string) {
+    this.#introduction = text;
+    if (process.stdout.isTTY) process.stdout.write('\x1b[2J');
+    else process.stdout.write(`${text}\n`);
+  }
+
+  show(text: string): void {
+    if (process.stdout.isTTY) {
+      const all = `${this.#introduction}\n${text}\n`.replaceAll('\n', '\x1b[K\n');
+      process.stdout.write(`\x1b[H${all}\x1b[J`);
+      return;
+    }
+    const nodes = text.split('\n').filter((line) => /^node /.test(line));
+    const states = text.match(/^(?:one|two|three) +[a-z]+/gm) ?? [];
+    const essence = [...states, ...nodes].join('\n');
+    if (essence !== this.#last) process.stdout.write(`${text}\n\n`);
+    this.#last = essence;
+  }
+}
+
+async function run(network: string): Promise<void> {
+  let isOver = false;
+  const ended = new Promise<void>((resolve) => {
+    const end = (): void => {
+      isOver = true;
+      resolve();
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
+  });
+  const tell = (text: string): void => {
+    if (isOver) throw new Error('ended before everything had started');
+    process.stdout.write(`starting ${text}\n`);
+  };
+  await using site = await DemoSite.start({ network, tell });
+  const probe = new DemoProbe(site);
+  probe.start();
+  process.stdin.on('data', () => {
+    site.startMissing().catch((error: Error) => process.stderr.write(`${error.message}\n`));
+  });
+  process.stdin.on('error', () => {}); // a demonstration without a keyboard goes on
+  const screen = new Screen(introduction(site));
+  while (!isOver) {
+    screen.show(await state(site, probe));
+    await Promise.race([ended, systemClock.sleep(refreshMs)]);
+  }
+  process.stdin.destroy();
+  const found = await probe.found();
+  await probe.stop();
+  process.stdout.write(`\n${probe.acknowledged} messages acknowledged, ${found ?? '?'} found. Ending …\n`);
+}
+
+const { values } = parseArgs({ options: { network: { type: 'string', default: '127.0.0' } } });
+const missing = whatIsMissing();
+try {
+  if (missing !== undefined) throw new Error(missing);
+  await run(values.network);
+} catch (error) {
+  process.stderr.write(`demo:cluster: ${(error as Error).message}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,243 @@
+// Searching, sorting and threading an account's mailboxes, and its search index: answers come from the index where it
+// knows, from the messages where it does not, and the index is brought up in the background as messages come.
+// Invariant: answers are the same whether or not anything is indexed; each sees one moment of the mailbox.
+// Failures: those of storage pass through; a failed building is logged and comes again with the next messages.
+
+import { MailError } from '../mail/mail-error.ts';
+import type { SortCriterion, ThreadAlgorithm } from '../mail/message-order.ts';
+import { sortCriteriaMax } from '../mail/message-order.ts';
+import type { SearchKey } from '../mail/search-key.ts';
+import type { AccountChores } from './account-chores.ts';
+import { AccountKeys } from './account-keys.ts';
+import type { AccountWriter, WriterOptions } from './account-writer.ts';
+import { orderedTextsOf, orderRows, sentSeconds } from './message-order.ts';
+import type { ReaderContext } from './message-reader.ts';
+import { type ThreadedMessages, threadMessages } from './message-threads.ts';
+import type { MessageColumns } from './port.ts';
+import { checkSearchKey, searchMailbox } from './search.ts';
+import { IndexBuilder } from './search-index/index-builder.ts';
+import type { IndexPace } from './search-index/index-pace.ts';
+import { indexedMatches } from './search-index/indexed-matches.ts';
+import { type MailboxPlaces, mailboxPlaces } from './search-index/mailbox-places.ts';
+import type { SearchCache } from './search-index/search-cache.ts';
+import { SegmentReader } from './search-index/segment-reader.ts';
+
+/** What searches of all accounts of a process share. */
+export interface SharedSearch {
+  readonly cache: SearchCache;
+  readonly pace: IndexPace;
+}
+
+export interface AccountSearchOptions
+  extends Pick<WriterOptions, 'engine' | 'blobs' | 'clock' | 'log' | 'limits'> {
+  readonly accountId: string;
+  readonly search: SharedSearch;
+  readonly chores: AccountChores;
+  readonly writer: () => AccountWriter;
+}
+
+/** A mailbox at one moment. */
+export interface SearchedMailbox {
+  readonly mailboxId: number;
+  /** The caller's copy. */
+  readonly columns: MessageColumns;
+  readonly keywords: readonly string[];
+}
+
+/** Messages come in crowds; the index waits for the end of one. */
+const quietMs = 500;
+
+export class AccountSearch {
+  readonly #options: AccountSearchOptions;
+  readonly #context: ReaderContext;
+  readonly #segments: SegmentReader;
+  readonly #builder: IndexBuilder;
+  #building = false;
+  #waits = false;
+
+  constructor(options: AccountSearchOptions) {
+    const { engine, blobs, limits, accountId, search } = options;
+    const keys = new AccountKeys(accountId as ConstructorParameters<typeof AccountKeys>[0]);
+    this.#options = options;
+    this.#context = { engine, blobs, keys, inlineBytesMax: limits.inlineBytesMax };
+    this.#segments = new SegmentReader({ engine, keys, cache: search.cache, accountId });
+    this.#builder = new IndexBuilder({
+      ...this.#context,
+      clock: options.clock,
+      log: options.log,
+      pace: search.pace,
+      segments: this.#segments,
+      writer: options.writer,
+      indexMessagesMin: limits.indexMessagesMin,
+    });
+  }
+
+  /** How many messages wait to be indexed, as far as is known: those that were expunged since count too. */
+  lag(): number {
+    const state = this.#options.writer().state;
+    const directory = this.#segments.knownDirectory;
+    if (state === undefined || directory === undefined) return 0;
+    return Math.max(0, state.account.nextEmailId - 1 - directory.indexedThrough);
+  }
+
+  /** Messages may have come: builds the index a little later, if they are enough. */
+  messagesCame(nextEmailId: number): void {
+    const { limits, clock } = this.#options;
+    const indexedThrough = this.#segments.knownDirectory?.indexedThrough ?? 0;
+    if (nextEmailId - 1 - indexedThrough < limits.indexMessagesMin || this.#waits || this.#building) return;
+    this.#waits = true;
+    clock.after(quietMs, () => {
+      this.#waits = false;
+      this.#build();
+    });
+  }
+
+  /** Reads the directory again: it was changed from outside (store check). */
+  forget(): void {
+    this.#segments.replace(undefined);
+  }
+
+  /** Builds what is missing now; resolves when the index has all that is worth it. For tests and measuring. */
+  async settle(): Promise<void> {
+    await this.#builder.run();
+  }
+
+  /** Uids that match, ascending. */
+  async search(mailbox: SearchedMailbox, key: SearchKey): Promise<Uint32Array> {
+    const places = this.#placesOnce(mailbox);
+    return this.#find(mailbox, key, places);
+  }
+
+  async sort(
+    mailbox: SearchedMailbox,
+    asked: { key: SearchKey; criteria: readonly SortCriterion[]; favoured: SearchKey | undefined },
+  ): Promise<Uint32Array> {
+    if (asked.criteria.length > sortCriteriaMax)
+      throw new MailError('limitReached', 'too many sort criteria');
+    const { columns, mailboxId } = mailbox;
+    const places = this.#placesOnce(mailbox);
+    const rows = await this.#findRows(mailbox, asked.key, places);
+    const favoured = asked.favoured && (await this.#findRows(mailbox, asked.favoured, places));
+    const { cache } = this.#options.search;
+    const { accountId, clock } = this.#options;
+    const cacheKey = `${accountId} order ${mailboxId}`;
+    const ordered = await orderRows(rows, asked.criteria, {
+      columns,
+      places,
+      favoured,
+      cache,
+      cacheKey,
+      clock,
+    });
+    return ordered.map((row) => columns.uids[row]!);
+  }
+
+  /** Pairs of depth and uid; uid 0: a message that is not here, above several. */
+  async thread(mailbox: SearchedMailbox, key: SearchKey, algorithm: ThreadAlgorithm): Promise<Uint32Array> {
+    const { columns, mailboxId } = mailbox;
+    const { cache } = this.#options.search;
+    const places = this.#placesOnce(mailbox);
+    const rows = await this.#findRows(mailbox, key, places);
+    const isAll = rows.length === columns.uids.length;
+    const cacheKey = `${this.#options.accountId} threads ${mailboxId} ${algorithm}`;
+    const lastUid = columns.uids[columns.uids.length - 1] ?? 0;
+    const kept = isAll ? cache.get<KeptThreads>(cacheKey) : undefined;
+    // The same number and the same last one: the same messages.
+    if (kept?.count === rows.length && kept.lastUid === lastUid) return kept.threads;
+    const pairs = threadMessages(threadedMessages(rows, columns, await places()), algorithm);
+    const threads = Uint32Array.from(pairs, (value, at) =>
+      at % 2 === 0 ? value : value < 0 ? 0 : columns.uids[rows[value]!]!,
+    );
+    const keeps: KeptThreads = { threads, count: rows.length, lastUid };
+    if (isAll) cache.set(cacheKey, keeps, threads.byteLength + 200);
+    return threads;
+  }
+
+  #build(): void {
+    if (this.#building || this.#options.writer().closed) return;
+    this.#building = true;
+    this.#options.chores.start(async () => {
+      try {
+        await this.#builder.run();
+      } finally {
+        this.#building = false;
+      }
+    });
+  }
+
+  #placesOnce({ columns }: SearchedMailbox): () => Promise<MailboxPlaces> {
+    let places: Promise<MailboxPlaces> | undefined;
+    const { clock, accountId, search } = this.#options;
+    const options = { ...this.#context, clock, accountId, cache: search.cache, segments: this.#segments };
+    return () => {
+      places ??= mailboxPlaces(columns.emailIds, options);
+      return places;
+    };
+  }
+
+  async #find(
+    { columns, keywords }: SearchedMailbox,
+    key: SearchKey,
+    places: () => Promise<MailboxPlaces>,
+  ): Promise<Uint32Array> {
+    checkSearchKey(key);
+    const { clock } = this.#options;
+    const indexed = await indexedMatches(key, { places, segments: this.#segments, clock });
+    const found = await searchMailbox({ ...this.#context, clock, columns, keywords, key, indexed });
+    this.messagesCame(this.#options.writer().state?.account.nextEmailId ?? 1);
+    return found;
+  }
+
+  async #findRows(
+    mailbox: SearchedMailbox,
+    key: SearchKey,
+    places: () => Promise<MailboxPlaces>,
+  ): Promise<Uint32Array> {
+    const { uids } = mailbox.columns;
+    if (key.type === 'all') return Uint32Array.from(uids, (_, row) => row);
+    const found = await this.#find(mailbox, key, places);
+    const rows = new Uint32Array(found.length);
+    for (let at = 0, row = 0; at < found.length; at++, row++) {
+      while (uids[row] !== found[at]) row++;
+      rows[at] = row;
+    }
+    return rows;
+  }
+}
+
+interface KeptThreads {
+  readonly threads: Uint32Array;
+  readonly count: number;
+  readonly lastUid: number;
+}
+
+const noReferences = new Float64Array();
+
+function threadedMessages(
+  rows: Uint32Array,
+  columns: MessageColumns,
+  places: MailboxPlaces,
+): ThreadedMessages {
+  const { sources, sourceOf, placeOf } = places;
+  const sent = sentSeconds(places, columns);
+  let texts: string[] | undefined;
+  const headersOf = (index: number) => sources[sourceOf[rows[index]!]!]?.headers;
+  const placeIn = (index: number): number => placeOf[rows[index]!]!;
+  return {
+    count: rows.length,
+    sentSeconds: Float64Array.from(rows, (row) => sent[row]!),
+    subject(index) {
+      texts ??= orderedTextsOf('subject', places);
+      return texts[rows[index]!]!;
+    },
+    isReply: (index) => headersOf(index)?.replies[placeIn(index)] === 1,
+    messageId: (index) => headersOf(index)?.messageIds[placeIn(index)] ?? 0,
+    references(index) {
+      const headers = headersOf(index);
+      if (headers === undefined) return noReferences;
+      const place = placeIn(index);
+      const from = place === 0 ? 0 : headers.referenceEnds[place - 1]!;
+      return headers.references.subarray(from, headers.referenceEnds[place]);
+    },
+  };
+}

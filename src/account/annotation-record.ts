@@ -1,0 +1,32 @@
+// The annotations of one mailbox, or of the account as a whole, in one row (RFC 5464): few and small, read and written
+// together. Names are in lower case: they are the same in any (RFC 5464 3.2). The row is of the kind `mailbox`, told from
+// a mailbox's own record by its key. Damage: decode throws RecordDamaged, store check sets the row aside.
+
+import { decodeRecord, encodeRecord, RecordDamaged } from '../storage/record.ts';
+import type { Annotation } from './port.ts';
+
+const version = 1;
+
+/** Of one value: RFC 5464 4.1 wants 1,024 at least. */
+export const annotationBytesMax = 16 * 1024;
+/** Of one mailbox: RFC 5464 4.1 wants 10 at least. */
+export const annotationsMax = 100;
+/** All values of one mailbox: the row is read and written whole. */
+export const annotationsBytesMax = 128 * 1024;
+
+export function encodeAnnotations(annotations: readonly Annotation[]): Buffer {
+  const entries = annotations.map(({ name, value }) => [name, Buffer.from(value).toString('base64')]);
+  return encodeRecord('mailbox', version, Buffer.from(JSON.stringify(entries), 'utf8'));
+}
+
+/** Undefined is the row that is not there. Throws RecordDamaged. */
+export function decodeAnnotations(value: Uint8Array | undefined): Annotation[] {
+  if (value === undefined) return [];
+  const { payload } = decodeRecord('mailbox', version, value);
+  try {
+    const entries = JSON.parse(payload.toString('utf8')) as [string, string][];
+    return entries.map(([name, text]) => ({ name, value: Buffer.from(text, 'base64') }));
+  } catch {
+    throw new RecordDamaged('annotations are not what was written');
+  }
+}

@@ -1,0 +1,237 @@
+// Puts messages of a mailbox in order. For each field the rank of every message is worked out once and kept in the cache;
+// a delivery's messages are put in their places, and sorting is then sorting of small numbers.
+// Invariant: equal values have equal ranks; messages that are equal in all fields stand in the mailbox's order, in
+// reverse too (RFC 5256 3).
+
+import type { Clock } from '../base/clock.ts';
+import { Slicer } from '../base/slicer.ts';
+import type { SortCriterion, SortField } from '../mail/message-order.ts';
+import type { MessageColumns } from './port.ts';
+import type { OrderedText } from './search-index/header-columns.ts';
+import type { MailboxPlaces } from './search-index/mailbox-places.ts';
+import type { SearchCache } from './search-index/search-cache.ts';
+
+export interface OrderOptions {
+  /** The mailbox's columns, the caller's copy. */
+  readonly columns: MessageColumns;
+  readonly places: () => Promise<MailboxPlaces>;
+  /** Rows of messages that rank first by relevancy; undefined: none. */
+  readonly favoured: Uint32Array | undefined;
+  readonly cache: SearchCache;
+  /** Names the mailbox in the cache; what is kept is checked against the columns. */
+  readonly cacheKey: string;
+  readonly clock: Clock;
+}
+
+/** Rows of a mailbox by a field. */
+interface KeptOrder {
+  /** All messages, in order. */
+  readonly uids: Uint32Array;
+  /** By row of the mailbox as it was. */
+  readonly ranks: Int32Array;
+  /** With `uids.length` it tells whether the mailbox has the same messages. */
+  readonly lastUid: number;
+}
+
+/** `rows` (ascending) in the order of the criteria. */
+export async function orderRows(
+  rows: Uint32Array,
+  criteria: readonly SortCriterion[],
+  options: OrderOptions,
+): Promise<Uint32Array> {
+  const count = options.columns.uids.length;
+  let combined = new Float64Array(rows.length);
+  for (const [index, { field, reverse }] of criteria.entries()) {
+    if (index > 0) combined = denseRanks(combined);
+    const ranks = await fieldRanks(field, options);
+    for (let at = 0; at < rows.length; at++) {
+      const rank = ranks[rows[at]!]!;
+      combined[at] = combined[at]! * (count + 1) + (reverse ? count - rank : rank);
+    }
+  }
+  return sortedPlaces(combined).map((place) => rows[place]!);
+}
+
+/** Places of whole numbers from 0 in ascending order, equal ones as they stand. */
+function sortedPlaces(values: Float64Array): Uint32Array {
+  const count = values.length;
+  let highest = 0;
+  for (const value of values) if (value > highest) highest = value;
+  if (highest * count + count > Number.MAX_SAFE_INTEGER) {
+    return Uint32Array.from(values, (_, place) => place).sort((a, b) => values[a]! - values[b]! || a - b);
+  }
+  // Value and place in one number: sorting numbers needs no comparing function.
+  const keys = values.map((value, place) => value * count + place).sort();
+  return Uint32Array.from(keys, (key) => key % count);
+}
+
+function denseRanks(values: Float64Array): Float64Array<ArrayBuffer> {
+  const ranks = new Float64Array(values.length);
+  let rank = 0;
+  let before: number | undefined;
+  for (const place of sortedPlaces(values)) {
+    if (before !== undefined && values[place] !== before) rank++;
+    before = values[place]!;
+    ranks[place] = rank;
+  }
+  return ranks;
+}
+
+/** The rank of each row of the mailbox. */
+async function fieldRanks(field: SortField, options: OrderOptions): Promise<Int32Array> {
+  const { columns, cache, cacheKey } = options;
+  const count = columns.uids.length;
+  if (field === 'relevancy') {
+    const ranks = new Int32Array(count).fill(1);
+    for (const row of options.favoured ?? []) ranks[row] = 0;
+    return ranks;
+  }
+  const key = `${cacheKey} ${field}`;
+  const kept = cache.get<KeptOrder>(key);
+  const lastUid = count === 0 ? 0 : columns.uids[count - 1]!;
+  if (kept !== undefined && kept.uids.length === count && kept.lastUid === lastUid) return kept.ranks;
+  const values = await fieldValues(field, options);
+  const order = await orderOf(values, kept, options);
+  const ranks = new Int32Array(count);
+  for (let at = 1, rank = 0; at < count; at++) {
+    if (values.compare(order[at - 1]!, order[at]!) !== 0) rank++;
+    ranks[order[at]!] = rank;
+  }
+  const uids = order.map((row) => columns.uids[row]!);
+  cache.set(key, { uids, ranks, lastUid } satisfies KeptOrder, count * 8 + 200);
+  return ranks;
+}
+
+interface FieldValues {
+  /** Of two rows. */
+  compare(a: number, b: number): number;
+}
+
+async function fieldValues(
+  field: Exclude<SortField, 'relevancy'>,
+  options: OrderOptions,
+): Promise<FieldValues> {
+  const { columns } = options;
+  switch (field) {
+    case 'arrival':
+      return numberValues(columns.internalDates);
+    case 'size':
+      return numberValues(columns.sizes);
+    case 'date':
+      return numberValues(sentSeconds(await options.places(), columns));
+    default:
+      return textValues(field, await options.places());
+  }
+}
+
+function numberValues(values: Float64Array | Uint32Array): FieldValues {
+  return { compare: (a, b) => values[a]! - values[b]! };
+}
+
+/** RFC 5256 2.2: the Date header's instant, or the internal date. By row. */
+export function sentSeconds(places: MailboxPlaces, columns: MessageColumns): Float64Array {
+  const { sources, sourceOf, placeOf } = places;
+  const seconds = columns.internalDates.slice();
+  for (let row = 0; row < seconds.length; row++) {
+    const sent = sources[sourceOf[row]!]?.headers.sentSeconds[placeOf[row]!];
+    if (sent !== undefined && !Number.isNaN(sent)) seconds[row] = sent;
+  }
+  return seconds;
+}
+
+/** A text of each row; '' for a message that is gone. */
+export function orderedTextsOf(name: OrderedText, { sources, sourceOf, placeOf }: MailboxPlaces): string[] {
+  const columns = sources.map(({ headers }) => headers.ordered(name));
+  const texts: string[] = [];
+  for (let row = 0; row < sourceOf.length; row++) {
+    texts.push(sourceOf[row]! < 0 ? '' : columns[sourceOf[row]!]!.value(placeOf[row]!));
+  }
+  return texts;
+}
+
+/** The first characters as a number decide most comparisons. */
+function textValues(name: OrderedText, places: MailboxPlaces): FieldValues {
+  const texts = orderedTextsOf(name, places);
+  const heads = Float64Array.from(texts, headOf);
+  return {
+    compare(a, b) {
+      if (heads[a] !== heads[b]) return heads[a]! - heads[b]!;
+      const left = texts[a]!;
+      const right = texts[b]!;
+      return left < right ? -1 : left > right ? 1 : 0;
+    },
+  };
+}
+
+function headOf(text: string): number {
+  const unit = (at: number): number => (at < text.length ? text.charCodeAt(at) + 1 : 0);
+  return (unit(0) * 65_537 + unit(1)) * 65_537 + unit(2);
+}
+
+/** All rows in order: what was kept is used again when most of it is still true. */
+async function orderOf(
+  values: FieldValues,
+  kept: KeptOrder | undefined,
+  { columns, clock }: OrderOptions,
+): Promise<Uint32Array> {
+  const count = columns.uids.length;
+  const compare = (a: number, b: number): number => values.compare(a, b) || a - b;
+  if (kept !== undefined && kept.uids.length * 2 > count) {
+    const firstNew = rowFrom(columns.uids, kept.lastUid + 1);
+    if ((count - firstNew) * 4 < count) {
+      const known = kept.uids
+        .map((uid) => rowFrom(columns.uids, uid))
+        .filter((row, at) => columns.uids[row] === kept.uids[at]);
+      const added = Uint32Array.from({ length: count - firstNew }, (_, at) => firstNew + at).sort(compare);
+      // A message that was missing then (its host had not caught up) makes the kept order useless.
+      if (known.length + added.length === count) return merged(known, added, compare);
+    }
+  }
+  return mergeSorted(count, compare, new Slicer(clock));
+}
+
+/** The first row whose uid is not below `uid`. */
+function rowFrom(uids: Uint32Array, uid: number): number {
+  let low = 0;
+  let high = uids.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (uids[middle]! < uid) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+type Compare = (a: number, b: number) => number;
+
+function merged(left: Uint32Array, right: Uint32Array, compare: Compare): Uint32Array<ArrayBuffer> {
+  const all = new Uint32Array(left.length + right.length);
+  for (let l = 0, r = 0, at = 0; at < all.length; at++) {
+    const takesLeft = r === right.length || (l < left.length && compare(left[l]!, right[r]!) <= 0);
+    all[at] = takesLeft ? left[l++]! : right[r++]!;
+  }
+  return all;
+}
+
+/** Rows sorted at a time between looks at the clock. */
+const sortedAtOnce = 8_192;
+
+async function mergeSorted(count: number, compare: Compare, slicer: Slicer): Promise<Uint32Array> {
+  let runs: Uint32Array<ArrayBuffer>[] = [];
+  for (let start = 0; start < count; start += sortedAtOnce) {
+    const run = new Uint32Array(Math.min(sortedAtOnce, count - start));
+    for (let at = 0; at < run.length; at++) run[at] = start + at;
+    runs.push(run.sort(compare));
+    if (slicer.due()) await slicer.rest();
+  }
+  while (runs.length > 1) {
+    const next: Uint32Array<ArrayBuffer>[] = [];
+    for (let at = 0; at < runs.length; at += 2) {
+      const right = runs[at + 1];
+      next.push(right === undefined ? runs[at]! : merged(runs[at]!, right, compare));
+      if (slicer.due()) await slicer.rest();
+    }
+    runs = next;
+  }
+  return runs[0] ?? new Uint32Array();
+}

@@ -1,0 +1,212 @@
+// Builds an account's search index in the background: takes the emails that came since, makes segments of them, and puts
+// small segments together, so that there are few. Each step is one commit by the account's writer, segment and directory
+// together; a crash loses the step that was under way and nothing else.
+// Invariant: at most one run an account; emails are indexed in the order of their ids. A message that cannot be read is
+// passed over: searches look at its bytes, and say what is wrong with them.
+
+import type { Clock } from '../../base/clock.ts';
+import { Fault } from '../../base/fault.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Slicer } from '../../base/slicer.ts';
+import { headerFields } from '../../mail/header.ts';
+import type { Bytes, Entry } from '../../storage/engine.ts';
+import { unlessDamaged } from '../../storage/record.ts';
+import { numberBehind } from '../account-keys.ts';
+import { pageBytesMax } from '../account-limits.ts';
+import type { AccountWriter } from '../account-writer.ts';
+import { decodeEmail, decodeSummaryRecord } from '../email-record.ts';
+import { type ReaderContext, readEmail } from '../message-reader.ts';
+import { internalMutation } from '../mutations/mutation.ts';
+import { summaryHeaderBlock, summaryStructure } from '../summary.ts';
+import type { IndexPace } from './index-pace.ts';
+import { type PackedSegment, SegmentBuilder } from './segment-builder.ts';
+import { packDirectory, type SegmentDirectory, type SegmentInfo } from './segment-directory.ts';
+import { headersSection, type SegmentReader, termsSection } from './segment-reader.ts';
+
+/** Emails looked at per read. */
+const pageEmails = 64;
+/** So many neighbouring segments of one size class are put together. */
+const mergedSegments = 8;
+/** Size classes: below each number of messages. Larger segments are left as they are. */
+const sizeClasses = [512, 4_096] as const;
+/** Larger segments would take too much memory while they are put together. */
+const mergedBytesMax = 48 * 1024 * 1024;
+
+export interface IndexBuilderOptions extends ReaderContext {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly pace: IndexPace;
+  readonly segments: SegmentReader;
+  readonly writer: () => AccountWriter;
+  readonly indexMessagesMin: number;
+}
+
+export class IndexBuilder {
+  readonly #options: IndexBuilderOptions;
+
+  constructor(options: IndexBuilderOptions) {
+    this.#options = options;
+  }
+
+  /** Until fewer messages wait than are worth a segment. Ends early when the account is closed. */
+  async run(): Promise<void> {
+    const { writer, segments, pace, indexMessagesMin } = this.#options;
+    while (!writer().closed) {
+      const { account } = await writer().open();
+      const lastEmailId = account.nextEmailId - 1;
+      const { indexedThrough } = await segments.directory();
+      if (lastEmailId - indexedThrough < indexMessagesMin) return;
+      await pace.inTurn(() => this.#step(lastEmailId));
+    }
+  }
+
+  async #step(lastEmailId: number): Promise<void> {
+    if (this.#options.writer().closed) return;
+    const slicer = this.#options.pace.slicer();
+    const directory = await this.#options.segments.directory();
+    const builder = new SegmentBuilder();
+    const indexedThrough = await this.#gather(builder, { directory, lastEmailId, slicer });
+    if (this.#options.writer().closed) return;
+    const packed = builder.isEmpty ? undefined : await builder.pack(slicer);
+    await this.#commit({ ...directory, indexedThrough }, packed, []);
+    await this.#merge(slicer);
+  }
+
+  /** Fills the builder; up to which email. */
+  async #gather(
+    builder: SegmentBuilder,
+    given: { directory: SegmentDirectory; lastEmailId: number; slicer: Slicer },
+  ): Promise<number> {
+    const { engine, keys, writer } = this.#options;
+    let through = given.directory.indexedThrough;
+    while (!builder.isFull && !writer().closed) {
+      const { start, end, prefixLength } = keys.emailsFrom(through + 1);
+      const page = await engine.page({ start, end }, { entriesMax: pageEmails, bytesMax: pageBytesMax });
+      const emailIds = page.entries.map(({ key }) => numberBehind(key, prefixLength));
+      const summaries = await engine.getMany(emailIds.map((emailId) => keys.summary(emailId)));
+      for (const [index, emailId] of emailIds.entries()) {
+        if (emailId > given.lastEmailId || builder.isFull || writer().closed) return through;
+        await this.#add(
+          builder,
+          { emailId, row: page.entries[index]!, summary: summaries[index] },
+          given.slicer,
+        );
+        through = emailId;
+      }
+      if (page.next === undefined) return given.lastEmailId;
+    }
+    return through;
+  }
+
+  async #add(
+    builder: SegmentBuilder,
+    email: { readonly emailId: number; readonly row: Entry; readonly summary: Bytes | undefined },
+    slicer: Slicer,
+  ): Promise<void> {
+    const { emailId } = email;
+    if (email.summary === undefined) return;
+    try {
+      const record = unlessDamaged(() => decodeSummaryRecord(email.summary!));
+      const size = unlessDamaged(() => decodeEmail(email.row.value))?.size;
+      if (record === undefined || size === undefined) return;
+      const bytes = await readEmail(this.#options, emailId, { offset: 0, length: size });
+      if (bytes === undefined) return;
+      const block = summaryHeaderBlock(record.summary) ?? headerFields(bytes);
+      const structure = summaryStructure(record.summary);
+      const { threadId } = record;
+      await builder.addMessage({ emailId, threadId, bytes, block }, { bytes, structure, slicer });
+    } catch (error) {
+      if (!(error instanceof Fault) || error.temporary) throw error;
+      this.#options.log.warn({ err: error, emailId }, 'a message could not be indexed');
+    }
+    if (slicer.due()) await slicer.rest();
+  }
+
+  /** Puts the last neighbours of one size class together, when there are enough of them. */
+  async #merge(slicer: Slicer): Promise<void> {
+    for (;;) {
+      const directory = await this.#options.segments.directory();
+      const run = mergeable(directory.segments);
+      if (run === undefined || this.#options.writer().closed) return;
+      const builder = new SegmentBuilder();
+      for (const segment of run) {
+        const headers = await this.#options.segments.headers(segment);
+        const terms = await this.#options.segments.terms(segment);
+        if (headers === undefined || terms === undefined) return;
+        const alive = await this.#alive(headers.emailIds);
+        await builder.addSegment({ headers, terms }, alive, slicer);
+      }
+      await this.#commit(directory, builder.isEmpty ? undefined : await builder.pack(slicer), run);
+    }
+  }
+
+  /** Those emails that are still there. */
+  async #alive(emailIds: Float64Array): Promise<ReadonlySet<number>> {
+    const alive = new Set<number>();
+    for (let start = 0; start < emailIds.length; start += pageEmails) {
+      const ids = [...emailIds.subarray(start, start + pageEmails)];
+      const rows = await this.#options.engine.getMany(ids.map((id) => this.#options.keys.email(id)));
+      for (const [index, id] of ids.entries()) if (rows[index] !== undefined) alive.add(id);
+    }
+    return alive;
+  }
+
+  async #commit(
+    directory: SegmentDirectory,
+    packed: PackedSegment | undefined,
+    replaced: readonly SegmentInfo[],
+  ): Promise<void> {
+    const { keys, segments, writer } = this.#options;
+    const number = directory.nextNumber;
+    const kept = directory.segments.filter((segment) => !replaced.includes(segment));
+    const added = packed && {
+      number,
+      firstEmailId: packed.firstEmailId,
+      lastEmailId: packed.lastEmailId,
+      messages: packed.messages,
+      bytes: packed.headers.length + packed.terms.length,
+    };
+    const after: SegmentDirectory = {
+      ...directory,
+      nextNumber: number + 1,
+      segments: (added === undefined ? kept : [...kept, added]).sort(
+        (a, b) => a.firstEmailId - b.firstEmailId,
+      ),
+    };
+    const puts: Entry[] = [{ key: keys.searchDirectory(), value: packDirectory(after) }];
+    if (packed !== undefined) {
+      puts.push({ key: keys.searchSegment(number, headersSection), value: packed.headers });
+      puts.push({ key: keys.searchSegment(number, termsSection), value: packed.terms });
+    }
+    const deletes = replaced.flatMap((segment) => [
+      keys.searchSegment(segment.number, headersSection),
+      keys.searchSegment(segment.number, termsSection),
+    ]);
+    const bytes = puts.reduce((sum, { value }) => sum + value.length, 0);
+    const mutation = internalMutation('index', (draft) => {
+      draft.version++;
+      draft.needsRoom = true;
+      draft.puts.push(...puts);
+      draft.deletes.push(...deletes);
+    });
+    await writer().submit({ ...mutation, bytes });
+    segments.replace(after);
+  }
+}
+
+/** The last run of neighbours that is long enough; the smallest class first. */
+function mergeable(segments: readonly SegmentInfo[]): readonly SegmentInfo[] | undefined {
+  let below = 0;
+  for (const limit of sizeClasses) {
+    const isOfClass = ({ messages }: SegmentInfo): boolean => messages >= below && messages < limit;
+    below = limit;
+    for (let end = segments.length; end > 0; end--) {
+      let start = end;
+      while (start > 0 && end - start < mergedSegments && isOfClass(segments[start - 1]!)) start--;
+      if (end - start < mergedSegments) continue;
+      const run = segments.slice(start, end);
+      if (run.reduce((sum, { bytes }) => sum + bytes, 0) <= mergedBytesMax) return run;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,123 @@
+// What the index knows of a search before any message is read: for each key that it can answer a column of the mailbox's
+// rows, saying yes, no, or that only the message's bytes tell. The search then reads messages only where it must.
+// Invariant: yes and no are what a scan of the bytes would say (search.test.ts compares).
+
+import type { Clock } from '../../base/clock.ts';
+import { Slicer } from '../../base/slicer.ts';
+import type { SearchKey } from '../../mail/search-key.ts';
+import { foldText } from '../text-folding.ts';
+import {
+  fieldMark,
+  fieldTooLong,
+  type HeaderColumns,
+  noDay,
+  type SearchedField,
+  searchedFields,
+} from './header-columns.ts';
+import type { MailboxPlaces } from './mailbox-places.ts';
+import type { SegmentReader } from './segment-reader.ts';
+import { inBody, inHeader, matchMaybe, matchNo, matchYes } from './term-table.ts';
+import { type TermQuery, termQuery } from './terms.ts';
+
+/** One entry a row of the mailbox: matchNo, matchYes or matchMaybe. */
+export type MatchColumn = Uint8Array;
+
+export type IndexedMatches = ReadonlyMap<SearchKey, MatchColumn>;
+
+export interface IndexedMatchesOptions {
+  readonly places: () => Promise<MailboxPlaces>;
+  readonly segments: SegmentReader;
+  readonly clock: Clock;
+}
+
+/** Columns for those keys of a tree that the index can say something about. */
+export async function indexedMatches(
+  key: SearchKey,
+  options: IndexedMatchesOptions,
+): Promise<IndexedMatches> {
+  const matches = new Map<SearchKey, MatchColumn>();
+  const leaves: SearchKey[] = [];
+  collect(key, leaves);
+  if (leaves.length === 0) return matches;
+  const places = await options.places();
+  const slicer = new Slicer(options.clock);
+  for (const leaf of leaves) {
+    const bySource: (Uint8Array | undefined)[] = [];
+    for (const source of places.sources) {
+      bySource.push(await sourceMatches(leaf, source, options.segments));
+      if (slicer.due()) await slicer.rest();
+    }
+    matches.set(leaf, rowMatches(places, bySource));
+  }
+  return matches;
+}
+
+function collect(key: SearchKey, leaves: SearchKey[]): void {
+  if (key.type === 'not') collect(key.key, leaves);
+  else if (key.type === 'and' || key.type === 'or') for (const inner of key.keys) collect(inner, leaves);
+  else if (isIndexed(key)) leaves.push(key);
+}
+
+function isIndexed(key: SearchKey): boolean {
+  if (key.type === 'body' || key.type === 'text') return key.text !== '';
+  if (key.type === 'header') {
+    const isKept = searchedFields.includes(key.field.toLowerCase() as SearchedField);
+    return isKept && !key.text.includes(fieldMark) && !key.text.includes(fieldTooLong);
+  }
+  return key.type === 'threadId' || (key.type === 'date' && key.of === 'sent');
+}
+
+/** By place in the source; undefined: nothing is known. */
+async function sourceMatches(
+  key: SearchKey,
+  { info, headers }: MailboxPlaces['sources'][number],
+  segments: SegmentReader,
+): Promise<Uint8Array | undefined> {
+  switch (key.type) {
+    case 'header':
+      return headerMatches(headers, key.field.toLowerCase() as SearchedField, foldText(key.text));
+    case 'threadId':
+      return Uint8Array.from(headers.threadIds, (id) => (id === key.threadId ? matchYes : matchNo));
+    case 'date':
+      return Uint8Array.from(headers.sentDays, (day) => (isDay(day, key) ? matchYes : matchNo));
+    case 'body':
+    case 'text': {
+      const query: TermQuery | undefined = termQuery(foldText(key.text));
+      if (info === undefined || query === undefined) return undefined;
+      const terms = await segments.terms(info);
+      return terms?.match(query, key.type === 'body' ? inBody : inBody | inHeader, headers.count);
+    }
+    default:
+      return undefined;
+  }
+}
+
+function isDay(day: number, key: SearchKey & { type: 'date' }): boolean {
+  if (day === noDay) return false;
+  if (key.compare === 'on') return day === key.day;
+  return key.compare === 'before' ? day < key.day : day >= key.day;
+}
+
+function headerMatches(headers: HeaderColumns, field: SearchedField, text: string): Uint8Array {
+  const found = new Uint8Array(headers.count);
+  const column = headers.searched(field);
+  column.eachWith(text === '' ? fieldMark : text, (index) => {
+    found[index] = matchYes;
+  });
+  if (column.text.includes(fieldTooLong)) {
+    for (let index = 0; index < found.length; index++) {
+      if (column.value(index) === fieldTooLong) found[index] = matchMaybe;
+    }
+  }
+  return found;
+}
+
+function rowMatches(places: MailboxPlaces, bySource: readonly (Uint8Array | undefined)[]): MatchColumn {
+  const { sourceOf, placeOf } = places;
+  const column = new Uint8Array(sourceOf.length).fill(matchMaybe);
+  for (let row = 0; row < column.length; row++) {
+    const matches = sourceOf[row]! < 0 ? undefined : bySource[sourceOf[row]!];
+    if (matches !== undefined) column[row] = matches[placeOf[row]!]!;
+  }
+  return column;
+}

@@ -1,0 +1,208 @@
+// The terms of a segment of the index and the messages they are in. All terms stand in two texts (one byte a character,
+// and two), so that what is inside of terms is found by the engine's own substring search; behind each term its list of
+// messages: differences of 4 × message + where, as variable-length numbers.
+// Invariant: built once, never changed; messages are numbered from 0 in the segment.
+
+import type { Slicer } from '../../base/slicer.ts';
+import { bytesOf, packColumns, uint32sOf, unpackColumns } from './packed-columns.ts';
+import { type TermQuery, termMark } from './terms.ts';
+
+/** Where in a message a term is; bits. */
+export const inBody = 1;
+export const inHeader = 2;
+
+/** What is known of a message. */
+export const matchNo = 0;
+export const matchYes = 1;
+/** Only its bytes tell. */
+export const matchMaybe = 2;
+
+const beyondLatin1 = /[^\x00-\xff]/;
+
+export class TermTableBuilder {
+  /** Term → its list: 4 × message + where, ascending. */
+  readonly #lists = new Map<string, number[]>();
+  /** Roughly what it costs, for the limit of a segment. */
+  bytes = 0;
+
+  add(term: string, message: number, where: number): void {
+    const list = this.#lists.get(term);
+    if (list === undefined) {
+      this.#lists.set(term, [message * 4 + where]);
+      this.bytes += term.length + 12;
+      return;
+    }
+    const last = list.length - 1;
+    const before = list[last]!;
+    if (before >>> 2 === message) list[last] = before | where;
+    else {
+      list.push(message * 4 + where);
+      this.bytes += 2;
+    }
+  }
+
+  /** In slices: a large segment has hundreds of thousands of terms. */
+  async encode(slicer: Slicer): Promise<Buffer> {
+    const narrow: string[] = [];
+    const wide: string[] = [];
+    for (const term of this.#lists.keys()) (beyondLatin1.test(term) ? wide : narrow).push(term);
+    const ends = new Uint32Array(narrow.length + wide.length);
+    let postings = Buffer.allocUnsafe(this.bytes + 64);
+    let position = 0;
+    let index = 0;
+    for (const terms of [narrow, wide]) {
+      for (const term of terms) {
+        const list = this.#lists.get(term)!;
+        if (position + list.length * 5 > postings.length) {
+          postings = Buffer.concat([postings], (position + list.length * 5) * 2);
+        }
+        position = writeList(postings, position, list);
+        ends[index++] = position;
+        if ((index & 255) === 0 && slicer.due()) await slicer.rest();
+      }
+    }
+    const counts = Uint32Array.of(narrow.length, wide.length);
+    return packColumns([
+      bytesOf(counts),
+      Buffer.from(marked(narrow), 'latin1'),
+      Buffer.from(marked(wide), 'utf16le'),
+      bytesOf(ends),
+      postings.subarray(0, position),
+    ]);
+  }
+}
+
+function marked(terms: readonly string[]): string {
+  return terms.length === 0 ? '' : `${termMark}${terms.join(termMark)}${termMark}`;
+}
+
+function writeList(bytes: Buffer, start: number, list: readonly number[]): number {
+  let position = start;
+  let before = 0;
+  for (const value of list) {
+    let difference = value - before;
+    before = value;
+    for (; difference > 127; difference >>>= 7) bytes[position++] = (difference & 127) | 128;
+    bytes[position++] = difference;
+  }
+  return position;
+}
+
+interface MarkedTerms {
+  readonly text: string;
+  /** Where each term begins in `text`, and one more for the end. */
+  readonly starts: Uint32Array;
+  /** The number of the first one among all terms of the table. */
+  readonly first: number;
+}
+
+function markedTerms(text: string, count: number, first: number): MarkedTerms {
+  const starts = new Uint32Array(count + 1);
+  let at = 1;
+  for (let index = 0; index < count; index++) {
+    starts[index] = at;
+    at = text.indexOf(termMark, at) + 1;
+  }
+  starts[count] = at;
+  return { text, starts, first };
+}
+
+export class TermTable {
+  readonly #texts: readonly MarkedTerms[];
+  readonly #ends: Uint32Array;
+  readonly #postings: Buffer;
+  /** About what it costs in memory. */
+  readonly bytes: number;
+
+  /** Throws RecordDamaged. */
+  constructor(value: Uint8Array) {
+    const [counts, narrow, wide, ends, postings] = unpackColumns(value) as [
+      Buffer,
+      Buffer,
+      Buffer,
+      Buffer,
+      Buffer,
+    ];
+    const [narrowCount, wideCount] = uint32sOf(counts) as unknown as [number, number];
+    this.#texts = [
+      markedTerms(narrow.toString('latin1'), narrowCount, 0),
+      markedTerms(wide.toString('utf16le'), wideCount, narrowCount),
+    ];
+    this.#ends = uint32sOf(ends);
+    this.#postings = postings;
+    this.bytes = value.length + narrow.length + wide.length + (narrowCount + wideCount) * 4;
+  }
+
+  /** What each of `count` messages is to the query; `where`: the bits of which one must be set. */
+  match(query: TermQuery, where: number, count: number): Uint8Array {
+    // How many needles were found so far, all that came before included.
+    const met = new Uint8Array(count);
+    for (const [index, needle] of query.needles.entries()) {
+      let some = false;
+      this.#eachTermWith(needle, (term) => {
+        this.#eachPosting(term, (value) => {
+          const message = value >>> 2;
+          if ((value & where) === 0 || met[message] !== index) return;
+          met[message] = index + 1;
+          some = true;
+        });
+      });
+      if (!some) return new Uint8Array(count);
+    }
+    const wanted = query.needles.length;
+    const state = query.isExact ? matchYes : matchMaybe;
+    for (let message = 0; message < count; message++)
+      met[message] = met[message] === wanted ? state : matchNo;
+    return met;
+  }
+
+  /** For putting segments together. Sliced. */
+  async each(slicer: Slicer, visit: (term: string, message: number, where: number) => void): Promise<void> {
+    for (const { text, starts, first } of this.#texts) {
+      for (let index = 0; index + 1 < starts.length; index++) {
+        const term = text.slice(starts[index]!, starts[index + 1]! - 1);
+        this.#eachPosting(first + index, (value) => visit(term, value >>> 2, value & 3));
+        if ((index & 255) === 255 && slicer.due()) await slicer.rest();
+      }
+    }
+  }
+
+  #eachTermWith(needle: string, visit: (term: number) => void): void {
+    for (const { text, starts, first } of this.#texts) {
+      for (let at = text.indexOf(needle); at !== -1; ) {
+        const index = lastNotAbove(starts, needle.startsWith(termMark) ? at + 1 : at);
+        visit(first + index);
+        // The mark before the next term: a needle may begin with it.
+        at = text.indexOf(needle, starts[index + 1]! - 1);
+      }
+    }
+  }
+
+  #eachPosting(term: number, visit: (value: number) => void): void {
+    const bytes = this.#postings;
+    const end = this.#ends[term]!;
+    let value = 0;
+    for (let at = term === 0 ? 0 : this.#ends[term - 1]!; at < end; ) {
+      let byte = bytes[at++]!;
+      let difference = byte & 127;
+      for (let shift = 7; byte > 127; shift += 7) {
+        byte = bytes[at++]!;
+        difference |= (byte & 127) << shift;
+      }
+      value += difference;
+      visit(value);
+    }
+  }
+}
+
+/** The index of the last of ascending numbers that is not above `value`; the first one is not. */
+export function lastNotAbove(numbers: Uint32Array, value: number): number {
+  let low = 0;
+  let high = numbers.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if (numbers[middle]! <= value) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

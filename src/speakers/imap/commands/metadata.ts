@@ -1,0 +1,88 @@
+// GETMETADATA and SETMETADATA (RFC 5464). The annotations of the server are each account's own, so clients set only
+// private ones of it; nothing is told unasked (4.4: only with ENABLE METADATA, which is not offered).
+
+import { annotationBytesMax } from '../../../account/annotation-record.ts';
+import { type Annotation, annotationsOf, type MailboxAnnotations } from '../../../account/port.ts';
+import type { MailboxId } from '../../../mail/ids.ts';
+import { isMailError, MailError } from '../../../mail/mail-error.ts';
+import type { GetMetadataCommand, SetMetadataCommand } from '../../../wire/imap/command.ts';
+import { formatMetadata, type MetadataEntry } from '../../../wire/imap/format-metadata.ts';
+import { metadataCode } from '../../../wire/imap/response-code.ts';
+import { no, ok, type Reply } from '../reply.ts';
+import { accountOf, type ImapSession } from '../session.ts';
+
+const got = ok('Getmetadata completed');
+const done = ok('Setmetadata completed');
+
+export async function getMetadata(session: ImapSession, command: GetMetadataCommand): Promise<Reply> {
+  const { annotations, mailboxId } = await holder(session, command.mailbox);
+  const found = chosenEntries(await annotations.annotations(mailboxId), command);
+  const { maxSize } = command;
+  const told = found.filter(
+    ([, value]) => value === undefined || maxSize === undefined || value.length <= maxSize,
+  );
+  if (told.length > 0) session.connection.write(formatMetadata(command.mailbox, told, session));
+  if (told.length === found.length) return got;
+  const longest = Math.max(...found.map(([, value]) => value?.length ?? 0));
+  return ok(got.text, metadataCode('LONGENTRIES', longest));
+}
+
+export async function setMetadata(session: ImapSession, command: SetMetadataCommand): Promise<Reply> {
+  const { changes } = command;
+  if (command.mailbox === '' && changes.some(({ name }) => name.startsWith('/shared/'))) {
+    return no('Annotations of the server are read-only', 'NOPERM');
+  }
+  if (changes.some(({ value }) => value !== undefined && value.length > annotationBytesMax)) {
+    return no('Annotation is too large', metadataCode('MAXSIZE', annotationBytesMax));
+  }
+  const { annotations, mailboxId } = await holder(session, command.mailbox);
+  try {
+    await annotations.setAnnotations({ operation: session.operation(), mailboxId, changes });
+    return done;
+  } catch (error) {
+    if (!isMailError(error, 'limitReached')) throw error;
+    return no('Too many annotations', 'METADATA TOOMANY');
+  }
+}
+
+/** `* METADATA` of a mailbox of LIST: what is not there is NIL (RFC 9590 section 3). */
+export async function metadataResponse(
+  session: ImapSession,
+  mailbox: { readonly id: MailboxId; readonly name: string },
+  entries: readonly string[],
+): Promise<string> {
+  const annotations = await annotationsOf(accountOf(session)).annotations(mailbox.id);
+  return formatMetadata(mailbox.name, chosenEntries(annotations, { entries, depth: 0 }), session);
+}
+
+async function holder(
+  session: ImapSession,
+  mailbox: string,
+): Promise<{ readonly annotations: MailboxAnnotations; readonly mailboxId: MailboxId | undefined }> {
+  const account = accountOf(session);
+  const annotations = annotationsOf(account);
+  if (mailbox === '') return { annotations, mailboxId: undefined };
+  const info = await account.findMailbox({ name: mailbox });
+  if (info === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
+  return { annotations, mailboxId: info.id };
+}
+
+/** What is asked by name is told as NIL when it is not there; what may be below it is not. */
+function chosenEntries(
+  annotations: readonly Annotation[],
+  { entries, depth }: Pick<GetMetadataCommand, 'entries' | 'depth'>,
+): MetadataEntry[] {
+  const chosen = new Map<string, Uint8Array | undefined>();
+  for (const entry of entries) {
+    if (depth === 0) chosen.set(entry, annotations.find(({ name }) => name === entry)?.value);
+    else for (const { name, value } of annotations) if (isWithin(name, entry, depth)) chosen.set(name, value);
+  }
+  return [...chosen];
+}
+
+/** RFC 5464 4.2.2. */
+function isWithin(name: string, entry: string, depth: 1 | 'infinity'): boolean {
+  if (name === entry) return true;
+  if (!name.startsWith(`${entry}/`)) return false;
+  return depth === 'infinity' || !name.slice(entry.length + 1).includes('/');
+}

@@ -1,0 +1,121 @@
+// The messages of APPEND and REPLACE made ready for the account: literals as they came, and messages put together from
+// others (CATENATE, RFC 4469). Invariant: what is read for a message is borrowed from the shared byte budget first, and
+// counts against the size a message may have. Account refusals and faults pass through.
+
+import type { NewMessage } from '../../account/port.ts';
+import { prepareMessage } from '../../account/prepare.ts';
+import { isMailError } from '../../mail/mail-error.ts';
+import type { AppendMessage, CatenatePart, FetchItem } from '../../wire/imap/command.ts';
+import type { ImapMessageUrl } from '../../wire/imap/imap-url.ts';
+import { badUrlCode } from '../../wire/imap/response-code.ts';
+import { type Located, MessageParts } from './fetch/message-parts.ts';
+import { no, type Reply } from './reply.ts';
+import { accountOf, type ImapSession } from './session.ts';
+
+/** A summary is about a kilobyte. */
+const summaryBytesMax = 256 * 1024;
+/** How long reading waits for memory. */
+const budgetWaitMs = 30_000;
+
+/** Bytes to give back when the messages are stored. */
+export interface Borrowed {
+  bytes: number;
+}
+
+/** The messages, or the answer that says why there are none. */
+export async function newMessages(
+  session: ImapSession,
+  given: readonly AppendMessage[],
+  borrowed: Borrowed,
+): Promise<readonly NewMessage[] | Reply> {
+  // RFC 3502 says nothing of empty messages; Dovecot and Cyrus refuse them, as they are a client's slip.
+  if (given.some((message) => message.size === 0 && message.catenate === undefined))
+    return no('Message is empty');
+  const messages: NewMessage[] = [];
+  for (const { chunks, size, catenate, flags, internalDate } of given) {
+    const bytes =
+      catenate === undefined ? joined(chunks, size) : await catenated(session, catenate, borrowed);
+    if ('status' in bytes) return bytes;
+    if (bytes.length === 0) return no('Message is empty');
+    messages.push({ prepared: await prepareMessage(bytes, session.environment), flags, internalDate });
+  }
+  return messages;
+}
+
+function joined(chunks: readonly Buffer[], size: number): Buffer {
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size);
+}
+
+async function catenated(
+  session: ImapSession,
+  parts: readonly CatenatePart[],
+  borrowed: Borrowed,
+): Promise<Buffer | Reply> {
+  const { limits, messageBytes } = session.environment;
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for (const part of parts) {
+    if ('chunks' in part) {
+      pieces.push(joined(part.chunks, part.size));
+      size += part.size;
+    } else {
+      const found = await locate(session, part.url);
+      if (found === undefined) return no('No such message or part', badUrlCode(part.text));
+      const { length } = found;
+      size += length;
+      if (size > limits.appendBytesMax) return no('Message is too large', 'TOOBIG');
+      if (!(await messageBytes.acquire(length, budgetWaitMs)))
+        return no('Too busy, try again later', 'UNAVAILABLE');
+      borrowed.bytes += length;
+      const bytes = await goneIsUndefined(found.read());
+      if (bytes === undefined) return no('No such message or part', badUrlCode(part.text));
+      pieces.push(bytes);
+    }
+    if (size > limits.appendBytesMax) return no('Message is too large', 'TOOBIG');
+  }
+  return Buffer.concat(pieces, size);
+}
+
+interface FoundPart {
+  readonly length: number;
+  read(): Promise<Buffer>;
+}
+
+/** What a URL names; undefined when there is no such thing. */
+async function locate(session: ImapSession, url: ImapMessageUrl | undefined): Promise<FoundPart | undefined> {
+  if (url === undefined) return undefined;
+  const account = accountOf(session);
+  const selected = session.view?.mailboxId;
+  const target = url.mailbox === undefined ? selected && { id: selected } : { name: url.mailbox };
+  const mailbox = target === undefined ? undefined : await account.findMailbox(target);
+  if (mailbox === undefined || !mailbox.selectable) return undefined;
+  if (url.uidValidity !== undefined && url.uidValidity !== mailbox.uidValidity) return undefined;
+  const uids = Uint32Array.of(url.uid);
+  const [summary] = await account.readSummaries(mailbox.id, uids, summaryBytesMax);
+  const size = (await account.columns(mailbox.id, uids)).sizes[0];
+  if (summary?.summary === undefined || size === undefined) return undefined;
+  const { clock } = session.environment;
+  const source = { account, mailboxId: mailbox.id, clock, uid: url.uid, size, bytes: undefined };
+  const parts = new MessageParts({ ...source, summary: summary.summary });
+  const { section, partial } = url;
+  const item: FetchItem = { type: 'section', peek: true, section, partial, label: '' };
+  const located = await goneIsUndefined(Promise.resolve(parts.locate(item)));
+  return located === undefined ? undefined : foundPart(parts, located);
+}
+
+function foundPart(parts: MessageParts, located: NonNullable<Located>): FoundPart {
+  if (located.type === 'bytes') {
+    return { length: located.bytes.length, read: () => Promise.resolve(located.bytes) };
+  }
+  const { start, end } = located;
+  return { length: end - start, read: async () => parts.read(start, end) };
+}
+
+async function goneIsUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (isMailError(error, 'noSuchMessage')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,240 @@
+// The served engine: the contract over LMDB and over memory, and what is its own: several workers, signals between them,
+// a connection that is lost, one that does not read.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { systemClock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
+import { silentLog } from '../base/log.ts';
+import { isMailError, MailError } from '../mail/mail-error.ts';
+import type { Batch, CommitResult, Engine } from './engine.ts';
+import { engineContract } from './engine-contract.ts';
+import { type EngineServer, openEngineServer } from './engine-server.ts';
+import { openLmdbEngine } from './lmdb-engine.ts';
+import { openMemoryEngine } from './memory-engine.ts';
+import { openServedEngine } from './served-engine.ts';
+import { UnknownOutcomeFault } from './unknown-outcome.ts';
+
+const surroundings = { clock: systemClock, log: silentLog };
+const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+const put = (key: string, value: string) => ({ key: bytes(key), value: bytes(value) });
+
+/** The owner's side closes with the served engine: a store that is opened again is another server's. */
+async function openBoth(directory: string, owned: Engine): Promise<Engine> {
+  const path = join(directory, 'engine.sock');
+  const server = await openEngineServer({ engine: owned, path, ...surroundings });
+  const engine = await openServedEngine({ path, ...surroundings });
+  const close = engine.close.bind(engine);
+  engine.close = async () => {
+    await close();
+    await server.close();
+    await owned.close();
+  };
+  return engine;
+}
+
+function contractOver(name: string, open: (directory: string) => Promise<Engine>, durable: boolean): void {
+  engineContract(name, async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'rookery-served.'));
+    return {
+      open: async () => openBoth(directory, await open(directory)),
+      remove: async () => rmSync(directory, { recursive: true }),
+      durable,
+    };
+  });
+}
+contractOver(
+  'lmdb, served',
+  (directory) => openLmdbEngine({ directory: join(directory, 'store'), ...surroundings }),
+  true,
+);
+contractOver('memory, served', async () => openMemoryEngine(), false);
+
+interface Served extends AsyncDisposable {
+  readonly owned: Engine;
+  readonly server: EngineServer;
+  readonly path: string;
+  worker(onLost?: (failure: Error) => void): Promise<Engine>;
+}
+
+async function serve(owned: Engine = openMemoryEngine()): Promise<Served> {
+  const directory = mkdtempSync(join(tmpdir(), 'rookery-served.'));
+  const path = join(directory, 'engine.sock');
+  const server = await openEngineServer({ engine: owned, path, ...surroundings });
+  const workers: Engine[] = [];
+  return {
+    owned,
+    server,
+    path,
+    worker: async (onLost) => {
+      const worker = await openServedEngine({
+        path,
+        ...surroundings,
+        ...(onLost === undefined ? {} : { onLost }),
+      });
+      workers.push(worker);
+      return worker;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(workers.map((worker) => worker.close()));
+      await server.close();
+      await owned.close();
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+it('is reached by its owner only', async () => {
+  await using served = await serve();
+  assert.equal(statSync(served.path).mode & 0o777, 0o600);
+});
+
+it('tells signals of one worker and of the owner to the others', async () => {
+  await using served = await serve();
+  const [one, two] = [await served.worker(), await served.worker()];
+  const heard: string[] = [];
+  let wake = (): void => {};
+  const listen = (engine: Engine, name: string): (() => void) =>
+    engine.subscribe('t', () => {
+      heard.push(name);
+      wake();
+    });
+  const whenHeard = async (count: number): Promise<void> => {
+    while (heard.length < count)
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+  };
+  listen(one, 'one');
+  const stop = listen(two, 'two');
+  // Answered after the subscriptions, which came before it.
+  await Promise.all([one.get(bytes('a')), two.get(bytes('a'))]);
+  await one.commit({ puts: [put('a', '1')], signals: ['t'] });
+  await whenHeard(2);
+  assert.deepEqual(heard.toSorted(), ['one', 'two']);
+  stop();
+  await two.get(bytes('a'));
+  await served.owned.commit({ signals: ['t', 'u'] });
+  await whenHeard(3);
+  await two.get(bytes('a'));
+  assert.deepEqual(heard.slice(2), ['one']);
+});
+
+it('ends the snapshots of a worker that goes', async () => {
+  const owned = openMemoryEngine();
+  let released = 0;
+  const counting: Engine = Object.assign(Object.create(owned) as Engine, {
+    get: owned.get.bind(owned),
+    statistics: owned.statistics.bind(owned),
+    close: owned.close.bind(owned),
+    snapshot: async () => {
+      const snapshot = await owned.snapshot();
+      const release = snapshot.release.bind(snapshot);
+      snapshot.release = async () => {
+        released++;
+        await release();
+      };
+      return snapshot;
+    },
+  });
+  await using served = await serve(counting);
+  const [one, two] = [await served.worker(), await served.worker()];
+  await one.snapshot();
+  await one.snapshot();
+  await one.close();
+  while (served.server.connections > 1) await two.get(bytes('a'));
+  assert.equal(released, 2);
+});
+
+/** Commits end when the test says so. */
+function heldEngine(): { readonly engine: Engine; readonly begun: Promise<void>; end(error: Error): void } {
+  const owned = openMemoryEngine();
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const { promise: held, reject } = Promise.withResolvers<CommitResult>();
+  const engine = Object.assign(Object.create(owned) as Engine, {
+    get: owned.get.bind(owned),
+    statistics: owned.statistics.bind(owned),
+    close: owned.close.bind(owned),
+    commit: (_batch: Batch) => {
+      begin();
+      return held;
+    },
+  });
+  return { engine, begun, end: reject };
+}
+
+it('says of a commit that was under way when the connection went that its outcome is unknown', async () => {
+  const { engine, begun, end } = heldEngine();
+  await using served = await serve(engine);
+  const { promise: lost, resolve } = Promise.withResolvers<Error>();
+  const worker = await served.worker(resolve);
+  const commit = worker.commit({ puts: [put('a', '1')] });
+  await begun;
+  const rejected = assert.rejects(commit, UnknownOutcomeFault);
+  await served.server.close();
+  await rejected;
+  assert.ok((await lost) instanceof Fault);
+  for (const after of [worker.commit({}), worker.get(bytes('a')), worker.snapshot()])
+    await assert.rejects(after, (error) => error instanceof Fault && !(error instanceof UnknownOutcomeFault));
+  end(new Error('too late'));
+});
+
+it('brings refusals and faults as they are', async () => {
+  for (const [thrown, isRight] of [
+    [new MailError('storageFull', 'full'), (error: unknown) => isMailError(error, 'storageFull')],
+    [new UnknownOutcomeFault('who knows'), (error: unknown) => error instanceof UnknownOutcomeFault],
+    [
+      new Fault('broken', { temporary: false }),
+      (error: unknown) => error instanceof Fault && !error.temporary && error.message === 'broken',
+    ],
+  ] as const) {
+    const { engine, begun, end } = heldEngine();
+    await using served = await serve(engine);
+    const worker = await served.worker();
+    const rejected = assert.rejects(worker.commit({ puts: [put('a', '1')] }), (error) => isRight(error));
+    await begun;
+    end(thrown);
+    await rejected;
+  }
+});
+
+it('reads no more from a worker that does not take its answers, and serves the others', async () => {
+  await using served = await serve();
+  const value = Buffer.alloc(1024 * 1024, 'x');
+  await served.owned.commit({ puts: [{ key: bytes('big'), value }] });
+  let reads = 0;
+  const get = served.owned.get.bind(served.owned);
+  served.owned.get = (key) => {
+    reads++;
+    return get(key);
+  };
+  const socket = connect(served.path);
+  const asked = 1000;
+  const request = Buffer.alloc(9 + 8 + 3);
+  request.writeUInt32LE(11, 0);
+  request[4] = 1;
+  request.writeUInt32LE(3, 13);
+  request.write('big', 17);
+  socket.pause();
+  socket.write(Buffer.concat(Array.from({ length: asked }, () => request)));
+  const other = await served.worker();
+  const seen = (): number => reads;
+  while (seen() === 0)
+    await other.page({ start: bytes('a'), end: bytes('b') }, { entriesMax: 1, bytesMax: 1 });
+  for (let turn = 0; turn < 20; turn++) assert.equal((await other.get(bytes('big')))?.length, value.length);
+  assert.ok(reads < asked / 2, `${reads} of ${asked} read into memory`);
+  // It goes on when they are taken.
+  let taken = 0;
+  const { promise: all, resolve } = Promise.withResolvers<void>();
+  socket.on('data', (chunk: Buffer) => {
+    taken += chunk.length;
+    if (taken === asked * (9 + 4 + value.length)) resolve();
+  });
+  socket.resume();
+  await all;
+  socket.destroy();
+});

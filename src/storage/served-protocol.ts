@@ -1,0 +1,114 @@
+// What a served engine asks and what it is told: the frames' types, and how ranges, batches and failures travel in them.
+// A failure arrives as what it was: a refusal with its kind, an outcome that is unknown, or a fault.
+
+import { Fault } from '../base/fault.ts';
+import { MailError, type MailErrorKind, mailErrorKinds } from '../mail/mail-error.ts';
+import type { Batch, CommitResult, Range } from './engine.ts';
+import type { FramePayload, OutgoingFrames } from './served-frames.ts';
+import { UnknownOutcomeFault } from './unknown-outcome.ts';
+
+/** In the mode's place of a request's reader: the newest state, not a snapshot. */
+export const newestReader = 0;
+
+export const requestTypes = {
+  get: 1,
+  getMany: 2,
+  page: 3,
+  /** Its id is the snapshot's from then on. */
+  snapshot: 4,
+  /** Not answered, nor are the next two. */
+  release: 5,
+  subscribe: 6,
+  unsubscribe: 7,
+  commit: 8,
+  statistics: 9,
+} as const;
+
+export const replyTypes = {
+  /** What was asked for, as the request's type says. */
+  answer: 64,
+  failure: 65,
+  /** Belongs to no request: a topic was signalled. */
+  signal: 66,
+} as const;
+
+const outcomes = { committed: 0, fenced: 1, failed: 2, conflict: 3 } as const;
+const uint32Max = 0xffffffff;
+
+/** Limits may be as large as a caller likes. */
+export const limitNumber = (limit: number): number => Math.min(Math.max(0, limit), uint32Max);
+
+export function writeRange(frames: OutgoingFrames, { start, end, reverse }: Range): void {
+  frames.number(reverse === true ? 1 : 0);
+  frames.sized(start);
+  frames.sized(end);
+}
+
+export const rangeBytes = ({ start, end }: Range): number => 12 + start.length + end.length;
+
+export function readRange(payload: FramePayload): Range {
+  const reverse = payload.number() === 1;
+  return { start: payload.bytes(), end: payload.bytes(), reverse };
+}
+
+/** The topics of a group's batches, one list a batch; '' when there are none at all. */
+export function packSignals(batches: readonly Batch[]): Buffer {
+  const has = batches.some(({ signals }) => signals !== undefined && signals.length > 0);
+  return Buffer.from(has ? JSON.stringify(batches.map(({ signals }) => signals ?? [])) : '', 'utf8');
+}
+
+export function unpackSignals(text: string): readonly (readonly string[])[] {
+  return text === '' ? [] : (JSON.parse(text) as string[][]);
+}
+
+/** How a commit ended: a result or what it was rejected with. */
+export type Settled = CommitResult | { readonly outcome: 'failed'; readonly error: unknown };
+
+export function packOutcomes(settled: readonly Settled[]): Buffer[] {
+  const numbers = Buffer.allocUnsafe(4 * settled.length);
+  const failures: Buffer[] = [];
+  for (const [index, one] of settled.entries()) {
+    const code =
+      one.outcome === 'conflict' ? outcomes.conflict + one.condition : (outcomes[one.outcome] as number);
+    numbers.writeUInt32LE(code, 4 * index);
+    if (one.outcome === 'failed') failures.push(packFailure(one.error));
+  }
+  return [numbers, ...failures];
+}
+
+/** As many as were asked for. */
+export function readOutcomes(payload: FramePayload, count: number): Settled[] {
+  payload.number(); // the length of the numbers
+  const codes = Array.from({ length: count }, () => payload.number());
+  return codes.map((code): Settled => {
+    if (code === outcomes.committed) return { outcome: 'committed' };
+    if (code === outcomes.fenced) return { outcome: 'fenced' };
+    if (code === outcomes.failed) return { outcome: 'failed', error: unpackFailure(payload.text()) };
+    return { outcome: 'conflict', condition: code - outcomes.conflict };
+  });
+}
+
+interface Failure {
+  readonly message: string;
+  readonly kind?: MailErrorKind;
+  readonly isUnknown?: boolean;
+  readonly temporary?: boolean;
+}
+
+export function packFailure(error: unknown): Buffer {
+  return Buffer.from(JSON.stringify(describe(error)), 'utf8');
+}
+
+function describe(error: unknown): Failure {
+  if (error instanceof MailError) return { message: error.message, kind: error.kind };
+  if (error instanceof UnknownOutcomeFault) return { message: error.message, isUnknown: true };
+  if (error instanceof Fault) return { message: error.message, temporary: error.temporary };
+  return { message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
+}
+
+export function unpackFailure(text: string): Error {
+  const { message, kind, isUnknown, temporary } = JSON.parse(text) as Failure;
+  if (kind !== undefined && mailErrorKinds.includes(kind)) return new MailError(kind, message);
+  if (isUnknown === true) return new UnknownOutcomeFault(message);
+  return new Fault(message, { temporary: temporary === true });
+}

@@ -1,0 +1,139 @@
+// Any user through any node: three nodes are one mail server (PROMISES 14, 25, 30, 31, 33).
+
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { ImapFlow } from 'imapflow';
+import { createTransport } from 'nodemailer';
+import { LineSession } from '../faults/line-session.ts';
+import { missingPostgres } from '../postgres-server.ts';
+import { addressOf, passwordOf } from '../server-process.ts';
+import { ClusterProcesses } from './cluster-processes.ts';
+import type { NodeProcess } from './node-process.ts';
+
+const users = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi', 'ivan'];
+
+suite('three nodes', { skip: missingPostgres() }, () => {
+  let cluster: ClusterProcesses;
+
+  before(async () => {
+    cluster = await ClusterProcesses.start({ users });
+  });
+  after(async () => {
+    await cluster?.stop();
+    await cluster?.[Symbol.asyncDispose]();
+  });
+
+  test('every node hosts a share of the accounts', async () => {
+    const { nodes, shards } = await cluster.status();
+    assert.deepEqual(nodes.map(({ shards: count }) => count).sort(), [85, 85, 86]);
+    assert.equal(shards.unhosted, 0);
+  });
+
+  test('delivered through any node, read through any node', async () => {
+    for (const through of cluster.nodes)
+      await Promise.all(users.map((user) => send(through, user, `${user} by ${through.name}`)));
+    const wanted = cluster.nodes.map(({ name }) => name);
+    for (const through of cluster.nodes)
+      await Promise.all(
+        users.map(async (user) => {
+          assert.deepEqual(
+            await subjects(through, user),
+            wanted.map((name) => `${user} by ${name}`),
+            through.name,
+          );
+        }),
+      );
+  });
+
+  test('POP3 through any node is the same maildrop', async () => {
+    await send(cluster.nodes[0]!, 'ivan', 'for POP3');
+    // One after another: the maildrop is locked, whichever node the session is on.
+    const seen: string[][] = [];
+    for (const node of cluster.nodes) seen.push(await popUniqueIds(node, 'ivan'));
+    assert.ok(seen[0]!.length > 0);
+    for (const other of seen) assert.deepEqual(other, seen[0]);
+  });
+
+  test('created on one node, logged in on another at once, removed on a third', async () => {
+    const [one, two, three] = cluster.nodes as [NodeProcess, NodeProcess, NodeProcess];
+    for (let round = 0; round < 5; round++) {
+      const user = `new${round}`;
+      const body = { address: addressOf(user), password: passwordOf(user) };
+      await one.server.admin.call({ method: 'POST', path: '/api/accounts', body });
+      assert.deepEqual(await subjects(three, user), []);
+      await send(two, user, 'welcome');
+      assert.deepEqual(await subjects(three, user), ['welcome']);
+      const path = `/api/accounts/${encodeURIComponent(addressOf(user))}`;
+      await three.server.admin.call({ method: 'DELETE', path });
+      await assert.rejects(subjects(one, user));
+      await assert.rejects(send(two, user, 'too late'));
+    }
+  });
+
+  test('a changed password is the only one, on all nodes, and ends sessions wherever they are', async () => {
+    const [one, two, three] = cluster.nodes as [NodeProcess, NodeProcess, NodeProcess];
+    const session = await LineSession.open(two.port('imap'), two.host);
+    await session.line();
+    await session.command(`l LOGIN ${addressOf('bob')} "${passwordOf('bob')}"`, 'l OK');
+    session.write('i IDLE\r\n');
+    await session.until('+');
+    const path = `/api/accounts/${encodeURIComponent(addressOf('bob'))}/password`;
+    await one.server.admin.call({ method: 'PUT', path, body: { password: 'another one' } });
+    await session.until('* BYE');
+    session.end();
+    await assert.rejects(subjects(three, 'bob'));
+    await subjects(two, 'bob', 'another one');
+    await one.server.admin.call({ method: 'PUT', path, body: { password: passwordOf('bob') } });
+  });
+
+  test('one view for the administrator: each node tells the same', async () => {
+    const told = await Promise.all(
+      cluster.nodes.map(async (node) => {
+        const { nodes, shards, controller } = await cluster.status(node);
+        const rows = nodes.map((each) => `${each.node} ${each.state} ${each.shards}`);
+        const hosts = await Promise.all(users.map(async (user) => (await cluster.hostOf(user, node))?.name));
+        return { rows, shards, controller, hosts };
+      }),
+    );
+    for (const each of told) assert.deepEqual(each, told[0]);
+  });
+});
+
+async function send(through: NodeProcess, user: string, subject: string): Promise<void> {
+  const transport = createTransport({ host: through.host, port: through.port('mx'), ignoreTLS: true });
+  const [from, to] = ['sender@example.org', addressOf(user)];
+  await transport.sendMail({ from, to, subject, text: `${subject}\r\n` });
+  transport.close();
+}
+
+/** Sorted, of all messages in INBOX. */
+async function subjects(through: NodeProcess, user: string, pass = passwordOf(user)): Promise<string[]> {
+  const client = new ImapFlow({
+    host: through.host,
+    port: through.port('imap'),
+    secure: false,
+    doSTARTTLS: false,
+    auth: { user: addressOf(user), pass },
+    logger: false,
+  });
+  await client.connect();
+  const { exists } = await client.mailboxOpen('INBOX');
+  const found: string[] = [];
+  if (exists > 0)
+    for await (const message of client.fetch('1:*', { envelope: true }))
+      found.push(message.envelope?.subject ?? '');
+  await client.logout();
+  return found.sort();
+}
+
+async function popUniqueIds(through: NodeProcess, user: string): Promise<string[]> {
+  const session = await LineSession.open(through.port('pop3'), through.host);
+  await session.line();
+  await session.command(`USER ${addressOf(user)}`, '+OK');
+  await session.command(`PASS ${passwordOf(user)}`, '+OK');
+  session.write('UIDL\r\n');
+  const lines = await session.until('.');
+  await session.command('QUIT', '+OK');
+  session.end();
+  return lines.slice(1, -1);
+}

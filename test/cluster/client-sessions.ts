@@ -1,0 +1,100 @@
+// What the cluster tests' clients say to a node: raw sessions, so that a test decides what is on the way when something
+// breaks. Nothing here connects a second time: a session that ends is a failed test.
+
+import assert from 'node:assert/strict';
+import { LineSession } from '../faults/line-session.ts';
+import { addressOf, passwordOf } from '../server-process.ts';
+import type { NodeProcess } from './node-process.ts';
+
+/** A message as a session sees it. */
+export interface Seen {
+  readonly uid: number;
+  /** Sorted, without \Recent. */
+  readonly flags: string;
+}
+
+export async function openImap(node: NodeProcess, user: string): Promise<LineSession> {
+  const session = await LineSession.open(node.port('imap'), node.host);
+  await session.line();
+  await session.command(`l LOGIN ${addressOf(user)} "${passwordOf(user)}"`, 'l OK');
+  return session;
+}
+
+/** Logged in, with INBOX selected. */
+export async function openInbox(node: NodeProcess, user: string): Promise<LineSession> {
+  const session = await openImap(node, user);
+  await session.command('s SELECT INBOX', 's OK');
+  return session;
+}
+
+export async function openLmtp(node: NodeProcess): Promise<LineSession> {
+  const session = await LineSession.open(node.port('lmtp'), node.host);
+  await session.reply();
+  assert.match(await session.reply('LHLO load.example'), /^250/);
+  return session;
+}
+
+/** Up to DATA's 354. */
+export async function beginDelivery(session: LineSession, users: readonly string[]): Promise<void> {
+  assert.match(await session.reply('MAIL FROM:<a@example.org>'), /^250/);
+  for (const user of users) assert.match(await session.reply(`RCPT TO:<${addressOf(user)}>`), /^250/);
+  assert.match(await session.reply('DATA'), /^354/);
+}
+
+/** By LMTP, through a session of its own. */
+export async function deliver(node: NodeProcess, user: string, messages: readonly string[]): Promise<void> {
+  const session = await openLmtp(node);
+  for (const message of messages) {
+    await beginDelivery(session, [user]);
+    assert.match(await session.reply(`${message}.`), /^250/);
+  }
+  session.end();
+}
+
+export function makeMail(subject: string, bodyBytes = 200): string {
+  const line = `${'0123456789'.repeat(7)}\r\n`;
+  const body = line.repeat(Math.max(1, Math.round(bodyBytes / line.length)));
+  return `From: a@example.org\r\nSubject: ${subject}\r\n\r\n${body}`;
+}
+
+/** What a session says of its mailbox, by sequence number. `session` has it selected. */
+export async function fetchSeen(session: LineSession): Promise<Seen[]> {
+  session.write('v UID FETCH 1:* (UID FLAGS)\r\n');
+  const seen: Seen[] = [];
+  for (const line of await session.until('v ')) {
+    const match = /^\* (\d+) FETCH \((.*)\)$/.exec(line);
+    if (match !== null) seen[Number(match[1]) - 1] = parseSeen(match[2]!);
+    else if (line.startsWith('v ')) assert.match(line, /^v OK/);
+  }
+  return seen;
+}
+
+export function parseSeen(items: string): Seen {
+  const uid = Number(/\bUID (\d+)/.exec(items)?.[1]);
+  const flags = /FLAGS \(([^)]*)\)/.exec(items)?.[1] ?? '';
+  return {
+    uid,
+    flags: flags
+      .split(' ')
+      .filter((flag) => flag !== '' && flag !== '\\Recent')
+      .sort()
+      .join(' '),
+  };
+}
+
+/** What a new session sees. */
+export async function freshSeen(node: NodeProcess, user: string): Promise<Seen[]> {
+  const session = await openInbox(node, user);
+  const seen = await fetchSeen(session);
+  session.end();
+  return seen;
+}
+
+/** The subjects in a user's INBOX, in the order of UIDs. */
+export async function subjectsOf(node: NodeProcess, user: string): Promise<string[]> {
+  const session = await openInbox(node, user);
+  session.write('u UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])\r\n');
+  const lines = await session.until('u OK');
+  session.end();
+  return lines.flatMap((line) => /^Subject: (.*)$/.exec(line)?.[1] ?? []);
+}

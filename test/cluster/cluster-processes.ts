@@ -1,0 +1,246 @@
+// A whole cluster of real processes on 127.0.0.1, 127.0.0.2, …: one PostgreSQL, nodes as an operator starts them
+// (`cluster init`, `cluster token`, `serve --join`), accounts. What a test does to it, it does through here.
+// Everything it started is ended with it, by process id.
+
+import assert from 'node:assert/strict';
+import { systemClock } from '../../src/base/clock.ts';
+import type { AdminClient } from '../../src/operator/admin-client.ts';
+import { PostgresServer } from '../postgres-server.ts';
+import { makeTemporaryFolder, type TemporaryFolder } from '../run-program.ts';
+import { addressOf, domain, passwordOf, runRookery } from '../server-process.ts';
+import { NodeProcess } from './node-process.ts';
+
+export interface ClusterOptions {
+  /** Default 3. */
+  readonly nodes?: number;
+  /** User names: accounts of example.test. */
+  readonly users: readonly string[];
+  /** With relays before the link listeners, so that links can be cut. */
+  readonly relayed?: boolean;
+  readonly settings?: readonly string[];
+}
+
+export interface ClusterStatus {
+  readonly leaseLeftMs: number;
+  readonly controller: { readonly node: string; readonly term: number } | null;
+  readonly nodes: readonly {
+    readonly node: string;
+    readonly state: string;
+    readonly drained: boolean;
+    readonly shards: number;
+    readonly silentMs: number;
+  }[];
+  readonly shards: { readonly total: number; readonly unhosted: number; readonly moving: number };
+}
+
+/** Far above every time the cluster promises, on a loaded machine too; whoever waits so long has failed. */
+const waitMsMax = 60_000;
+const pollMs = 50;
+const tokenUses = 20;
+
+export class ClusterProcesses implements AsyncDisposable {
+  readonly postgres: PostgresServer;
+  readonly nodes: NodeProcess[] = [];
+  readonly users: readonly string[];
+  readonly storeUrl: string;
+  readonly #options: ClusterOptions;
+  readonly #folder: TemporaryFolder;
+
+  private constructor(
+    options: ClusterOptions,
+    parts: { postgres: PostgresServer; folder: TemporaryFolder; storeUrl: string },
+  ) {
+    this.#options = options;
+    this.users = options.users;
+    this.postgres = parts.postgres;
+    this.#folder = parts.folder;
+    this.storeUrl = parts.storeUrl;
+  }
+
+  /** Resolves when all nodes host their share of the accounts. */
+  static async start(options: ClusterOptions): Promise<ClusterProcesses> {
+    const folder = await makeTemporaryFolder();
+    const postgres = await PostgresServer.start();
+    const cluster = new ClusterProcesses(options, {
+      folder,
+      postgres,
+      storeUrl: await postgres.makeDatabase(),
+    });
+    try {
+      const store = cluster.#storeSettings.flatMap((setting) => ['--set', setting]);
+      const init = await runRookery([
+        'cluster',
+        'init',
+        '--node',
+        'node1',
+        '--data',
+        folder.at('node1'),
+        ...store,
+      ]);
+      assert.equal(init.code, 0, init.stderr);
+      await cluster.addNode();
+      const { nodes = 3 } = options;
+      await Promise.all(Array.from({ length: nodes - 1 }, () => cluster.addNode()));
+      await cluster.untilBalanced();
+      await cluster.#addAccounts();
+      return cluster;
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** One more node, which joins through one that is up. */
+  async addNode(): Promise<NodeProcess> {
+    const number = this.nodes.length + 1;
+    const isFirst = number === 1;
+    const node = new NodeProcess({
+      name: `node${number}`,
+      host: `127.0.0.${number}`,
+      data: this.#folder.at(`node${number}`),
+      settings: [...(this.#options.settings ?? []), ...(isFirst ? this.#storeSettings : [])],
+      ...(isFirst ? {} : { join: () => this.#joinToken() }),
+      ...(this.#options.relayed === true ? { callers: () => this.nodes } : {}),
+    });
+    this.nodes.push(node);
+    await node.start();
+    return node;
+  }
+
+  /** The nodes that take clients. */
+  get up(): NodeProcess[] {
+    return this.nodes.filter((node) => node.isUp);
+  }
+
+  /** To a node's admin API, over its socket; default: the first that is up. */
+  admin(through: NodeProcess | undefined = this.up[0]): AdminClient {
+    assert.ok(through !== undefined, 'no node is up');
+    return through.server.admin;
+  }
+
+  status(through?: NodeProcess): Promise<ClusterStatus> {
+    return this.admin(through).call<ClusterStatus>({ path: '/api/cluster' });
+  }
+
+  /** The node that hosts a user's account; undefined: none at the moment. */
+  async hostOf(user: string, through?: NodeProcess): Promise<NodeProcess | undefined> {
+    const { node } = await this.#placeOf(user, through);
+    return this.nodes.find(({ name }) => name === node);
+  }
+
+  /** Moves the users' accounts to a node, where they stay while it is up. */
+  async place(users: readonly string[], node: NodeProcess): Promise<void> {
+    for (const user of users) {
+      const { shard } = await this.#placeOf(user);
+      await this.admin().call({
+        method: 'POST',
+        path: `/api/cluster/shards/${shard}/move`,
+        body: { to: node.name },
+      });
+    }
+    for (const user of users) await this.untilHostedBy(user, node);
+  }
+
+  async untilHostedBy(user: string, node: NodeProcess): Promise<void> {
+    const deadline = systemClock.monotonic() + waitMsMax;
+    while ((await this.hostOf(user)) !== node) {
+      assert.ok(systemClock.monotonic() < deadline, `${node.name} does not host ${user}`);
+      await systemClock.sleep(pollMs);
+    }
+  }
+
+  async drain(node: NodeProcess): Promise<void> {
+    await this.#ask(node, 'drain');
+    await this.until(`${node.name} is drained`, (status) => shardsOf(status, node) === 0);
+  }
+
+  async undrain(node: NodeProcess): Promise<void> {
+    await this.#ask(node, 'undrain');
+  }
+
+  /** Every shard has a host, nothing moves, and the running nodes have even shares. */
+  async untilBalanced(): Promise<void> {
+    await this.until('the cluster is balanced', (status) => {
+      const { total, unhosted, moving } = status.shards;
+      const takers = this.nodes.filter((node) => node.isRunning && !isDrained(status, node));
+      const share = Math.floor(total / takers.length);
+      return unhosted === 0 && moving === 0 && takers.every((node) => shardsOf(status, node) >= share);
+    });
+  }
+
+  /** Asks a node, by default the first that is up, until it is so. */
+  async until(what: string, isSo: (status: ClusterStatus) => boolean, through?: NodeProcess): Promise<void> {
+    const deadline = systemClock.monotonic() + waitMsMax;
+    let status: ClusterStatus | undefined;
+    while (systemClock.monotonic() < deadline) {
+      status = await this.status(through).catch(() => undefined);
+      if (status !== undefined && isSo(status)) return;
+      await systemClock.sleep(pollMs);
+    }
+    throw new Error(`not so after ${waitMsMax} ms: ${what}\n${JSON.stringify(status)}`);
+  }
+
+  cutLinks(one: NodeProcess, other: NodeProcess): void {
+    one.relay.cut(other.server.pid);
+    other.relay.cut(one.server.pid);
+  }
+
+  mendLinks(one: NodeProcess, other: NodeProcess): void {
+    one.relay.mend(other.server.pid);
+    other.relay.mend(one.server.pid);
+  }
+
+  /** SIGTERM to all, one after another; each ends without errors in its log. */
+  async stop(): Promise<void> {
+    for (const node of this.nodes.toReversed()) if (node.isRunning) await node.terminate();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.end()));
+    await this.postgres[Symbol.asyncDispose]();
+    await this.#folder.remove();
+  }
+
+  get #storeSettings(): string[] {
+    return ['storage.engine=postgres', `storage.url=${this.storeUrl}`];
+  }
+
+  async #joinToken(): Promise<string> {
+    const through = this.up[0];
+    assert.ok(through !== undefined, 'no node is up');
+    const body = { uses: tokenUses };
+    const { token } = await this.admin(through).call<{ token: string }>({
+      method: 'POST',
+      path: '/api/cluster/tokens',
+      body,
+    });
+    return `${token}@${through.host}:${through.server.ports.join}`;
+  }
+
+  async #addAccounts(): Promise<void> {
+    await this.admin().call({ method: 'POST', path: '/api/domains', body: { name: domain } });
+    for (const [index, user] of this.users.entries()) {
+      const body = { address: addressOf(user), password: passwordOf(user) };
+      const through = this.nodes[index % this.nodes.length];
+      await this.admin(through).call({ method: 'POST', path: '/api/accounts', body });
+    }
+  }
+
+  #placeOf(user: string, through?: NodeProcess) {
+    const path = `/api/cluster/who/${encodeURIComponent(addressOf(user))}`;
+    return this.admin(through).call<{ shard: number; node: string | null }>({ path });
+  }
+
+  async #ask(node: NodeProcess, what: 'drain' | 'undrain'): Promise<void> {
+    const through = this.up.find((each) => each !== node);
+    await this.admin(through).call({ method: 'POST', path: `/api/cluster/nodes/${node.name}/${what}` });
+  }
+}
+
+function shardsOf(status: ClusterStatus, node: NodeProcess): number {
+  return status.nodes.find((each) => each.node === node.name)?.shards ?? 0;
+}
+
+function isDrained(status: ClusterStatus, node: NodeProcess): boolean {
+  return status.nodes.find((each) => each.node === node.name)?.drained === true;
+}

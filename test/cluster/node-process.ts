@@ -1,0 +1,115 @@
+// One node of a cluster under test: its name, its loopback address, its data directory, and the process that runs it now,
+// if one does. It keeps its data directory over restarts, as a machine does.
+
+import assert from 'node:assert/strict';
+import { type ListenerName, ServerProcess } from '../server-process.ts';
+import { LinkRelay } from './link-relay.ts';
+
+export interface NodePlan {
+  readonly name: string;
+  readonly host: string;
+  readonly data: string;
+  readonly settings: readonly string[];
+  /** TOKEN@HOST:PORT; the first node needs none. */
+  readonly join?: () => Promise<string>;
+  /** The nodes that may call it; with them there is a relay before its link listener. */
+  readonly callers?: () => readonly NodeProcess[];
+}
+
+/** What the tests provoke: each is what a node should say when it happens to it. */
+const provokedErrors = [/declared dead/];
+
+export class NodeProcess {
+  readonly name: string;
+  readonly host: string;
+  readonly #plan: NodePlan;
+  #relay: LinkRelay | undefined;
+  #server: ServerProcess | undefined;
+  #isFrozen = false;
+  #isLeaving = false;
+
+  constructor(plan: NodePlan) {
+    this.name = plan.name;
+    this.host = plan.host;
+    this.#plan = plan;
+  }
+
+  get server(): ServerProcess {
+    assert.ok(this.#server !== undefined, `${this.name} does not run`);
+    return this.#server;
+  }
+
+  get relay(): LinkRelay {
+    assert.ok(this.#relay !== undefined, `${this.name} has no relay`);
+    return this.#relay;
+  }
+
+  get isRunning(): boolean {
+    return this.#server !== undefined;
+  }
+
+  /** Takes clients: runs, is not frozen and not on its way out. */
+  get isUp(): boolean {
+    return this.#server !== undefined && !this.#isFrozen && !this.#isLeaving;
+  }
+
+  port(name: ListenerName): number {
+    return this.server.ports[name];
+  }
+
+  /** Resolves when it listens. */
+  async start(): Promise<void> {
+    assert.ok(!this.isRunning, `${this.name} runs`);
+    const { name, host, data, settings, join, callers } = this.#plan;
+    if (callers !== undefined) {
+      const pids = (): number[] => callers().flatMap((node) => (node.isRunning ? [node.server.pid] : []));
+      this.#relay ??= await LinkRelay.open(host, pids);
+    }
+    const relayed = this.#relay === undefined ? [] : [`cluster.address=${this.#relay.address}`];
+    const server = await ServerProcess.start({
+      data,
+      address: host,
+      settings: [...settings, ...relayed],
+      args: join === undefined ? [] : ['--join', await join(), '--node', name],
+    });
+    if (this.#relay !== undefined) this.#relay.target = { host, port: server.ports.link };
+    this.#isFrozen = false;
+    this.#isLeaving = false;
+    this.#server = server;
+  }
+
+  /** SIGKILL. */
+  async kill(): Promise<void> {
+    const server = this.server;
+    this.#server = undefined;
+    if (this.#relay !== undefined) this.#relay.target = undefined;
+    await server[Symbol.asyncDispose]();
+  }
+
+  /** SIGTERM: it ends in time, with 0, and without errors in its log. */
+  async terminate(): Promise<void> {
+    const server = this.server;
+    this.#isLeaving = true;
+    await server.stop(provokedErrors);
+    this.#server = undefined;
+    if (this.#relay !== undefined) this.#relay.target = undefined;
+  }
+
+  /** SIGSTOP. */
+  freeze(): void {
+    this.#isFrozen = true;
+    this.server.signal('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.server.signal('SIGCONT');
+    this.#isFrozen = false;
+  }
+
+  async end(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    await server?.[Symbol.asyncDispose]();
+    this.#relay?.close();
+  }
+}
