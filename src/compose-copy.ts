@@ -4,7 +4,7 @@
 // in PostgreSQL nobody may hold connections, and no node may renew its row. Nothing is made where a source is looked for.
 // Fails with Fault, MailError('invalidArgument') for what is asked wrongly.
 
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { systemClock } from './base/clock.ts';
 import { Fault } from './base/fault.ts';
@@ -43,6 +43,7 @@ export async function copyStores(request: StoreCopyRequest): Promise<StoreCopyOu
   const log = openLog({ level: 'warn', pretty: true });
   await using source = await openPlace(from, log);
   if (from.engine === 'postgres') await checkNoNodeRuns(source);
+  if (to.data !== undefined) mkdirSync(to.data, { recursive: true, mode: 0o700 });
   await using target = await openPlace(to, log);
   const targetDirectory = targetBlobs(request, to);
   await using blobs = await openCopiedBlobs({
@@ -117,8 +118,13 @@ function configurationOf(to: StorePlace, directory: string | undefined): StoreCo
       ? { blobs: 'engine' }
       : { blobs: 'directory', blob_directory: directory };
   if (to.data !== undefined) return { data: to.data, storage: { engine: 'lmdb', ...blobs } };
-  const url = to.url!.replace(/^([^:]+:\/\/[^/?#@:]*):[^/?#]*@/, '$1:***@');
-  return { storage: { engine: 'postgres', url, ...blobs } };
+  return { storage: { engine: 'postgres', url: withoutPassword(to.url!), ...blobs } };
+}
+
+function withoutPassword(url: string): string {
+  return url
+    .replace(/^([^:]+:\/\/[^/?#@:]*):[^/?#]*@/, '$1:***@')
+    .replaceAll(/([?&](?:ssl)?password=)[^&#]*/g, '$1***');
 }
 
 async function nodesOf(...places: readonly StorePlace[]): Promise<string[]> {

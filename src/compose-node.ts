@@ -44,6 +44,8 @@ const loadIntervalMs = 5_000;
 
 export interface NodeSurroundings {
   readonly config: Config;
+  /** Where the node keeps its credentials: its data directory, or a worker's own. */
+  readonly directory: string;
   readonly credentials: LinkCredentials;
   readonly engine: Engine;
   readonly settings: ClusterConfigurationStore;
@@ -124,14 +126,14 @@ export async function openClusterNode(
   { hosting, leases, load }: { hosting: NodeHosting; leases: NodeLeases; load: LoadMeter },
   opened: AsyncDisposableStack,
 ): Promise<ClusterNode> {
-  const { config, credentials, engine, clock, random, log, metrics } = surroundings;
+  const { config, directory, credentials, engine, clock, random, log, metrics } = surroundings;
   // Held until the process ends: no earlier one of this name runs, so nobody waits for its lease.
-  const lock = lockDirectory(join(config.data, 'cluster'));
+  const lock = lockDirectory(join(directory, 'cluster'));
   opened.defer(() => lock.release());
   const authority = await openAuthority({ engine, clock, random });
   if (authority === undefined)
     throw new Fault(
-      `${config.data} says that this is node ${credentials.node} of a cluster, but the store belongs to none: is storage.url right?`,
+      `${directory} says that this is node ${credentials.node} of a cluster, but the store belongs to none: is storage.url right?`,
       { temporary: false },
     );
   let member: ClusterMember;
@@ -156,7 +158,7 @@ export async function openClusterNode(
   const joining = await listenForNodes({ ...surroundings, authority });
   const keeper = opened.use(
     new CredentialKeeper({
-      directory: config.data,
+      directory,
       credentials,
       renew: renewLocally(authority),
       renewed: (renewed) => {

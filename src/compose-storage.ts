@@ -16,6 +16,7 @@ import { type FilesystemBlobStore, openFilesystemBlobStore } from './storage/fil
 import { openLmdbEngine } from './storage/lmdb-engine.ts';
 import { openMemoryEngine } from './storage/memory-engine.ts';
 import { openPostgresEngine } from './storage/postgres-engine.ts';
+import { openServedEngine } from './storage/served-engine.ts';
 
 /** Level 3 is zstd's own default: three times the speed of the levels that save a little more. */
 const compressionLevel = 3;
@@ -62,13 +63,22 @@ export async function openEngine(config: Config, { clock, log }: StorageSurround
   }
 }
 
-/** Opens both, to be closed by `opened`. */
+/** A worker's: the supervisor has the engine itself. */
+export function openWorkersEngine(
+  path: string,
+  { clock, log }: Pick<StorageSurroundings, 'clock' | 'log'>,
+): Promise<Engine> {
+  // The engine logged why. Started again, the worker reads what is on disk.
+  return openServedEngine({ path, clock, log, onLost: () => process.exit(1) });
+}
+
+/** Opens both, to be closed by `opened`; the engine by `open`, unless the configuration's own is meant. */
 export async function openStorage(
   config: Config,
-  surroundings: StorageSurroundings,
+  surroundings: StorageSurroundings & { readonly open?: (() => Promise<Engine>) | undefined },
   opened: AsyncDisposableStack,
 ): Promise<Storage> {
-  const engine = opened.use(await openEngine(config, surroundings));
+  const engine = opened.use(await (surroundings.open?.() ?? openEngine(config, surroundings)));
   if (await isCopyUnfinished(engine)) {
     const message = 'this store is the target of a copy that is not finished: run `rookery store copy` again';
     throw new Fault(message, { temporary: false });
@@ -119,9 +129,8 @@ export function maintainRegularly(
   return { [Symbol.dispose]: () => timer.cancel() };
 }
 
-export function observeStorage(metrics: Metrics, { engine, blobs }: Pick<Storage, 'engine' | 'blobs'>): void {
-  const observe = (name: string, help: string, read: () => number): void =>
-    metrics.observed({ name: `rookery_${name}`, help }, read);
+export function observeEngine(metrics: Metrics, engine: Engine): void {
+  const observe = observing(metrics);
   observe('engine_commits', 'Flushes to disk', () => engine.statistics().commits);
   observe('engine_batches', 'Batches committed; several share a flush', () => engine.statistics().batches);
   observe(
@@ -130,6 +139,10 @@ export function observeStorage(metrics: Metrics, { engine, blobs }: Pick<Storage
     () => engine.statistics().bytesWritten,
   );
   observe('engine_bytes_on_disk', 'Size of the engine on disk', () => engine.statistics().bytesOnDisk);
+}
+
+export function observeBlobs(metrics: Metrics, blobs: BlobStore): void {
+  const observe = observing(metrics);
   observe('blobs', 'Large messages kept as blobs', () => blobs.statistics().blobs);
   observe('blob_bytes', 'Bytes of blobs as they came', () => blobs.statistics().bytes);
   observe('blob_bytes_stored', 'Bytes of blobs on disk', () => blobs.statistics().bytesStored);
@@ -138,3 +151,8 @@ export function observeStorage(metrics: Metrics, { engine, blobs }: Pick<Storage
     return Math.max(0, bytes - bytesStored);
   });
 }
+
+const observing =
+  (metrics: Metrics) =>
+  (name: string, help: string, read: () => number): void =>
+    metrics.observed({ name: `rookery_${name}`, help }, read);

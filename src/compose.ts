@@ -21,7 +21,15 @@ import { LocatedAccounts } from './cluster/located-accounts.ts';
 import type { RemoteAccounts } from './cluster/remote-accounts.ts';
 import { withJoinedSettings } from './compose-join.ts';
 import { type ClusterNode, LoadMeter, NodeLeases, openClusterNode } from './compose-node.ts';
-import { maintainRegularly, observeStorage, openStorage } from './compose-storage.ts';
+import {
+  maintainRegularly,
+  observeBlobs,
+  observeEngine,
+  openStorage,
+  openWorkersEngine,
+} from './compose-storage.ts';
+import { certificateFiles, isPretty } from './compose-surroundings.ts';
+import { workerConfig } from './compose-worker.ts';
 import { type Config, isReloadable } from './config/schema.ts';
 import { changedKeys, maskedConfig } from './config/show-config.ts';
 import { type InternalDirectory, openInternalDirectory } from './directory/internal-directory.ts';
@@ -29,10 +37,9 @@ import type { LoginLimits } from './directory/settings.ts';
 import { openApiTokens } from './directory/tokens.ts';
 import type { AccountId } from './mail/ids.ts';
 import { isMailError, MailError } from './mail/mail-error.ts';
-import type { ReadConfig, RunningServer } from './operator/running-server.ts';
+import type { ReadConfig, RunningServer, WorkerPlace } from './operator/running-server.ts';
 import { openAdminServer } from './speakers/http/admin/admin-server.ts';
-import { ensureSelfSigned } from './speakers/kit/self-signed.ts';
-import { type CertificateFiles, TlsContexts } from './speakers/kit/tls-contexts.ts';
+import { TlsContexts } from './speakers/kit/tls-contexts.ts';
 import { MailListeners } from './speakers/mail-listeners.ts';
 import type { BlobStore } from './storage/blob-store.ts';
 import type { Engine } from './storage/engine.ts';
@@ -43,15 +50,29 @@ const random = systemRandom;
 /** What is closed in the opposite order of its opening. */
 type Stack = AsyncDisposableStack;
 
-/** Starts a whole server. Rejects with Fault (a port is taken, the store is in use) or ConfigError; nothing stays open then. */
-export async function startServer(readConfig: ReadConfig): Promise<RunningServer> {
+/**
+ * Starts a whole server, or one of several workers. Rejects with Fault (a port is taken, the store is in use) or ConfigError;
+ * nothing stays open then.
+ */
+export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): Promise<RunningServer> {
   await using opened = new AsyncDisposableStack();
+  const orders = place?.orders;
+  const readConfig: ReadConfig = (defaults) => {
+    const config = readGiven(defaults);
+    return orders === undefined ? config : workerConfig(config, orders);
+  };
   const given = readConfig();
-  const log = openLog({ level: given.log.level, pretty: isPretty(given) });
+  const log = openLog({
+    level: given.log.level,
+    pretty: isPretty(given),
+    ...(orders === undefined ? {} : { fields: { worker: orders.name } }),
+  });
   mkdirSync(given.data, { recursive: true, mode: 0o700 });
-  const joined = await loadJoined(given.data);
-  const credentials = await loadCredentials(given.data);
-  const storage = await openStorage(withJoinedSettings(given, joined), { clock, random, log }, opened);
+  const joined = orders === undefined ? await loadJoined(given.data) : undefined;
+  const nodeDirectory = orders?.directory ?? given.data;
+  const credentials = await loadCredentials(nodeDirectory);
+  const open = orders === undefined ? undefined : () => openWorkersEngine(orders.enginePath, { clock, log });
+  const storage = await openStorage(withJoinedSettings(given, joined), { clock, random, log, open }, opened);
   const { engine, blobs, maintain } = storage;
   // What the whole cluster is told lies in the store, below this node's own file.
   const clusterSettings =
@@ -69,16 +90,18 @@ export async function startServer(readConfig: ReadConfig): Promise<RunningServer
   const metrics = new Metrics();
   const { hosts, directory, accounts, node, load } = await openAccounts(
     config,
-    { engine, blobs, credentials, clusterSettings, current: () => current, log, metrics },
+    { engine, blobs, nodeDirectory, credentials, clusterSettings, current: () => current, log, metrics },
     opened,
   );
   if (maintain !== undefined)
     opened.use(maintainRegularly(maintain, { clock, log, isMine: () => isCaretaker(node) }));
   opened.use(observeProcess(metrics));
-  observeStorage(metrics, { engine, blobs });
+  // The engine's figures are those of the process that has it.
+  if (orders === undefined) observeEngine(metrics, engine);
+  observeBlobs(metrics, blobs);
   const tls = await TlsContexts.open(await certificateFiles(config), config.tls.minimum_version);
   const parts = { directory, accounts, tls, clock, random, log, metrics, version };
-  const listeners = await MailListeners.open({ config, ...parts });
+  const listeners = await MailListeners.open({ config, sharesPorts: orders !== undefined, ...parts });
   load.sessions = () => listeners.sessions;
   const reload = async (next: Config) => {
     const changed = changedKeys(current, next);
@@ -107,7 +130,7 @@ export async function startServer(readConfig: ReadConfig): Promise<RunningServer
   const tokens = opened.use(openApiTokens({ engine, clock, random, log }));
   const admin = await openAdminServer({
     listen: config.listen.admin,
-    socketPath: join(config.data, 'admin.sock'),
+    socketPath: orders?.hasAdmin === false ? undefined : join(config.data, 'admin.sock'),
     dependencies: {
       directory,
       accounts,
@@ -130,12 +153,15 @@ export async function startServer(readConfig: ReadConfig): Promise<RunningServer
           repair,
           ...(node === undefined ? {} : { isHosted: (id: AccountId) => node.hosts(id) }),
         }),
-      metricsText: async () => ({ contentType: metrics.contentType, body: await metrics.expose() }),
+      metricsText: async () => ({
+        contentType: metrics.contentType,
+        body: await (place?.site.metrics() ?? metrics.expose()),
+      }),
       unreadyReason: () =>
         isDraining || node?.administration.isDraining() === true ? 'draining' : undefined,
       cluster: node?.administration,
       effectiveConfig: () => maskedConfig(current),
-      reload: () => reloadFor(reread, reload),
+      reload: () => orRefusal(async () => place?.site.reload() ?? reload(await reread())),
       version,
       messageBytesMax: config.limits.message_size,
       clock,
@@ -150,11 +176,12 @@ export async function startServer(readConfig: ReadConfig): Promise<RunningServer
     ...(node?.endpoints ?? []),
   ];
   await node?.administration.announce(endpoints);
-  log.info({ version, data: config.data, endpoints }, 'started');
+  log.info({ version, data: config.data, endpoints }, orders === undefined ? 'started' : 'worker started');
   const stack = opened.move();
   return {
     endpoints,
     directory,
+    metricsText: () => metrics.expose(),
     reload: async () => reload(await reread()),
     close: async () => {
       isDraining = true;
@@ -168,16 +195,12 @@ export async function startServer(readConfig: ReadConfig): Promise<RunningServer
 }
 
 /** Whoever asked is told what is wrong with the new configuration; the old one stays. */
-async function reloadFor<T>(reread: () => Promise<Config>, reload: (next: Config) => Promise<T>): Promise<T> {
+async function orRefusal<T>(reload: () => Promise<T>): Promise<T> {
   try {
-    return await reload(await reread());
+    return await reload();
   } catch (error) {
     throw new MailError('invalidArgument', `not reloaded: ${(error as Error).message}`);
   }
-}
-
-function isPretty(config: Config): boolean {
-  return config.log.format === 'pretty' || (config.log.format === 'auto' && process.stdout.isTTY === true);
 }
 
 /** Work that one node does for all is the controller's. */
@@ -188,6 +211,8 @@ function isCaretaker(node: ClusterNode | undefined): boolean {
 interface StorageParts {
   readonly engine: Engine;
   readonly blobs: BlobStore;
+  /** Where the node's credentials lie. */
+  readonly nodeDirectory: string;
   /** Undefined: the server is alone. */
   readonly credentials: LinkCredentials | undefined;
   readonly clusterSettings: ClusterConfigurationStore | undefined;
@@ -208,7 +233,7 @@ interface AccountParts {
 
 async function openAccounts(
   config: Config,
-  { engine, blobs, credentials, clusterSettings, current, log, metrics }: StorageParts,
+  { engine, blobs, nodeDirectory, credentials, clusterSettings, current, log, metrics }: StorageParts,
   opened: Stack,
 ): Promise<AccountParts> {
   const leases = credentials === undefined ? await acquireAllShards(engine) : new NodeLeases();
@@ -225,7 +250,18 @@ async function openAccounts(
   let node: ClusterNode | undefined;
   if (credentials !== undefined) {
     const settings = clusterSettings!;
-    const surroundings = { config, credentials, engine, settings, current, clock, random, log, metrics };
+    const surroundings = {
+      config,
+      directory: nodeDirectory,
+      credentials,
+      engine,
+      settings,
+      current,
+      clock,
+      random,
+      log,
+      metrics,
+    };
     node = await openClusterNode(
       surroundings,
       { hosting: { hosts, located }, leases: leases as NodeLeases, load },
@@ -277,15 +313,4 @@ function loginLimits({ authentication }: Config): LoginLimits {
     failuresPerAccount: authentication.failures_per_account,
     verifiedCacheMs: authentication.verified_cache,
   };
-}
-
-async function certificateFiles(config: Config): Promise<CertificateFiles[]> {
-  const given = config.tls.certificates.map(({ certificate, key }) => ({
-    certificateFile: certificate,
-    keyFile: key,
-  }));
-  if (given.length > 0) return given;
-  return [
-    await ensureSelfSigned({ directory: join(config.data, 'tls'), hostname: config.hostname, clock, random }),
-  ];
 }

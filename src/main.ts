@@ -5,7 +5,7 @@ import { addClusterInitCommand } from './operator/commands/cluster-init.ts';
 import { addStoreCopyCommand } from './operator/commands/store-copy.ts';
 import { buildProgram, runProgram } from './operator/program.ts';
 import { addQuickstartCommand } from './operator/quickstart.ts';
-import type { NodeMaking, RunningServer, StartServer } from './operator/running-server.ts';
+import type { NodeMaking, RunningServer, StartServer, StartWorkers } from './operator/running-server.ts';
 import { addServeCommand } from './operator/serve.ts';
 import type { CopyStores } from './operator/store-copying.ts';
 import { version } from './version.ts';
@@ -24,6 +24,11 @@ const start: StartServer = async (readConfig): Promise<RunningServer> => {
   return startServer(readConfig);
 };
 
+const workers: StartWorkers = {
+  supervisor: async (readConfig) => (await import('./compose-workers.ts')).startWorkers(readConfig),
+  worker: async (readConfig, place) => (await import('./compose.ts')).startServer(readConfig, place),
+};
+
 const making: NodeMaking = {
   init: async (config, node) => (await import('./compose-join.ts')).initCluster(config, node),
   join: async (config, request) => (await import('./compose-join.ts')).joinSite(config, request),
@@ -34,7 +39,7 @@ const copy: CopyStores = async (request) => (await import('./compose-copy.ts')).
 const program = buildProgram({
   version,
   addServing: (serving) => {
-    addServeCommand(serving, start, making);
+    addServeCommand(serving, { server: start, workers }, making);
     addClusterInitCommand(serving, making);
     addQuickstartCommand(serving, start);
     addStoreCopyCommand(serving, copy);

@@ -23,7 +23,8 @@ function pathOf(command: Command): string {
 }
 
 function optionLines(command: Command): string[] {
-  return command.options.map((option) => {
+  const shown = command.options.filter(({ hidden }) => !hidden);
+  return shown.map((option) => {
     const required = option.mandatory ? ' (required)' : '';
     return `- \`${option.flags}\`: ${option.description}${required}`;
   });

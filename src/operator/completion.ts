@@ -9,7 +9,8 @@ interface CompletionEntry {
 }
 
 function entries(command: Command, path: string): CompletionEntry[] {
-  const options = command.options.map((option) => option.long ?? option.short ?? '');
+  const shown = command.options.filter(({ hidden }) => !hidden);
+  const options = shown.map((option) => option.long ?? option.short ?? '');
   const words = [...command.commands.map((child) => child.name()), ...options, '--help'].filter(
     (word) => word !== '',
   );

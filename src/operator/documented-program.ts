@@ -13,7 +13,7 @@ export function documentedProgram(): Command {
   return buildProgram({
     version: '',
     addServing: (program) => {
-      addServeCommand(program, never, making);
+      addServeCommand(program, { server: never, workers: { supervisor: never, worker: never } }, making);
       addClusterInitCommand(program, making);
       addQuickstartCommand(program, never);
       addStoreCopyCommand(program, never);

@@ -2,6 +2,7 @@
 
 import type { Config } from '../config/schema.ts';
 import type { DirectoryAdministration } from '../directory/directory.ts';
+import type { SupervisorCalls, WorkerOrders } from './workers/worker-messages.ts';
 
 export interface Endpoint {
   readonly name: string;
@@ -9,19 +10,45 @@ export interface Endpoint {
   readonly port: number;
 }
 
-export interface RunningServer {
+/** Keys of the configuration that a reload took over, and those that it could not. */
+export interface Reloaded {
+  readonly reloaded: readonly string[];
+  readonly needRestart: readonly string[];
+}
+
+/** What `serve` runs until a signal. */
+export interface RunningProgram {
   readonly endpoints: readonly Endpoint[];
-  readonly directory: DirectoryAdministration;
   /** Reads the configuration again and takes over what can be; says what cannot. */
-  reload(): Promise<{ readonly reloaded: readonly string[]; readonly needRestart: readonly string[] }>;
+  reload(): Promise<Reloaded>;
   /** Drains and closes, within limits.drain and a little. */
   close(): Promise<void>;
+}
+
+export interface RunningServer extends RunningProgram {
+  readonly directory: DirectoryAdministration;
+  /** For Prometheus, of this process. */
+  metricsText(): Promise<string>;
 }
 
 /** Reads the configuration; `defaults` lie below the file's values. Throws when it is not right. */
 export type ReadConfig = (defaults?: Record<string, unknown>) => Config;
 
 export type StartServer = (readConfig: ReadConfig) => Promise<RunningServer>;
+
+/** A server's place among the workers of its machine. */
+export interface WorkerPlace {
+  readonly orders: WorkerOrders;
+  /** All workers, for the admin API of the one that has it. */
+  readonly site: SupervisorCalls;
+}
+
+/** How `serve` goes on in several processes. */
+export interface StartWorkers {
+  /** Starts the workers and keeps them running. */
+  supervisor(readConfig: ReadConfig): Promise<RunningProgram>;
+  worker(readConfig: ReadConfig, place: WorkerPlace): Promise<RunningServer>;
+}
 
 /** Where and how a server joins a cluster before it starts. */
 export interface JoinRequest {

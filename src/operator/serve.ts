@@ -1,45 +1,64 @@
 // `rookery serve` and what runs a server until a signal ends it: SIGTERM and SIGINT drain, SIGHUP reloads.
 
-import type { Command } from 'commander';
+import { availableParallelism } from 'node:os';
+import { type Command, Option } from 'commander';
 import { Fault } from '../base/fault.ts';
+import type { Config } from '../config/schema.ts';
 import { isMailError } from '../mail/mail-error.ts';
 import { nodeNameDefault } from './commands/cluster-init.ts';
 import { type ConfigOptions, configFrom, withConfigOptions } from './commands/configuration.ts';
 import { CommandFailure, exitCodes } from './exit-codes.ts';
-import type { NodeMaking, ReadConfig, RunningServer, StartServer } from './running-server.ts';
+import type { NodeMaking, ReadConfig, RunningProgram, StartServer, StartWorkers } from './running-server.ts';
+import { runWorker } from './workers/run-worker.ts';
 
-export interface ServeOptions {
-  readonly start: StartServer;
+export interface ServeOptions<Running extends RunningProgram> {
+  readonly start: (read: ReadConfig) => Promise<Running>;
   readonly read: ReadConfig;
   /** What is done once it runs, before it only waits. */
-  readonly started?: (server: RunningServer) => Promise<void>;
+  readonly started?: (server: Running) => Promise<void>;
 }
 
-interface JoinOptions {
+/** How `serve` starts: one server, or several workers. */
+export interface Starts {
+  readonly server: StartServer;
+  readonly workers: StartWorkers;
+}
+
+interface ServeCommandOptions {
   readonly join?: string;
   readonly node?: string;
+  readonly worker?: string;
 }
 
 /** Where nodes join when the operator names no port: listen.join's default. */
 const joinPortDefault = 2434;
 
-export function addServeCommand(program: Command, start: StartServer, making: NodeMaking): void {
+export function addServeCommand(program: Command, starts: Starts, making: NodeMaking): void {
   withConfigOptions(program.command('serve').description('run the server until SIGTERM; SIGHUP reloads'))
     .option(
       '--join <token@host[:port]>',
       'join a cluster first (a token is made by `rookery cluster token`); once joined it is not needed any more',
     )
     .option('--node <name>', "this node's name in the cluster; default: the machine's")
-    .action(async (options: JoinOptions, command: Command) => {
+    // How a supervisor starts its workers; the name is for whoever lists processes.
+    .addOption(new Option('--worker <name>').hideHelp())
+    .action(async (options: ServeCommandOptions, command: Command) => {
       const read: ReadConfig = (defaults) =>
         configFrom(command.optsWithGlobals<ConfigOptions>(), command, defaults);
+      if (options.worker !== undefined) return await runWorker(starts.workers.worker, read);
       const { join } = options;
       if (join !== undefined) {
         const request = { ...parseJoin(join), node: options.node ?? nodeNameDefault() };
         await orFail(() => making.join(read(), request));
       }
-      await serve({ start, read });
+      const start = workerCount(read()) === 1 ? starts.server : starts.workers.supervisor;
+      await serve<RunningProgram>({ start, read });
     });
+}
+
+/** How many processes serve. */
+export function workerCount({ workers }: Config): number {
+  return workers === 'auto' ? availableParallelism() : workers;
 }
 
 /** "TOKEN@host:port", "TOKEN@[::1]:port"; the port may be left out. */
@@ -51,19 +70,23 @@ function parseJoin(text: string): { readonly token: string; readonly host: strin
 }
 
 /** Runs a server until a signal. Whoever reads that it started may signal at once: signals are heard before it starts. */
-export async function serve({ start, read, started }: ServeOptions): Promise<void> {
+export async function serve<Running extends RunningProgram>({
+  start,
+  read,
+  started,
+}: ServeOptions<Running>): Promise<void> {
   const told = new Promise<void>((resolve) => {
     process.once('SIGTERM', resolve);
     process.once('SIGINT', resolve);
   });
-  let server: RunningServer | undefined;
+  let server: Running | undefined;
   const reload = (): void => {
     void (async () => server?.reload())().catch((error: Error) => {
       process.stderr.write(`rookery: not reloaded: ${error.message}\n`);
     });
   };
   process.on('SIGHUP', reload);
-  server = await startOrFail(start, read);
+  server = await orFail(() => start(read));
   await started?.(server);
   await told;
   // A second signal ends it at once, for an operator who will not wait.
@@ -71,10 +94,6 @@ export async function serve({ start, read, started }: ServeOptions): Promise<voi
   process.once('SIGINT', () => process.exit(1));
   await server.close();
   process.off('SIGHUP', reload);
-}
-
-function startOrFail(start: StartServer, read: ReadConfig): Promise<RunningServer> {
-  return orFail(() => start(read));
 }
 
 /** A fault at the start (a port that is taken, a store in use) is told in one line. */

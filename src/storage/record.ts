@@ -39,6 +39,7 @@ export const recordKinds = {
   joinToken: 85,
   enrolledNode: 86,
   clusterConfiguration: 88,
+  grantKeys: 89,
 } as const;
 export type RecordKind = keyof typeof recordKinds;
 

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { systemClock } from '../../src/base/clock.ts';
-import type { Random } from '../../src/base/random.ts';
+import { type Random, systemRandom } from '../../src/base/random.ts';
 import { freshSeen } from './client-sessions.ts';
 import type { ClusterProcesses } from './cluster-processes.ts';
 import {
@@ -26,7 +26,7 @@ interface Fault {
 }
 
 export class ClusterLoad implements Disposable {
-  readonly ledger = new MailLedger();
+  readonly ledger = new MailLedger(systemRandom.identifier(8));
   readonly troubles: Trouble[] = [];
   readonly #cluster: ClusterProcesses;
   readonly #random: Random;
@@ -44,8 +44,14 @@ export class ClusterLoad implements Disposable {
     this.#failed.promise.catch(() => {});
   }
 
-  /** Clients go to any node that is up, or to one of these. */
-  start(nodes?: readonly NodeProcess[]): void {
+  /** Clients go to any node that is up, or to one of these. Resolves when all of them work. */
+  async start(nodes?: readonly NodeProcess[]): Promise<void> {
+    this.#begin(nodes);
+    await this.fault('start of the load', async () => {});
+    await this.untilAllWork();
+  }
+
+  #begin(nodes: readonly NodeProcess[] | undefined): void {
     const { users } = this.#cluster;
     const load: Surroundings = {
       ledger: this.ledger,

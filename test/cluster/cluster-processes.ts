@@ -33,6 +33,9 @@ export interface ClusterStatus {
   readonly shards: { readonly total: number; readonly unhosted: number; readonly moving: number };
 }
 
+/** What a node may say as an error when it was frozen, cut off from the store, or declared dead. */
+export const lostLeaseErrors = [/this node was declared dead/, /a commit failed, the account is read again/];
+
 /** Far above every time the cluster promises, on a loaded machine too; whoever waits so long has failed. */
 const waitMsMax = 60_000;
 const pollMs = 50;
@@ -141,6 +144,10 @@ export class ClusterProcesses implements AsyncDisposable {
     for (const user of users) await this.untilHostedBy(user, node);
   }
 
+  async shardOf(user: string): Promise<number> {
+    return (await this.#placeOf(user)).shard;
+  }
+
   async untilHostedBy(user: string, node: NodeProcess): Promise<void> {
     const deadline = systemClock.monotonic() + waitMsMax;
     while ((await this.hostOf(user)) !== node) {
@@ -190,9 +197,9 @@ export class ClusterProcesses implements AsyncDisposable {
     other.relay.mend(one.server.pid);
   }
 
-  /** SIGTERM to all, one after another; each ends without errors in its log. */
-  async stop(): Promise<void> {
-    for (const node of this.nodes.toReversed()) if (node.isRunning) await node.terminate();
+  /** SIGTERM to all, one after another; each ends without errors in its log but those that the test has provoked. */
+  async stop(provoked: readonly RegExp[] = []): Promise<void> {
+    for (const node of this.nodes.toReversed()) if (node.isRunning) await node.terminate(provoked);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,7 +7,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import type { Random } from '../../src/base/random.ts';
 import { LineSession, ServerGone } from '../faults/line-session.ts';
 import { addressOf } from '../server-process.ts';
-import { fetchSeen, openImap, openLmtp, parseSeen, type Seen } from './client-sessions.ts';
+import { openImap, openLmtp, parseSeen, type Seen } from './client-sessions.ts';
 import type { Known, MailLedger } from './mail-ledger.ts';
 import type { NodeProcess } from './node-process.ts';
 
@@ -288,7 +288,7 @@ class Watcher {
 
   async select(): Promise<boolean> {
     if (!(await this.command('SELECT INBOX'))) return false;
-    this.view = await fetchSeen(this.#session);
+    await this.fetchNew();
     return true;
   }
 

@@ -38,10 +38,16 @@ const digestOf = (text: string): string => createHash('sha256').update(text, 'la
 
 export class MailLedger {
   readonly messages: Known[] = [];
+  /** In the subjects, beside the number: what else is in the mailboxes is of no matter here. */
+  readonly #name: string;
   /** `user mailbox uid` to the message's number, of all that was ever told to a client. */
   readonly #told = new Map<string, number>();
   /** `user mailbox` to the highest UIDNEXT and HIGHESTMODSEQ ever told. */
   readonly #marks = new Map<string, { uidNext: number; modSeq: number }>();
+
+  constructor(name: string) {
+    this.#name = name;
+  }
 
   make(user: string, random: Random): { known: Known; text: string } {
     const number = this.messages.length;
@@ -61,7 +67,7 @@ export class MailLedger {
       isUnanswered: false,
     };
     this.messages.push(known);
-    return { known, text: `From: a@example.org\r\nSubject: number ${number}\r\n\r\n${body}` };
+    return { known, text: `From: a@example.org\r\nSubject: ${this.#name} ${number}\r\n\r\n${body}` };
   }
 
   /** A client was told that this UID is this message. */
@@ -101,18 +107,26 @@ export class MailLedger {
   #checkUser(user: string, found: readonly Found[]): void {
     const byNumber = new Map<number, Found>();
     for (const one of found) {
-      const number = Number(/^Subject: number (\d+)/m.exec(one.text)?.[1]);
-      const known = this.messages[number];
-      assert.ok(known?.user === user, `message ${number} of ${user} was never sent`);
-      const twice = byNumber.get(number);
-      assert.equal(twice, undefined, `message ${number} is there twice: ${told(twice)} and ${told(one)}`);
-      byNumber.set(number, one);
-      this.told(user, one.mailbox, { uid: one.uid, number });
-      const body = one.text.slice(one.text.indexOf('\r\n\r\n') + 4);
-      assert.equal(digestOf(body), known.digest, `message ${number} is not what was sent`);
+      const [, name, number] = /^Subject: (\w+) (\d+)\r$/m.exec(one.text) ?? [];
+      if (name === this.#name) this.#checkFound(user, one, { number: Number(number), byNumber });
     }
     for (const known of this.messages)
       if (known.user === user) checkMessage(known, byNumber.get(known.number));
+  }
+
+  #checkFound(
+    user: string,
+    one: Found,
+    { number, byNumber }: { readonly number: number; readonly byNumber: Map<number, Found> },
+  ): void {
+    const known = this.messages[number];
+    assert.ok(known?.user === user, `message ${number} of ${user} was never sent`);
+    const twice = byNumber.get(number);
+    assert.equal(twice, undefined, `message ${number} is there twice: ${told(twice)} and ${told(one)}`);
+    byNumber.set(number, one);
+    this.told(user, one.mailbox, { uid: one.uid, number });
+    const body = one.text.slice(one.text.indexOf('\r\n\r\n') + 4);
+    assert.equal(digestOf(body), known.digest, `message ${number} is not what was sent`);
   }
 
   async #readAll(node: NodeProcess, user: string): Promise<Found[]> {

@@ -17,7 +17,7 @@ test(`drain, join and rolling restart under load, CLUSTER_SEED=${seed}`, {
   await using cluster = await ClusterProcesses.start({ users });
   const [, two] = cluster.nodes as [NodeProcess, NodeProcess];
   using load = new ClusterLoad(cluster, seededRandom(seed));
-  load.start();
+  await load.start();
   await load.fault('drain', () => cluster.drain(two));
   await load.untilAllWork();
   await load.fault('undrain', () => cluster.undrain(two));

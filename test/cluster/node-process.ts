@@ -16,9 +16,6 @@ export interface NodePlan {
   readonly callers?: () => readonly NodeProcess[];
 }
 
-/** What the tests provoke: each is what a node should say when it happens to it. */
-const provokedErrors = [/declared dead/];
-
 export class NodeProcess {
   readonly name: string;
   readonly host: string;
@@ -86,11 +83,11 @@ export class NodeProcess {
     await server[Symbol.asyncDispose]();
   }
 
-  /** SIGTERM: it ends in time, with 0, and without errors in its log. */
-  async terminate(): Promise<void> {
+  /** SIGTERM: it ends in time, with 0, and without errors in its log but those that the test has provoked. */
+  async terminate(provoked: readonly RegExp[] = []): Promise<void> {
     const server = this.server;
     this.#isLeaving = true;
-    await server.stop(provokedErrors);
+    await server.stop(provoked);
     this.#server = undefined;
     if (this.#relay !== undefined) this.#relay.target = undefined;
   }

@@ -146,7 +146,16 @@ describe('docs/operations.md', { skip }, () => {
     'Draining and rebooting': { after: three },
     Upgrading: { after: three },
     Certificates: { after: mailFlows },
-    'Replacing a dead machine': { before: () => machines.lose('three'), after: three },
+    'Replacing a dead machine': {
+      before: async () => {
+        await machines.lose('three');
+        await until('three is known to be dead', async () => {
+          const { nodes } = await machines.json<Status>('one', 'cluster status');
+          return nodes.some(({ node, state }) => node === 'three' && state === 'dead');
+        });
+      },
+      after: three,
+    },
     'Removing a node': {
       after: async () => {
         await areActive('one', 'three');

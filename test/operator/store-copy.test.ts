@@ -11,6 +11,11 @@ import { ImapFlow } from 'imapflow';
 import { Client } from 'pg';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
+import { authorityEntry } from '../../src/cluster/authority/authority-rows.ts';
+import { saveCredentials } from '../../src/cluster/authority/credential-files.ts';
+import { type NodeRow, nodeEntry } from '../../src/cluster/membership/cluster-rows.ts';
+import { copyStores } from '../../src/compose-copy.ts';
+import type { NodeId } from '../../src/mail/ids.ts';
 import { exitCodes } from '../../src/operator/exit-codes.ts';
 import type { StoreCopyOutcome } from '../../src/operator/store-copying.ts';
 import { openFilesystemBlobStore } from '../../src/storage/filesystem-blob-store.ts';
@@ -27,7 +32,8 @@ const surroundings = { clock: systemClock, log: silentLog };
 
 /** Above every threshold for keeping a message beside its metadata: one that compressing makes smaller, one not. */
 const compressible = `Subject: large\r\n\r\n${'a line that comes again and again\r\n'.repeat(20_000)}`;
-const incompressible = `Subject: noise\r\n\r\n${randomBytes(600_000).toString('base64').replaceAll(/.{76}/g, '$&\r\n')}\r\n`;
+const noise = Buffer.from(randomBytes(600_000).map((byte, at) => (at % 500 === 0 ? 10 : 33 + (byte % 220))));
+const incompressible = Buffer.concat([Buffer.from('Subject: noise\r\n\r\n'), noise]);
 
 const copyStore = (...args: string[]): Promise<Ended> => runRookery(['store', 'copy', ...args]);
 
@@ -125,11 +131,15 @@ describe('store copy', { skip: missingPostgres() }, () => {
   let postgres: PostgresServer;
   let embedded: string;
   let picture: Picture;
+  /** Where it was copied to, in PostgreSQL. */
+  let copied: string;
   before(async () => {
     folder = await makeTemporaryFolder();
     postgres = await PostgresServer.start();
     embedded = folder.at('embedded');
     picture = await fillStore(embedded);
+    copied = await postgres.makeDatabase();
+    await copyWell(`lmdb:${embedded}`, copied);
   });
   after(async () => {
     await postgres[Symbol.asyncDispose]();
@@ -154,11 +164,14 @@ describe('store copy', { skip: missingPostgres() }, () => {
   });
 
   test('moves from PostgreSQL to PostgreSQL, with blobs in a directory', async () => {
-    const [one, other] = [await postgres.makeDatabase(), await postgres.makeDatabase()];
-    await copyWell(`lmdb:${embedded}`, one);
+    const other = await postgres.makeDatabase();
     const blobs = folder.at('shared-blobs');
-    const toShared = ['--from', one, '--to', other, '--to-blobs', blobs, '--json'];
-    assert.equal((await copyStore(...toShared)).code, 0);
+    const withPassword = `${other.replace('rookery@', 'rookery:p4ssw0rd@')}?password=p4ssw0rd`;
+    const told = await copyStore('--from', copied, '--to', withPassword, '--to-blobs', blobs);
+    assert.equal(told.code, 0, told.stderr);
+    assert.match(told.stdout, /url = "postgres:\/\/rookery:\*\*\*@[^"]+\?password=\*\*\*"/);
+    assert.ok(told.stdout.includes(`blob_directory = "${blobs}"`), told.stdout);
+    assert.ok(!`${told.stdout}${told.stderr}`.includes('p4ssw0rd'));
     const settings = [...onPostgres(other), 'storage.blobs=directory', `storage.blob_directory=${blobs}`];
     await assertServes(settings, folder.at('node-shared'), picture);
   });
@@ -178,48 +191,62 @@ describe('store copy', { skip: missingPostgres() }, () => {
     await assert.rejects(unfinished, /target of a copy that is not finished/);
     const again = await runRookery(args);
     assert.equal(again.code, 0, again.stderr);
-    const { resumed, digest } = JSON.parse(again.stdout) as StoreCopyOutcome;
-    assert.equal(resumed, true);
-    const whole = await copyWell(`lmdb:${embedded}`, await postgres.makeDatabase());
-    assert.equal(digest, whole.digest);
+    assert.equal((JSON.parse(again.stdout) as StoreCopyOutcome).resumed, true);
     await assertServes(onPostgres(url), folder.at('resumed'), picture);
+  });
+
+  test('leaves a cluster behind, unless it runs', async () => {
+    const url = copied;
+    const data = folder.at('of-a-node');
+    await saveCredentials(data, { node: 'one' as NodeId, authorities: ['-'], certificate: '-', key: '-' });
+    {
+      await using engine = await openPostgresEngine({ url, ...surroundings });
+      await engine.commit({ puts: [nodeEntry(nodeRow), authorityEntry({ cluster: 'c', authorities: [] })] });
+    }
+    {
+      await using beating = await beat(url);
+      const refused = await copyStore('--from', url, '--to', `lmdb:${data}`);
+      assert.equal(refused.code, exitCodes.failure, refused.stderr);
+      assert.match(refused.stderr, /node one runs on the store/);
+      assert.ok(beating.beats > 0);
+    }
+    const told = await copyStore('--from', url, '--to', `lmdb:${data}`);
+    assert.equal(told.code, 0, told.stderr);
+    assert.match(told.stdout, /did not come along: `rookery cluster init` makes one/);
+    assert.ok(told.stdout.includes(`remove ${data}/cluster before`), told.stdout);
   });
 
   test('refuses a store in use, a target that holds something, and what is no store', async () => {
     const url = await postgres.makeDatabase();
-    const refused = async (args: readonly string[], code: number, why: RegExp): Promise<void> => {
-      const ended = await copyStore(...args);
-      assert.equal(ended.code, code, ended.stderr);
-      assert.match(ended.stderr, why);
-    };
-    const { failure, usage } = exitCodes;
     const fresh = `lmdb:${folder.at('fresh')}`;
+    const store = `lmdb:${embedded}`;
+    const isRefused = (from: string, to: string, why: RegExp): Promise<void> =>
+      assert.rejects(copyStores({ ...defaults, from, to }), why);
     {
       await using server = await ServerProcess.start({ settings: onPostgres(url) });
-      await refused(
-        ['--from', url, '--to', fresh],
-        failure,
-        /is in use from 127\.0\.0\.1: stop the servers first/,
+      const told = await copyStore('--from', url, '--to', fresh);
+      assert.equal(told.code, exitCodes.failure);
+      assert.match(
+        told.stderr,
+        /^rookery: the store at .* is in use from 127\.0\.0\.1: stop the servers first$/m,
       );
+      await isRefused(`lmdb:${server.data}`, fresh, /there is no store in/);
       await server.stop();
     }
-    await refused(['--from', `lmdb:${embedded}`, '--to', url], failure, /the target is not empty/);
+    await isRefused(store, url, /the target is not empty/);
     {
-      await using server = await ServerProcess.start();
-      await refused(['--from', `lmdb:${server.data}`, '--to', url], failure, /is in use by process \d+/);
-      await server.stop();
+      await using _engine = await openLmdbEngine({ directory: join(embedded, 'store'), ...surroundings });
+      await isRefused(store, fresh, /is in use by process \d+/);
     }
-    await refused(
-      ['--from', `lmdb:${folder.at('none')}`, '--to', url],
-      failure,
-      /there is no store in .*none/,
-    );
-    const empty = await postgres.makeDatabase();
-    await refused(['--from', empty, '--to', fresh], failure, /there is nothing in the source/);
-    await refused(['--from', embedded, '--to', url], usage, /--from: expected "lmdb:DIR"/);
-    await refused(['--from', url, '--to', url], usage, /are the same store/);
+    await isRefused(await postgres.makeDatabase(), fresh, /there is nothing in the source/);
+    await isRefused(url, url, /are the same store/);
+    const told = await copyStore('--from', embedded, '--to', url);
+    assert.equal(told.code, exitCodes.usage);
+    assert.match(told.stderr, /--from: expected "lmdb:DIR"/);
   });
 });
+
+const defaults = { fromBlobs: undefined, toBlobs: undefined, skipDamaged: false, progress: () => {} };
 
 /** Holds up whoever writes the directory's rows into the store at `url`; then lets go. */
 async function stopAtDirectory(url: string): Promise<AsyncDisposable & { reached(): Promise<void> }> {
@@ -239,5 +266,46 @@ async function stopAtDirectory(url: string): Promise<AsyncDisposable & { reached
     },
     // Its lock goes with the connection. What was held up then ends as well, committed or not: nobody waits for the answer.
     [Symbol.asyncDispose]: () => client.end(),
+  };
+}
+
+const nodeRow: NodeRow = {
+  node: 'one' as NodeId,
+  roles: ['backend'],
+  weight: 1,
+  zone: 'default',
+  address: { host: '127.0.0.1', port: 1 },
+  linkVersions: { min: 1, max: 1 },
+  softwareVersion: '0',
+  revision: 1,
+  incarnation: 'first',
+  beat: 1,
+  state: 'active',
+  load: { openAccounts: 0, sessions: 0, commitsPerSecond: 0 },
+};
+
+/** Renews the node's row as a node does that no connection is seen of. */
+async function beat(url: string): Promise<AsyncDisposable & { readonly beats: number }> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  let row = nodeRow;
+  let isStopped = false;
+  const beating = (async () => {
+    while (!isStopped) {
+      row = { ...row, revision: row.revision + 1, beat: row.beat + 1 };
+      const { key, value } = nodeEntry(row);
+      await client.query('UPDATE rookery.kv SET value = $2 WHERE key = $1', [key, value]);
+      await systemClock.sleep(100);
+    }
+    await client.end();
+  })();
+  return {
+    get beats() {
+      return row.beat - nodeRow.beat;
+    },
+    [Symbol.asyncDispose]: () => {
+      isStopped = true;
+      return beating;
+    },
   };
 }

@@ -85,7 +85,7 @@ class CopyBars {
       if (phase !== 'reading') this.#bar = openProgress(nouns[phase], this.#interactive);
       else if (this.#interactive) process.stderr.write('reading the source\n');
     }
-    this.#bar?.update(Math.floor(bytes / mebibyte), Math.ceil(bytesTotal / mebibyte));
+    this.#bar?.update(Math.ceil(bytes / mebibyte), Math.ceil(bytesTotal / mebibyte));
   }
 
   stop(): void {

@@ -1,0 +1,161 @@
+// `workers` above 1: this process has the embedded engine and serves it to worker processes, each of which is a whole server
+// and a node of the machine's own cluster. They listen on the same ports; the system gives each connection to one of them, and
+// accounts are reached over links between them. A worker that ends is started again while the others take its shards.
+//
+// Invariant: whoever has the engine knows that no worker of an earlier run can write: what the rows say of those is put
+// right before the first one starts. When this process ends, however it does, the workers lose the store and end too.
+
+import { mkdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { shardCount } from './account/shard.ts';
+import { systemClock } from './base/clock.ts';
+import { Fault } from './base/fault.ts';
+import { openLog } from './base/log.ts';
+import { Metrics } from './base/metrics.ts';
+import { observeProcess } from './base/process-metrics.ts';
+import { systemRandom } from './base/random.ts';
+import { makeCertificateRequest, makeKey } from './cluster/authority/certificates.ts';
+import {
+  type ClusterAuthority,
+  createAuthority,
+  openAuthority,
+} from './cluster/authority/cluster-authority.ts';
+import { saveCredentials } from './cluster/authority/credential-files.ts';
+import { parseNodeName } from './cluster/authority/node-name.ts';
+import { admit, performRequest, readClusterRows } from './cluster/membership/cluster-requests.ts';
+import { ClusterView } from './cluster/membership/cluster-view.ts';
+import { declareEnded } from './cluster/membership/node-ended.ts';
+import { observeEngine, openEngine } from './compose-storage.ts';
+import { certificateFiles, isPretty } from './compose-surroundings.ts';
+import type { Config } from './config/schema.ts';
+import type { NodeId } from './mail/ids.ts';
+import type { ReadConfig, RunningProgram } from './operator/running-server.ts';
+import { workerCount } from './operator/serve.ts';
+import { Supervisor } from './operator/workers/supervisor.ts';
+import type { WorkerOrders } from './operator/workers/worker-messages.ts';
+import type { Engine } from './storage/engine.ts';
+import { openEngineServer } from './storage/engine-server.ts';
+import { version } from './version.ts';
+
+const surroundings = { clock: systemClock, random: systemRandom };
+/** Listeners that are only this machine's business: each worker has its own, or none has any. */
+const ownListeners = new Set(['link', 'join']);
+
+export async function startWorkers(readConfig: ReadConfig): Promise<RunningProgram> {
+  await using opened = new AsyncDisposableStack();
+  let config = readConfig();
+  if (config.storage.engine === 'postgres')
+    throw new Fault('`workers` are for the embedded store; with PostgreSQL start several nodes', {
+      temporary: false,
+    });
+  const { clock } = surroundings;
+  const log = openLog({
+    level: config.log.level,
+    pretty: isPretty(config),
+  });
+  mkdirSync(config.data, { recursive: true, mode: 0o700 });
+  const engine = opened.use(await openEngine(config, { ...surroundings, log }));
+  await performRequest(engine, shardCount, declareEnded());
+  await certificateFiles(config); // made once, not by every worker
+  const path = join(config.data, 'engine.sock');
+  opened.use(await openEngineServer({ engine, path, clock, log }));
+  const metrics = new Metrics();
+  opened.use(observeProcess(metrics));
+  observeEngine(metrics, engine);
+  const supervisor = await Supervisor.open({
+    orders: await makeOrders(config, { engine, path }),
+    metrics: () => metrics.expose(),
+    ended: (name) => performRequest(engine, shardCount, declareEnded(name as NodeId)),
+    drainMs: () => config.limits.drain,
+    clock,
+    log,
+  });
+  opened.defer(() => supervisor.close());
+  const { endpoints } = supervisor;
+  log.info({ version, data: config.data, endpoints }, 'started');
+  const stack = opened.move();
+  return {
+    endpoints,
+    reload: async () => {
+      config = readConfig();
+      log.level = config.log.level;
+      return supervisor.reload();
+    },
+    close: async () => {
+      log.info('stopping');
+      await stack.disposeAsync();
+      log.info('stopped');
+    },
+  };
+}
+
+/** Enrols every worker anew: what it had before may be of another store, or at its end. */
+async function makeOrders(
+  config: Config,
+  { engine, path }: { readonly engine: Engine; readonly path: string },
+): Promise<WorkerOrders[]> {
+  const options = { ...surroundings, engine };
+  const authority = (await openAuthority(options)) ?? (await createAuthority(options));
+  const ports = await choosePorts(config);
+  const workers = workerCount(config);
+  const orders: WorkerOrders[] = [];
+  for (let number = 1; number <= workers; number++) {
+    const name = parseNodeName(`worker-${number}`)!;
+    const directory = join(config.data, 'workers', name);
+    await enrol(authority, { engine, config, name, directory });
+    const hasAdmin = number === 1;
+    orders.push({ name, directory, enginePath: path, ports, hasAdmin, workers, isPretty: isPretty(config) });
+  }
+  return orders;
+}
+
+interface Enrolment {
+  readonly engine: Engine;
+  readonly config: Config;
+  readonly name: NodeId;
+  readonly directory: string;
+}
+
+async function enrol(authority: ClusterAuthority, { engine, config, name, directory }: Enrolment) {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const key = makeKey();
+  const { roles, zone } = config.cluster;
+  await authority.forget(name);
+  const { certificate, authorities } = await authority.enroll(
+    { roles, zone },
+    name,
+    await makeCertificateRequest(name, key),
+  );
+  await saveCredentials(directory, { node: name, authorities, certificate, key });
+  // The configuration wants it, whatever an operator once did.
+  const view = new ClusterView(shardCount);
+  view.merge(await readClusterRows(engine));
+  if (view.node(name) !== undefined) await performRequest(engine, shardCount, admit(name));
+}
+
+/** Ports in the places of 0, the same for all workers. */
+async function choosePorts({ listen }: Config): Promise<Record<string, number[]>> {
+  await using held = new AsyncDisposableStack();
+  const chosen: Record<string, number[]> = {};
+  for (const [name, places] of Object.entries(listen)) {
+    if (ownListeners.has(name)) continue;
+    chosen[name] = [];
+    for (const { address, port } of places)
+      chosen[name].push(port === 0 ? await freePort(address, held) : port);
+  }
+  return chosen;
+}
+
+/** Taken until `held` ends, so that no two are the same. */
+async function freePort(address: string, held: AsyncDisposableStack): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: address, port: 0 }, resolve);
+  });
+  held.use(server);
+  const place = server.address();
+  if (place === null || typeof place === 'string') throw new Fault('no port', { temporary: true });
+  return place.port;
+}
