@@ -6,6 +6,7 @@ import { imapAppend } from './workloads/imap-append.ts';
 import { imapFetch } from './workloads/imap-fetch.ts';
 import { measureNotification, openIdleSessions } from './workloads/imap-idle.ts';
 import { imapLogin } from './workloads/imap-login.ts';
+import { imapSearch } from './workloads/imap-search.ts';
 import { lmtp } from './workloads/lmtp.ts';
 import { pop3 } from './workloads/pop3.ts';
 import { smtp } from './workloads/smtp.ts';
@@ -17,6 +18,7 @@ const workloads: Record<string, Workload> = {
   'imap-login': imapLogin,
   'imap-append': imapAppend,
   'imap-fetch': imapFetch,
+  'imap-search': imapSearch,
   fairness,
   pop3,
 };

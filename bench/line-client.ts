@@ -3,8 +3,8 @@
 
 import { connect, type Socket } from 'node:net';
 
-/** The longest final line that is looked for. */
-const tailBytes = 512;
+/** The longest final line that is looked for: the capabilities after LOGIN. */
+const tailBytes = 4096;
 
 export class LineClient {
   readonly #socket: Socket;

@@ -19,11 +19,12 @@ export interface BenchTarget {
 /** What is passed to the generator's process: a target without its methods. */
 export type TargetPlace = Pick<BenchTarget, 'name' | 'ports' | 'domain' | 'password'>;
 
-/** Users for work on many accounts; `fetch`, `drain-N`, `append` and `idle` users are for one workload each. */
+/** Users for work on many accounts; `fetch`, `search`, `drain-N`, `append` and `idle` users are for one workload each. */
 export const userCount = 20;
 export const users: readonly string[] = [
   ...Array.from({ length: userCount }, (_, index) => `user${index}`),
   'fetch',
+  'search',
   'append',
   'heavy',
   ...Array.from({ length: 10 }, (_, index) => `drain${index}`),

@@ -60,33 +60,32 @@ async function state(site: DemoSite, probe: DemoProbe): Promise<string> {
   return `${table}\n\n${mail}\n\n${invitation(site, status)}\n\nCtrl-C ends everything.`;
 }
 
-/** In place on a terminal; elsewhere when something other than the figures changed. */
+/** In place on a terminal that has room for it; elsewhere anew when something other than the figures changed. */
 class Screen {
-  readonly #introduction: string;
-  #last = '';
-
-  constructor(text: string) {
-    this.#introduction = text;
-    if (process.stdout.isTTY) process.stdout.write('\x1b[2J');
-    else process.stdout.write(`${text}\n`);
-  }
+  #rows = 0;
+  #essence = '';
 
   show(text: string): void {
-    if (process.stdout.isTTY) {
-      const all = `${this.#introduction}\n${text}\n`.replaceAll('\n', '\x1b[K\n');
-      process.stdout.write(`\x1b[H${all}\x1b[J`);
+    const { isTTY, columns, rows: rowsMax } = process.stdout;
+    const lines = text.split('\n');
+    const rows = lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / columns)), 0);
+    if (isTTY && rows < rowsMax) {
+      const back = this.#rows === 0 ? '' : `\x1b[${this.#rows}A\r`;
+      process.stdout.write(`${back}${lines.join('\x1b[K\n')}\x1b[K\n\x1b[J`);
+      this.#rows = rows;
       return;
     }
-    const nodes = text.split('\n').filter((line) => /^node /.test(line));
-    const states = text.match(/^(?:one|two|three) +[a-z]+/gm) ?? [];
-    const essence = [...states, ...nodes].join('\n');
-    if (essence !== this.#last) process.stdout.write(`${text}\n\n`);
-    this.#last = essence;
+    const essence = (text.match(/^(?:node .*|(?:one|two|three) +[a-z]+)/gm) ?? []).join('\n');
+    if (essence !== this.#essence) process.stdout.write(`${text}\n\n`);
+    this.#essence = essence;
+    this.#rows = 0;
   }
 }
 
 async function run(network: string): Promise<void> {
   let isOver = false;
+  // A terminal that was closed: SIGHUP says so, too.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const ended = new Promise<void>((resolve) => {
     const end = (): void => {
       isOver = true;
@@ -105,7 +104,8 @@ async function run(network: string): Promise<void> {
     site.startMissing().catch((error: Error) => process.stderr.write(`${error.message}\n`));
   });
   process.stdin.on('error', () => {}); // a demonstration without a keyboard goes on
-  const screen = new Screen(introduction(site));
+  process.stdout.write(`${introduction(site)}\n`);
+  const screen = new Screen();
   while (!isOver) {
     screen.show(await state(site, probe));
     await Promise.race([ended, systemClock.sleep(refreshMs)]);

@@ -11,13 +11,16 @@ import type { Logger } from './base/log.ts';
 import type { Metrics } from './base/metrics.ts';
 import type { Random } from './base/random.ts';
 import { accountServiceName, openAccountService } from './cluster/account-service.ts';
-import { type ClusterAuthority, openAuthority } from './cluster/authority/cluster-authority.ts';
+import { type ClusterAuthority, openAuthority, outerZone } from './cluster/authority/cluster-authority.ts';
 import { CredentialKeeper, renewLocally } from './cluster/authority/credential-keeper.ts';
+import type { NodePlace } from './cluster/authority/join-protocol.ts';
 import { JoinServer, listenForJoin } from './cluster/authority/join-server.ts';
 import { type ClusterAdministration, openClusterAdministration } from './cluster/cluster-administration.ts';
 import type { ClusterConfigurationStore } from './cluster/cluster-configuration-store.ts';
 import { ClusterMember } from './cluster/cluster-member.ts';
 import { observeCluster } from './cluster/cluster-metrics.ts';
+import { innerNodePlaces } from './cluster/frontend/cluster-service.ts';
+import { openFrontendServices } from './cluster/frontend/frontend-services.ts';
 import { HostedAccounts } from './cluster/hosted-accounts.ts';
 import type { LinkCredentials } from './cluster/link-credentials.ts';
 import { linkVersions } from './cluster/links/hello.ts';
@@ -27,14 +30,13 @@ import type { LocatedAccounts } from './cluster/located-accounts.ts';
 import type { NodeAddress, NodeLoad } from './cluster/membership/cluster-rows.ts';
 import { RemoteAccounts } from './cluster/remote-accounts.ts';
 import type { Config } from './config/schema.ts';
+import type { InternalDirectory } from './directory/internal-directory.ts';
 import type { AccountId, NodeId, ShardId } from './mail/ids.ts';
 import { MailError } from './mail/mail-error.ts';
 import { lockDirectory } from './storage/directory-lock.ts';
 import type { Engine } from './storage/engine.ts';
 import { version } from './version.ts';
 
-/** The zone whose nodes act under session grants only. */
-const outerZone = 'outer';
 /** The name of the one storage domain there is yet. */
 const cell = 'main';
 /** A new cluster's shards are taken within a second; after a crash of everything, when the old leases have run out. */
@@ -49,6 +51,10 @@ export interface NodeSurroundings {
   readonly credentials: LinkCredentials;
   readonly engine: Engine;
   readonly settings: ClusterConfigurationStore;
+  /** Refuses while the server starts. */
+  readonly accountDirectory: () => InternalDirectory;
+  /** Somebody may not do any more what this node remembers that he may. */
+  readonly forgetReads: () => void;
   /** The configuration in effect, after reloads too. */
   readonly current: () => Config;
   readonly clock: Clock;
@@ -139,7 +145,15 @@ export async function openClusterNode(
   let member: ClusterMember;
   const hosted = new HostedAccounts({
     accounts: hosting.located,
-    hosts: hosting.hosts,
+    hosts: {
+      closeShard: (shard) => hosting.hosts.closeShard(shard),
+      remove: (id) => hosting.hosts.remove(id),
+      endSessions: (id) => {
+        // Grants of the sessions that end are checked against what the directory says.
+        surroundings.forgetReads();
+        hosting.hosts.endSessions(id);
+      },
+    },
     leases,
     log,
     fenced: (shard, epoch) => member.reportFenced(shard, epoch),
@@ -151,11 +165,20 @@ export async function openClusterNode(
     credentials,
     address: { host: listen.address, port: listen.port },
     services: new Map([[accountServiceName, openAccountService({ hosted, authorize })]]),
+    servicesFor: openFrontendServices({
+      ...surroundings,
+      authority,
+      hosted,
+      view: () => member.view,
+      directory: surroundings.accountDirectory,
+      messageBytesMax: () => surroundings.current().limits.message_size,
+    }),
     clock,
     log,
   });
   opened.defer(() => links.close());
-  const joining = await listenForNodes({ ...surroundings, authority });
+  const nodes = (): NodePlace[] => innerNodePlaces(member.view);
+  const joining = await listenForNodes({ ...surroundings, authority, nodes });
   const keeper = opened.use(
     new CredentialKeeper({
       directory,
@@ -229,14 +252,15 @@ async function listenForNodes({
   config,
   credentials,
   authority,
+  nodes,
   clock,
   log,
-}: NodeSurroundings & { readonly authority: ClusterAuthority }) {
+}: NodeSurroundings & { readonly authority: ClusterAuthority; readonly nodes: () => readonly NodePlace[] }) {
   const listen = config.listen.join[0];
   if (listen === undefined) return undefined;
   const { engine, url, postgres, blobs, blob_directory } = config.storage;
   const storage = { engine, url, postgres, blobs, blob_directory };
-  const server = new JoinServer({ authority, storage: () => storage, clock, log });
+  const server = new JoinServer({ authority, storage: () => storage, nodes, clock, log });
   return listenForJoin(server, credentials, { host: listen.address, port: listen.port });
 }
 

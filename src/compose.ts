@@ -12,6 +12,7 @@ import { type Logger, openLog } from './base/log.ts';
 import { Metrics } from './base/metrics.ts';
 import { observeProcess } from './base/process-metrics.ts';
 import { systemRandom } from './base/random.ts';
+import { outerZone } from './cluster/authority/cluster-authority.ts';
 import { loadCredentials, loadJoined } from './cluster/authority/credential-files.ts';
 import { type ClusterSettings, noClusterSettings, nodeDefaults } from './cluster/cluster-configuration.ts';
 import { ClusterConfigurationStore } from './cluster/cluster-configuration-store.ts';
@@ -21,6 +22,7 @@ import { LocatedAccounts } from './cluster/located-accounts.ts';
 import type { RemoteAccounts } from './cluster/remote-accounts.ts';
 import { withJoinedSettings } from './compose-join.ts';
 import { type ClusterNode, LoadMeter, NodeLeases, openClusterNode } from './compose-node.ts';
+import { openOuterNode } from './compose-outer.ts';
 import {
   maintainRegularly,
   observeBlobs,
@@ -71,6 +73,8 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
   const joined = orders === undefined ? await loadJoined(given.data) : undefined;
   const nodeDirectory = orders?.directory ?? given.data;
   const credentials = await loadCredentials(nodeDirectory);
+  if (joined?.zone === outerZone && credentials !== undefined)
+    return openOuterNode({ readConfig, joined, credentials, log });
   const open = orders === undefined ? undefined : () => openWorkersEngine(orders.enginePath, { clock, log });
   const storage = await openStorage(withJoinedSettings(given, joined), { clock, random, log, open }, opened);
   const { engine, blobs, maintain } = storage;
@@ -240,12 +244,11 @@ async function openAccounts(
   const limits = { memoryBytesMax: config.limits.account_memory, tombstonesMax: config.storage.tombstones };
   const hosts = opened.use(openAccountHosts({ engine, blobs, shards: leases, clock, log, limits, metrics }));
   let directory: InternalDirectory | undefined;
-  const located = new LocatedAccounts(hosts, {
-    account: (id) => {
-      if (directory === undefined) throw new MailError('unavailable', 'the server is starting');
-      return directory.account(id);
-    },
-  });
+  const accountDirectory = (): InternalDirectory => {
+    if (directory === undefined) throw new MailError('unavailable', 'the server is starting');
+    return directory;
+  };
+  const located = new LocatedAccounts(hosts, { account: async (id) => accountDirectory().account(id) });
   const load = new LoadMeter(hosts, engine, clock);
   let node: ClusterNode | undefined;
   if (credentials !== undefined) {
@@ -256,6 +259,8 @@ async function openAccounts(
       credentials,
       engine,
       settings,
+      accountDirectory,
+      forgetReads: () => directory?.forgetReads(),
       current,
       clock,
       random,

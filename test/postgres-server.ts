@@ -154,6 +154,10 @@ export class PostgresServer implements AsyncDisposable {
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       this.#process = child;
+      // An end at once: what it had is recovered at its next start, if there is one.
+      const quit = (): boolean => child.kill('SIGQUIT');
+      process.once('exit', quit);
+      child.once('exit', () => process.off('exit', quit));
       for (const stream of [child.stdout, child.stderr]) {
         stream.setEncoding('utf8').on('data', (text: string) => {
           this.#output = (this.#output + text).slice(-20_000);

@@ -46,7 +46,7 @@ async function makeToken(data: string, uses: number): Promise<string> {
 export async function startCluster(directory: string, layout: string): Promise<RookeryTarget> {
   const count = layout === 'frontend' ? 2 : Number(/^postgres-([1-9])$/.exec(layout)?.[1]);
   if (!Number.isInteger(count))
-    throw new Error(`--layout ${layout}: lmdb, postgres-1 to postgres-9 or frontend`);
+    throw new Error(`--layout ${layout}: lmdb, workers-1 to workers-9, postgres-1 to postgres-9 or frontend`);
   const postgres = await PostgresServer.start();
   const servers: RookeryProcess[] = [];
   const stop = async (): Promise<void> => {

@@ -3,6 +3,7 @@
 // Invariant: answers are the same whether or not anything is indexed; each sees one moment of the mailbox.
 // Failures: those of storage pass through; a failed building is logged and comes again with the next messages.
 
+import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { SortCriterion, ThreadAlgorithm } from '../mail/message-order.ts';
 import { sortCriteriaMax } from '../mail/message-order.ts';
@@ -30,7 +31,7 @@ export interface SharedSearch {
 
 export interface AccountSearchOptions
   extends Pick<WriterOptions, 'engine' | 'blobs' | 'clock' | 'log' | 'limits'> {
-  readonly accountId: string;
+  readonly accountId: AccountId;
   readonly search: SharedSearch;
   readonly chores: AccountChores;
   readonly writer: () => AccountWriter;
@@ -52,15 +53,18 @@ export class AccountSearch {
   readonly #context: ReaderContext;
   readonly #segments: SegmentReader;
   readonly #builder: IndexBuilder;
+  /** Before this account's keys in the cache. */
+  #space: string;
   #building = false;
   #waits = false;
 
   constructor(options: AccountSearchOptions) {
     const { engine, blobs, limits, accountId, search } = options;
-    const keys = new AccountKeys(accountId as ConstructorParameters<typeof AccountKeys>[0]);
+    this.#space = search.cache.newSpace();
+    const keys = new AccountKeys(accountId);
     this.#options = options;
     this.#context = { engine, blobs, keys, inlineBytesMax: limits.inlineBytesMax };
-    this.#segments = new SegmentReader({ engine, keys, cache: search.cache, accountId });
+    this.#segments = new SegmentReader({ engine, keys, cache: search.cache, space: () => this.#space });
     this.#builder = new IndexBuilder({
       ...this.#context,
       clock: options.clock,
@@ -94,6 +98,7 @@ export class AccountSearch {
 
   /** Reads the directory again: it was changed from outside (store check). */
   forget(): void {
+    this.#space = this.#options.search.cache.newSpace();
     this.#segments.replace(undefined);
   }
 
@@ -119,8 +124,8 @@ export class AccountSearch {
     const rows = await this.#findRows(mailbox, asked.key, places);
     const favoured = asked.favoured && (await this.#findRows(mailbox, asked.favoured, places));
     const { cache } = this.#options.search;
-    const { accountId, clock } = this.#options;
-    const cacheKey = `${accountId} order ${mailboxId}`;
+    const { clock } = this.#options;
+    const cacheKey = `${this.#space}order ${mailboxId}`;
     const ordered = await orderRows(rows, asked.criteria, {
       columns,
       places,
@@ -139,7 +144,7 @@ export class AccountSearch {
     const places = this.#placesOnce(mailbox);
     const rows = await this.#findRows(mailbox, key, places);
     const isAll = rows.length === columns.uids.length;
-    const cacheKey = `${this.#options.accountId} threads ${mailboxId} ${algorithm}`;
+    const cacheKey = `${this.#space}threads ${mailboxId} ${algorithm}`;
     const lastUid = columns.uids[columns.uids.length - 1] ?? 0;
     const kept = isAll ? cache.get<KeptThreads>(cacheKey) : undefined;
     // The same number and the same last one: the same messages.
@@ -159,6 +164,9 @@ export class AccountSearch {
     this.#options.chores.start(async () => {
       try {
         await this.#builder.run();
+      } catch (error) {
+        // Closed under it: who hosts the account next goes on.
+        if (!this.#options.writer().closed) throw error;
       } finally {
         this.#building = false;
       }
@@ -167,8 +175,9 @@ export class AccountSearch {
 
   #placesOnce({ columns }: SearchedMailbox): () => Promise<MailboxPlaces> {
     let places: Promise<MailboxPlaces> | undefined;
-    const { clock, accountId, search } = this.#options;
-    const options = { ...this.#context, clock, accountId, cache: search.cache, segments: this.#segments };
+    const { clock, search } = this.#options;
+    const { cache } = search;
+    const options = { ...this.#context, clock, cache, space: this.#space, segments: this.#segments };
     return () => {
       places ??= mailboxPlaces(columns.emailIds, options);
       return places;

@@ -62,6 +62,10 @@ export class Draft {
   reloadAfter = false;
   /** What is put can wait for room: a full disk refuses it. */
   needsRoom = false;
+  /** Annotations that were set or removed: told after the commit. */
+  annotationsChanged:
+    | { readonly mailboxId: MailboxId | undefined; readonly names: readonly string[] }
+    | undefined;
   /** Mailboxes came, went or changed their names. */
   mailboxesChanged = false;
 

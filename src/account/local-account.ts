@@ -50,6 +50,8 @@ export interface LocalAccountOptions extends Omit<WriterOptions, 'committed' | '
   ended(account: LocalAccount): void;
 }
 
+type AnnotationListener = Parameters<Port.MailboxAnnotations['watchAnnotations']>[0];
+
 interface OpenTable {
   readonly state: AccountState;
   readonly mailbox: MailboxState;
@@ -66,6 +68,7 @@ export class LocalAccount
   usedAt = 0;
   readonly #options: LocalAccountOptions;
   readonly #listeners = new Set<(event: Port.AccountEvent) => void>();
+  readonly #annotationListeners = new Set<AnnotationListener>();
   readonly #chores: AccountChores;
   readonly #search: AccountSearch;
   #maildropLocked = false;
@@ -327,6 +330,14 @@ export class LocalAccount
     await this.#submit(setAnnotationsMutation(options));
   }
 
+  watchAnnotations(listener: AnnotationListener): () => void {
+    const own: AnnotationListener = (mailboxId, names) => listener(mailboxId, names);
+    this.#annotationListeners.add(own);
+    return () => {
+      this.#annotationListeners.delete(own);
+    };
+  }
+
   async quota(): Promise<Port.QuotaStatus> {
     const { bytesUsed, messagesUsed, bytesMax, messagesMax } = (await this.#open()).account;
     return { bytesUsed, messagesUsed, bytesMax, messagesMax };
@@ -413,6 +424,10 @@ export class LocalAccount
       if (!mailbox.changed || mailbox.dropped) continue;
       if (!mailbox.record.gone) this.#chores.pruneTombstones(mailbox.id, mailbox.record.tombstones);
       this.#tell({ type: 'mailbox', mailboxId: mailbox.id as MailboxId, modSeq });
+    }
+    const annotations = draft.annotationsChanged;
+    if (annotations !== undefined) {
+      for (const listener of this.#annotationListeners) listener(annotations.mailboxId, annotations.names);
     }
     if (draft.mailboxesChanged) this.#tell({ type: 'mailboxes', modSeq });
     this.#search.messagesCame(draft.account.nextEmailId);

@@ -39,42 +39,28 @@ export async function orderRows(
   criteria: readonly SortCriterion[],
   options: OrderOptions,
 ): Promise<Uint32Array> {
-  const count = options.columns.uids.length;
-  let combined = new Float64Array(rows.length);
-  for (const [index, { field, reverse }] of criteria.entries()) {
-    if (index > 0) combined = denseRanks(combined);
+  const highest = options.columns.uids.length;
+  let ordered = rows;
+  // From the least important one: each sorting leaves equals as the one before put them.
+  for (const { field, reverse } of criteria.toReversed()) {
     const ranks = await fieldRanks(field, options);
-    for (let at = 0; at < rows.length; at++) {
-      const rank = ranks[rows[at]!]!;
-      combined[at] = combined[at]! * (count + 1) + (reverse ? count - rank : rank);
-    }
+    ordered = sortedByRank(ordered, reverse ? ranks.map((rank) => highest - rank) : ranks, highest);
   }
-  return sortedPlaces(combined).map((place) => rows[place]!);
+  return ordered;
 }
 
-/** Places of whole numbers from 0 in ascending order, equal ones as they stand. */
-function sortedPlaces(values: Float64Array): Uint32Array {
-  const count = values.length;
-  let highest = 0;
-  for (const value of values) if (value > highest) highest = value;
-  if (highest * count + count > Number.MAX_SAFE_INTEGER) {
-    return Uint32Array.from(values, (_, place) => place).sort((a, b) => values[a]! - values[b]! || a - b);
-  }
-  // Value and place in one number: sorting numbers needs no comparing function.
-  const keys = values.map((value, place) => value * count + place).sort();
-  return Uint32Array.from(keys, (key) => key % count);
-}
+/** Below this many rows comparing is less work than counting. */
+const countedMin = 64;
 
-function denseRanks(values: Float64Array): Float64Array<ArrayBuffer> {
-  const ranks = new Float64Array(values.length);
-  let rank = 0;
-  let before: number | undefined;
-  for (const place of sortedPlaces(values)) {
-    if (before !== undefined && values[place] !== before) rank++;
-    before = values[place]!;
-    ranks[place] = rank;
-  }
-  return ranks;
+/** Rows by their ranks (0 to `highest`), equal ones as they stand. */
+function sortedByRank(rows: Uint32Array, ranks: Int32Array, highest: number): Uint32Array {
+  if (rows.length < countedMin) return rows.slice().sort((a, b) => ranks[a]! - ranks[b]!);
+  const next = new Uint32Array(highest + 2);
+  for (const row of rows) next[ranks[row]! + 1]!++;
+  for (let rank = 1; rank < next.length; rank++) next[rank]! += next[rank - 1]!;
+  const sorted = new Uint32Array(rows.length);
+  for (const row of rows) sorted[next[ranks[row]!]!++] = row;
+  return sorted;
 }
 
 /** The rank of each row of the mailbox. */

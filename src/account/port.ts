@@ -296,6 +296,10 @@ export interface MailboxAnnotations {
   annotations(mailboxId: MailboxId | undefined): Promise<readonly Annotation[]>;
   /** Refuses: noSuchMailbox, messageTooLarge (a value), limitReached. */
   setAnnotations(options: SetAnnotationsOptions): Promise<void>;
+  /** Calls back with the names that were set or removed, after each durable change; the result ends it. */
+  watchAnnotations(
+    listener: (mailboxId: MailboxId | undefined, names: readonly string[]) => void,
+  ): () => void;
 }
 
 /** The account's annotations. Refuses with notSupported when the way to its host has none. */

@@ -24,11 +24,12 @@ const hashStepBytes = 512 * 1024;
 /** Message-IDs used for threading: its own, and the references nearest to it. */
 const messageIdsMax = 20;
 /**
- * The header of a larger message is kept in the summary too, so that lists and searches need not read the message;
- * a smaller message is itself read as quickly.
+ * The header is kept in the summary too, so that lists and searches need not read the message. Of a small message only a
+ * short one: it is written twice, and with a long one the message itself is read nearly as quickly.
  */
-const headerKeptAboveBytes = 8 * 1024;
+const smallMessageBytes = 8 * 1024;
 const headerKeptBytesMax = 16 * 1024;
+const headerKeptOfSmallBytesMax = 4 * 1024;
 
 /** The bytes are kept, not copied: the caller must not change them. */
 export async function prepareMessage(bytes: Uint8Array, options: { clock: Clock }): Promise<PreparedMessage> {
@@ -61,7 +62,8 @@ function prepared(bytes: Uint8Array, digest: Uint8Array, message: ParsedMessage)
   const messageIds = [...new Set(own === undefined ? referenced : [...referenced, own])].slice(
     -messageIdsMax,
   );
-  const keepHeader = bytes.length > headerKeptAboveBytes && root.headerEnd <= headerKeptBytesMax;
+  const keptMax = bytes.length <= smallMessageBytes ? headerKeptOfSmallBytesMax : headerKeptBytesMax;
+  const keepHeader = root.headerEnd <= keptMax;
   const summary = encodeSummary({
     sentDay: sentDay(envelope.date),
     envelope: formatEnvelope(envelope),

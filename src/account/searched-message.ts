@@ -12,7 +12,7 @@ import { addressesText, isAddressField } from './header-texts.ts';
 import { readEmail } from './message-reader.ts';
 import type { SearchOptions } from './search.ts';
 import { summaryHeader, summaryHeaderBlock, summarySentDay, summaryStructure } from './summary.ts';
-import { foldText } from './text-folding.ts';
+import { foldLetters, foldText } from './text-folding.ts';
 
 export class SearchedMessage {
   readonly #options: SearchOptions;
@@ -66,8 +66,9 @@ export class SearchedMessage {
     const structure = this.#structure;
     if (bytes === undefined || structure === undefined) return false;
     if (text === '') return true;
+    const fold = text.includes(' ') ? foldText : foldLetters;
     for (const piece of searchTexts(bytes, structure)) {
-      if (foldText(piece).includes(text)) return true;
+      if (fold(piece).includes(text)) return true;
       if (this.#slicer.due()) await this.#slicer.rest();
     }
     return false;

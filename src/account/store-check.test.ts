@@ -248,3 +248,32 @@ test('sessions go on during a check', async () => {
   assert.equal((await account.columns(id, undefined)).uids.length, 3 + appends.length);
   assert.deepEqual(await check(opened, true), []);
 });
+
+test('a damaged search index goes, and is built again', async () => {
+  const opened = await openTestHosts({ limits: { indexMessagesMin: 1 } });
+  const account = await opened.hosts.host(testAccountId);
+  const messages = [newMessage(messageText({ subject: 'needle' }))];
+  const { mailboxId } = await account.append({
+    operation: newOperation(),
+    target: { role: 'inbox' },
+    messages,
+  });
+  await account.settleIndex();
+  assert.deepEqual(await check(opened, false), []);
+  const { start, end } = tuplePrefixRange(['a', testAccountId, 'i']);
+  const rows = await opened.engine.page({ start, end }, { entriesMax: 10, bytesMax: 1e6 });
+  assert.equal(rows.entries.length, 3);
+  for (const { key, value } of rows.entries) {
+    const damaged = Buffer.from(value);
+    damaged[damaged.length - 1]! ^= 1;
+    await opened.engine.commit({ puts: [{ key, value: damaged }] });
+    assert.equal((await check(opened, false)).length, 1);
+    assert.equal((await check(opened, true)).length, 1);
+    assert.deepEqual(await check(opened, false), []);
+    await account.settleIndex();
+    assert.equal(account.indexLag, 0);
+    const found = await account.search(mailboxId, { type: 'header', field: 'subject', text: 'needle' });
+    assert.deepEqual([...found], [1]);
+  }
+  await opened.hosts.close();
+});

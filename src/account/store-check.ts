@@ -17,6 +17,7 @@ import { checkEmails } from './check/check-emails.ts';
 import { checkMessageRows } from './check/check-message-rows.ts';
 import { checkRecords } from './check/check-records.ts';
 import { checkCounters, checkOrphans } from './check/check-rest.ts';
+import { checkSearchIndex } from './check/check-search-index.ts';
 import { rebuildAccount } from './check/rebuild-account.ts';
 
 export type StoreCheckEvent =
@@ -115,6 +116,7 @@ async function checkAccount(
       await checkMessageRows(context);
       await checkEmails(context);
       await checkOrphans(context);
+      await checkSearchIndex(context);
       return await checkCounters(context);
     } finally {
       findings.push(...context.findings);

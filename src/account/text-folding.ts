@@ -3,13 +3,20 @@
 // type `resume` ask for `résumé`. White space runs count as one space, because folding and line breaks put them anywhere.
 // For ordering: i;unicode-casemap, where accents do count.
 
-const plain = /^[\x20-\x7e]*$/;
-const whiteSpace = /\s+/g;
+/** ASCII, line ends too. */
+const plain = /^[\x00-\x7f]*$/;
+/** Runs, but not a single space, which most are: what need not be replaced is not matched. */
+const whiteSpace = /\s{2,}|[^\S ]/g;
 const accents = /[\u0300-\u036f]+/g;
 
 /** The text as it is compared: search for one folded text in another. */
 export function foldText(text: string): string {
-  const folded = plain.test(text)
+  return foldLetters(text).replace(whiteSpace, ' ');
+}
+
+/** The same but for white space: enough to look for what has none. */
+export function foldLetters(text: string): string {
+  return plain.test(text)
     ? text.toLowerCase()
     : text
         .normalize('NFKD')
@@ -18,7 +25,6 @@ export function foldText(text: string): string {
         .replaceAll('ß', 'ss')
         .replaceAll('ς', 'σ')
         .replace(accents, '');
-  return folded.replace(whiteSpace, ' ');
 }
 
 /** The key of a text by which it is ordered and found equal: RFC 5051 section 2, compared by code units. */

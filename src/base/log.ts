@@ -10,12 +10,19 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 export interface LogOptions {
   readonly level: LogLevel;
   readonly pretty: boolean;
+  /** In every line: which of several processes it is. */
+  readonly fields?: Readonly<Record<string, string>>;
 }
 
 /** The process's root logger, to standard output, or standard error when pretty (a terminal's). */
 export function openLog(options: LogOptions): Logger {
   const redact = ['password', 'secret', 'token', '*.password', '*.secret', '*.token'];
-  const base = { level: options.level, redact, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  const base = {
+    level: options.level,
+    redact,
+    base: options.fields ?? null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+  };
   if (!options.pretty) return pino(base, pino.destination({ fd: 1, sync: false }));
   return pino({
     ...base,

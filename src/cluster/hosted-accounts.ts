@@ -6,6 +6,7 @@
 // Fails with NotHostedHere, upon which the caller looks for the account elsewhere and tries again.
 
 import type { AccountHosts, ShardLeases } from '../account/account-hosts.ts';
+import { type Delivery, deliverInto } from '../account/delivery.ts';
 import type { AccountEvent, AccountPort, AccountPorts, MailboxList } from '../account/port.ts';
 import { shardOf } from '../account/shard.ts';
 import { Fault } from '../base/fault.ts';
@@ -135,6 +136,11 @@ export class HostedAccounts implements ShardHost {
       if (accountMethods[method].isRead && !this.#isOurs(shard, open)) throw new NotHostedHere();
       return result;
     });
+  }
+
+  /** For somebody who may put a message in and nothing else. */
+  deliver(accountId: AccountId, delivery: Delivery): Promise<void> {
+    return this.#within(accountId, ({ port }) => deliverInto(port, delivery));
   }
 
   /** The result ends it. */

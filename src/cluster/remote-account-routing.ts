@@ -6,6 +6,8 @@
 // but setQuota, whose repetition does what it did.
 // Fails as the account port does; with `unavailable` when nobody hosts the account for longer than patience lasts.
 
+import type { Delivery } from '../account/delivery.ts';
+import { shardOf } from '../account/shard.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { AccountId, ShardId } from '../mail/ids.ts';
@@ -18,6 +20,7 @@ import type { LinkPool } from './links/link-pool.ts';
 import type { LinkRequest } from './links/link-request.ts';
 import type { ShardLocator, ShardPlace } from './location.ts';
 import { type AccountMethod, accountMethods, parseResult } from './remote-account-methods.ts';
+import { deliverMethod, formatDelivery } from './remote-delivery.ts';
 
 export interface AccountRoutingOptions {
   readonly locator: ShardLocator;
@@ -28,6 +31,8 @@ export interface AccountRoutingOptions {
   readonly log: Logger;
   /** The session grant for an account: what a node of the outer zone shows for each call. */
   readonly grantOf?: (accountId: AccountId) => Uint8Array | undefined;
+  /** A session of the account begins to live here; the result is called when it ends. */
+  readonly watched?: (accountId: AccountId) => () => void;
   /** How long an account may be without a host before calls fail: longer than a lease and a hand-over take. */
   readonly patienceMs?: number;
 }
@@ -97,6 +102,22 @@ export class AccountRouting {
       } else if (method === 'open') await this.hosted.check(accountId);
       else await this.hosted[method](accountId);
     });
+  }
+
+  /** A message for the account, from a node that needs to know no more of it. */
+  async deliver(accountId: AccountId, delivery: Delivery): Promise<void> {
+    const given = formatDelivery(delivery);
+    const shard = shardOf(accountId);
+    await this.attempt(shard, accountMethods.append.answerMs, async (attempt) => {
+      if (attempt.isLocal) return this.hosted.deliver(accountId, delivery);
+      const request = { service: accountServiceName, method: deliverMethod, grant: undefined };
+      await this.#options.pool.call(attempt.place, { ...request, arguments: [accountId, given] }, attempt);
+    });
+  }
+
+  /** See `watched` of the options. */
+  watched(accountId: AccountId): () => void {
+    return this.#options.watched?.(accountId) ?? (() => {});
   }
 
   /** Calls that wait for a host fail from now on. */

@@ -24,7 +24,20 @@ export function watchRemoteAccount(
 ): () => void {
   const watch = new RemoteAccountWatch(routing, account, listener);
   void watch.run();
-  return () => watch.end();
+  const ended = routing.watched(account.accountId);
+  return () => {
+    watch.end();
+    ended();
+  };
+}
+
+/** There is nothing (any more) that the session could watch: the account, or the right to. */
+function isOver(error: unknown): boolean {
+  return (
+    isMailError(error, 'noSuchAccount') ||
+    isMailError(error, 'accountDisabled') ||
+    isMailError(error, 'authenticationFailed')
+  );
 }
 
 class RemoteAccountWatch {
@@ -59,8 +72,7 @@ class RemoteAccountWatch {
         if (found?.isLocal) await this.#watchHere();
         else if (found !== undefined) await this.#watchThere(found.place);
       } catch (error) {
-        if (isMailError(error, 'noSuchAccount') || isMailError(error, 'accountDisabled'))
-          this.#tell({ type: 'closed' });
+        if (isOver(error)) this.#tell({ type: 'closed' });
         else if (!isLost(error)) {
           this.#routing.log.warn({ err: error, account: accountId }, 'an account cannot be watched just now');
         }

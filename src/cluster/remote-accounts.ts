@@ -2,13 +2,14 @@
 // follow their accounts from node to node.
 // Fails as AccountPorts.open does; with `unavailable` when nobody hosts the account.
 
+import type { Delivery, DeliveryPorts } from '../account/delivery.ts';
 import type { AccountPort, AccountPorts } from '../account/port.ts';
 import { shardOf } from '../account/shard.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { AccountRouting, type AccountRoutingOptions } from './remote-account-routing.ts';
 import { RoutedAccount } from './routed-account.ts';
 
-export class RemoteAccounts implements AccountPorts {
+export class RemoteAccounts implements AccountPorts, DeliveryPorts {
   readonly #routing: AccountRouting;
 
   constructor(options: AccountRoutingOptions) {
@@ -20,6 +21,11 @@ export class RemoteAccounts implements AccountPorts {
     const account = new RoutedAccount(this.#routing, accountId, shardOf(accountId));
     await this.#routing.manage(account, 'open');
     return account;
+  }
+
+  /** Where the account's host takes deliveries from nodes that may do no more. */
+  deliver(accountId: AccountId, delivery: Delivery): Promise<void> {
+    return this.#routing.deliver(accountId, delivery);
   }
 
   /** Ends all sessions of an account, which was disabled or got a new password, on whichever node they are. */

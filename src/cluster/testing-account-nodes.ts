@@ -20,6 +20,7 @@ import { HostedAccounts } from './hosted-accounts.ts';
 import type { LinkLimits } from './links/link-limits.ts';
 import { LinkPool } from './links/link-pool.ts';
 import { LinkServer } from './links/link-server.ts';
+import type { LinkService } from './links/serving-link.ts';
 import { makeTestAuthority, openRelay, type Relay, type TestAuthority } from './links/testing.ts';
 import type { ShardLocator, ShardPlace } from './location.ts';
 import { isSamePlace } from './remote-account-routing.ts';
@@ -30,7 +31,9 @@ export interface TestNodesOptions {
   readonly limits?: Partial<LinkLimits>;
   readonly patienceMs?: number;
   readonly authorize?: AccountServiceOptions['authorize'];
-  readonly grantOf?: () => Uint8Array;
+  readonly grantOf?: () => Uint8Array | undefined;
+  /** In place of the account service for nodes of the inner zone. */
+  readonly service?: (node: TestNode) => LinkService;
 }
 
 export class TestNode {
@@ -134,7 +137,8 @@ export class TestNodes implements AsyncDisposable {
     const log = silentLog;
     const limits = options.limits ?? {};
     const authorize = options.authorize ?? (() => {});
-    const services = new Map([[accountServiceName, openAccountService({ hosted: node.hosted, authorize })]]);
+    const service = options.service?.(node) ?? openAccountService({ hosted: node.hosted, authorize });
+    const services = new Map([[accountServiceName, service]]);
     const address = { host: '127.0.0.1', port: 0 };
     node.server = await LinkServer.open({ credentials, address, services, clock, log, limits });
     node.relay = await openRelay(node.server.port);

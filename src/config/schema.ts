@@ -202,6 +202,12 @@ export const configSchema = z.strictObject({
     .string()
     .default('+')
     .describe('Characters that separate a user from a detail: user+detail@domain.'),
+  workers: z
+    .union([z.enum(['auto']), z.int().min(1).max(64)])
+    .default(1)
+    .describe(
+      'Worker processes over the embedded store, each a node that hosts its share of the accounts; "auto" is one for each core. They share `limits.account_memory` and `limits.intake_memory`; limits of connections and of failed logins are for each of them.',
+    ),
   listen: listenSchema.prefault({}).describe('Where to listen: "address:port", a list of them, or "off".'),
   proxy_protocol_from: z
     .array(z.string())

@@ -3,6 +3,7 @@
 
 import type { Address } from '../mail/address.ts';
 import type { AccountId } from '../mail/ids.ts';
+import type { SaslScramProof } from '../wire/sasl/sasl.ts';
 
 /** Protocol switches of an account and scopes of app passwords. */
 export const services = ['imap', 'pop3', 'smtp', 'http', 'managesieve'] as const;
@@ -91,6 +92,8 @@ export interface ScramVerifier {
   readonly iterations: number;
   readonly storedKey: Uint8Array;
   readonly serverKey: Uint8Array;
+  /** See SaslScramVerifier: of directories that check proofs elsewhere. */
+  readonly nonce?: string;
 }
 
 export interface Authenticator {
@@ -110,6 +113,11 @@ export interface Authenticator {
     outcome: { readonly user: string; readonly authorizationId: string; readonly verified: boolean },
     context: AuthenticationContext,
   ): Promise<Principal>;
+  /** In place of finishScram with `verified`, where verifiers have no keys: they are kept elsewhere. */
+  proveScram?(
+    proof: SaslScramProof,
+    context: AuthenticationContext,
+  ): Promise<{ readonly principal: Principal; readonly signature: Uint8Array }>;
 }
 
 export interface Directory extends Authenticator {

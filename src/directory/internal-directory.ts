@@ -2,18 +2,19 @@
 // changes the others see by the engine's signal, at the latest when their cached lookups age.
 
 import type { Metrics } from '../base/metrics.ts';
-import type { Address } from '../mail/address.ts';
+import { type Address, parseAddress } from '../mail/address.ts';
+import type { AccountId } from '../mail/ids.ts';
 import { accountAdministration, finishRemovals } from './account-administration.ts';
 import { aliasAdministration } from './alias-administration.ts';
 import { AppPasswords } from './app-passwords.ts';
 import { InternalAuthenticator } from './authenticator.ts';
 import { checkDirectory, type DirectoryFinding } from './check-directory.ts';
-import type { Directory, DirectoryAdministration } from './directory.ts';
+import type { Directory, DirectoryAdministration, Service } from './directory.ts';
 import { domainAdministration } from './domain-administration.ts';
 import { LoginMetrics } from './login-metrics.ts';
 import { PasswordHasher, passwordHashDefault } from './password-hash.ts';
 import { canonicalForm, Resolver } from './resolver.ts';
-import { decodeText, keys, put } from './rows.ts';
+import { decodeAccount, decodeText, keys, put } from './rows.ts';
 import { Secrets } from './secrets.ts';
 import { type DirectorySettings, type LoginLimits, scramIterationsDefault } from './settings.ts';
 import { DirectoryStore, type StoreOptions } from './store.ts';
@@ -25,6 +26,13 @@ export interface InternalDirectory extends DirectoryAdministration, AsyncDisposa
   settled(): Promise<void>;
   /** For a reload of the configuration. */
   setLimits(limits: LoginLimits): void;
+  /**
+   * What sessions of the account that began now would begin under: another text once a password stopped being one.
+   * Undefined: it may not use the service (any more). `isFresh`: read anew, past what is remembered.
+   */
+  sessionEpoch(id: AccountId, service: Service, isFresh?: boolean): Promise<string | undefined>;
+  /** What is durable now holds for every later question, though its signal may still be on the way. */
+  forgetReads(): void;
   /** The directory's part of a store check. */
   check(options: { readonly repair: boolean }): AsyncIterable<DirectoryFinding>;
 }
@@ -75,6 +83,8 @@ export async function openInternalDirectory(
     addAppPassword: (id, wanted) => appPasswords.addAppPassword(id, wanted),
     appPasswords: (id) => appPasswords.appPasswords(id),
     removeAppPassword: (id, appPasswordId) => appPasswords.removeAppPassword(id, appPasswordId),
+    sessionEpoch: sessionEpochs(store, resolver),
+    forgetReads: () => store.clear(),
     settled,
     check: (wanted) => checkDirectory(store, wanted),
     setLimits(limits) {
@@ -105,6 +115,20 @@ function addressLookups(
       const target = resolution.targets[0]!;
       return target.type === 'account' && target.accountId === accountId;
     },
+  };
+}
+
+function sessionEpochs(store: DirectoryStore, resolver: Resolver): InternalDirectory['sessionEpoch'] {
+  const secrets = store.cache((id) => store.secret(id as AccountId));
+  const readAccount = async (id: AccountId) => (await store.row(keys.account(id), decodeAccount)).value;
+  return async (id, service, isFresh = false) => {
+    const account = await (isFresh ? readAccount(id) : store.account(id));
+    const address = account === undefined ? undefined : parseAddress(account.address);
+    if (account?.enabled !== true || !account.services.includes(service) || address === undefined)
+      return undefined;
+    const login = await resolver.loginAccount(canonicalForm(address));
+    if (login?.id !== id) return undefined;
+    return (await (isFresh ? store.secret(id) : secrets.get(id)))?.sessions;
   };
 }
 

@@ -41,6 +41,8 @@ export interface StoredAppPassword {
 export interface SecretRow {
   /** Random; another one whenever a password of any kind changes. */
   readonly version: string;
+  /** Random; another one when a password stopped being one. '' until that happened. */
+  readonly sessions: string;
   readonly passwordHash: string | undefined;
   readonly scram: string | undefined;
   readonly appPasswords: readonly StoredAppPassword[];
@@ -137,8 +139,9 @@ export function decodeAlias(bytes: Bytes): Alias {
 }
 
 export function decodeSecret(bytes: Bytes): SecretRow {
-  const { version = '', passwordHash, scram, appPasswords = [] } = decodeRow<SecretRow>('secret', bytes);
-  return { version, passwordHash, scram, appPasswords };
+  const row = decodeRow<SecretRow>('secret', bytes);
+  const { version = '', sessions = '', passwordHash, scram, appPasswords = [] } = row;
+  return { version, sessions, passwordHash, scram, appPasswords };
 }
 
 export function decodeAddress(bytes: Bytes): AddressRow {

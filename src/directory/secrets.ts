@@ -38,7 +38,8 @@ export class Secrets {
   async make(password: string | undefined): Promise<SecretRow> {
     const hashed = password === undefined ? undefined : await this.#hash(password);
     return {
-      version: this.#newVersion(),
+      version: this.newVersion(),
+      sessions: '',
       passwordHash: hashed?.passwordHash,
       scram: hashed?.scram,
       appPasswords: [],
@@ -47,7 +48,7 @@ export class Secrets {
 
   async setPassword(id: AccountId, password: string): Promise<void> {
     const hashed = await this.#hash(password);
-    await this.change(id, (row) => ({ ...row, ...hashed }));
+    await this.change(id, (row) => ({ ...row, ...hashed, sessions: this.newVersion() }));
     await this.tellChanged(id);
   }
 
@@ -63,7 +64,7 @@ export class Secrets {
     await this.#store.change(async () => {
       const row = await this.#store.row(keys.secret(id), decodeSecret);
       if (row.value === undefined) throw new MailError('noSuchAccount', 'there is no such account');
-      const secret = { ...change(row.value), version: this.#newVersion() };
+      const secret = { ...change(row.value), version: this.newVersion() };
       return {
         batch: { conditions: unchanged(row), puts: [put(row.key, 'secret', secret)] },
         result: undefined,
@@ -111,7 +112,8 @@ export class Secrets {
     };
   }
 
-  #newVersion(): string {
+  /** Told from every other one. */
+  newVersion(): string {
     return this.#store.random.identifier(versionLength);
   }
 }

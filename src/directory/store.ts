@@ -64,7 +64,7 @@ export class DirectoryStore implements Disposable {
     this.#aliases = this.cache(async (address) => this.#value(keys.alias(address), decodeAlias));
     this.#accounts = this.cache(async (id) => this.#value(keys.account(id as AccountId), decodeAccount));
     this.#administrators = this.cache(() => this.#findAdministrator());
-    this.#unsubscribe = this.engine.subscribe(directoryTopic, () => this.#clear());
+    this.#unsubscribe = this.engine.subscribe(directoryTopic, () => this.clear());
   }
 
   [Symbol.dispose](): void {
@@ -120,7 +120,7 @@ export class DirectoryStore implements Disposable {
         if (outcome === 'committed') return result;
       } finally {
         // After a fault as well: nobody knows whether the change was made.
-        this.#clear();
+        this.clear();
       }
     }
     throw new MailError('conflict', 'somebody else keeps changing the same; try again');
@@ -145,7 +145,8 @@ export class DirectoryStore implements Disposable {
     return { items, hasMore: next !== undefined, last: entries.at(-1)?.key };
   }
 
-  #clear(): void {
+  /** Forgets what was read: whatever is asked for now is as it is in the engine. */
+  clear(): void {
     for (const cache of this.#caches) cache.clear();
   }
 

@@ -271,18 +271,29 @@ export function selectedFields(
 ): Buffer {
   const buffer = asBuffer(bytes);
   const wanted = new Set(names.map((name) => name.toLowerCase()));
+  // Most names are told apart by their length: no string is made of them.
+  let lengths = 0;
+  for (const name of wanted) if (name !== '') lengths |= lengthBit(name.length);
   const pieces: Buffer[] = [];
   for (let index = 0; index < block.count; index++) {
     const base = index * offsetsPerField;
     const start = block.offsets[base]!;
-    const name = buffer.toString('latin1', start, block.offsets[base + 1]).toLowerCase();
-    if ((name !== '' && wanted.has(name)) !== matching) continue;
+    const nameEnd = block.offsets[base + 1]!;
+    const matches =
+      nameEnd > start &&
+      (lengths & lengthBit(nameEnd - start)) !== 0 &&
+      wanted.has(buffer.toString('latin1', start, nameEnd).toLowerCase());
+    if (matches !== matching) continue;
     const end = block.offsets[base + 3]!;
     pieces.push(buffer.subarray(start, end));
     if (buffer[end - 1] !== lineFeed) pieces.push(crlf);
   }
   pieces.push(crlf);
   return Buffer.concat(pieces);
+}
+
+function lengthBit(length: number): number {
+  return 1 << Math.min(length, 31);
 }
 
 const crlf = Buffer.from('\r\n');

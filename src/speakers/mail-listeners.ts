@@ -1,6 +1,7 @@
 // All mail listeners of a server: which protocol speaks on which address, with which limits. Owns the listeners and what
 // their sessions share. A reload gives new connections new limits; open sessions keep theirs.
 
+import type { DeliveryPorts } from '../account/delivery.ts';
 import type { AccountPorts } from '../account/port.ts';
 import { ByteBudget } from '../base/byte-budget.ts';
 import type { Clock } from '../base/clock.ts';
@@ -23,8 +24,13 @@ import { createSmtpProtocol } from './smtp/smtp-protocol.ts';
 
 export interface MailListenersOptions {
   readonly config: Config;
+  /** Other processes of this server listen on the same ports. */
+  readonly sharesPorts?: boolean;
   readonly directory: Directory;
   readonly accounts: AccountPorts;
+  /** Another way than `accounts` for POP3's sessions, and for deliveries, which are nobody's session. */
+  readonly pop3Accounts?: AccountPorts;
+  readonly deliveries?: DeliveryPorts;
   readonly tls: TlsContexts;
   readonly clock: Clock;
   readonly random: Random;
@@ -54,11 +60,11 @@ export class MailListeners {
   readonly #opened: Opened[] = [];
 
   private constructor(options: MailListenersOptions) {
-    const { config, directory, accounts, clock, random, metrics } = options;
+    const { config, directory, accounts, deliveries, clock, random, metrics } = options;
     this.#options = options;
     this.#budget = new ByteBudget(config.limits.intake_memory, clock);
     this.#routing = new Routing(directory);
-    this.#intake = new Intake({ accounts, hostname: config.hostname, clock, random });
+    this.#intake = new Intake({ accounts, deliveries, hostname: config.hostname, clock, random });
     this.#smtpMetrics = new SmtpMetrics(metrics);
     metrics.observed(
       { name: 'rookery_intake_memory_bytes', help: 'Memory taken by messages on their way in' },
@@ -104,7 +110,7 @@ export class MailListeners {
   }
 
   async #open(): Promise<void> {
-    const { config, tls, clock, random, log, metrics } = this.#options;
+    const { config, sharesPorts = false, tls, clock, random, log, metrics } = this.#options;
     const ticker = new DeadlineTicker(clock);
     const listenerMetrics = new ListenerMetrics(metrics);
     for (const name of mailListeners) {
@@ -112,6 +118,7 @@ export class MailListeners {
         const listener = await openListener({
           name,
           ...configured,
+          sharesPort: sharesPorts,
           tls: name === 'lmtp' ? 'none' : implicitTls.has(name) ? 'implicit' : 'starttls',
           tlsContexts: tls,
           protocol: this.#protocol(name, configured.address, config),
@@ -130,6 +137,7 @@ export class MailListeners {
 
   #protocol(name: MailListenerName, address: string, config: Config): SessionProtocol {
     const { directory, accounts, clock, random, metrics, version } = this.#options;
+    const { pop3Accounts = accounts } = this.#options;
     const { hostname, limits, authentication } = config;
     const { cleartext } = authentication;
     // Behind a balancer on this machine a client from anywhere comes over loopback.
@@ -156,8 +164,7 @@ export class MailListeners {
       return pop3Protocol({
         ...common,
         authenticator: directory,
-        accounts,
-
+        accounts: pop3Accounts,
         offersTls: name === 'pop3',
         allowCleartextLogin: isCleartextAllowed,
         limits: { idleTimeoutMs: limits.pop3_idle, loginTimeoutMs: limits.login_time },

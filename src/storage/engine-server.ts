@@ -22,8 +22,10 @@ import {
 } from './served-frames.ts';
 import {
   newestReader,
+  type OwnerNote,
   packFailure,
   packOutcomes,
+  protocolVersion,
   readRange,
   replyTypes,
   requestTypes,
@@ -104,7 +106,7 @@ class EngineConnection {
     [requestTypes.subscribe, (_id, payload) => this.#subscribe(payload.text())],
     [requestTypes.unsubscribe, (_id, payload) => this.#unsubscribe(payload.text())],
     [requestTypes.commit, (id, payload) => this.#commit(id, payload)],
-    [requestTypes.statistics, (id) => this.#statistics(id)],
+    [requestTypes.owner, (id) => this.#owner(id)],
   ]);
   readonly #incoming = new IncomingFrames();
   readonly #outgoing = new OutgoingFrames();
@@ -194,9 +196,11 @@ class EngineConnection {
     this.#answer(id, reader?.page(readRange(payload), limits), (page) => this.#sendPage(id, page));
   }
 
-  #statistics(id: number): void {
+  #owner(id: number): void {
+    const { name } = this.#options.engine;
     const { bytesOnDisk } = this.#options.engine.statistics();
-    this.#send(id, [Buffer.from(String(bytesOnDisk))]);
+    const note: OwnerNote = { protocol: protocolVersion, name, bytesOnDisk };
+    this.#send(id, [Buffer.from(JSON.stringify(note))]);
   }
 
   /** Undefined: a snapshot that was ended. */

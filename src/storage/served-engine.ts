@@ -27,14 +27,18 @@ import { type Frame, type FramePayload, IncomingFrames, OutgoingFrames } from '.
 import {
   limitNumber,
   newestReader,
+  type OwnerNote,
   packSignals,
+  protocolVersion,
   rangeBytes,
   readOutcomes,
+  readPage,
   replyTypes,
   requestTypes,
   unpackFailure,
   writeRange,
 } from './served-protocol.ts';
+import { ServedSnapshot, type SnapshotReads } from './served-snapshot.ts';
 import { Topics } from './topics.ts';
 import { UnknownOutcomeFault } from './unknown-outcome.ts';
 
@@ -54,8 +58,13 @@ export interface ServedEngineOptions {
 /** Rejects with Fault when nobody serves there. */
 export async function openServedEngine(options: ServedEngineOptions): Promise<Engine> {
   const engine = new ServedEngine(options);
-  await engine.whenConnected();
-  return engine;
+  try {
+    await engine.whenConnected();
+    return engine;
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
 }
 
 interface Request {
@@ -64,8 +73,7 @@ interface Request {
   readonly isCommit: boolean;
 }
 
-class ServedEngine implements Engine {
-  readonly name = 'served';
+class ServedEngine implements Engine, SnapshotReads {
   readonly #options: ServedEngineOptions;
   readonly #socket: Socket;
   readonly #outgoing = new OutgoingFrames();
@@ -75,6 +83,8 @@ class ServedEngine implements Engine {
   readonly #topics: Topics;
   /** How many listen to each topic. */
   readonly #subscriptions = new Map<string, number>();
+  /** The owner's engine's. */
+  #name = '';
   #lastId = 0;
   #flushing = false;
   #isConnected = false;
@@ -105,6 +115,10 @@ class ServedEngine implements Engine {
     });
   }
 
+  get name(): string {
+    return this.#name;
+  }
+
   async whenConnected(): Promise<void> {
     const { path } = this.#options;
     await new Promise<void>((resolve, reject) => {
@@ -116,7 +130,7 @@ class ServedEngine implements Engine {
     this.#isConnected = true;
     this.#socket.on('error', (cause) => this.#lost(cause));
     this.#socket.on('close', () => this.#lost(undefined));
-    await this.#askStatistics();
+    await this.#askOwner();
   }
 
   get(key: Bytes): Promise<Bytes | undefined> {
@@ -160,7 +174,7 @@ class ServedEngine implements Engine {
   /** What this process has committed; of the disk, what the owner said when it was asked last. */
   statistics(): EngineStatistics {
     if (this.#failure === undefined)
-      void this.#askStatistics().catch((error: unknown) =>
+      void this.#askOwner().catch((error: unknown) =>
         this.#options.log.debug({ err: error }, 'the statistics of the store are old'),
       );
     return {
@@ -296,11 +310,17 @@ class ServedEngine implements Engine {
     this.#flushSoon();
   }
 
-  async #askStatistics(): Promise<void> {
-    this.#bytesOnDisk = await this.#ask(
-      (id) => this.#outgoing.begin(requestTypes.statistics, id, 0),
-      (payload) => Number(payload.text()),
+  async #askOwner(): Promise<void> {
+    const { protocol, name, bytesOnDisk } = await this.#ask(
+      (id) => this.#outgoing.begin(requestTypes.owner, id, 0),
+      (payload) => JSON.parse(payload.text()) as OwnerNote,
     );
+    if (protocol !== protocolVersion)
+      throw new Fault('the process that has the store is of another version: restart the server', {
+        temporary: false,
+      });
+    this.#name = name;
+    this.#bytesOnDisk = bytesOnDisk;
   }
 
   /** What is asked in one turn goes out in one piece. */
@@ -374,49 +394,3 @@ class ServedEngine implements Engine {
 }
 
 const nothing = (): void => {};
-
-function readPage(payload: FramePayload): Page {
-  const next = payload.ownOptional();
-  const entries = [];
-  for (let left = payload.number(); left > 0; left--)
-    entries.push({ key: payload.ownBytes(), value: payload.ownBytes() });
-  return next === undefined ? { entries } : { entries, next };
-}
-
-class ServedSnapshot implements Snapshot {
-  readonly #engine: ServedEngine;
-  readonly #reader: number;
-  #isReleased = false;
-
-  constructor(engine: ServedEngine, reader: number) {
-    this.#engine = engine;
-    this.#reader = reader;
-  }
-
-  async get(key: Bytes): Promise<Bytes | undefined> {
-    return this.#engine.readOne(this.#held(), key);
-  }
-
-  async getMany(keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
-    return this.#engine.readMany(this.#held(), keys);
-  }
-
-  async page(range: Range, limits: PageLimits): Promise<Page> {
-    return this.#engine.readPage(this.#held(), range, limits);
-  }
-
-  async release(): Promise<void> {
-    if (this.#isReleased) return;
-    this.#isReleased = true;
-    this.#engine.release(this.#reader);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.release();
-  }
-
-  #held(): number {
-    if (this.#isReleased) throw new Fault('the snapshot is released', { temporary: true });
-    return this.#reader;
-  }
-}

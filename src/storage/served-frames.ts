@@ -1,5 +1,5 @@
 // Frames between the process that owns an embedded engine and those it serves (engine-server.ts, served-engine.ts): length,
-// type, number, payload; numbers are 32-bit little-endian. Never stored, and both sides are always of one version.
+// type, number, payload; numbers are 32-bit little-endian. Never stored.
 //
 // Invariant: bytes given to a frame are not changed until they are sent; what a frame's payload gives are views that live as
 // long as the chunk they came in. A frame above the limit is a bug of the other side and fails an assertion.

@@ -3,7 +3,7 @@
 
 import { Fault } from '../base/fault.ts';
 import { MailError, type MailErrorKind, mailErrorKinds } from '../mail/mail-error.ts';
-import type { Batch, CommitResult, Range } from './engine.ts';
+import type { Batch, CommitResult, Page, Range } from './engine.ts';
 import type { FramePayload, OutgoingFrames } from './served-frames.ts';
 import { UnknownOutcomeFault } from './unknown-outcome.ts';
 
@@ -21,7 +21,7 @@ export const requestTypes = {
   subscribe: 6,
   unsubscribe: 7,
   commit: 8,
-  statistics: 9,
+  owner: 9,
 } as const;
 
 export const replyTypes = {
@@ -34,6 +34,17 @@ export const replyTypes = {
 
 const outcomes = { committed: 0, fenced: 1, failed: 2, conflict: 3 } as const;
 const uint32Max = 0xffffffff;
+
+/** Another one when frames mean something else: a worker may be started from files that were exchanged meanwhile. */
+export const protocolVersion = 1;
+
+/** What the owner says of itself, as JSON. */
+export interface OwnerNote {
+  readonly protocol: number;
+  /** Its engine's name. */
+  readonly name: string;
+  readonly bytesOnDisk: number;
+}
 
 /** Limits may be as large as a caller likes. */
 export const limitNumber = (limit: number): number => Math.min(Math.max(0, limit), uint32Max);
@@ -49,6 +60,15 @@ export const rangeBytes = ({ start, end }: Range): number => 12 + start.length +
 export function readRange(payload: FramePayload): Range {
   const reverse = payload.number() === 1;
   return { start: payload.bytes(), end: payload.bytes(), reverse };
+}
+
+/** As the server wrote it; its rows are the caller's own. */
+export function readPage(payload: FramePayload): Page {
+  const next = payload.ownOptional();
+  const entries = [];
+  for (let left = payload.number(); left > 0; left--)
+    entries.push({ key: payload.ownBytes(), value: payload.ownBytes() });
+  return next === undefined ? { entries } : { entries, next };
 }
 
 /** The topics of a group's batches, one list a batch; '' when there are none at all. */

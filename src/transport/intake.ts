@@ -3,6 +3,7 @@
 // `hopsMax` servers is bounced; two recipients that lead to the same account and mailbox get one copy.
 // Faults become deferrals: the sender still has the message.
 
+import { type DeliveryPorts, deliveriesThrough } from '../account/delivery.ts';
 import type { AccountPorts } from '../account/port.ts';
 import { prepareMessage } from '../account/prepare.ts';
 import type { PreparedMessage } from '../account/prepared-message.ts';
@@ -45,6 +46,8 @@ export interface IncomingMessage {
 
 export interface IntakeOptions {
   readonly accounts: AccountPorts;
+  /** The way of deliveries, where it is not that of sessions. */
+  readonly deliveries?: DeliveryPorts | undefined;
   /** Our name in Received and Message-ID. */
   readonly hostname: string;
   readonly clock: Clock;
@@ -69,7 +72,7 @@ export class Intake {
 
   constructor(options: IntakeOptions) {
     this.#options = options;
-    this.#delivery = new LocalDelivery(options.accounts);
+    this.#delivery = new LocalDelivery(options.deliveries ?? deliveriesThrough(options.accounts));
     this.#hopsMax = options.hopsMax ?? hopsMaxDefault;
   }
 

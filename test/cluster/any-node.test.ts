@@ -1,4 +1,4 @@
-// Any user through any node: three nodes are one mail server (PROMISES 14, 25, 30, 31, 33).
+// Any user through any node: three nodes are one mail server (PROMISES 14, 15, 25, 30, 31, 33, 64).
 
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
@@ -86,6 +86,21 @@ suite('three nodes', { skip: missingPostgres() }, () => {
     await one.server.admin.call({ method: 'PUT', path, body: { password: passwordOf('bob') } });
   });
 
+  test('three nodes deliver at the edge of a quota: never over, and what was acknowledged is there', async () => {
+    const quotaMessages = 10;
+    const body = { address: addressOf('edge'), password: passwordOf('edge'), quotaMessages };
+    await cluster.admin().call({ method: 'POST', path: '/api/accounts', body });
+    const tries = cluster.nodes.flatMap((node) => Array.from({ length: 8 }, (_, index) => ({ node, index })));
+    const sent = await Promise.allSettled(
+      tries.map(({ node, index }) => send(node, 'edge', `${index} by ${node.name}`)),
+    );
+    const acknowledged = sent.flatMap(({ status }, index) =>
+      status === 'fulfilled' ? [`${tries[index]!.index} by ${tries[index]!.node.name}`] : [],
+    );
+    assert.equal(acknowledged.length, quotaMessages);
+    for (const node of cluster.nodes) assert.deepEqual(await subjects(node, 'edge'), acknowledged.sort());
+  });
+
   test('one view for the administrator: each node tells the same', async () => {
     const told = await Promise.all(
       cluster.nodes.map(async (node) => {
@@ -96,6 +111,22 @@ suite('three nodes', { skip: missingPostgres() }, () => {
       }),
     );
     for (const each of told) assert.deepEqual(each, told[0]);
+  });
+
+  test('two of three are killed, the controller among them: the third serves every account', async () => {
+    const { controller } = await cluster.status();
+    const first = cluster.nodes.find(({ name }) => name === controller?.node)!;
+    const [second, last] = cluster.nodes.filter((node) => node !== first) as [NodeProcess, NodeProcess];
+    await Promise.all([first.kill(), second.kill()]);
+    // At once: clients wait as long as it takes.
+    await Promise.all(
+      users.map(async (user) => {
+        await send(last, user, 'to the last one');
+        assert.ok((await subjects(last, user)).includes('to the last one'));
+      }),
+    );
+    await cluster.until('all accounts are on one node', ({ shards }) => shards.unhosted === 0, last);
+    assert.equal((await cluster.status(last)).controller?.node, last.name);
   });
 });
 

@@ -1,5 +1,5 @@
 // What is between the processes breaks under load: PostgreSQL is killed and started again, its connections are cut, the
-// links between two nodes carry nothing. Clients see a pause; nothing is lost, nothing twice. (PROMISES 38, 47, 76.)
+// links between two nodes carry nothing. Clients see a pause; nothing is lost, nothing twice. (PROMISES 38, 72, 76.)
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -23,9 +23,11 @@ test(`what connects the nodes breaks, CLUSTER_SEED=${seed}`, { skip: missingPost
   const underLoad = async (what: string, hit: () => Promise<void>): Promise<ClusterLoad> => {
     using load = new ClusterLoad(cluster, seededRandom(seed));
     await load.start();
+    await load.untilAcknowledged(100);
     await load.fault(what, hit);
     await load.untilAllWork();
     await load.during(cluster.untilBalanced());
+    await load.untilAcknowledged(100);
     await load.stopAndCheck();
     return load;
   };
@@ -58,6 +60,7 @@ test(`what connects the nodes breaks, CLUSTER_SEED=${seed}`, { skip: missingPost
       const cutOff = await openInbox(one, 'alice');
       cutOff.write('i IDLE\r\n');
       await cutOff.until('+ ');
+      assert.ok(two.relay.connections > 0, 'nodes are called where cluster.address says');
       const load = await underLoad('links cut', async () => {
         cluster.cutLinks(one, two);
         const since = systemClock.monotonic();

@@ -104,6 +104,12 @@ export class ClusterLoad implements Disposable {
     }
   }
 
+  /** So many more messages have been acknowledged: something is under way everywhere. */
+  async untilAcknowledged(more: number): Promise<void> {
+    const wanted = this.ledger.acknowledged + more;
+    while (this.ledger.acknowledged < wanted) await this.during(systemClock.sleep(20));
+  }
+
   /** Stops the clients and checks everything. */
   async stopAndCheck(): Promise<void> {
     this.#isStopping = true;

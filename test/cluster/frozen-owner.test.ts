@@ -108,6 +108,7 @@ test(`an owner frozen beyond its lease, CLUSTER_SEED=${seed}`, { skip: missingPo
     using load = new ClusterLoad(cluster, seededRandom(seed));
     await load.start([one, three]);
     for (let round = 0; round < 2; round++) {
+      await load.untilAcknowledged(50);
       await load.fault('freeze', async () => {
         two.freeze();
         await untilOwnerChanged();
@@ -129,6 +130,9 @@ function stateOf(
 ): string | undefined {
   return status.nodes.find(({ node }) => node === name)?.state;
 }
+
+/** Far above what a loaded machine needs. */
+const waitMsMax = 20_000;
 
 interface BlockedShards extends AsyncDisposable {
   /** Resolves when a node's commit has come to a locked row. */
@@ -152,14 +156,20 @@ async function blockShards(cluster: ClusterProcesses, users: readonly string[]):
   };
   const waiting = "pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
   return {
-    untilSomebodyWaits: async () => {
-      while ((await count(waiting)) === 0) await systemClock.sleep(5);
-    },
+    untilSomebodyWaits: () => until('a commit waits for its fence', async () => (await count(waiting)) > 0),
     releaseUntilApplied: async () => {
       const rows = await count('rookery.kv');
       await client.query('COMMIT');
-      while ((await count('rookery.kv')) === rows) await systemClock.sleep(5);
+      await until('what waited is applied', async () => (await count('rookery.kv')) > rows);
     },
     [Symbol.asyncDispose]: () => client.end(),
   };
+}
+
+async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = systemClock.monotonic() + waitMsMax;
+  while (!(await isSo())) {
+    assert.ok(systemClock.monotonic() < deadline, `not so: ${what}`);
+    await systemClock.sleep(5);
+  }
 }

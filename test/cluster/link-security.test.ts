@@ -1,5 +1,5 @@
 // The ports between nodes speak to members only: what a stranger, a certificate of another authority and a removed node
-// try at the link listeners of a real cluster. (PROMISES 71.)
+// try at the link listeners of a real cluster. (PROMISES 71, 104.)
 
 import assert from 'node:assert/strict';
 import { readFile, stat } from 'node:fs/promises';
@@ -12,7 +12,8 @@ import { systemRandom } from '../../src/base/random.ts';
 import { accountServiceName } from '../../src/cluster/account-service.ts';
 import { loadCredentials } from '../../src/cluster/authority/credential-files.ts';
 import type { LinkCredentials } from '../../src/cluster/link-credentials.ts';
-import { LinkPool } from '../../src/cluster/links/link-pool.ts';
+import { NotHostedHere } from '../../src/cluster/links/link-failure.ts';
+import { type LinkPlace, LinkPool } from '../../src/cluster/links/link-pool.ts';
 import { clientTlsOptions } from '../../src/cluster/links/link-tls.ts';
 import { makeTestAuthority } from '../../src/cluster/links/testing.ts';
 import type { NodeId } from '../../src/mail/ids.ts';
@@ -42,9 +43,9 @@ suite('the ports between nodes', { skip: missingPostgres() }, () => {
     await cluster?.[Symbol.asyncDispose]();
   });
 
-  const place = (): { node: NodeId; address: { host: string; port: number } } => ({
-    node: host.name as NodeId,
-    address: { host: host.host, port: host.server.ports.link },
+  const place = (node = host): LinkPlace => ({
+    node: node.name as NodeId,
+    address: { host: node.host, port: node.server.ports.link },
   });
   const poolOf = (credentials: LinkCredentials): LinkPool =>
     new LinkPool({
@@ -54,9 +55,9 @@ suite('the ports between nodes', { skip: missingPostgres() }, () => {
       log: silentLog,
       linksMax: 1,
     });
-  const askQuota = (pool: LinkPool): Promise<unknown> =>
+  const askQuota = (pool: LinkPool, to = place()): Promise<unknown> =>
     pool.call(
-      place(),
+      to,
       { service: accountServiceName, method: 'quota', grant: undefined, arguments: [accountId, []] },
       { timeoutMs: answerMs },
     );
@@ -87,6 +88,15 @@ suite('the ports between nodes', { skip: missingPostgres() }, () => {
     // Nor does a member take a stranger for a member.
     const pool = poolOf(stranger);
     await assert.rejects(askQuota(pool));
+    await pool.close();
+  });
+
+  test('a member that asks the wrong node for an account is refused', async () => {
+    const credentials = await loadCredentials(cluster.nodes[2]!.server.data);
+    assert.ok(credentials !== undefined);
+    const pool = poolOf(credentials);
+    assert.ok(await askQuota(pool));
+    await assert.rejects(askQuota(pool, place(cluster.nodes[1]!)), NotHostedHere);
     await pool.close();
   });
 

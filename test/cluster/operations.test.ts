@@ -216,9 +216,14 @@ describe('docs/operations.md', { skip }, () => {
     assert.deepEqual(explained, alerts);
   });
 
-  test('the tests that the page points to are there', () => {
-    const named = [...page.matchAll(/`((?:test|src)\/[\w/.-]+\.test\.ts)`/g)].map(([, path]) => path!);
-    assert.ok(named.length > 0);
-    for (const path of named) assert.ok(existsSync(join(projectRoot, path)), path);
+  test('what the pages point to is there', () => {
+    for (const name of ['operations.md', 'cluster.md']) {
+      const text = readFileSync(join(projectRoot, 'docs', name), 'utf8');
+      const tests = [...text.matchAll(/`((?:test|src)\/[\w/.-]+\.ts)`/g)].map(([, path]) => path!);
+      const pages = [...text.matchAll(/\]\(([\w.-]+)\)/g)].map(([, path]) => join('docs', path!));
+      assert.ok(tests.length > 0 && pages.length > 0);
+      for (const path of [...tests, ...pages])
+        assert.ok(existsSync(join(projectRoot, path)), `${name}: ${path}`);
+    }
   });
 });

@@ -120,6 +120,29 @@ describe('two workers', () => {
     );
   });
 
+  test('end one by one on SIGTERM in good order, and come back', async () => {
+    for (const worker of workers) {
+      const pid = await pidOf(server, worker);
+      process.kill(pid, 'SIGTERM');
+      await server.logged(
+        (line) => line.msg === 'a worker has ended; it is started again' && line.pid === pid,
+      );
+      await server.logged(
+        (line) => line.msg === 'a worker serves' && line.worker === worker && line.pid !== pid,
+      );
+      const { nodes } = await server.json<{ nodes: { state: string }[] }>(['cluster', 'status']);
+      assert.deepEqual(
+        nodes.map(({ state }) => state),
+        ['active', 'active'],
+      );
+    }
+    for (const user of users) {
+      const session = await openImap(server, user);
+      assert.equal((await subjectsIn(session))[0], `to ${user}`);
+      session.end();
+    }
+  });
+
   test('reload on SIGHUP and by command, all of them', async () => {
     server.signal('SIGHUP');
     for (const worker of workers)

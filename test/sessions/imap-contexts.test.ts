@@ -24,7 +24,7 @@ test('UPDATE tells what comes to a result and leaves it', async () => {
     .send('NOOP')
     .tells('* 2 FETCH (UID 2 FLAGS (\\Recent))', '* ESEARCH (TAG "t6") UID REMOVEFROM (0 2)');
   await b.append('INBOX', mail('four'), '(\\Flagged)').ok();
-  await a.send('NOOP').tells('* 4 EXISTS', '* 4 RECENT', '* 4 FETCH (UID 4 FLAGS (\\Flagged \\Recent))', '* ESEARCH (TAG "t6") UID ADDTO (0 4)');
+  await a.send('NOOP').tells('* 4 EXISTS', '* 4 RECENT', '* ESEARCH (TAG "t6") UID ADDTO (0 4)');
 });
 
 test('UPDATE by message numbers: gone before the EXPUNGE, in the order of a SORT', async () => {
@@ -32,20 +32,17 @@ test('UPDATE by message numbers: gone before the EXPUNGE, in the order of a SORT
   const a = await server.alice();
   for (const name of ['delta', 'alpha', 'charlie']) await a.append('INBOX', mail(name)).ok();
   await a.send('SELECT INBOX').ok();
-  await a
-    .send('SORT RETURN (UPDATE ALL) (SUBJECT) UTF-8 ALL')
-    .tells('* ESEARCH (TAG "t6") ALL 2:3,1');
+  await a.send('SORT RETURN (UPDATE ALL) (SUBJECT) UTF-8 ALL').tells('* ESEARCH (TAG "t6") ALL 2:3,1');
   const b = await server.alice('INBOX');
   await b.send('STORE 3 +FLAGS.SILENT (\\Deleted)').ok();
   await b.send('EXPUNGE').ok();
   await a.send('NOOP').tells('* ESEARCH (TAG "t6") REMOVEFROM (2 3)', '* 3 EXPUNGE');
   await b.append('INBOX', mail('bravo')).ok();
   await b.append('INBOX', mail('beta')).ok();
-  await a.send('NOOP').ok();
+  await a.send('NOOP').tells('* 4 EXISTS', '* 4 RECENT', '* ESEARCH (TAG "t6") ADDTO (2 4,3)');
   await a.send('CANCELUPDATE "t6"').ok();
   await b.append('INBOX', mail('zulu')).ok();
-  const last = await a.send('NOOP').ok();
-  if (last.untagged.some((line) => line.includes('ESEARCH'))) throw new Error('told after CANCELUPDATE');
+  await a.send('NOOP').tells('* 5 EXISTS', '* 5 RECENT');
   await a.send('CANCELUPDATE "t6"').bad();
 });
 
@@ -99,7 +96,11 @@ test('ESEARCH looks into several mailboxes', async () => {
   await a.send('ESEARCH IN (selected-delayed) ALL').bad();
   await a.send('ESEARCH IN (personal) RETURN (SAVE) ALL').bad();
   await a.send('SELECT folder1').ok();
-  await a.send('ESEARCH RETURN (MIN SAVE) ALL').tells(`* ESEARCH (TAG "t20" MAILBOX folder1 UIDVALIDITY ${one}) UID MIN 1`);
+  await a
+    .send('ESEARCH RETURN (MIN SAVE) ALL')
+    .tells(`* ESEARCH (TAG "t21" MAILBOX folder1 UIDVALIDITY ${one}) UID MIN 1`);
   await a.send('SEARCH $').tells('* SEARCH 1');
-  await a.send('ESEARCH IN (inboxes selected) RETURN (COUNT) ALL').tells(`* ESEARCH (TAG "t22" MAILBOX folder1 UIDVALIDITY ${one}) UID COUNT 2`);
+  await a
+    .send('ESEARCH IN (inboxes selected) RETURN (COUNT) ALL')
+    .tells(`* ESEARCH (TAG "t23" MAILBOX folder1 UIDVALIDITY ${one}) UID COUNT 2`);
 });

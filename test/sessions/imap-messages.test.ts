@@ -336,3 +336,33 @@ test('SEARCH: keys, ESEARCH, SAVE, charsets', async () => {
   const revised = await a.send('SEARCH ALL').ok();
   assert.match(revised.untagged[0]!, /^\* ESEARCH \(TAG "t\d+"\) ALL 1:2$/);
 });
+
+test('headers are told the same wherever they are kept', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  const field = (bytes: number): string => `X-Long: ${'y'.repeat(bytes)}\r\n`;
+  const headOf = (more: string): string => `From: a@example.test\r\nSubject: s\r\n${more}Date: today\r\n\r\n`;
+  // Kept in the summary; too long for a small message's; kept again of a larger one; too long for any.
+  const heads = [headOf(''), headOf(field(5000)), headOf(field(6000)), headOf(field(20_000))];
+  const bodies = ['x', 'x', 'x'.repeat(20_000), 'x'.repeat(300_000)];
+  for (const [index, head] of heads.entries()) await a.append('INBOX', head + bodies[index]).ok();
+  await a.send('SELECT INBOX').ok();
+  const told = (items: (head: string) => string): string[] =>
+    heads.map((head, index) => `* ${index + 1} FETCH (${items(head)})`);
+  await a
+    .send('FETCH 1:4 BODY.PEEK[HEADER]')
+    .tells(...told((head) => `BODY[HEADER] {${head.length}}\r\n${head}`));
+  const some = 'Subject: s\r\nDate: today\r\n\r\n';
+  await a
+    .send('FETCH 1:4 (BODY.PEEK[HEADER.FIELDS (Date subject To)] BODY.PEEK[HEADER]<6.5>)')
+    .tells(
+      ...told(
+        () =>
+          `BODY[HEADER.FIELDS (Date subject To)] {${some.length}}\r\n${some} BODY[HEADER]<6> {5}\r\na@exa`,
+      ),
+    );
+  await a
+    .send('FETCH 1 BODY.PEEK[HEADER.FIELDS.NOT (From Date)]<0.4>')
+    .tells('* 1 FETCH (BODY[HEADER.FIELDS.NOT (From Date)]<0> {4}\r\nSubj)');
+  await a.send('FETCH 1 BODY.PEEK[HEADER]<1000.5>').tells('* 1 FETCH (BODY[HEADER]<1000> {0}\r\n)');
+});

@@ -17,7 +17,10 @@ function message(fields: Fields, body = 'Hello\r\n'): string {
 async function filled(messages: readonly string[]): Promise<{ server: ImapServer; a: ImapClient }> {
   const server = await openImapServer();
   const a = await server.alice();
-  for (const text of messages) await a.append('INBOX', text).ok();
+  // Each arrives a day before the one before it.
+  for (const [index, text] of messages.entries()) {
+    await a.append('INBOX', text, `"${20 - index}-Mar-2026 12:00:00 +0000"`).ok();
+  }
   await a.send('SELECT INBOX').ok();
   return { server, a };
 }
@@ -26,22 +29,31 @@ const day = (date: number): string => `${date} Mar 2026 12:00:00 +0000`;
 
 const letters = [
   message({ From: 'Zoe <b@x.test>', To: 'd@x.test', Subject: 'banana', Date: day(3) }, 'one\r\n'),
-  message({ From: '"Adam A" <z@x.test>', To: 'c@x.test', Subject: 'Re: apple', Date: day(1) }, 'longer text\r\n'),
+  message(
+    { From: '"Adam A" <z@x.test>', To: 'c@x.test', Subject: 'Re: apple', Date: day(1) },
+    'longer text\r\n',
+  ),
   message({ From: 'a@x.test', Cc: 'k@x.test', Subject: 'Apple', Date: day(2) }, 'the longest text\r\n'),
-  message({ From: '=?utf-8?q?=C3=84nne?= <m@x.test>', Subject: '[list] Cherry (fwd)', Date: 'no date' }, 'x\r\n'),
+  message(
+    { From: '=?utf-8?q?=C3=84nne?= <m@x.test>', Subject: '[list] Cherry (fwd)', Date: 'no date' },
+    'x\r\n',
+  ),
 ];
 
 test('SORT by each criterion, in reverse, and by several', async () => {
   const { server, a } = await filled(letters);
   await using _ = server;
+  const bySize = [1, 2, 3, 4]
+    .sort((one, two) => letters[one - 1]!.length - letters[two - 1]!.length)
+    .join(' ');
   const sorts: readonly (readonly [string, string])[] = [
     ['SUBJECT', '2 3 1 4'],
     ['REVERSE SUBJECT', '4 1 2 3'],
     ['FROM', '3 1 4 2'],
     ['TO', '3 4 2 1'],
     ['CC', '1 2 4 3'],
-    ['SIZE', '4 3 1 2'],
-    ['ARRIVAL', '1 2 3 4'],
+    ['SIZE', bySize],
+    ['ARRIVAL', '4 3 2 1'],
     ['REVERSE ARRIVAL', '1 2 3 4'],
     ['SUBJECT REVERSE DATE', '3 2 1 4'],
     ['DISPLAYFROM', '3 2 4 1'],
@@ -49,10 +61,9 @@ test('SORT by each criterion, in reverse, and by several', async () => {
     ['REVERSE CC FROM', '3 1 4 2'],
   ];
   for (const [criteria, expected] of sorts) {
-    if (criteria.endsWith('ARRIVAL') || criteria === 'SIZE') continue;
     await a.send(`SORT (${criteria}) UTF-8 ALL`).tells(`* SORT ${expected}`);
   }
-  // The message without a date counts by its arrival, which is now.
+  // The message without a date counts by its arrival.
   await a.send('SORT (DATE) US-ASCII ALL').tells('* SORT 2 3 1 4');
   await a.send('UID SORT (REVERSE DATE) UTF-8 1:3 SUBJECT "apple"').tells('* SORT 3 2');
   await a.send('SORT (SUBJECT) UTF-8 SUBJECT nowhere').tells('* SORT');
@@ -90,9 +101,7 @@ test('SORT refuses what it does not know', async () => {
 test('ESORT: results in their order, first and last, parts', async () => {
   const { server, a } = await filled(letters);
   await using _ = server;
-  await a
-    .send('UID SORT RETURN () (REVERSE DATE) UTF-8 1:3')
-    .tells('* ESEARCH (TAG "t7") UID ALL 1,3,2');
+  await a.send('UID SORT RETURN () (REVERSE DATE) UTF-8 1:3').tells('* ESEARCH (TAG "t7") UID ALL 1,3,2');
   await a
     .send('SORT RETURN (MIN MAX COUNT) (SUBJECT) UTF-8 ALL')
     .tells('* ESEARCH (TAG "t8") MIN 2 MAX 4 COUNT 4');
@@ -112,7 +121,9 @@ test('PARTIAL counts from either end, saves what it tells, and limits UID FETCH'
   await a.send('SEARCH RETURN (PARTIAL 5:99) ALL').tells('* ESEARCH (TAG "t10") PARTIAL (5:99 5:6)');
   await a.send('SEARCH RETURN (PARTIAL 3:2) ALL').tells('* ESEARCH (TAG "t11") PARTIAL (3:2 2:3)');
   await a.send('SEARCH RETURN (PARTIAL -7:-9) ALL').tells('* ESEARCH (TAG "t12") PARTIAL (-7:-9 NIL)');
-  await a.send('SEARCH RETURN (SAVE PARTIAL 2:3 MAX) ALL').tells('* ESEARCH (TAG "t13") MAX 6 PARTIAL (2:3 2:3)');
+  await a
+    .send('SEARCH RETURN (SAVE PARTIAL 2:3 MAX) ALL')
+    .tells('* ESEARCH (TAG "t13") MAX 6 PARTIAL (2:3 2:3)');
   await a.send('SEARCH $').tells('* SEARCH 2 3 6');
   await a.send('SEARCH RETURN (SAVE PARTIAL 2:3 COUNT) ALL').ok();
   await a.send('SEARCH $').tells('* SEARCH 1 2 3 4 5 6');
@@ -165,10 +176,8 @@ test('FUZZY finds the words anywhere, and tells what is more relevant', async ()
 });
 
 test('SEARCH compares without case and accents (RFC 5255 4.2)', async () => {
-  const { server, a } = await filled([
-    message({ Subject: '=?utf-8?q?Le_R=C3=A9sum=C3=A9_de_STRASSE?=' }),
-  ]);
+  const { server, a } = await filled([message({ Subject: '=?utf-8?q?Le_R=C3=A9sum=C3=A9_de_STRASSE?=' })]);
   await using _ = server;
-  await a.send('SEARCH SUBJECT "resume de stra\\u00dfe"'.replace('\\u00df', '\xc3\x9f')).tells('* SEARCH 1');
+  await a.send('SEARCH SUBJECT {17+}\r\nresume de stra\xc3\x9fe').tells('* SEARCH 1');
   await a.send('SEARCH SUBJECT {8+}\r\nR\xc3\x89SUM\xc3\x89').tells('* SEARCH 1');
 });

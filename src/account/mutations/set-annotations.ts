@@ -38,6 +38,7 @@ async function decide(draft: Draft, { mailboxId, changes }: SetAnnotationsOption
   // RFC 7162 3.2: a changed annotation is a change of its mailbox.
   const modSeq = draft.nextModSeq();
   mailbox?.touch(modSeq);
+  draft.annotationsChanged = { mailboxId, names: changes.map(({ name }) => name) };
   if (after === undefined) draft.deletes.push(key);
   else {
     draft.puts.push({ key, value: after });

@@ -1,6 +1,6 @@
 // What the search index takes from a message: the row of its header, and the terms of header and body.
 // Invariant: texts are those that a search of the bytes looks through (searched-message.ts), folded the same way, so that
-// the index and a scan find the same. Never fails on any bytes.
+// the index and a scan find the same (white space only parts terms: it is left as it is). Never fails on any bytes.
 
 import { hash } from 'node:crypto';
 import type { Slicer } from '../../base/slicer.ts';
@@ -14,11 +14,11 @@ import { parseDate } from '../../mail/date.ts';
 import { decodeHeaderText } from '../../mail/encoded-word.ts';
 import { fieldValues, type HeaderBlock } from '../../mail/header.ts';
 import { ownMessageId, referencedIds } from '../../mail/message-ids.ts';
-import type { MessageStructure } from '../../mail/mime/structure.ts';
+import { leafParts, type MessageStructure } from '../../mail/mime/structure.ts';
 import { headerText, searchTexts } from '../../mail/mime/text.ts';
 import { baseSubject } from '../../mail/subject.ts';
 import { addressesText, isAddressField } from '../header-texts.ts';
-import { collationKey, foldText } from '../text-folding.ts';
+import { collationKey, foldLetters, foldText } from '../text-folding.ts';
 import { fieldMark, fieldTooLong, type HeaderRow, type SearchedField } from './header-columns.ts';
 import { inBody, inHeader, type TermTableBuilder } from './term-table.ts';
 import { eachTerm } from './terms.ts';
@@ -124,15 +124,34 @@ export interface AnalysedMessage {
   readonly structure: MessageStructure;
 }
 
+/**
+ * A message with more text (logs, data) is searched as it is: its terms would be most of its segment. Also keeps the
+ * segment's rows far below what an engine takes.
+ */
+const textBytesMax = 2 * 1024 * 1024;
+
+function textBytes({ root }: MessageStructure): number {
+  let bytes = root.headerEnd - root.headerStart;
+  for (const part of leafParts(root, true)) {
+    bytes += part.headerEnd - part.headerStart;
+    if (part.type === 'text' || part.type === 'message') bytes += part.bodyEnd - part.bodyStart;
+  }
+  return bytes;
+}
+
 /** Adds the terms of message number `message` of a segment. In slices. */
 export async function addTerms(
   builder: TermTableBuilder,
   message: number,
   { bytes, structure, slicer }: AnalysedMessage & { readonly slicer: Slicer },
 ): Promise<void> {
-  eachTerm(foldText(headerText(bytes, structure.root)), (term) => builder.add(term, message, inHeader));
+  if (textBytes(structure) > textBytesMax) {
+    builder.addOpen(message);
+    return;
+  }
+  eachTerm(foldLetters(headerText(bytes, structure.root)), (term) => builder.add(term, message, inHeader));
   for (const text of searchTexts(bytes, structure)) {
-    eachTerm(foldText(text), (term) => builder.add(term, message, inBody));
+    eachTerm(foldLetters(text), (term) => builder.add(term, message, inBody));
     if (slicer.due()) await slicer.rest();
   }
 }

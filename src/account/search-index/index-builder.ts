@@ -68,7 +68,7 @@ export class IndexBuilder {
     const indexedThrough = await this.#gather(builder, { directory, lastEmailId, slicer });
     if (this.#options.writer().closed) return;
     const packed = builder.isEmpty ? undefined : await builder.pack(slicer);
-    await this.#commit({ ...directory, indexedThrough }, packed, []);
+    await this.#commit(directory, { indexedThrough, packed, replaced: [] });
     await this.#merge(slicer);
   }
 
@@ -136,7 +136,9 @@ export class IndexBuilder {
         const alive = await this.#alive(headers.emailIds);
         await builder.addSegment({ headers, terms }, alive, slicer);
       }
-      await this.#commit(directory, builder.isEmpty ? undefined : await builder.pack(slicer), run);
+      const packed = builder.isEmpty ? undefined : await builder.pack(slicer);
+      const { indexedThrough } = directory;
+      await this.#commit(directory, { indexedThrough, packed, replaced: run });
     }
   }
 
@@ -152,13 +154,17 @@ export class IndexBuilder {
   }
 
   async #commit(
-    directory: SegmentDirectory,
-    packed: PackedSegment | undefined,
-    replaced: readonly SegmentInfo[],
+    before: SegmentDirectory,
+    change: {
+      readonly indexedThrough: number;
+      readonly packed: PackedSegment | undefined;
+      readonly replaced: readonly SegmentInfo[];
+    },
   ): Promise<void> {
+    const { indexedThrough, packed, replaced } = change;
     const { keys, segments, writer } = this.#options;
-    const number = directory.nextNumber;
-    const kept = directory.segments.filter((segment) => !replaced.includes(segment));
+    const number = before.nextNumber;
+    const kept = before.segments.filter((segment) => !replaced.includes(segment));
     const added = packed && {
       number,
       firstEmailId: packed.firstEmailId,
@@ -167,7 +173,7 @@ export class IndexBuilder {
       bytes: packed.headers.length + packed.terms.length,
     };
     const after: SegmentDirectory = {
-      ...directory,
+      indexedThrough,
       nextNumber: number + 1,
       segments: (added === undefined ? kept : [...kept, added]).sort(
         (a, b) => a.firstEmailId - b.firstEmailId,
@@ -184,6 +190,9 @@ export class IndexBuilder {
     ]);
     const bytes = puts.reduce((sum, { value }) => sum + value.length, 0);
     const mutation = internalMutation('index', (draft) => {
+      // Store check took the index away: what was made for it has no place.
+      if (segments.knownDirectory !== before)
+        throw new Fault('the search index was reset', { temporary: true });
       draft.version++;
       draft.needsRoom = true;
       draft.puts.push(...puts);
@@ -196,10 +205,9 @@ export class IndexBuilder {
 
 /** The last run of neighbours that is long enough; the smallest class first. */
 function mergeable(segments: readonly SegmentInfo[]): readonly SegmentInfo[] | undefined {
-  let below = 0;
-  for (const limit of sizeClasses) {
+  for (const [index, limit] of sizeClasses.entries()) {
+    const below = index === 0 ? 0 : sizeClasses[index - 1]!;
     const isOfClass = ({ messages }: SegmentInfo): boolean => messages >= below && messages < limit;
-    below = limit;
     for (let end = segments.length; end > 0; end--) {
       let start = end;
       while (start > 0 && end - start < mergedSegments && isOfClass(segments[start - 1]!)) start--;

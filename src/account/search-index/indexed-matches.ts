@@ -30,6 +30,9 @@ export interface IndexedMatchesOptions {
   readonly clock: Clock;
 }
 
+/** Columns of one search, together: a byte a message and key. */
+const columnBytesMax = 32 * 1024 * 1024;
+
 /** Columns for those keys of a tree that the index can say something about. */
 export async function indexedMatches(
   key: SearchKey,
@@ -40,6 +43,8 @@ export async function indexedMatches(
   collect(key, leaves);
   if (leaves.length === 0) return matches;
   const places = await options.places();
+  // What does not fit is scanned.
+  leaves.length = Math.min(leaves.length, Math.floor(columnBytesMax / Math.max(1, places.sourceOf.length)));
   const slicer = new Slicer(options.clock);
   for (const leaf of leaves) {
     const bySource: (Uint8Array | undefined)[] = [];

@@ -19,7 +19,8 @@ import type { SegmentReader } from './segment-reader.ts';
 export interface PlacesOptions extends ReaderContext {
   readonly clock: Clock;
   readonly cache: SearchCache;
-  readonly accountId: string;
+  /** Before this account's keys in the cache. */
+  readonly space: string;
   readonly segments: SegmentReader;
 }
 
@@ -96,7 +97,7 @@ async function analysed(
   rows: readonly number[],
   options: PlacesOptions,
 ): Promise<readonly HeaderColumns[]> {
-  const key = `${options.accountId} analysed`;
+  const key = `${options.space}analysed`;
   const { indexedThrough } = await options.segments.directory();
   const before = options.cache.get<HeaderColumns[]>(key) ?? [];
   // What the index has meanwhile is of no more use here.

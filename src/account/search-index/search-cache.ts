@@ -12,9 +12,15 @@ export class SearchCache {
   /** In the order of use, the oldest first. */
   readonly #kept = new Map<string, Kept>();
   #bytes = 0;
+  #spaces = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
+  }
+
+  /** A prefix of keys that nobody has used: what was kept under another one is not found any more, and goes in time. */
+  newSpace(): string {
+    return `${++this.#spaces} `;
   }
 
   get bytes(): number {

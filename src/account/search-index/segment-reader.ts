@@ -23,8 +23,8 @@ export interface SegmentReaderOptions {
   readonly engine: Reader;
   readonly keys: AccountKeys;
   readonly cache: SearchCache;
-  /** Names the account in the cache. */
-  readonly accountId: string;
+  /** Before this account's keys in the cache (newSpace). */
+  readonly space: () => string;
 }
 
 export class SegmentReader {
@@ -84,6 +84,6 @@ export class SegmentReader {
   }
 
   #cacheKey(segment: SegmentInfo, section: number): string {
-    return `${this.#options.accountId} ${segment.number} ${section}`;
+    return `${this.#options.space()}${segment.number} ${section}`;
   }
 }

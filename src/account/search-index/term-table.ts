@@ -19,6 +19,9 @@ export const matchMaybe = 2;
 
 const beyondLatin1 = /[^\x00-\xff]/;
 
+/** Of messages whose terms are not here: only their bytes tell. It has no word character, so no message has it. */
+const openTerm = '\u0003';
+
 export class TermTableBuilder {
   /** Term → its list: 4 × message + where, ascending. */
   readonly #lists = new Map<string, number[]>();
@@ -39,6 +42,11 @@ export class TermTableBuilder {
       list.push(message * 4 + where);
       this.bytes += 2;
     }
+  }
+
+  /** The message is not taken apart: whatever is asked, its bytes must be looked at. */
+  addOpen(message: number): void {
+    this.add(openTerm, message, inBody | inHeader);
   }
 
   /** In slices: a large segment has hundreds of thousands of terms. */
@@ -147,13 +155,13 @@ export class TermTable {
           some = true;
         });
       });
-      if (!some) return new Uint8Array(count);
+      if (!some) return this.#withOpen(met.fill(matchNo));
     }
     const wanted = query.needles.length;
     const state = query.isExact ? matchYes : matchMaybe;
     for (let message = 0; message < count; message++)
       met[message] = met[message] === wanted ? state : matchNo;
-    return met;
+    return this.#withOpen(met);
   }
 
   /** For putting segments together. Sliced. */
@@ -165,6 +173,15 @@ export class TermTable {
         if ((index & 255) === 255 && slicer.due()) await slicer.rest();
       }
     }
+  }
+
+  #withOpen(states: Uint8Array): Uint8Array {
+    this.#eachTermWith(termMark + openTerm + termMark, (term) => {
+      this.#eachPosting(term, (value) => {
+        states[value >>> 2] = matchMaybe;
+      });
+    });
+    return states;
   }
 
   #eachTermWith(needle: string, visit: (term: number) => void): void {

@@ -27,6 +27,7 @@ const unspacedRanges: readonly (readonly [number, number])[] = [
   [0xd800, 0xdfff], // halves of everything beyond the first plane, emoji too
   [0xf900, 0xfaff],
 ];
+/** All white space among them: folding makes spaces of it. */
 const separatorRanges: readonly (readonly [number, number])[] = [
   [0x00, 0x2f],
   [0x3a, 0x40],
@@ -35,9 +36,11 @@ const separatorRanges: readonly (readonly [number, number])[] = [
   [0x7b, 0xbf],
   [0xd7, 0xd7],
   [0xf7, 0xf7],
+  [0x1680, 0x1680],
   [0x2000, 0x2bff], // punctuation, arrows, symbols
   [0x3000, 0x3020],
   [0xfe10, 0xfe6f],
+  [0xfeff, 0xfeff],
   [0xfff0, 0xffff],
 ];
 

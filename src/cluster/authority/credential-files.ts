@@ -9,6 +9,7 @@ import { Fault } from '../../base/fault.ts';
 import type { LinkCredentials } from '../link-credentials.ts';
 import { makeKey } from './certificates.ts';
 import type { JoinedCluster } from './join-cluster.ts';
+import { type NodePlace, nodePlaceSchema } from './join-protocol.ts';
 import { parseNodeName } from './node-name.ts';
 
 const folder = 'cluster';
@@ -29,6 +30,7 @@ const joinedSchema = z.object({
   roles: z.array(z.enum(['frontend', 'mx', 'backend'])),
   zone: z.string(),
   storage: z.record(z.string(), z.unknown()).optional(),
+  nodes: z.array(nodePlaceSchema).optional(),
 });
 
 export type JoinedSettings = Omit<JoinedCluster, 'credentials'>;
@@ -52,6 +54,15 @@ export async function saveJoined(directory: string, joined: JoinedCluster): Prom
   await save(directory, 'joined.json', JSON.stringify(settings, null, 2));
   await saveCredentials(directory, credentials);
   await rm(join(directory, folder, 'pending.key'), { force: true });
+}
+
+/** The nodes that a node of the outer zone asks, as they were known last. */
+export async function loadNodePlaces(directory: string): Promise<readonly NodePlace[]> {
+  return (await load(directory, 'nodes.json', z.array(nodePlaceSchema))) ?? [];
+}
+
+export async function saveNodePlaces(directory: string, places: readonly NodePlace[]): Promise<void> {
+  await save(directory, 'nodes.json', JSON.stringify(places, null, 2));
 }
 
 /** The key to join with: the one of an earlier try, if there was one. */

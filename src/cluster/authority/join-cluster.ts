@@ -20,6 +20,7 @@ import {
   JoinChannel,
   joinAlpn,
   joinProtocolVersion,
+  type NodePlace,
 } from './join-protocol.ts';
 import { parseJoinToken } from './join-token.ts';
 import { parseNodeName } from './node-name.ts';
@@ -41,6 +42,8 @@ export interface JoinedCluster extends Admission {
   readonly credentials: LinkCredentials;
   /** How to reach the cell's engine; undefined for a node of the outer zone. */
   readonly storage?: Readonly<Record<string, unknown>>;
+  /** Nodes that it may ask for what it cannot read in the engine, and where they are reached. */
+  readonly nodes?: readonly NodePlace[];
 }
 
 const exchangeMs = 20_000;
@@ -98,10 +101,11 @@ interface Expected {
 
 function joinedFrom(answer: JoinAnswer, { node, key, isTrusted }: Expected): JoinedCluster {
   if (answer.type === 'refused') throw refusal(answer);
-  const { cluster, roles, zone, certificate, authorities, storage } = answer;
+  const { cluster, roles, zone, certificate, authorities, storage, nodes } = answer;
   if (!authorities.some(isTrusted)) throw notOurs('its answer names other authorities');
   const credentials = { node, authorities, certificate, key };
-  return { cluster, roles, zone, credentials, ...(storage === undefined ? {} : { storage }) };
+  const told = { ...(storage === undefined ? {} : { storage }), ...(nodes === undefined ? {} : { nodes }) };
+  return { cluster, roles, zone, credentials, ...told };
 }
 
 function refusal({ kind, message }: JoinAnswer & { type: 'refused' }): Error {

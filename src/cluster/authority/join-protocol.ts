@@ -37,6 +37,16 @@ export const requestSchema = z.discriminatedUnion('type', [
 
 const role = z.enum(['frontend', 'mx', 'backend']);
 
+/** Where a node is reached over links. */
+export const nodePlaceSchema = z.object({
+  node: z.string().regex(/^[a-z0-9-]{1,63}$/),
+  host: z.string().max(255),
+  port: z.int().min(1).max(65_535),
+});
+export type NodePlace = z.output<typeof nodePlaceSchema>;
+/** Any of them will do. */
+export const nodePlacesMax = 64;
+
 /** Loose: a newer server may say more. */
 export const answerSchema = z.discriminatedUnion('type', [
   z.object({
@@ -48,6 +58,8 @@ export const answerSchema = z.discriminatedUnion('type', [
     authorities: z.array(pem).min(1).max(authoritiesMax),
     /** How to reach the cell's engine; never for a node of the outer zone. */
     storage: z.record(z.string(), z.unknown()).optional(),
+    /** For a node of the outer zone: whom it may ask. */
+    nodes: z.array(nodePlaceSchema).max(nodePlacesMax).optional(),
   }),
   z.object({ type: z.literal('refused'), kind: z.string().max(64), message: z.string().max(1024) }),
 ]);

@@ -23,6 +23,8 @@ import {
   type JoinRequest,
   joinAlpn,
   joinProtocolVersion,
+  type NodePlace,
+  nodePlacesMax,
   requestSchema,
 } from './join-protocol.ts';
 
@@ -30,6 +32,8 @@ export interface JoinServerOptions {
   readonly authority: ClusterAuthority;
   /** How a node of the inner zones reaches the cell's engine: its `storage` settings. */
   readonly storage: () => Readonly<Record<string, unknown>>;
+  /** Nodes with the engine that are up, for those that have none. */
+  readonly nodes?: () => readonly NodePlace[];
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -98,7 +102,7 @@ export class JoinServer {
         request.type === 'join'
           ? await this.#join(request, remoteAddress)
           : await this.#renew(request, present);
-      return { type: 'certified', ...certified, ...this.#storageFor(certified) } as JoinAnswer;
+      return { type: 'certified', ...certified, ...this.#toldTo(certified) } as JoinAnswer;
     } catch (error) {
       if (isMailError(error)) return { type: 'refused', kind: error.kind, message: error.message };
       this.#options.log.error({ err: error, remoteAddress }, 'cannot answer a join request');
@@ -137,8 +141,10 @@ export class JoinServer {
     return known && { node: known.node, publicKeyDigest: certificateKeyDigest(peer) };
   }
 
-  #storageFor({ zone }: Certified): { storage?: Record<string, unknown> } {
-    return zone === outerZone ? {} : { storage: { ...this.#options.storage() } };
+  #toldTo({ zone }: Certified): Pick<JoinAnswer & { type: 'certified' }, 'storage' | 'nodes'> {
+    const { storage, nodes } = this.#options;
+    if (zone !== outerZone) return { storage: { ...storage() } };
+    return { nodes: [...(nodes?.() ?? [])].slice(0, nodePlacesMax) };
   }
 }
 

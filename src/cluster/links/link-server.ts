@@ -9,16 +9,29 @@ import { ByteBudget } from '../../base/byte-budget.ts';
 import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Logger } from '../../base/log.ts';
+import type { NodeId } from '../../mail/ids.ts';
+import { certificateKeyDigest } from '../authority/certificates.ts';
 import type { LinkCredentials } from '../link-credentials.ts';
 import type { LinkVersions } from './hello.ts';
 import { type LinkLimits, linkLimitsDefault } from './link-limits.ts';
 import { linkProtocolName, nodeNameOf, serverTlsOptions } from './link-tls.ts';
 import { type LinkService, ServingLink } from './serving-link.ts';
 
+/** Who calls, as its certificate says. */
+export interface LinkPeer {
+  readonly node: NodeId;
+  /** Undefined: the certificate names none. */
+  readonly zone: string | undefined;
+  /** See certificateKeyDigest. */
+  readonly keyDigest: string;
+}
+
 export interface LinkServerOptions {
   readonly credentials: LinkCredentials;
   readonly address: { readonly host: string; readonly port: number };
   readonly services: ReadonlyMap<string, LinkService>;
+  /** Other services than `services` for some peers; undefined: those. */
+  readonly servicesFor?: (peer: LinkPeer) => ReadonlyMap<string, LinkService> | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits?: Partial<LinkLimits>;
@@ -36,6 +49,7 @@ export class LinkServer implements AsyncDisposable {
   readonly #links = new Set<ServingLink>();
   readonly #sockets = new Set<TLSSocket>();
   readonly #server: Server;
+  #closing = false;
 
   private constructor(options: LinkServerOptions) {
     this.#options = options;
@@ -85,6 +99,7 @@ export class LinkServer implements AsyncDisposable {
   /** Ends every link, those with calls under way last and at the latest after `drainMs`. */
   async close(drainMs = 0): Promise<void> {
     const { clock } = this.#options;
+    this.#closing = true;
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
@@ -102,8 +117,27 @@ export class LinkServer implements AsyncDisposable {
     return this.close();
   }
 
+  #servicesFor(socket: TLSSocket, node: NodeId): ReadonlyMap<string, LinkService> {
+    const { services, servicesFor } = this.#options;
+    const certificate = socket.getPeerX509Certificate();
+    if (servicesFor === undefined || certificate === undefined) return services;
+    const zone: unknown = socket.getPeerCertificate().subject.OU;
+    const peer = {
+      node,
+      zone: typeof zone === 'string' ? zone : undefined,
+      keyDigest: certificateKeyDigest(certificate),
+    };
+    return servicesFor(peer) ?? services;
+  }
+
   #accept(socket: TLSSocket): void {
     const { log } = this.#options;
+    // Its handshake was under way when the listener closed, which waits for it.
+    if (this.#closing) {
+      socket.on('error', () => {});
+      socket.destroy();
+      return;
+    }
     const peer = nodeNameOf(socket.getPeerCertificate());
     if (!socket.authorized || peer === undefined || socket.alpnProtocol !== linkProtocolName) {
       log.warn({ from: socket.remoteAddress, peer }, 'a link was refused: no name, or another protocol');
@@ -119,7 +153,7 @@ export class LinkServer implements AsyncDisposable {
       log,
       limits: this.#limits,
       incoming: this.#incoming,
-      services: this.#options.services,
+      services: this.#servicesFor(socket, peer),
       ...(this.#options.versions && { versions: this.#options.versions }),
       closed: (ended) => {
         this.#links.delete(ended);

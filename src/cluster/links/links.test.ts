@@ -1,6 +1,7 @@
 // Links over real TLS on loopback.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect as connectPlain } from 'node:net';
 import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
@@ -380,4 +381,20 @@ test('a held stream hears what is pushed, in order, until either side ends it', 
   await cut.all;
   await link.server.close();
   assert.ok((await cut.ended) instanceof LinkFailure);
+});
+
+test('a link whose handshake is under way when the listener closes does not keep it open', async () => {
+  const server = await openServer(async () => 'pong');
+  const plain = connectPlain(server.port, '127.0.0.1');
+  await once(plain, 'connect');
+  // The listener takes the connection in its own turn.
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  const tls = connectTls({ ...clientTlsOptions(caller, called.node), socket: plain });
+  tls.on('error', () => {});
+  const closed = server.close();
+  while (!tls.closed) {
+    assert.equal(server.links, 0, 'a link was made of it');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await closed;
 });

@@ -44,6 +44,11 @@ export class ShardTable implements ShardLocator {
     for (let shard = 0; shard < view.shardCount; shard++) this.#set(shard as ShardId, placeIn(view, shard));
   }
 
+  /** Takes over what another node's table says, for a node that has no rows; in the order of the shards. */
+  replace(places: readonly (ShardPlace | undefined)[]): void {
+    for (const [shard, place] of places.entries()) this.#set(shard as ShardId, place);
+  }
+
   placeOf(shard: ShardId): ShardPlace | undefined {
     return this.#places[shard];
   }

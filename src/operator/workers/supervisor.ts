@@ -156,7 +156,9 @@ export class Supervisor implements Omit<RunningProgram, 'close'> {
         const exit = await running.exited;
         if (this.#isStopping) return;
         this.#workers.delete(worker);
-        log.error({ worker, pid: running.child.pid, ...exit }, 'a worker has ended; it is started again');
+        // One that was told to end by somebody else did so in good order.
+        const level = exit.code === 0 ? 'info' : 'error';
+        log[level]({ worker, pid: running.child.pid, ...exit }, 'a worker has ended; it is started again');
         if (clock.monotonic() - startedAt >= soundAfterMs) delayMs = 0;
         await ended(worker).catch((error: unknown) =>
           log.error({ err: error, worker }, 'the others wait for the lease of a worker that has ended'),

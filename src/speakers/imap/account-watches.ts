@@ -4,6 +4,7 @@
 
 import type { AccountEvent, AccountPort } from '../../account/port.ts';
 import type { AccountId } from '../../mail/ids.ts';
+import { wakeSession } from './notify/tell-notifications.ts';
 import type { ImapSession } from './session.ts';
 
 interface AccountWatch {
@@ -37,20 +38,23 @@ function tell(sessions: ReadonlySet<ImapSession>, event: AccountEvent): void {
   for (const session of sessions) {
     switch (event.type) {
       case 'mailbox':
+        if (session.notifications?.wants('messages'))
+          session.notifications.changedMailboxes.add(event.mailboxId);
         // Without a view a SELECT may be under way, whose snapshot is older than this.
-        if (session.view !== undefined && session.view.mailboxId !== event.mailboxId) continue;
-        session.stale = true;
+        if (session.view === undefined || session.view.mailboxId === event.mailboxId) session.stale = true;
+        else if (session.notifications === undefined) continue;
         break;
       case 'mailboxes':
         // The selected mailbox may be among those deleted; asking costs little and happens rarely.
         session.stale = true;
+        if (session.notifications !== undefined) session.notifications.namesChanged = true;
         break;
       case 'closed':
         session.farewell = 'Account is no longer available';
         if (session.waiting) sayFarewell(session, session.farewell);
         break;
     }
-    session.wake?.();
+    wakeSession(session);
   }
 }
 

@@ -47,6 +47,7 @@ const authenticated: readonly Capability[] = [
   'QUOTA',
   'QUOTA=RES-STORAGE',
   'QUOTA=RES-MESSAGE',
+  'NOTIFY',
   'OBJECTID',
   'SAVEDATE',
   'PREVIEW',

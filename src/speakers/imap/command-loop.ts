@@ -18,6 +18,7 @@ import { formatStatusResponse } from '../../wire/imap/response-code.ts';
 import { ConnectionClosed, IdleTimeout, LineTooLong } from '../kit/connection.ts';
 import { dispatch } from './dispatcher.ts';
 import type { ImapLimits } from './imap-limits.ts';
+import { notifyWaiting } from './notify/tell-notifications.ts';
 import type { Reply } from './reply.ts';
 import type { ImapSession } from './session.ts';
 
@@ -49,10 +50,7 @@ export class CommandLoop {
         // Few frames and nothing of the input are alive while a command waits: thousands of sessions idle here.
         const incoming = this.#next();
         if (incoming === undefined) {
-          session.waiting = true;
-          const more = await session.connection.fill(session.inputTimeoutMs());
-          session.waiting = false;
-          if (!more) return undefined;
+          if (!(await this.#wait())) return undefined;
           continue;
         }
         if ('name' in incoming) this.#done(await dispatch(session, incoming));
@@ -71,6 +69,19 @@ export class CommandLoop {
       throw error;
     } finally {
       this.#giveBack();
+    }
+  }
+
+  /** For the next command; what NOTIFY asked for is told meanwhile. False at the client's end. */
+  async #wait(): Promise<boolean> {
+    const session = this.#session;
+    session.waiting = true;
+    if (session.notifications !== undefined) notifyWaiting(session);
+    try {
+      return await session.connection.fill(session.inputTimeoutMs());
+    } finally {
+      session.waiting = false;
+      if (session.notifying !== undefined) await session.notifying;
     }
   }
 

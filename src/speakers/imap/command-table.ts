@@ -26,6 +26,7 @@ import { move } from './commands/move.ts';
 import { multisearch } from './commands/multisearch.ts';
 import { namespace } from './commands/namespace.ts';
 import { noop } from './commands/noop.ts';
+import { notify } from './commands/notify.ts';
 import { getQuota, getQuotaRoot } from './commands/quota.ts';
 import { rename } from './commands/rename.ts';
 import { replace } from './commands/replace.ts';
@@ -58,6 +59,8 @@ export interface CommandEntry<Name extends CommandName> {
    * 7.5.1: it would renumber what the client is reading about); nothing.
    */
   readonly updates: 'all' | 'expungeIfUid' | 'none';
+  /** Its own EXPUNGE responses are among the updates: they are told whatever NOTIFY asked for. */
+  readonly tellsExpunge?: boolean;
   /** Updates are looked for even when no event announced any: polling is what the client asks for. */
   readonly polls?: boolean;
   /** It may take long before it writes anything, and then writes whole lines: INPROGRESS may be told meanwhile. */
@@ -89,6 +92,7 @@ export const commandTable: { readonly [Name in CommandName]: CommandEntry<Name> 
   SUBSCRIBE: { states: after, handler: subscribe, updates: 'all', rfc: '9051 6.3.7' },
   UNSUBSCRIBE: { states: after, handler: subscribe, updates: 'all', rfc: '9051 6.3.8' },
   LIST: { states: after, handler: list, updates: 'all', rfc: '9051 6.3.9, 5258, 5819, 6154' },
+  NOTIFY: { states: after, handler: notify, updates: 'all', polls: true, rfc: '5465' },
   GETMETADATA: { states: after, handler: getMetadata, updates: 'all', rfc: '5464 4.2' },
   SETMETADATA: { states: after, handler: setMetadata, updates: 'all', rfc: '5464 4.3' },
   GETQUOTA: { states: after, handler: getQuota, updates: 'all', rfc: '9208 4.1.1' },
@@ -103,7 +107,14 @@ export const commandTable: { readonly [Name in CommandName]: CommandEntry<Name> 
     showsProgress: true,
     rfc: '9051 6.3.12, 3502, 4315, 4469',
   },
-  REPLACE: { states: selected, handler: replace, updates: 'all', showsProgress: true, rfc: '8508' },
+  REPLACE: {
+    states: selected,
+    handler: replace,
+    updates: 'all',
+    tellsExpunge: true,
+    showsProgress: true,
+    rfc: '8508',
+  },
   IDLE: { states: after, handler: idle, updates: 'all', rfc: '9051 6.3.13' },
   CHECK: { states: selected, handler: check, updates: 'all', polls: true, rfc: '3501 6.4.1' },
   CLOSE: { states: selected, handler: close, updates: 'none', showsProgress: true, rfc: '9051 6.4.1' },
@@ -112,6 +123,7 @@ export const commandTable: { readonly [Name in CommandName]: CommandEntry<Name> 
     states: selected,
     handler: expunge,
     updates: 'all',
+    tellsExpunge: true,
     showsProgress: true,
     rfc: '9051 6.4.3, 4315',
   },
@@ -147,5 +159,12 @@ export const commandTable: { readonly [Name in CommandName]: CommandEntry<Name> 
     rfc: '9051 6.4.6, 7162',
   },
   COPY: { states: selected, handler: copy, updates: 'all', showsProgress: true, rfc: '9051 6.4.7, 4315' },
-  MOVE: { states: selected, handler: move, updates: 'all', showsProgress: true, rfc: '9051 6.4.8, 6851' },
+  MOVE: {
+    states: selected,
+    handler: move,
+    updates: 'all',
+    tellsExpunge: true,
+    showsProgress: true,
+    rfc: '9051 6.4.8, 6851',
+  },
 };

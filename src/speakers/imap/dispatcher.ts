@@ -7,6 +7,7 @@ import type { Command, CommandName } from '../../wire/imap/command.ts';
 import { formatStatusResponse, numberCode } from '../../wire/imap/response-code.ts';
 import { type CommandEntry, commandTable } from './command-table.ts';
 import { errorResponse } from './mail-error-responses.ts';
+import { tellNotifications } from './notify/tell-notifications.ts';
 import { withProgress } from './progress.ts';
 import { bad, type Reply, uidRequired } from './reply.ts';
 import { type ImapSession, viewOf } from './session.ts';
@@ -17,7 +18,6 @@ export async function dispatch(session: ImapSession, command: Command): Promise<
   const { clock, observeCommand } = session.environment;
   const startedMs = clock.monotonic();
   const settledBefore = session.view?.settledModSeq ?? 0;
-  session.toldModSeq = 0;
   let reply: Reply;
   try {
     if (!entry.states.includes(session.state)) reply = bad(wrongState(session, command.name));
@@ -27,13 +27,17 @@ export async function dispatch(session: ImapSession, command: Command): Promise<
   } catch (error) {
     reply = failure(session, command.name, error);
   }
-  const mayExpunge = entry.updates === 'all' || (entry.updates === 'expungeIfUid' && isUid(command));
+  const mayExpunge = mayTellExpunge(session, entry, command);
   if (session.state === 'selected' && entry.updates !== 'none') {
     // Told of a change whose event has not come yet: what happened before it must be told too.
     if (session.toldModSeq > viewOf(session).modSeq) session.stale = true;
-    if (entry.polls === true || hasUpdates(session, mayExpunge)) await tellQuietly(session, mayExpunge);
+    if (entry.polls === true || hasUpdates(session, mayExpunge)) {
+      await tellQuietly(session, () => tellUpdates(session, mayExpunge, entry.tellsExpunge));
+    }
     if (session.qresync && session.state === 'selected') reply = withModSeq(session, reply, settledBefore);
   }
+  if (session.notifications?.pending === true) await tellQuietly(session, () => tellNotifications(session));
+  session.toldModSeq = 0;
   session.connection.write(formatStatusResponse(command.tag, reply.status, reply.text, reply.code));
   observeCommand(command.name, reply.status, clock.monotonic() - startedMs);
   if (reply.afterwards !== undefined) await reply.afterwards();
@@ -66,13 +70,19 @@ function withModSeq(session: ImapSession, reply: Reply, settledBefore: number): 
 }
 
 /** The command is done whether or not its updates can be told: they are owed to the next one. */
-async function tellQuietly(session: ImapSession, mayExpunge: boolean): Promise<void> {
+async function tellQuietly(session: ImapSession, tell: () => Promise<void>): Promise<void> {
   try {
-    await tellUpdates(session, mayExpunge);
+    await tell();
   } catch (error) {
     if (errorResponse(error) === undefined) throw error;
     session.connection.log.warn({ err: error }, 'updates could not be told');
   }
+}
+
+function mayTellExpunge(session: ImapSession, entry: CommandEntry<CommandName>, command: Command): boolean {
+  if (entry.updates === 'all' || (entry.updates === 'expungeIfUid' && isUid(command))) return true;
+  // RFC 5465 5.3: a client that asked for SELECTED does not use message numbers.
+  return entry.updates !== 'none' && session.notifications?.selected?.delayed === false;
 }
 
 /** The form of a command that names messages by their numbers. */

@@ -15,6 +15,7 @@ import { type Connection, IdleTimeout } from '../kit/connection.ts';
 import { DeflatedConnection } from '../kit/deflated-connection.ts';
 import type { AccountWatches } from './account-watches.ts';
 import type { ImapLimits } from './imap-limits.ts';
+import type { Notifications } from './notify/notifications.ts';
 import type { SearchUpdate } from './search-updates.ts';
 import type { MailboxView } from './view.ts';
 
@@ -67,6 +68,10 @@ export class ImapSession {
   stale = false;
   /** The account was closed or the mailbox deleted under us: the session ends with this text. */
   farewell: string | undefined;
+  /** NOTIFY SET (RFC 5465); undefined: the client hears of its selected mailbox at the end of commands. */
+  notifications: Notifications | undefined;
+  /** While it is told of something between commands: the next command waits for it. */
+  notifying: Promise<void> | undefined;
   /** No command is running: what ends the session must say so itself. */
   waiting = false;
   /** Set by IDLE: called when there is something to push. */
@@ -161,6 +166,8 @@ export class ImapSession {
   }
 
   release(): void {
+    this.notifications?.stop?.();
+    this.notifications = undefined;
     if (this.account !== undefined) this.environment.watches.leave(this.account.accountId, this);
     this.view = undefined;
     this.state = 'logout';

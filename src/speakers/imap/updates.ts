@@ -4,7 +4,9 @@
 
 import type { MailboxChanges } from '../../account/port.ts';
 import { Slicer } from '../../base/slicer.ts';
+import type { FetchItem } from '../../wire/imap/command.ts';
 import { formatSequenceSet } from '../../wire/imap/sequence-set.ts';
+import { FetchRun } from './fetch/fetch-run.ts';
 import { FlagText, flagsResponses } from './flag-text.ts';
 import { tellLeaving, tellResults } from './search-updates.ts';
 import { accountOf, type ImapSession, viewOf } from './session.ts';
@@ -13,9 +15,17 @@ import type { MailboxView, ViewUpdate } from './view.ts';
 /** Messages told between two looks at the connection's back-pressure. */
 const batchMessages = 512;
 
-/** Asks the account what changed and tells it. */
-export async function tellUpdates(session: ImapSession, mayExpunge: boolean): Promise<void> {
+/**
+ * Asks the account what changed and tells it, or what of it NOTIFY asked for: without MessageNew and MessageExpunge the view
+ * stays as it is, unless the command's own answer is among the updates (`forced`).
+ */
+export async function tellUpdates(session: ImapSession, mayExpunge: boolean, forced = false): Promise<void> {
   const view = viewOf(session);
+  const { notifications } = session;
+  if (notifications !== undefined && notifications.selected?.messages !== true && !forced) {
+    session.stale = false;
+    return;
+  }
   const account = accountOf(session);
   session.stale = false;
   let changes: MailboxChanges;
@@ -31,9 +41,35 @@ export async function tellUpdates(session: ImapSession, mayExpunge: boolean): Pr
   }
   const allUids = changes.incomplete ? (await account.columns(view.mailboxId, undefined)).uids : undefined;
   if (mayExpunge) tellLeaving(session, changes, allUids);
+  const firstNew = view.uidNext;
   const update = view.advance(changes, mayExpunge, allUids);
   await tell(session, view, changes, update);
   if (session.searchUpdates !== undefined) await tellResults(session);
+  const fetch = notifications?.selected?.fetch;
+  if (fetch !== undefined && update.exists !== undefined) await fetchNew(session, view, firstNew, fetch);
+}
+
+/** What NOTIFY asked to be told of new messages (RFC 5465 5.2). */
+async function fetchNew(
+  session: ImapSession,
+  view: MailboxView,
+  firstNew: number,
+  items: readonly FetchItem[],
+): Promise<void> {
+  const from = view.indexFrom(firstNew);
+  const uids = view.uids.slice(from);
+  const places = Uint32Array.from(uids, (_, index) => from + index);
+  const set = { saved: false, ranges: [] };
+  const fetch = {
+    tag: '',
+    name: 'FETCH',
+    uid: false,
+    set,
+    items,
+    changedSince: undefined,
+    vanished: false,
+  } as const;
+  await new FetchRun(session, { ...fetch, partial: undefined }, uids.length).run(uids, places);
 }
 
 /** True when `tellUpdates` may have something to say. */
@@ -54,7 +90,7 @@ async function tell(
     if (!session.revision2) connection.write(`* ${view.recent} RECENT\r\n`);
   }
   if (update.keywords) connection.write(flagsResponses(view.keywords, view.readOnly));
-  if (update.changed.length === 0) return;
+  if (update.changed.length === 0 || session.notifications?.selected?.flags === false) return;
   session.toldModSeq = Math.max(session.toldModSeq, changes.modSeq);
   const flagText = new FlagText(view.keywords);
   const { uids, flagsLow, flagsHigh, modSeqs } = changes.changed;

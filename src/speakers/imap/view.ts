@@ -101,6 +101,9 @@ export class MailboxView {
 
   /** The sequence number of a UID, 0 when it is not in the view. */
   sequenceOf(uid: number): number {
+    // Where it is when no UID before it is missing, as in most mailboxes.
+    const likely = uid - this.#uids[0]!;
+    if (likely >= 0 && likely < this.#count && this.#uids[likely] === uid) return likely + 1;
     const index = this.indexFrom(uid);
     return index < this.#count && this.#uids[index] === uid ? index + 1 : 0;
   }

@@ -30,6 +30,8 @@ export interface ListenerOptions {
   readonly address: string;
   /** 0: the system chooses; see Listener.port. */
   readonly port: number;
+  /** Other processes listen there too: the system gives each connection to one of them. */
+  readonly sharesPort?: boolean;
   readonly tls: 'none' | 'starttls' | 'implicit';
   /** Required unless tls is none. */
   readonly tlsContexts?: TlsContexts | undefined;
@@ -139,12 +141,12 @@ class SocketListener implements Listener {
   }
 
   async listen(): Promise<void> {
-    const { name, address, port } = this.#options;
+    const { name, address, port, sharesPort = false } = this.#options;
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (cause: NodeJS.ErrnoException) =>
         reject(listenFault(name, address, port, cause)),
       );
-      this.#server.listen({ host: address, port, backlog }, resolve);
+      this.#server.listen({ host: address, port, backlog, reusePort: sharesPort }, resolve);
     });
     this.#server.removeAllListeners('error');
     // EMFILE and the like: the connection is lost, the listener stays.

@@ -1,7 +1,8 @@
 // Delivery into accounts of ours: one append for each target, a bounded number at a time. Invariant: `sent` is returned
 // only after the account said the message is durable. Every failure becomes an outcome; faults are logged whole.
 
-import type { AccountPort, AccountPorts, MailboxTarget, NewMessage } from '../../account/port.ts';
+import type { DeliveryPorts } from '../../account/delivery.ts';
+import type { NewMessage } from '../../account/port.ts';
 import type { PreparedMessage } from '../../account/prepared-message.ts';
 import type { Logger } from '../../base/log.ts';
 import type { AccountId, OperationId } from '../../mail/ids.ts';
@@ -24,8 +25,6 @@ export interface DeliveryContext {
 /** Appends of one message under way at a time: enough to share flushes, too few to starve other messages. */
 const concurrencyMax = 16;
 
-const inbox: MailboxTarget = { role: 'inbox' };
-
 /** What a refusal of an account means for a delivery; a kind that makes no sense here is a deferral: nothing is lost. */
 const outcomeByKind: Partial<Record<MailErrorKind, DeliveryOutcome>> = {
   overQuota: bounced('overQuota'),
@@ -38,10 +37,10 @@ const outcomeByKind: Partial<Record<MailErrorKind, DeliveryOutcome>> = {
 };
 
 export class LocalDelivery {
-  readonly #accounts: AccountPorts;
+  readonly #deliveries: DeliveryPorts;
 
-  constructor(accounts: AccountPorts) {
-    this.#accounts = accounts;
+  constructor(deliveries: DeliveryPorts) {
+    this.#deliveries = deliveries;
   }
 
   /** Outcomes in the order of `targets`. Does not throw. */
@@ -50,14 +49,14 @@ export class LocalDelivery {
     targets: readonly LocalTarget[],
     context: DeliveryContext,
   ): Promise<DeliveryOutcome[]> {
-    const messages: readonly NewMessage[] = [{ prepared, flags: [], internalDate: undefined }];
-    if (targets.length === 1) return [await this.#deliverOne(messages, targets[0]!, 0, context)];
+    const message: NewMessage = { prepared, flags: [], internalDate: undefined };
+    if (targets.length === 1) return [await this.#deliverOne(message, targets[0]!, 0, context)];
     const outcomes: DeliveryOutcome[] = new Array(targets.length);
     let next = 0;
     const worker = async (): Promise<void> => {
       while (next < targets.length) {
         const index = next++;
-        outcomes[index] = await this.#deliverOne(messages, targets[index]!, index, context);
+        outcomes[index] = await this.#deliverOne(message, targets[index]!, index, context);
       }
     };
     await Promise.all(Array.from({ length: Math.min(concurrencyMax, targets.length) }, worker));
@@ -65,15 +64,15 @@ export class LocalDelivery {
   }
 
   async #deliverOne(
-    messages: readonly NewMessage[],
+    message: NewMessage,
     target: LocalTarget,
     index: number,
     context: DeliveryContext,
   ): Promise<DeliveryOutcome> {
     const operation = `${context.traceId}.${index}` as OperationId;
     try {
-      const port = await this.#accounts.open(target.accountId);
-      await append(port, messages, operation, target.detail);
+      const { accountId, detail } = target;
+      await this.#deliveries.deliver(accountId, { operation, message, detail });
       return sent;
     } catch (error) {
       const known = isMailError(error) ? outcomeByKind[error.kind] : undefined;
@@ -87,27 +86,4 @@ export class LocalDelivery {
       return outcome;
     }
   }
-}
-
-async function append(
-  port: AccountPort,
-  messages: readonly NewMessage[],
-  operation: OperationId,
-  detail: string | undefined,
-): Promise<void> {
-  const target = detail === undefined || detail === '' ? inbox : await mailboxNamed(port, detail);
-  // The mailbox may go while we look.
-  await port.append({ operation, target, messages, orInbox: true });
-}
-
-/**
- * The mailbox a detail names, whatever the letter case: addresses come in any. The INBOX when there is none: a detail is
- * the sender's word, and makes nothing.
- */
-async function mailboxNamed(port: AccountPort, detail: string): Promise<MailboxTarget> {
-  const wanted = detail.normalize('NFC').toLowerCase();
-  const { mailboxes } = await port.listMailboxes();
-  const found = mailboxes.filter(({ name, selectable }) => selectable && name.toLowerCase() === wanted);
-  const best = found.find(({ name }) => name === detail) ?? found[0];
-  return best === undefined ? inbox : { id: best.id };
 }

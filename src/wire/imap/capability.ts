@@ -33,6 +33,7 @@ export type Capability =
   | 'MULTIAPPEND'
   | 'MULTISEARCH'
   | 'NAMESPACE'
+  | 'NOTIFY'
   | 'OBJECTID'
   | 'PARTIAL'
   | 'PREVIEW'

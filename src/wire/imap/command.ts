@@ -157,6 +157,38 @@ export interface ListCommand extends Tagged {
   readonly extended: boolean;
 }
 
+/** RFC 5465. NONE has neither `selected` nor groups. */
+export interface NotifyCommand extends Tagged {
+  readonly name: 'NOTIFY';
+  /** STATUS of the mailboxes is told at once. */
+  readonly status: boolean;
+  /** Undefined: nothing of the selected mailbox. */
+  readonly selected: NotifySelected | undefined;
+  readonly groups: readonly NotifyGroup[];
+}
+
+export interface NotifySelected {
+  /** SELECTED-DELAYED: expunges wait for a command that may tell them. */
+  readonly delayed: boolean;
+  /** MessageNew and MessageExpunge. */
+  readonly messages: boolean;
+  readonly flags: boolean;
+  /** What is told of new messages. */
+  readonly fetch: readonly FetchItem[] | undefined;
+}
+
+export interface NotifyGroup {
+  readonly mailboxes:
+    | { readonly type: 'inboxes' | 'personal' | 'subscribed' }
+    | { readonly type: 'subtree' | 'mailboxes'; readonly names: readonly string[] };
+  readonly messages: boolean;
+  readonly flags: boolean;
+  readonly names: boolean;
+  readonly subscriptions: boolean;
+  readonly metadata: boolean;
+  readonly serverMetadata: boolean;
+}
+
 /** RFC 9208 4.1.1. */
 export interface GetQuotaCommand extends Tagged {
   readonly name: 'GETQUOTA';
@@ -421,6 +453,7 @@ export type Command =
   | RenameCommand
   | StatusCommand
   | ListCommand
+  | NotifyCommand
   | GetMetadataCommand
   | SetMetadataCommand
   | GetQuotaCommand

@@ -15,6 +15,16 @@ export function formatMetadata(
   return `* METADATA ${formatMailboxName(mailbox, options.utf8)} (${list.join(' ')})\r\n`;
 }
 
+/** `* METADATA INBOX /shared/comment /private/comment`: which changed (RFC 5464 4.4.2). */
+export function formatMetadataNames(
+  mailbox: string,
+  names: readonly string[],
+  options: { readonly utf8: boolean },
+): string {
+  const list = names.map((name) => formatAstring(name)).join(' ');
+  return `* METADATA ${formatMailboxName(mailbox, options.utf8)} ${list}\r\n`;
+}
+
 function formatValue(value: Uint8Array | undefined): string {
   if (value === undefined) return 'NIL';
   const octets = Buffer.from(value).toString('latin1');

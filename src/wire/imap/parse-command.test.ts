@@ -170,7 +170,13 @@ test('LIST: basic, extended, with STATUS', () => {
     {
       ...basic,
       select: { ...basic.select, subscribed: true, recursiveMatch: true },
-      return: { subscribed: true, children: true, specialUse: false, status: ['MESSAGES', 'UNSEEN'], metadata: undefined },
+      return: {
+        subscribed: true,
+        children: true,
+        specialUse: false,
+        status: ['MESSAGES', 'UNSEEN'],
+        metadata: undefined,
+      },
       extended: true,
     },
   );

@@ -20,6 +20,7 @@ import {
 } from './parse-mailbox-arguments.ts';
 import { parseGetMetadata, parseSetMetadata } from './parse-metadata.ts';
 import { parseCancelUpdate, parseMultisearch } from './parse-multisearch.ts';
+import { parseNotify } from './parse-notify.ts';
 import { parseSearch } from './parse-search.ts';
 import {
   parseAuthenticate,
@@ -64,6 +65,7 @@ const parsers: ReadonlyMap<string, ArgumentParser> = new Map<string, ArgumentPar
   ['STATUS', parseStatus],
   ['GETQUOTA', parseGetQuota],
   ['GETQUOTAROOT', parseGetQuotaRoot],
+  ['NOTIFY', parseNotify],
   ['GETMETADATA', parseGetMetadata],
   ['SETMETADATA', parseSetMetadata],
   ['LIST', parseList],

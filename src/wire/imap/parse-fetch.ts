@@ -108,6 +108,16 @@ function addItem(items: FetchItem[], item: FetchItem): void {
   items.push(item);
 }
 
+/** "(" item *(SP item) ")"; macros too. */
+export function parseFetchItems(cursor: ArgumentCursor): FetchItem[] {
+  const items: FetchItem[] = [];
+  cursor.expect('(');
+  do parseItem(cursor, items);
+  while (cursor.take(' '));
+  cursor.expect(')');
+  return items;
+}
+
 function parseItem(cursor: ArgumentCursor, items: FetchItem[]): void {
   const name = cursor.run(itemCharacter).toUpperCase();
   if (cursor.peek() === 0x5b) {

@@ -57,7 +57,16 @@ test('chains of OR and NOT are flat, whichever way they nest', () => {
 });
 
 test('RETURN and CHARSET', () => {
-  const none = { min: false, max: false, all: false, count: false, save: false };
+  const none = {
+    min: false,
+    max: false,
+    all: false,
+    count: false,
+    save: false,
+    partial: undefined,
+    relevancy: false,
+    update: false,
+  };
   assert.deepEqual(search('SEARCH RETURN () ALL').return, { ...none, all: true });
   assert.deepEqual(search('UID SEARCH RETURN (MIN COUNT save) CHARSET "utf-8" ALL').return, {
     ...none,
@@ -65,6 +74,13 @@ test('RETURN and CHARSET', () => {
     count: true,
     save: true,
   });
+  assert.deepEqual(search('SEARCH RETURN (PARTIAL -10:-1 UPDATE CONTEXT) ALL').return, {
+    ...none,
+    partial: { from: 1, to: 10, fromEnd: true, text: '-10:-1' },
+    update: true,
+  });
+  assert.equal(search('SEARCH RETURN (RELEVANCY) FUZZY FUZZY TEXT x').usesFuzzy, true);
+  assert.deepEqual(key('NOT FUZZY SEEN'), { type: 'not', key: { type: 'fuzzy', key: seen } });
   assert.equal(search('SEARCH ALL').return, undefined);
   assert.deepEqual(key('CHARSET UTF-8 TEXT "\xe2\x98\xba"'), { type: 'text', text: '☺' });
   assert.throws(
@@ -92,6 +108,13 @@ test('what is no search, too deep or too long is refused', () => {
     'TEXT "\xff"',
     'EMAILID a.b',
     'RETURN (FOO) ALL',
+    'RETURN (PARTIAL 1:2 ALL) ALL',
+    'RETURN (PARTIAL 1:-2) ALL',
+    'RETURN (PARTIAL 0:2) ALL',
+    'RETURN (PARTIAL 4294967296:2) ALL',
+    'RETURN (RELEVANCY) ALL',
+    'FUZZY',
+    `${'FUZZY (SEEN '.repeat(60)}SEEN${')'.repeat(60)}`,
     'MODSEQ "/x/y" all 5',
     `${'('.repeat(60)}SEEN${')'.repeat(60)}`,
     `${'NOT (SEEN '.repeat(60)}SEEN${')'.repeat(60)}`,

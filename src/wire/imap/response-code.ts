@@ -25,6 +25,7 @@ type PlainResponseCode =
   | 'NOMODSEQ'
   | 'NONEXISTENT'
   | 'NOPERM'
+  | 'NOTIFICATIONOVERFLOW'
   | 'NOTSAVED'
   | 'OVERQUOTA'
   | 'PARSE'
@@ -44,6 +45,7 @@ type PlainResponseCode =
 export type ResponseCode =
   | PlainResponseCode
   | `APPENDUID ${string}`
+  | `BADEVENT ${string}`
   | `BADURL ${string}`
   | `BADCHARSET ${string}`
   | `CAPABILITY ${string}`

@@ -27,6 +27,22 @@ export interface SaslScramVerifier {
   readonly iterations: number;
   readonly storedKey: Uint8Array;
   readonly serverKey: Uint8Array;
+  /** The server's part of the nonce, where it is chosen by whoever checks the proof elsewhere (proveScram). */
+  readonly nonce?: string;
+}
+
+/** What a client sent to prove that it knows the password (RFC 5802 section 3), its channel binding checked. */
+export interface SaslScramProof {
+  readonly user: string;
+  readonly authorizationId: string;
+  /** client-first-message-bare */
+  readonly clientFirst: string;
+  readonly clientNonce: string;
+  /** The server's part. */
+  readonly nonce: string;
+  /** client-final-message-without-proof */
+  readonly withoutProof: string;
+  readonly proof: Uint8Array;
 }
 
 /** Who checks secrets; the directory's Authenticator is one. `Context` and `Principal` pass through untouched. */
@@ -40,6 +56,14 @@ export interface SaslAuthenticator<Context, Principal> {
     outcome: { readonly user: string; readonly authorizationId: string; readonly verified: boolean },
     context: Context,
   ): Promise<Principal>;
+  /**
+   * Where the keys of verifiers are kept from us: checks the proof there, in place of finishScram with `verified`. Gives the
+   * server's signature; refuses with authenticationFailed.
+   */
+  proveScram?(
+    proof: SaslScramProof,
+    context: Context,
+  ): Promise<{ readonly principal: Principal; readonly signature: Uint8Array }>;
 }
 
 export type SaslStep<Principal> =

@@ -11,6 +11,7 @@ import {
   channelBindingTypes,
   decodeSaslText,
   type SaslDependencies,
+  type SaslScramProof,
   type SaslScramVerifier,
   type SaslServer,
   type SaslStep,
@@ -18,7 +19,12 @@ import {
   saslMessageBytesMax,
   saslRefusal,
 } from './sasl.ts';
-import { parseScramClientFinal, parseScramClientFirst, type ScramClientFirst } from './scram-messages.ts';
+import {
+  parseScramClientFinal,
+  parseScramClientFirst,
+  type ScramClientFinal,
+  type ScramClientFirst,
+} from './scram-messages.ts';
 
 /** 144 bits: longer than any guess, and no padding in base64. */
 const nonceBytes = 18;
@@ -56,6 +62,8 @@ interface Exchange {
   readonly user: string;
   readonly verifier: SaslScramVerifier;
   readonly nonce: string;
+  /** Our part of it. */
+  readonly ours: string;
   readonly serverFirst: string;
   /** What the client's `c=` must hold. */
   readonly binding: Buffer;
@@ -120,10 +128,13 @@ class ScramServer<Context, Principal> implements SaslServer<Principal> {
     if (user === undefined) return saslFailure('authenticationFailed', 'user name is not allowed');
     const { authenticator, context, random } = this.#dependencies;
     const verifier = await authenticator.scramVerifier(user, context);
-    const nonce = first.nonce + random.bytes(nonceBytes).toString('base64');
-    const salt = Buffer.from(verifier.salt).toString('base64');
-    const serverFirst = `r=${nonce},s=${salt},i=${verifier.iterations}`;
-    this.#state = { name: 'challenged', exchange: { first, user, verifier, nonce, serverFirst, binding } };
+    const ours = verifier.nonce ?? random.bytes(nonceBytes).toString('base64');
+    const nonce = first.nonce + ours;
+    const serverFirst = formatServerFirst(nonce, verifier);
+    this.#state = {
+      name: 'challenged',
+      exchange: { first, user, verifier, nonce, ours, serverFirst, binding },
+    };
     return challenge(serverFirst);
   }
 
@@ -144,16 +155,31 @@ class ScramServer<Context, Principal> implements SaslServer<Principal> {
   }
 
   async #finish(exchange: Exchange, text: string): Promise<SaslStep<Principal>> {
-    const { authenticator, context, dataWithSuccess } = this.#dependencies;
-    const signature = verifiedSignature(exchange, text);
-    const { user, first } = exchange;
-    const outcome = { user, authorizationId: first.authorizationId, verified: signature !== undefined };
-    const principal = await authenticator.finishScram(outcome, context);
-    if (signature === undefined) return saslFailure('authenticationFailed', 'SCRAM proof does not match');
-    const serverFinal = challenge(`v=${signature.toString('base64')}`);
+    const { dataWithSuccess } = this.#dependencies;
+    const proven = await this.#prove(exchange, readFinal(exchange, text));
+    if (proven === undefined) return saslFailure('authenticationFailed', 'SCRAM proof does not match');
+    const { principal, signature } = proven;
+    const serverFinal = challenge(`v=${Buffer.from(signature).toString('base64')}`);
     if (dataWithSuccess === true) return { type: 'success', principal, finalBytes: serverFinal.bytes };
     this.#state = { name: 'proven', principal };
     return serverFinal;
+  }
+
+  /** `final` undefined: there is something wrong with it that needs no key to see. */
+  async #prove(exchange: Exchange, final: ScramClientFinal | undefined) {
+    const { authenticator, context } = this.#dependencies;
+    const { user, first, verifier, serverFirst, ours } = exchange;
+    const { authorizationId } = first;
+    if (final !== undefined && authenticator.proveScram !== undefined) {
+      const { withoutProof, proof } = final;
+      const said = { user, authorizationId, clientFirst: first.bare, clientNonce: first.nonce, nonce: ours };
+      return authenticator.proveScram({ ...said, withoutProof, proof }, context);
+    }
+    const message = `${first.bare},${serverFirst},${final?.withoutProof}`;
+    const signature = final && serverSignature(verifier, message, final.proof);
+    const outcome = { user, authorizationId, verified: signature !== undefined };
+    const principal = await authenticator.finishScram(outcome, context);
+    return signature && { principal, signature };
   }
 }
 
@@ -161,18 +187,36 @@ function challenge(text: string): Challenge {
   return { type: 'challenge', bytes: Buffer.from(text) };
 }
 
-/** The ServerSignature when the client's proof holds (RFC 5802 section 3), undefined when anything is wrong with it. */
-function verifiedSignature(exchange: Exchange, text: string): Buffer | undefined {
+/** The client's last message when its nonce and channel binding are right. */
+function readFinal(exchange: Exchange, text: string): ScramClientFinal | undefined {
   const final = parseScramClientFinal(text);
-  if (final === undefined || final.nonce !== exchange.nonce || final.proof.length !== digestBytes)
-    return undefined;
+  if (final === undefined || final.nonce !== exchange.nonce) return undefined;
   const bound =
     final.binding.length === exchange.binding.length && timingSafeEqual(final.binding, exchange.binding);
-  const { storedKey, serverKey } = exchange.verifier;
-  const authMessage = `${exchange.first.bare},${exchange.serverFirst},${final.withoutProof}`;
+  return bound ? final : undefined;
+}
+
+function formatServerFirst(nonce: string, { salt, iterations }: SaslScramVerifier): string {
+  return `r=${nonce},s=${Buffer.from(salt).toString('base64')},i=${iterations}`;
+}
+
+/** For whoever has the verifier while another one speaks to the client: see serverSignature. */
+export function checkScramProof(
+  verifier: SaslScramVerifier,
+  { clientFirst, clientNonce, nonce, withoutProof, proof }: SaslScramProof,
+): Uint8Array | undefined {
+  const serverFirst = formatServerFirst(clientNonce + nonce, verifier);
+  return serverSignature(verifier, `${clientFirst},${serverFirst},${withoutProof}`, proof);
+}
+
+/** The ServerSignature when the client's proof holds (RFC 5802 section 3), undefined when it does not. */
+function serverSignature(
+  { storedKey, serverKey }: SaslScramVerifier,
+  authMessage: string,
+  proof: Uint8Array,
+): Buffer | undefined {
+  if (proof.length !== digestBytes) return undefined;
   const clientKey = hmac(storedKey, authMessage);
-  for (let index = 0; index < digestBytes; index++)
-    clientKey[index] = clientKey[index]! ^ final.proof[index]!;
-  const proven = timingSafeEqual(sha256(clientKey), storedKey);
-  return bound && proven ? hmac(serverKey, authMessage) : undefined;
+  for (let index = 0; index < digestBytes; index++) clientKey[index] = clientKey[index]! ^ proof[index]!;
+  return timingSafeEqual(sha256(clientKey), storedKey) ? hmac(serverKey, authMessage) : undefined;
 }

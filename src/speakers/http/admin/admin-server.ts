@@ -60,8 +60,8 @@ export type AdminApp = FastifyInstance<
 export interface AdminServerOptions {
   readonly dependencies: AdminDependencies;
   readonly listen: readonly { readonly address: string; readonly port: number }[];
-  /** Path of the operator's socket; a stale one is replaced. */
-  readonly socketPath: string;
+  /** Path of the operator's socket; a stale one is replaced. Undefined: another process has it. */
+  readonly socketPath: string | undefined;
 }
 
 export interface AdminServer {
@@ -84,11 +84,14 @@ export async function openAdminServer(options: AdminServerOptions): Promise<Admi
   const addresses: { address: string; port: number }[] = [];
   const keys = new IdempotencyKeys(options.dependencies.engine, options.dependencies.clock);
   try {
-    const operatorApp = await buildAdminApp(options.dependencies, { trusted: true, keys });
-    apps.push(operatorApp);
-    rmSync(options.socketPath, { force: true });
-    await operatorApp.listen({ path: options.socketPath });
-    chmodSync(options.socketPath, 0o600);
+    const { socketPath } = options;
+    if (socketPath !== undefined) {
+      const operatorApp = await buildAdminApp(options.dependencies, { trusted: true, keys });
+      apps.push(operatorApp);
+      rmSync(socketPath, { force: true });
+      await operatorApp.listen({ path: socketPath });
+      chmodSync(socketPath, 0o600);
+    }
     for (const { address, port } of options.listen) {
       const app = await buildAdminApp(options.dependencies, { trusted: false, keys });
       apps.push(app);
@@ -106,7 +109,7 @@ export async function openAdminServer(options: AdminServerOptions): Promise<Admi
     addresses,
     close: async () => {
       await Promise.all(apps.map((app) => app.close()));
-      rmSync(options.socketPath, { force: true });
+      if (options.socketPath !== undefined) rmSync(options.socketPath, { force: true });
     },
   };
 }

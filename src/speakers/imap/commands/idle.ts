@@ -5,6 +5,7 @@
 import { isDone } from '../../../wire/imap/continuation-line.ts';
 import { ConnectionClosed } from '../../kit/connection.ts';
 import { errorResponse } from '../mail-error-responses.ts';
+import { tellNotifications } from '../notify/tell-notifications.ts';
 import { bad, ok, type Reply } from '../reply.ts';
 import type { ImapSession } from '../session.ts';
 import { tellUpdates } from '../updates.ts';
@@ -26,10 +27,8 @@ export async function idle(session: ImapSession): Promise<Reply> {
   };
   try {
     // RFC 9051 6.3.13: what happened before is told at once.
-    if (session.view !== undefined) {
-      session.stale = true;
-      session.wake();
-    }
+    if (session.view !== undefined) session.stale = true;
+    session.wake();
     for (;;) {
       const line = connection.takeLine(lineBytesMax);
       if (line !== undefined) return isDone(line) ? done : notDone;
@@ -47,6 +46,8 @@ async function tellWhileStale(session: ImapSession): Promise<void> {
     while (session.state === 'selected' && session.stale && session.farewell === undefined) {
       await tellUpdates(session, true);
     }
+    // RFC 5465 section 4.
+    while (session.notifications?.pending === true) await tellNotifications(session);
   } catch (error) {
     // The account is away for now: the next event, or the next command, tries again. A bug ends the session.
     connection.log.warn({ err: error }, 'idle updates could not be told');

@@ -1,6 +1,9 @@
 // The values of a message's content items, made ready before its answer is begun: once a line is begun, it can only be
 // finished or the connection cut. Small values are in memory, of large ones the beginning, the rest is streamed.
 
+import { summaryHeader, summaryHeaderBlock } from '../../../account/summary.ts';
+import { assert } from '../../../base/assert.ts';
+import { headerFields, selectedFields } from '../../../mail/header.ts';
 import { isMailError } from '../../../mail/mail-error.ts';
 import { type ContentItem, isWhole } from './fetch-plan.ts';
 import { type Located, type MessageParts, UnknownEncoding } from './message-parts.ts';
@@ -56,6 +59,26 @@ async function contentValue(parts: MessageParts, item: ContentItem, located: Loc
     return { total: end - start, bytes: none, restStart: start, end };
   }
   return wholeValue(await parts.read(start, end), end - start);
+}
+
+/** Values of the message's own header, from its summary; undefined when the summary does not hold it. */
+export function keptHeaderValues(
+  summary: Uint8Array,
+  items: readonly ContentItem[],
+): readonly ContentValue[] | undefined {
+  const header = summaryHeader(summary);
+  if (header === undefined) return undefined;
+  const block = summaryHeaderBlock(summary) ?? headerFields(header);
+  return items.map((item) => {
+    assert(item.type === 'section', 'headers are sections');
+    const { section, partial } = item;
+    const all =
+      section.text === 'header'
+        ? header
+        : selectedFields(header, block, section.fields, section.text === 'headerFields');
+    const told = partial === undefined ? all : all.subarray(partial.offset, partial.offset + partial.bytes);
+    return wholeValue(told, told.length);
+  });
 }
 
 /** The value of BODY[] from the message's first bytes, which may be all of them. */

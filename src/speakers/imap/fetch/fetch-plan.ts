@@ -18,6 +18,8 @@ export interface FetchPlan {
   readonly content: readonly ContentItem[];
   /** The whole message is asked for: messages are pulled many at a time, and parts are cut out of them. */
   readonly readsWhole: boolean;
+  /** Nothing but the message's own header, or fields of it, is asked for: most summaries hold it. */
+  readonly headersOnly: boolean;
   /** BINARY is asked for: parts are decoded in memory. */
   readonly decodes: boolean;
   /** A part without PEEK is asked for: \Seen is set. */
@@ -47,6 +49,7 @@ export function fetchPlan(command: FetchCommand, uidOnly: boolean): FetchPlan {
     needsSummary: items.some((item) => summaryTypes.has(item.type)) || content.some((item) => !isWhole(item)),
     content,
     readsWhole: content.some((item) => isWhole(item) && !('partial' in item && item.partial !== undefined)),
+    headersOnly: content.every(isOwnHeader),
     decodes: content.some((item) => item.type !== 'section'),
     setsSeen: content.some((item) => 'peek' in item && !item.peek),
     hasFlags: items.some((item) => item.type === 'flags'),
@@ -56,6 +59,12 @@ export function fetchPlan(command: FetchCommand, uidOnly: boolean): FetchPlan {
 
 function isContent(item: FetchItem): item is ContentItem {
   return item.type === 'section' || item.type === 'binary' || item.type === 'binarySize';
+}
+
+function isOwnHeader(item: ContentItem): boolean {
+  if (item.type !== 'section' || item.section.part.length > 0) return false;
+  const { text } = item.section;
+  return text === 'header' || text === 'headerFields' || text === 'headerFieldsNot';
 }
 
 /** BODY[], RFC822, BINARY[]: the message from its first byte to its last. */

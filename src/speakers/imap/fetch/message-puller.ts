@@ -6,7 +6,13 @@ import type { AccountPort, MessageSummary } from '../../../account/port.ts';
 import type { Clock } from '../../../base/clock.ts';
 import type { MailboxId } from '../../../mail/ids.ts';
 import { accountOf, type ImapSession, viewOf } from '../session.ts';
-import { areAllWhole, type ContentValues, contentValues, wholeValue } from './content-values.ts';
+import {
+  areAllWhole,
+  type ContentValues,
+  contentValues,
+  keptHeaderValues,
+  wholeValue,
+} from './content-values.ts';
 import type { FetchPlan } from './fetch-plan.ts';
 import { MessageParts, type MessageSource } from './message-parts.ts';
 import type { Targets } from './targets.ts';
@@ -54,6 +60,7 @@ export class MessagePuller {
   /** Values from a row on, as many as one pull gives; none behind the last row. */
   contents(targets: Targets, row: number): Promise<ContentPiece> {
     if (row >= targets.count) return Promise.resolve(noPiece);
+    if (this.#plan.headersOnly) return handled(this.#pullHeaders(targets, row));
     return handled(this.#plan.readsWhole ? this.#pullWhole(targets, row) : this.#pullParts(targets, row));
   }
 
@@ -77,6 +84,37 @@ export class MessagePuller {
         const parts = this.#parts({ uid, size, bytes: complete, summary });
         values.push(await contentValues(parts, this.#plan.content));
       }
+    }
+    return { values, summaries };
+  }
+
+  /** Headers out of the summaries, many at once; of messages whose summary has none they are read. */
+  async #pullHeaders(targets: Targets, row: number): Promise<ContentPiece> {
+    const uids = targets.columns.uids.subarray(row, row + messagesPerPull);
+    const summaries = await this.#account.readSummaries(this.#mailboxId, uids, summaryBytesPerPull);
+    const values: ContentValues[] = [];
+    const missing: number[] = [];
+    for (const [index, { summary }] of summaries.entries()) {
+      const kept = summary === undefined ? 'gone' : keptHeaderValues(summary, this.#plan.content);
+      if (kept === undefined) missing.push(index);
+      values.push(kept ?? 'gone');
+    }
+    for (let at = 0; at < missing.length; at += partialMessagesPerPull) {
+      const chunk = missing.slice(at, at + partialMessagesPerPull);
+      const given = chunk.map((index) => uids[index]!);
+      const sizes = chunk.map((index) => targets.columns.sizes[row + index]!);
+      const small = await this.#smallMessages(Uint32Array.from(given), Uint32Array.from(sizes));
+      const read = chunk.map((index, place) => {
+        const uid = given[place]!;
+        const source = {
+          uid,
+          size: sizes[place]!,
+          bytes: small.get(uid),
+          summary: summaries[index]!.summary,
+        };
+        return contentValues(this.#parts(source), this.#plan.content);
+      });
+      for (const [place, found] of (await Promise.all(read)).entries()) values[chunk[place]!] = found;
     }
     return { values, summaries };
   }

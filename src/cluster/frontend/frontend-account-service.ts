@@ -1,0 +1,107 @@
+// The accounts of this node for nodes of the outer zone. With a session's grant: what that session's service may do, for
+// its account. Without one: delivering a message.
+// Invariants: nothing is looked up before the grant is checked; a watch ends with the grant it was begun under; of
+// messages from the outer zone only the bytes are believed: what is derived from them is derived here.
+// Refuses with authenticationFailed (grants) and permissionDenied (what no session does).
+
+import { prepareMessage } from '../../account/prepare.ts';
+import type { PreparedMessage } from '../../account/prepared-message.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { OperationId } from '../../mail/ids.ts';
+import { MailError } from '../../mail/mail-error.ts';
+import { openAccountService } from '../account-service.ts';
+import type { HostedAccounts } from '../hosted-accounts.ts';
+import type { LinkCall, LinkService } from '../links/serving-link.ts';
+import { parseAccountRequest } from '../remote-account-methods.ts';
+import { deliverMethod, parseDelivery } from '../remote-delivery.ts';
+import type { GrantGate } from './grant-gate.ts';
+import { mayCall } from './service-rights.ts';
+
+export interface FrontendAccountServiceOptions {
+  readonly hosted: HostedAccounts;
+  readonly gate: GrantGate;
+  /** What speakers here would take of a client (limits.message_size). */
+  readonly messageBytesMax: () => number;
+  readonly clock: Clock;
+}
+
+export function openFrontendAccountService(options: FrontendAccountServiceOptions): LinkService {
+  const { hosted, gate, clock } = options;
+  const prepare = (bytes: Uint8Array) => prepareWithin(bytes, options);
+  const accounts = openAccountService({ hosted, authorize: () => {} });
+  return async (call) => {
+    const { accountId, given } = parseAccountRequest(call.arguments);
+    if (call.method === deliverMethod) {
+      const { operation, bytes, detail } = parseDelivery(given);
+      const prepared = await prepare(bytes);
+      const message = { prepared, flags: [], internalDate: undefined };
+      return hosted.deliver(accountId, { operation: operation as OperationId, message, detail });
+    }
+    const claims = await gate.check(call.grant, { account: accountId, peer: call.peer });
+    if (!mayCall(claims.service, call.method))
+      throw new MailError('permissionDenied', `a session of ${claims.service} does not call ${call.method}`);
+    if (call.method === 'watch') return endingAfter(accounts, call, claims.expiresAt - clock.now(), clock);
+    return accounts(withArguments(call, [accountId, await preparedHere(given, prepare)]));
+  };
+}
+
+function withArguments(call: LinkCall, given: unknown): LinkCall {
+  return Object.create(call, { arguments: { value: given } }) as LinkCall;
+}
+
+/** As if the caller had ended the stream: it asks again, and shows the grant it has then. */
+async function endingAfter(
+  service: LinkService,
+  call: LinkCall,
+  delayMs: number,
+  clock: Clock,
+): Promise<unknown> {
+  const callbacks: (() => void)[] = [];
+  const timer = clock.after(delayMs, () => {
+    for (const callback of callbacks.splice(0)) callback();
+  });
+  const whenCancelled = (callback: () => void): void => {
+    callbacks.push(callback);
+    call.whenCancelled(() => {
+      const index = callbacks.indexOf(callback);
+      if (index >= 0) callbacks.splice(index, 1)[0]!();
+    });
+  };
+  try {
+    return await service(Object.create(call, { whenCancelled: { value: whenCancelled } }) as LinkCall);
+  } finally {
+    timer.cancel();
+  }
+}
+
+type Prepare = (bytes: Uint8Array) => Promise<PreparedMessage>;
+
+/** Trace fields come on top of what a client may send. */
+const traceBytesMax = 16 * 1024;
+
+async function prepareWithin(
+  bytes: Uint8Array,
+  { messageBytesMax, clock }: FrontendAccountServiceOptions,
+): Promise<PreparedMessage> {
+  if (bytes.length > messageBytesMax() + traceBytesMax)
+    throw new MailError('messageTooLarge', 'larger than this site takes messages');
+  return prepareMessage(bytes, { clock });
+}
+
+/** The arguments of a method, every message in them prepared anew. */
+async function preparedHere(given: unknown, prepare: Prepare): Promise<unknown> {
+  if (!Array.isArray(given)) return given;
+  return Promise.all(given.map((argument: unknown) => withMessagesPrepared(argument, prepare)));
+}
+
+async function withMessagesPrepared(argument: unknown, prepare: Prepare): Promise<unknown> {
+  const messages = (argument as { readonly messages?: unknown } | null | undefined)?.messages;
+  if (!Array.isArray(messages)) return argument;
+  const prepared: unknown[] = [];
+  for (const message of messages as { readonly prepared?: { readonly bytes?: unknown } }[]) {
+    const bytes = message?.prepared?.bytes;
+    if (!(bytes instanceof Uint8Array)) throw new MailError('invalidArgument', 'a message without its bytes');
+    prepared.push({ ...message, prepared: await prepare(bytes) });
+  }
+  return { ...(argument as object), messages: prepared };
+}

@@ -1,0 +1,41 @@
+// What a session of each service may do with its account from the outer zone: one table of the port's methods. Whoever adds
+// a method to the port decides here; nothing is allowed by default.
+
+import type { Service } from '../../directory/directory.ts';
+import type { AccountMethod } from '../remote-account-methods.ts';
+
+/** What crosses links for a session beside the port's methods. */
+type SessionMethod = AccountMethod | 'open' | 'watch' | 'lockMaildrop';
+
+const imap: readonly Service[] = ['imap'];
+const both: readonly Service[] = ['imap', 'pop3'];
+
+const rights: Readonly<Partial<Record<SessionMethod, readonly Service[]>>> = {
+  open: both,
+  watch: both,
+  lockMaildrop: ['pop3'],
+  listMailboxes: imap,
+  findMailbox: imap,
+  createMailbox: imap,
+  renameMailbox: imap,
+  deleteMailbox: imap,
+  setSubscribed: imap,
+  openMailbox: both,
+  columns: both,
+  changesSince: imap,
+  append: imap,
+  storeFlags: imap,
+  copy: imap,
+  expunge: both,
+  readSummaries: imap,
+  readMessages: both,
+  readRange: both,
+  search: imap,
+  quota: imap,
+  // setQuota is the administrator's.
+};
+
+/** Whether a session of the service may call it. */
+export function mayCall(service: Service, method: string): boolean {
+  return Object.hasOwn(rights, method) && rights[method as SessionMethod]?.includes(service) === true;
+}
