@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AccountHosts, openAccountHosts } from '../src/account/account-hosts.ts';
 import { AccountKeys } from '../src/account/account-keys.ts';
-import { orderingOf } from '../src/account/port.ts';
 import { prepareMessage } from '../src/account/prepare.ts';
 import { systemClock } from '../src/base/clock.ts';
 import { silentLog } from '../src/base/log.ts';
@@ -78,18 +77,18 @@ try {
     'SEARCH BODY, nowhere': (port) => port.search(info.id, body('nowhere-to-be-found')),
     'SEARCH TEXT, one': (port) => port.search(info.id, { type: 'text', text: '4711' }),
     'SORT REVERSE DATE': (port) =>
-      orderingOf(port).sort(info.id, {
+      port.sort(info.id, {
         key: all,
         criteria: [{ field: 'date', reverse: true }],
         favoured: undefined,
       }),
     'SORT SUBJECT': (port) =>
-      orderingOf(port).sort(info.id, {
+      port.sort(info.id, {
         key: all,
         criteria: [{ field: 'subject', reverse: false }],
         favoured: undefined,
       }),
-    'THREAD REFERENCES': (port) => orderingOf(port).thread(info.id, { key: all, algorithm: 'references' }),
+    'THREAD REFERENCES': (port) => port.thread(info.id, { key: all, algorithm: 'references' }),
   };
   for (const [name, work] of Object.entries(works)) {
     await hosts.close();

@@ -31,7 +31,7 @@ import { certificateFiles } from './compose-surroundings.ts';
 import { type Config, isReloadable } from './config/schema.ts';
 import { changedKeys } from './config/show-config.ts';
 import type { DirectoryAdministration, Service } from './directory/directory.ts';
-import type { ReadConfig, RunningServer } from './operator/running-server.ts';
+import type { ReadConfig, Reloaded, RunningServer } from './operator/running-server.ts';
 import { openHealthServer } from './speakers/http/admin/health-server.ts';
 import { TlsContexts } from './speakers/kit/tls-contexts.ts';
 import { MailListeners } from './speakers/mail-listeners.ts';
@@ -52,7 +52,7 @@ export interface OuterNodeOptions {
 
 /** Rejects with Fault (no inner node answers, a port is taken) or ConfigError; nothing stays open then. */
 export async function openOuterNode(options: OuterNodeOptions): Promise<RunningServer> {
-  const { readConfig, joined, log } = options;
+  const { readConfig, credentials, log } = options;
   await using opened = new AsyncDisposableStack();
   const given = readConfig();
   if (given.storage.url !== undefined)
@@ -63,37 +63,12 @@ export async function openOuterNode(options: OuterNodeOptions): Promise<RunningS
   const lock = lockDirectory(join(given.data, 'cluster'));
   opened.defer(() => lock.release());
   const { nodes, pool } = await openWayIn(options, given, opened);
-  const read = async (): Promise<{ config: Config; version: number }> => {
-    const { settings, version } = await askCluster(nodes, 'configuration', undefined);
-    return { config: withJoinedSettings(readConfig(settings), joined), version };
-  };
-  const { config, version: seen } = await read();
+  const configuration = new OuterConfiguration(options, nodes, await readOuter(options, nodes));
+  const { config } = configuration;
   const metrics = new Metrics();
   opened.use(observeProcess(metrics));
-  const tls = await TlsContexts.open(await certificateFiles(config), config.tls.minimum_version);
-  let current = config;
-  let configurationSeen = seen;
-  const takeOver = async (next: Config) => {
-    const changed = changedKeys(current, next);
-    await tls.reload(await certificateFiles(next));
-    listeners.reload(next);
-    log.level = next.log.level;
-    current = next;
-    const outcome = {
-      reloaded: ['certificates', ...changed.filter(isReloadable)],
-      needRestart: changed.filter((key) => !isReloadable(key)),
-    };
-    log.info(outcome, 'configuration reloaded');
-    return outcome;
-  };
-  const reload = async () => {
-    const { config: next, version } = await read();
-    configurationSeen = version;
-    return takeOver(next);
-  };
-  let isRereading = false;
   const member = new OuterMember({
-    self: options.credentials.node,
+    self: credentials.node,
     nodes,
     description: {
       roles: config.cluster.roles,
@@ -104,43 +79,23 @@ export async function openOuterNode(options: OuterNodeOptions): Promise<RunningS
     clock,
     random,
     log,
-    configured: (version) => {
-      if (version <= configurationSeen || isRereading) return;
-      isRereading = true;
-      reload()
-        .catch((error: unknown) => log.warn({ err: error }, 'the cluster’s configuration was not taken over'))
-        .finally(() => {
-          isRereading = false;
-        });
-    },
+    configured: (newest) => configuration.heardOf(newest),
     onRemoved: () => {
       log.fatal('this node was removed from its cluster');
       process.exit(1);
     },
   });
   const grants = opened.use(new GrantKeeper({ renew: (grant) => renewGrant(nodes, grant), clock, log }));
-  const accountsOf = (service: Service): RemoteAccounts => {
-    const accounts = new RemoteAccounts({
-      locator: member,
-      pool,
-      hosted: undefined,
-      clock,
-      log,
-      grantOf: (account) => grants.grantOf(account, service),
-      watched: (account) => grants.watched(account, service),
-    });
-    opened.defer(() => accounts.close());
-    return accounts;
-  };
   await member.start();
   opened.use(member);
   observeOuter(metrics, { member, grants, pool });
-  const accounts = accountsOf('imap');
+  const tls = await TlsContexts.open(await certificateFiles(config), config.tls.minimum_version);
+  const accounts = openAccounts('imap', { member, pool, grants, log }, opened);
   const listeners = await MailListeners.open({
     config,
     directory: new RemoteDirectory(nodes, grants),
     accounts,
-    pop3Accounts: accountsOf('pop3'),
+    pop3Accounts: openAccounts('pop3', { member, pool, grants, log }, opened),
     deliveries: accounts,
     tls,
     clock,
@@ -149,22 +104,19 @@ export async function openOuterNode(options: OuterNodeOptions): Promise<RunningS
     metrics,
     version,
   });
-  opened.defer(() => listeners.close(current.limits.drain));
+  configuration.takers = { tls, listeners };
+  opened.defer(() => listeners.close(configuration.config.limits.drain));
   member.sessions = () => listeners.sessions;
   let isDraining = false;
-  const health = opened.use(
-    await openHealthServer({
-      listen: config.listen.admin,
-      metricsText: async () => ({ contentType: metrics.contentType, body: await metrics.expose() }),
-      unreadyReason: () => {
-        if (isDraining || member.isDraining) return 'draining';
-        return member.isConnected ? undefined : 'no node of the inner zone answers';
-      },
-      log,
-    }),
-  );
-  const admin = health.addresses.map((place) => ({ name: 'admin', ...place }));
-  const endpoints = [...listeners.endpoints, ...admin];
+  const unreadyReason = (): string | undefined => {
+    if (isDraining || member.isDraining) return 'draining';
+    return member.isConnected ? undefined : 'no node of the inner zone answers';
+  };
+  const health = opened.use(await openHealth(config, { metrics, unreadyReason, log }));
+  const endpoints = [
+    ...listeners.endpoints,
+    ...health.addresses.map((place) => ({ name: 'admin', ...place })),
+  ];
   member.listeners = endpoints;
   log.info({ version, data: config.data, endpoints }, 'started');
   const stack = opened.move();
@@ -174,15 +126,112 @@ export async function openOuterNode(options: OuterNodeOptions): Promise<RunningS
       throw new Fault('a node of the outer zone administers nothing', { temporary: false });
     },
     metricsText: () => metrics.expose(),
-    reload,
+    reload: () => configuration.reload(),
     close: async () => {
       isDraining = true;
       log.info('stopping');
-      await listeners.close(current.limits.drain);
+      await listeners.close(configuration.config.limits.drain);
       await stack.disposeAsync();
       log.info('stopped');
     },
   };
+}
+
+interface ReadOuterConfig {
+  readonly config: Config;
+  /** Of the cluster's part of it. */
+  readonly version: number;
+}
+
+/** The node's own file over what the cluster says for it. */
+async function readOuter(
+  { readConfig, joined }: OuterNodeOptions,
+  nodes: InnerNodes,
+): Promise<ReadOuterConfig> {
+  const { settings, version } = await askCluster(nodes, 'configuration', undefined);
+  return { config: withJoinedSettings(readConfig(settings), joined), version };
+}
+
+/** The configuration of a running node: read anew when the cluster's changed, or when it is told to. */
+class OuterConfiguration {
+  config: Config;
+  /** Set when they are open. */
+  takers: { readonly tls: TlsContexts; readonly listeners: MailListeners } | undefined;
+  readonly #options: OuterNodeOptions;
+  readonly #nodes: InnerNodes;
+  #version: number;
+  #isReading = false;
+
+  constructor(options: OuterNodeOptions, nodes: InnerNodes, { config, version }: ReadOuterConfig) {
+    this.#options = options;
+    this.#nodes = nodes;
+    this.config = config;
+    this.#version = version;
+  }
+
+  /** Heard every second: one that was not taken over is tried again. */
+  heardOf(newest: number): void {
+    if (newest <= this.#version || this.#isReading || this.takers === undefined) return;
+    this.#isReading = true;
+    this.reload()
+      .catch((error: unknown) => {
+        this.#options.log.warn({ err: error }, 'the cluster’s configuration was not taken over');
+      })
+      .finally(() => {
+        this.#isReading = false;
+      });
+  }
+
+  async reload(): Promise<Reloaded> {
+    const { log } = this.#options;
+    const { config: next, version: read } = await readOuter(this.#options, this.#nodes);
+    const changed = changedKeys(this.config, next);
+    await this.takers?.tls.reload(await certificateFiles(next));
+    this.takers?.listeners.reload(next);
+    log.level = next.log.level;
+    this.config = next;
+    this.#version = read;
+    const outcome = {
+      reloaded: ['certificates', ...changed.filter(isReloadable)],
+      needRestart: changed.filter((key) => !isReloadable(key)),
+    };
+    log.info(outcome, 'configuration reloaded');
+    return outcome;
+  }
+}
+
+interface WayToAccounts {
+  readonly member: OuterMember;
+  readonly pool: LinkPool;
+  readonly grants: GrantKeeper;
+  readonly log: Logger;
+}
+
+/** Accounts for the sessions of one service, under the grants of their logins. */
+function openAccounts(
+  service: Service,
+  { member, pool, grants, log }: WayToAccounts,
+  opened: AsyncDisposableStack,
+): RemoteAccounts {
+  const accounts = new RemoteAccounts({
+    locator: member,
+    pool,
+    hosted: undefined,
+    clock,
+    log,
+    grantOf: (account) => grants.grantOf(account, service),
+    watched: (account) => grants.watched(account, service),
+  });
+  opened.defer(() => accounts.close());
+  return accounts;
+}
+
+function openHealth(
+  config: Config,
+  { metrics, ...rest }: { metrics: Metrics; unreadyReason: () => string | undefined; log: Logger },
+) {
+  const metricsText = async () => ({ contentType: metrics.contentType, body: await metrics.expose() });
+  return openHealthServer({ listen: config.listen.admin, metricsText, ...rest });
 }
 
 /** Links to the nodes it knows of, with a certificate that is kept from ending. */
@@ -191,8 +240,8 @@ async function openWayIn(
   given: Config,
   opened: AsyncDisposableStack,
 ): Promise<{ nodes: InnerNodes; pool: LinkPool }> {
-  const kept = await loadNodePlaces(given.data);
-  const places = kept.length > 0 ? kept : (joined.nodes ?? []);
+  // Those of the day it joined come last: of use when all that came after them have moved.
+  const places = [...(await loadNodePlaces(given.data)), ...(joined.nodes ?? [])];
   let keeper: CredentialKeeper | undefined;
   const pool = opened.use(
     new LinkPool({

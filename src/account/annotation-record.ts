@@ -16,13 +16,13 @@ export const annotationsBytesMax = 128 * 1024;
 
 export function encodeAnnotations(annotations: readonly Annotation[]): Buffer {
   const entries = annotations.map(({ name, value }) => [name, Buffer.from(value).toString('base64')]);
-  return encodeRecord('mailbox', version, Buffer.from(JSON.stringify(entries), 'utf8'));
+  return encodeRecord('annotations', version, Buffer.from(JSON.stringify(entries), 'utf8'));
 }
 
 /** Undefined is the row that is not there. Throws RecordDamaged. */
 export function decodeAnnotations(value: Uint8Array | undefined): Annotation[] {
   if (value === undefined) return [];
-  const { payload } = decodeRecord('mailbox', version, value);
+  const { payload } = decodeRecord('annotations', version, value);
   try {
     const entries = JSON.parse(payload.toString('utf8')) as [string, string][];
     return entries.map(([name, text]) => ({ name, value: Buffer.from(text, 'base64') }));

@@ -50,17 +50,13 @@ export interface LocalAccountOptions extends Omit<WriterOptions, 'committed' | '
   ended(account: LocalAccount): void;
 }
 
-type AnnotationListener = Parameters<Port.MailboxAnnotations['watchAnnotations']>[0];
-
 interface OpenTable {
   readonly state: AccountState;
   readonly mailbox: MailboxState;
   readonly table: MessageTable;
 }
 
-export class LocalAccount
-  implements Port.AccountPort, Port.MessageOrdering, Port.MessageReplacement, Port.MailboxAnnotations
-{
+export class LocalAccount implements Port.AccountPort {
   readonly accountId: AccountId;
   readonly shard: ShardId;
   readonly writer: AccountWriter;
@@ -68,7 +64,6 @@ export class LocalAccount
   usedAt = 0;
   readonly #options: LocalAccountOptions;
   readonly #listeners = new Set<(event: Port.AccountEvent) => void>();
-  readonly #annotationListeners = new Set<AnnotationListener>();
   readonly #chores: AccountChores;
   readonly #search: AccountSearch;
   #maildropLocked = false;
@@ -330,14 +325,6 @@ export class LocalAccount
     await this.#submit(setAnnotationsMutation(options));
   }
 
-  watchAnnotations(listener: AnnotationListener): () => void {
-    const own: AnnotationListener = (mailboxId, names) => listener(mailboxId, names);
-    this.#annotationListeners.add(own);
-    return () => {
-      this.#annotationListeners.delete(own);
-    };
-  }
-
   async quota(): Promise<Port.QuotaStatus> {
     const { bytesUsed, messagesUsed, bytesMax, messagesMax } = (await this.#open()).account;
     return { bytesUsed, messagesUsed, bytesMax, messagesMax };
@@ -426,9 +413,7 @@ export class LocalAccount
       this.#tell({ type: 'mailbox', mailboxId: mailbox.id as MailboxId, modSeq });
     }
     const annotations = draft.annotationsChanged;
-    if (annotations !== undefined) {
-      for (const listener of this.#annotationListeners) listener(annotations.mailboxId, annotations.names);
-    }
+    if (annotations !== undefined) this.#tell({ type: 'annotations', ...annotations, modSeq });
     if (draft.mailboxesChanged) this.#tell({ type: 'mailboxes', modSeq });
     this.#search.messagesCame(draft.account.nextEmailId);
   }

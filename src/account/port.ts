@@ -7,7 +7,6 @@
 // Failures: MailError for refusals, Fault when storage or the way to the owner fails.
 
 import type { AccountId, EmailId, MailboxId, ModSeq, OperationId, ThreadId, Uid } from '../mail/ids.ts';
-import { MailError } from '../mail/mail-error.ts';
 import type { SortCriterion, ThreadAlgorithm } from '../mail/message-order.ts';
 import type { SearchKey } from '../mail/search-key.ts';
 import type { PreparedMessage } from './prepared-message.ts';
@@ -192,6 +191,13 @@ export interface QuotaStatus {
 export type AccountEvent =
   | { readonly type: 'mailbox'; readonly mailboxId: MailboxId; readonly modSeq: ModSeq }
   | { readonly type: 'mailboxes'; readonly modSeq: ModSeq }
+  /** Annotations were set or removed: the mailbox's or, with undefined, the account's own. A hint: one may be missed when the account moves. */
+  | {
+      readonly type: 'annotations';
+      readonly mailboxId: MailboxId | undefined;
+      readonly names: readonly string[];
+      readonly modSeq: ModSeq;
+    }
   /** The account was deleted or disabled: sessions end. */
   | { readonly type: 'closed' };
 
@@ -201,7 +207,7 @@ export interface ByteRange {
   readonly length: number;
 }
 
-export interface AccountPort {
+export interface AccountPort extends MessageOrdering, MessageReplacement, MailboxAnnotations {
   readonly accountId: AccountId;
 
   listMailboxes(): Promise<MailboxList>;
@@ -258,10 +264,7 @@ export interface SortOptions {
   readonly favoured: SearchKey | undefined;
 }
 
-/**
- * Messages in an order. Apart from AccountPort as long as links between nodes do not carry it: `orderingOf` finds it, or
- * refuses.
- */
+/** Messages in an order. */
 export interface MessageOrdering {
   /** UIDs of the messages that match, in the order of the criteria. Sliced; sees one moment. Refuses: limitReached. */
   sort(mailboxId: MailboxId, options: SortOptions): Promise<Uint32Array>;
@@ -290,41 +293,18 @@ export interface SetAnnotationsOptions {
   readonly changes: readonly { readonly name: string; readonly value: Uint8Array | undefined }[];
 }
 
-/** Apart from AccountPort as long as links between nodes do not carry it: `annotationsOf` finds it, or refuses. */
+/** RFC 5464. */
 export interface MailboxAnnotations {
   /** All of a mailbox, or, with undefined, the account's own; by name. Refuses: noSuchMailbox. */
   annotations(mailboxId: MailboxId | undefined): Promise<readonly Annotation[]>;
   /** Refuses: noSuchMailbox, messageTooLarge (a value), limitReached. */
   setAnnotations(options: SetAnnotationsOptions): Promise<void>;
-  /** Calls back with the names that were set or removed, after each durable change; the result ends it. */
-  watchAnnotations(
-    listener: (mailboxId: MailboxId | undefined, names: readonly string[]) => void,
-  ): () => void;
 }
 
-/** The account's annotations. Refuses with notSupported when the way to its host has none. */
-export function annotationsOf(account: AccountPort): MailboxAnnotations {
-  if ('annotations' in account && 'setAnnotations' in account)
-    return account as AccountPort & MailboxAnnotations;
-  throw new MailError('notSupported', 'no annotations over this way to the account');
-}
-
-/** Apart from AccountPort as long as links between nodes do not carry it: `replacementOf` finds it, or refuses. */
+/** RFC 8508. */
 export interface MessageReplacement {
   /** An append that takes another message away. Refuses as append does, and with noSuchMessage when that one is gone. */
   replace(options: ReplaceOptions): Promise<Appended>;
-}
-
-/** The account's replacement. Refuses with notSupported when the way to its host has none. */
-export function replacementOf(account: AccountPort): MessageReplacement {
-  if ('replace' in account) return account as AccountPort & MessageReplacement;
-  throw new MailError('notSupported', 'no replacement over this way to the account');
-}
-
-/** The account's ordering. Refuses with notSupported when the way to its host has none. */
-export function orderingOf(account: AccountPort): MessageOrdering {
-  if ('sort' in account && 'thread' in account) return account as AccountPort & MessageOrdering;
-  throw new MailError('notSupported', 'no ordering over this way to the account');
 }
 
 /** How speakers get accounts; in a cluster this finds the owner. Refuses: noSuchAccount, accountDisabled. */

@@ -83,7 +83,7 @@ async function serveWatch(
   };
   const told = (events: readonly AccountEvent[]): void => {
     for (const event of events) {
-      const key = event.type === 'mailbox' ? String(event.mailboxId) : event.type;
+      const key = keyOfEvent(event);
       // The latest goes last, so that mod-sequences rise.
       waiting.delete(key);
       waiting.set(key, event);
@@ -111,4 +111,11 @@ async function serveLock(hosted: HostedAccounts, accountId: AccountId, call: Lin
   } finally {
     await lock[Symbol.asyncDispose]();
   }
+}
+
+/** Of two events that wait under one key the later one says all. */
+function keyOfEvent(event: AccountEvent): string {
+  if (event.type === 'mailbox') return String(event.mailboxId);
+  if (event.type === 'annotations') return `annotations ${event.mailboxId ?? ''} ${event.names.join(' ')}`;
+  return event.type;
 }

@@ -9,6 +9,7 @@ import type { AccountPort } from '../account/port.ts';
 import { Fault } from '../base/fault.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
+import { sortCriteriaMax, sortFields, threadAlgorithms } from '../mail/message-order.ts';
 import { type SearchKey, searchDepthMax, searchKeysMax } from '../mail/search-key.ts';
 
 /** `watch` and `lockMaildrop` are held streams, see account-service.ts. */
@@ -81,6 +82,14 @@ const newMessage = z.object({
 });
 
 const quotaLimits = z.object({ bytesMax: whole.optional(), messagesMax: whole.optional() });
+const appended = z.object({
+  mailboxId: whole,
+  uidValidity: whole,
+  uids: uint32s,
+  emailIds: float64s,
+  modSeq: whole,
+});
+const searchKey = z.custom<SearchKey>((value) => isSearchKey(value));
 const nothing = z.undefined();
 /** readSummaries and readMessages. */
 const thirdArgument = (given: readonly unknown[]): number => given[2] as number;
@@ -128,7 +137,7 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
   ),
   append: change(
     z.object({ operation, target, messages: z.array(newMessage), orInbox: z.boolean().optional() }),
-    z.object({ mailboxId: whole, uidValidity: whole, uids: uint32s, emailIds: float64s, modSeq: whole }),
+    appended,
     answerMsLong,
   ),
   storeFlags: change(
@@ -171,7 +180,44 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
     ...read(z.tuple([whole, whole, z.object({ offset: whole, length: whole })]), bytes.optional()),
     answerBytes: (given) => (given[2] as { length: number }).length,
   },
-  search: read(z.tuple([whole, z.custom<SearchKey>((value) => isSearchKey(value))]), uint32s, answerMsLong),
+  replace: change(
+    z.object({
+      operation,
+      target,
+      messages: z.array(newMessage),
+      orInbox: z.boolean().optional(),
+      replaces: z.object({ mailboxId: whole, uid: whole }),
+    }),
+    appended,
+    answerMsLong,
+  ),
+  search: read(z.tuple([whole, searchKey]), uint32s, answerMsLong),
+  sort: read(
+    z.tuple([
+      whole,
+      z.object({
+        key: searchKey,
+        criteria: z.array(z.object({ field: z.enum(sortFields), reverse: z.boolean() })).max(sortCriteriaMax),
+        favoured: searchKey.optional(),
+      }),
+    ]),
+    uint32s,
+    answerMsLong,
+  ),
+  thread: read(
+    z.tuple([whole, z.object({ key: searchKey, algorithm: z.enum(threadAlgorithms) })]),
+    uint32s,
+    answerMsLong,
+  ),
+  annotations: read(z.tuple([whole.optional()]), z.array(z.object({ name: text, value: bytes }))),
+  setAnnotations: change(
+    z.object({
+      operation,
+      mailboxId: whole.optional(),
+      changes: z.array(z.object({ name: text, value: bytes.optional() })),
+    }),
+    nothing,
+  ),
   quota: read(
     z.tuple([]),
     z.object({
@@ -211,6 +257,12 @@ const events = z.array(
   z.discriminatedUnion('type', [
     z.object({ type: z.literal('mailbox'), mailboxId: whole, modSeq: whole }),
     z.object({ type: z.literal('mailboxes'), modSeq: whole }),
+    z.object({
+      type: z.literal('annotations'),
+      mailboxId: whole.optional(),
+      names: texts,
+      modSeq: whole,
+    }),
     z.object({ type: z.literal('closed') }),
   ]),
 );

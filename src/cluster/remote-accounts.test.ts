@@ -68,6 +68,15 @@ test('every method answers over a link what it answers at the host', async () =>
   assert.deepStrictEqual(expunged.uids, Uint32Array.of(3));
   await remote.deleteMailbox({ operation: newOperation(), name: 'Trash' });
   await remote.setQuota({ bytesMax: 5_000_000, messagesMax: undefined });
+  const note = { name: '/private/comment', value: Buffer.from('of one box') };
+  await remote.setAnnotations({ operation: newOperation(), mailboxId: box, changes: [note] });
+  const replaced = await remote.replace({
+    operation: newOperation(),
+    target: { id: box },
+    messages: [newMessage(messageText({ subject: 'Instead' }))],
+    replaces: { mailboxId: box, uid: 1 as Uid },
+  });
+  assert.deepStrictEqual(replaced.uids, Uint32Array.of(4));
   const all = Uint32Array.of(1, 2, 7);
   const questions: ((port: AccountPort) => Promise<unknown>)[] = [
     (port) => port.listMailboxes(),
@@ -82,6 +91,12 @@ test('every method answers over a link what it answers at the host', async () =>
     (port) =>
       port.search(box, { type: 'and', keys: [{ type: 'flag', name: 'work', set: true }, { type: 'all' }] }),
     (port) => port.search(box, { type: 'not', key: { type: 'header', field: 'Subject', text: 'Large' } }),
+    (port) => {
+      const criteria = [{ field: 'subject', reverse: true } as const];
+      return port.sort(box, { key: { type: 'all' }, criteria, favoured: undefined });
+    },
+    (port) => port.thread(box, { key: { type: 'all' }, algorithm: 'references' }),
+    (port) => port.annotations(box),
     (port) => port.quota(),
   ];
   for (const question of questions) assert.deepStrictEqual(await question(remote), await question(local));

@@ -93,6 +93,26 @@ export class RoutedAccount implements Port.AccountPort {
     return this.#call('search', mailboxId, key);
   }
 
+  sort(mailboxId: MailboxId, options: Port.SortOptions): Promise<Uint32Array> {
+    return this.#call('sort', mailboxId, options);
+  }
+
+  thread(mailboxId: MailboxId, options: Parameters<Port.AccountPort['thread']>[1]): Promise<Uint32Array> {
+    return this.#call('thread', mailboxId, options);
+  }
+
+  replace(options: Port.ReplaceOptions): Promise<Port.Appended> {
+    return this.#call('replace', options);
+  }
+
+  annotations(mailboxId: MailboxId | undefined): Promise<readonly Port.Annotation[]> {
+    return this.#call('annotations', mailboxId);
+  }
+
+  setAnnotations(options: Port.SetAnnotationsOptions): Promise<void> {
+    return this.#call('setAnnotations', options);
+  }
+
   quota(): Promise<Port.QuotaStatus> {
     return this.#call('quota');
   }

@@ -19,6 +19,7 @@ export const recordKinds = {
   thread: 8,
   operation: 9,
   summary: 10,
+  annotations: 11,
   blob: 16,
   blobLink: 17,
   blobChunk: 18,

@@ -10,7 +10,7 @@ type SessionMethod = AccountMethod | 'open' | 'watch' | 'lockMaildrop';
 const imap: readonly Service[] = ['imap'];
 const both: readonly Service[] = ['imap', 'pop3'];
 
-const rights: Readonly<Partial<Record<SessionMethod, readonly Service[]>>> = {
+const rights: Readonly<Record<SessionMethod, readonly Service[]>> = {
   open: both,
   watch: both,
   lockMaildrop: ['pop3'],
@@ -31,11 +31,17 @@ const rights: Readonly<Partial<Record<SessionMethod, readonly Service[]>>> = {
   readMessages: both,
   readRange: both,
   search: imap,
+  sort: imap,
+  thread: imap,
+  replace: imap,
+  annotations: imap,
+  setAnnotations: imap,
   quota: imap,
-  // setQuota is the administrator's.
+  /** The administrator's. */
+  setQuota: [],
 };
 
 /** Whether a session of the service may call it. */
 export function mayCall(service: Service, method: string): boolean {
-  return Object.hasOwn(rights, method) && rights[method as SessionMethod]?.includes(service) === true;
+  return Object.hasOwn(rights, method) && rights[method as SessionMethod].includes(service);
 }

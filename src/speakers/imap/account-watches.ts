@@ -49,6 +49,10 @@ function tell(sessions: ReadonlySet<ImapSession>, event: AccountEvent): void {
         session.stale = true;
         if (session.notifications !== undefined) session.notifications.namesChanged = true;
         break;
+      case 'annotations':
+        if (session.notifications?.wantsAnnotations !== true) continue;
+        session.notifications.annotationsChanged(event.mailboxId, event.names);
+        break;
       case 'closed':
         session.farewell = 'Account is no longer available';
         if (session.waiting) sayFarewell(session, session.farewell);

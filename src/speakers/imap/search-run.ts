@@ -1,7 +1,6 @@
 // Carries out what SEARCH, SORT, THREAD and ESEARCH ask of one mailbox, and writes ESEARCH answers.
 // Invariant: only messages that the client knows by its view are told. Refusals of the account pass through.
 
-import { orderingOf } from '../../account/port.ts';
 import type { SortCriterion } from '../../mail/message-order.ts';
 import type { SearchKey } from '../../mail/search-key.ts';
 import type { SearchArguments, SearchProgram, SearchReturn } from '../../wire/imap/command.ts';
@@ -59,7 +58,7 @@ export async function findUids(
   const found =
     criteria === undefined
       ? await account.search(mailboxId, key)
-      : await orderingOf(account).sort(mailboxId, { key, criteria, favoured: strictKey });
+      : await account.sort(mailboxId, { key, criteria, favoured: strictKey });
   // What came after the view was advanced is not there for this client yet.
   return found.filter((uid) => view.sequenceOf(uid) !== 0);
 }

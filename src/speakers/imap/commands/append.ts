@@ -1,7 +1,7 @@
 // APPEND (RFC 9051 6.3.12), several messages in one (RFC 3502), put together from others (RFC 4469), APPENDUID (RFC
 // 4315). The bytes came under the shared budget (command-loop.ts), which is given back when this is done.
 
-import { type Appended, type ReplaceOptions, replacementOf } from '../../../account/port.ts';
+import type { Appended, ReplaceOptions } from '../../../account/port.ts';
 import { isMailError } from '../../../mail/mail-error.ts';
 import type { AppendCommand, ReplaceCommand } from '../../../wire/imap/command.ts';
 import { appendUidCode } from '../../../wire/imap/response-code.ts';
@@ -30,7 +30,7 @@ export async function appendMessages(
     const appended =
       replaces === undefined
         ? await account.append(options)
-        : await replacementOf(account).replace({ ...options, replaces });
+        : await account.replace({ ...options, replaces });
     if (appended.mailboxId === session.view?.mailboxId) session.stale = true;
     return appended;
   } catch (error) {

@@ -2,7 +2,7 @@
 // private ones of it; nothing is told unasked (4.4: only with ENABLE METADATA, which is not offered).
 
 import { annotationBytesMax } from '../../../account/annotation-record.ts';
-import { type Annotation, annotationsOf, type MailboxAnnotations } from '../../../account/port.ts';
+import type { Annotation, AccountPort } from '../../../account/port.ts';
 import type { MailboxId } from '../../../mail/ids.ts';
 import { isMailError, MailError } from '../../../mail/mail-error.ts';
 import type { GetMetadataCommand, SetMetadataCommand } from '../../../wire/imap/command.ts';
@@ -51,18 +51,17 @@ export async function metadataResponse(
   mailbox: { readonly id: MailboxId; readonly name: string },
   entries: readonly string[],
 ): Promise<string> {
-  const annotations = await annotationsOf(accountOf(session)).annotations(mailbox.id);
+  const annotations = await accountOf(session).annotations(mailbox.id);
   return formatMetadata(mailbox.name, chosenEntries(annotations, { entries, depth: 0 }), session);
 }
 
 async function holder(
   session: ImapSession,
   mailbox: string,
-): Promise<{ readonly annotations: MailboxAnnotations; readonly mailboxId: MailboxId | undefined }> {
-  const account = accountOf(session);
-  const annotations = annotationsOf(account);
+): Promise<{ readonly annotations: AccountPort; readonly mailboxId: MailboxId | undefined }> {
+  const annotations = accountOf(session);
   if (mailbox === '') return { annotations, mailboxId: undefined };
-  const info = await account.findMailbox({ name: mailbox });
+  const info = await annotations.findMailbox({ name: mailbox });
   if (info === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
   return { annotations, mailboxId: info.id };
 }

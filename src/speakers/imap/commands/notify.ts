@@ -1,11 +1,9 @@
 // NOTIFY (RFC 5465): replaces what the client wants to be told of unasked. The selected mailbox is told by the
 // dispatcher's updates, as after a NOOP (3.1).
 
-import { annotationsOf, type MailboxList } from '../../../account/port.ts';
-import { isMailError } from '../../../mail/mail-error.ts';
+import type { MailboxList } from '../../../account/port.ts';
 import type { NotifyCommand, StatusItem } from '../../../wire/imap/command.ts';
 import { Notifications } from '../notify/notifications.ts';
-import { wakeSession } from '../notify/tell-notifications.ts';
 import { no, ok, type Reply } from '../reply.ts';
 import { accountOf, type ImapSession } from '../session.ts';
 import { statusResponse } from '../status-text.ts';
@@ -28,32 +26,15 @@ export async function notify(session: ImapSession, command: NotifyCommand): Prom
         return no('Too many mailboxes to watch', 'NOTIFICATIONOVERFLOW');
       }
       notifications.remember(list);
-      watchAnnotations(session, notifications);
       if (command.status) await tellStatus(session, notifications, list);
     }
   } catch (error) {
-    notifications.stop?.();
     session.notifications = before;
     throw error;
   }
-  before?.stop?.();
   // What was kept back by the one before is told now.
   session.stale = session.view !== undefined;
   return done;
-}
-
-function watchAnnotations(session: ImapSession, notifications: Notifications): void {
-  if (!notifications.wants('metadata') && !notifications.wants('serverMetadata')) return;
-  try {
-    notifications.stop = annotationsOf(accountOf(session)).watchAnnotations((mailboxId, names) => {
-      const changed = notifications.changedAnnotations;
-      changed.set(mailboxId ?? 0, new Set([...(changed.get(mailboxId ?? 0) ?? []), ...names]));
-      wakeSession(session);
-    });
-  } catch (error) {
-    // Where there are none, none change.
-    if (!isMailError(error, 'notSupported')) throw error;
-  }
 }
 
 /** RFC 5465 3.1: of those that are not selected. */

@@ -1,6 +1,5 @@
 // THREAD and UID THREAD (RFC 5256).
 
-import { orderingOf } from '../../../account/port.ts';
 import type { ThreadCommand } from '../../../wire/imap/command.ts';
 import { formatThread } from '../../../wire/imap/format-esearch.ts';
 import { ok, type Reply } from '../reply.ts';
@@ -15,7 +14,7 @@ export async function thread(session: ImapSession, command: ThreadCommand): Prom
   if (command.usesModSeq) session.condstore = true;
   const { key } = await prepareSearch(session, view, { program: command });
   const { algorithm } = command;
-  const pairs = await orderingOf(accountOf(session)).thread(view.mailboxId, { key, algorithm });
+  const pairs = await accountOf(session).thread(view.mailboxId, { key, algorithm });
   session.connection.write(formatThread(known(pairs, view, command.uid)));
   return done;
 }

@@ -45,6 +45,16 @@ export class Notifications {
     return this.groups.some((group) => group[wish]);
   }
 
+  get wantsAnnotations(): boolean {
+    return this.wants('metadata') || this.wants('serverMetadata');
+  }
+
+  /** Of a mailbox or, with undefined, of the account; told with the next answers. */
+  annotationsChanged(mailboxId: number | undefined, names: readonly string[]): void {
+    const before = this.changedAnnotations.get(mailboxId ?? 0) ?? [];
+    this.changedAnnotations.set(mailboxId ?? 0, new Set([...before, ...names]));
+  }
+
   /** A group that asks for `wish` covers this name. */
   covers(name: string, wish: keyof MailboxWish): boolean {
     return this.groups.some((group) => group[wish] && this.#matches(group.mailboxes, name));
