@@ -278,7 +278,9 @@ export class AccountWriter {
   #lose(state: AccountState, error: unknown): void {
     if (this.#state !== state) return;
     this.#state = undefined;
-    this.#options.log.error(
+    // A lease that ran out is no fault of the store: the account is read again here or by another node.
+    const level = isMailError(error, 'unavailable') ? 'warn' : 'error';
+    this.#options.log[level](
       { err: error, account: state.accountId },
       'a commit failed, the account is read again',
     );

@@ -1,6 +1,6 @@
 // The annotations of one mailbox, or of the account as a whole, in one row (RFC 5464): few and small, read and written
-// together. Names are in lower case: they are the same in any (RFC 5464 3.2). The row is of the kind `mailbox`, told from
-// a mailbox's own record by its key. Damage: decode throws RecordDamaged, store check sets the row aside.
+// together. Names are in lower case: they are the same in any (RFC 5464 3.2).
+// Damage: decode throws RecordDamaged, store check sets the row aside.
 
 import { decodeRecord, encodeRecord, RecordDamaged } from '../storage/record.ts';
 import type { Annotation } from './port.ts';

@@ -38,7 +38,7 @@ const attemptsMax = 6;
 /** PostgreSQL takes no message of a gigabyte, and needs several times its memory for a large one. */
 const batchBytesMax = 512 * 1024 * 1024;
 const firstDelayMs = 50;
-const delayMsMax = 2_000;
+const delayMsMax = 500;
 /** Not applied, for a reason that may be gone at the next attempt: serialization, deadlock, lock timeout, cancelled. */
 const retriedCodes: ReadonlySet<string> = new Set(['40001', '40P01', '55P03', '57014']);
 /** The connection is of no more use: another took over, or the server takes no writes any more. */

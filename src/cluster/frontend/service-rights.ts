@@ -1,5 +1,5 @@
 // What a session of each service may do with its account from the outer zone: one table of the port's methods. Whoever adds
-// a method to the port decides here; nothing is allowed by default.
+// a method to the port decides here; without a decision it does not compile.
 
 import type { Service } from '../../directory/directory.ts';
 import type { AccountMethod } from '../remote-account-methods.ts';

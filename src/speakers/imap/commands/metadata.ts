@@ -2,7 +2,7 @@
 // private ones of it; nothing is told unasked (4.4: only with ENABLE METADATA, which is not offered).
 
 import { annotationBytesMax } from '../../../account/annotation-record.ts';
-import type { Annotation, AccountPort } from '../../../account/port.ts';
+import type { AccountPort, Annotation } from '../../../account/port.ts';
 import type { MailboxId } from '../../../mail/ids.ts';
 import { isMailError, MailError } from '../../../mail/mail-error.ts';
 import type { GetMetadataCommand, SetMetadataCommand } from '../../../wire/imap/command.ts';
