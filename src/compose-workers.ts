@@ -21,7 +21,7 @@ import {
   createAuthority,
   openAuthority,
 } from './cluster/authority/cluster-authority.ts';
-import { saveCredentials } from './cluster/authority/credential-files.ts';
+import { loadJoined, saveCredentials } from './cluster/authority/credential-files.ts';
 import { parseNodeName } from './cluster/authority/node-name.ts';
 import { admit, performRequest, readClusterRows } from './cluster/membership/cluster-requests.ts';
 import { ClusterView } from './cluster/membership/cluster-view.ts';
@@ -49,6 +49,13 @@ export async function startWorkers(readConfig: ReadConfig): Promise<RunningProgr
     throw new Fault('`workers` are for the embedded store; with PostgreSQL start several nodes', {
       temporary: false,
     });
+  if ((await loadJoined(config.data)) !== undefined)
+    throw new Fault(
+      '`workers` are for a machine of its own; this one has joined a cluster: set workers = 1',
+      {
+        temporary: false,
+      },
+    );
   const { clock } = surroundings;
   const log = openLog({
     level: config.log.level,
