@@ -1,14 +1,17 @@
-// How fast indexes are built: by all accounts together one slice at a time, and the busier the process, the longer the
-// rests between slices, so that deliveries do not wait for indexing. Owns nothing but the place in line.
+// How fast indexes are built: by all accounts together one slice at a time, with short rests while the process has nothing
+// else to do and long ones while it has, so that deliveries do not pay for indexing. Owns nothing but the place in line.
 
 import type { Clock } from '../../base/clock.ts';
+import { LoopUtilization } from '../../base/loop-utilization.ts';
 import { Slicer } from '../../base/slicer.ts';
 
 /** What one slice takes of the event loop. */
 const sliceMs = 4;
-/** Rest for so many times what others took of the loop since. */
-const restFactor = 8;
-const restMsMax = 250;
+/** Between slices, to see whether the loop is busy without us. */
+const restMs = 3;
+/** While it is: indexing then takes less than 2 % of it. */
+const busyRestMs = 250;
+const busyShare = 0.2;
 
 export class IndexPace {
   readonly #clock: Clock;
@@ -40,6 +43,8 @@ export class IndexPace {
 
 class PacedSlicer extends Slicer {
   readonly #clock: Clock;
+  readonly #loop = new LoopUtilization();
+  #isBusy = false;
 
   constructor(clock: Clock, sliceDurationMs: number) {
     super(clock, sliceDurationMs);
@@ -47,11 +52,9 @@ class PacedSlicer extends Slicer {
   }
 
   override async rest(): Promise<void> {
-    const startedAt = this.#clock.monotonic();
-    await this.#clock.yieldTurn();
-    const othersMs = this.#clock.monotonic() - startedAt;
-    // An idle loop turns in no time.
-    if (othersMs > 1) await this.#clock.sleep(Math.min(othersMs * restFactor, restMsMax));
+    this.#loop.read(); // our own slice does not count
+    await this.#clock.sleep(this.#isBusy ? busyRestMs : restMs);
+    this.#isBusy = this.#loop.read() > busyShare;
     await super.rest();
   }
 }
