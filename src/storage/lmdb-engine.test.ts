@@ -12,6 +12,7 @@ import { silentLog } from '../base/log.ts';
 import { isMailError, MailError } from '../mail/mail-error.ts';
 import type { Engine } from './engine.ts';
 import { engineContract } from './engine-contract.ts';
+import { Journal } from './journal.ts';
 import { type LmdbEngineOptions, openLmdbEngine } from './lmdb-engine.ts';
 import { encodeRecord } from './record.ts';
 import { encodeTuple } from './tuple.ts';
@@ -82,6 +83,26 @@ it('refuses a store of a newer format, and leaves it alone', async () => {
   await engine.close();
   await assert.rejects(openIn(directory), /format 99; this Rookery knows up to 2: start a newer one/);
   await assert.rejects(openIn(directory), /format 99/);
+  rmSync(directory, { recursive: true });
+});
+
+it('does not open, and says why, when the journal goes on behind what the file lacks', async () => {
+  const directory = makeDirectory();
+  const engine = await openIn(directory);
+  await engine.commit({ puts: [{ key: key(1), value: key(1) }] });
+  await engine.close();
+  const journal = new Journal(join(directory, 'journal'));
+  journal.recover(99, () => undefined);
+  journal.append([Buffer.from('group 100')]);
+  journal.close();
+  await assert.rejects(openIn(directory), (error: Error) => {
+    assert.match(
+      error.message,
+      /^cannot open the store in .*: the journal lacks groups \d+ to 99: the store is damaged$/,
+    );
+    return error instanceof Fault && !error.temporary;
+  });
+  await assert.rejects(openIn(directory), /the journal lacks groups/);
   rmSync(directory, { recursive: true });
 });
 

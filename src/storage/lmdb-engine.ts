@@ -92,7 +92,8 @@ export async function openLmdbEngine(options: LmdbEngineOptions): Promise<Engine
     if (engine === undefined) lock.release();
     else await engine.close();
     if (cause instanceof Fault || cause instanceof MailError) throw cause;
-    throw new Fault(`cannot open the store in ${directory}`, { temporary: false, cause });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Fault(`cannot open the store in ${directory}: ${reason}`, { temporary: false, cause });
   }
 }
 
@@ -137,6 +138,7 @@ class LmdbEngine implements Engine {
   #inFlight: { readonly group: readonly PendingCommit[]; readonly done: () => void }[] = [];
   #writerFailure: Error | undefined;
   #closing: Promise<void> | undefined;
+  #closed = false;
   #commitCount = 0;
   #batchCount = 0;
   #bytesWritten = 0;
@@ -160,7 +162,10 @@ class LmdbEngine implements Engine {
   async whenReady(): Promise<number> {
     const { worker } = this.#parts;
     const [reply] = (await once(worker, 'message')) as [WriterReply];
-    if ('failure' in reply) throw writeFailure(reply.failure);
+    if ('failure' in reply) {
+      this.#writerFailure = new Fault(reply.failure.message, { temporary: false });
+      throw new Error(reply.failure.message);
+    }
     assert('ready' in reply, 'the writer began with another message');
     worker.on('message', (next: WriterReply) => this.#heard(next));
     this.#lookAgain();
@@ -229,6 +234,7 @@ class LmdbEngine implements Engine {
   async #close(): Promise<void> {
     const { worker, database, lock } = this.#parts;
     await this.#commits.close();
+    this.#closed = true;
     for (const snapshot of this.#snapshots) snapshot.end('the store is closed');
     this.#moment?.options.transaction.done();
     this.#moment = undefined;
@@ -322,7 +328,7 @@ class LmdbEngine implements Engine {
   }
 
   #writerDied(failure: Error): void {
-    if (this.#writerFailure !== undefined || this.#moment === undefined) return;
+    if (this.#writerFailure !== undefined || this.#closed) return;
     this.#writerFailure = failure;
     this.#parts.log.fatal({ err: failure }, 'the store can no longer write');
     this.#parts.onWriterFailure?.(failure);

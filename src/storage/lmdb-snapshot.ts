@@ -1,4 +1,5 @@
-// One moment of the store, held until it is released or has lived too long. A snapshot that was ended answers every read with a Fault; a caller that walks everything takes a new one for each stretch.
+// One moment of the store, held until it is released or has lived too long. A snapshot that was ended answers every read
+// with a Fault; a caller that walks everything takes a new one for each stretch.
 
 import type { Clock, Timer } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';

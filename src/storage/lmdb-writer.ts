@@ -69,8 +69,9 @@ function say(reply: WriterReply): void {
 
 function end(error: unknown): void {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const message = error instanceof Error ? error.message : String(error);
-  say({ failure: { noRoom: noRoomCodes.includes(code), message: `${message} (${String(code)})` } });
+  const text = error instanceof Error ? error.message : String(error);
+  const message = code === undefined ? text : `${text} (${String(code)})`;
+  say({ failure: { noRoom: noRoomCodes.includes(code), message } });
   transactions.abort();
   port!.close();
 }
@@ -140,4 +141,9 @@ port.on('message', (request: WriterRequest) => {
     runWaiting().catch(end);
   }
 });
-say({ ready: { redone: await recover() } });
+try {
+  say({ ready: { redone: await recover() } });
+} catch (error) {
+  // Not left to the thread's own end: the open transaction would keep the file from being closed.
+  end(error);
+}
