@@ -4,7 +4,7 @@
 // Damage: decode throws RecordDamaged, the account does not open, store check rebuilds it.
 
 import type { MailboxId, ModSeq, Uid } from '../mail/ids.ts';
-import { decodeRecord, encodeRecord, RecordDamaged } from '../storage/record.ts';
+import { decodeJsonRecord, encodeJsonRecord } from '../storage/record.ts';
 import type { MailboxInfo, MailboxRole } from './port.ts';
 
 export interface AccountRecord {
@@ -52,37 +52,24 @@ export interface MailboxRecord {
 
 const version = 1;
 
-function encodeJson(kind: 'account' | 'mailbox', record: object): Buffer {
-  return encodeRecord(kind, version, Buffer.from(JSON.stringify(record), 'utf8'));
-}
-
-function decodeJson(kind: 'account' | 'mailbox', value: Uint8Array): Record<string, unknown> {
-  const { payload } = decodeRecord(kind, version, value);
-  try {
-    return JSON.parse(payload.toString('utf8')) as Record<string, unknown>;
-  } catch {
-    throw new RecordDamaged(`${kind} record is not what was written`);
-  }
-}
-
 export function encodeAccount(record: AccountRecord): Buffer {
-  return encodeJson('account', record);
+  return encodeJsonRecord('account', version, record);
 }
 
 /** Throws RecordDamaged. */
 export function decodeAccount(value: Uint8Array): AccountRecord {
-  const record = decodeJson('account', value) as unknown as AccountRecord;
+  const record = decodeJsonRecord<AccountRecord>('account', version, value);
   // JSON leaves out undefined members; all of a record's objects keep one shape.
   return { ...record, bytesMax: record.bytesMax ?? undefined, messagesMax: record.messagesMax ?? undefined };
 }
 
 export function encodeMailbox(record: MailboxRecord): Buffer {
-  return encodeJson('mailbox', record);
+  return encodeJsonRecord('mailbox', version, record);
 }
 
 /** Throws RecordDamaged. */
 export function decodeMailbox(value: Uint8Array): MailboxRecord {
-  const record = decodeJson('mailbox', value) as unknown as MailboxRecord;
+  const record = decodeJsonRecord<MailboxRecord>('mailbox', version, value);
   return { ...record, role: record.role ?? undefined };
 }
 

@@ -2,7 +2,7 @@
 // lost answer is applied once. Rows form a ring of slots: a new one overwrites the oldest, nothing needs pruning.
 // Results are JSON: ids, counters, and UID sets as runs [first, count, first, count …].
 
-import { decodeRecord, encodeRecord, RecordDamaged } from '../storage/record.ts';
+import { decodeJsonRecord, encodeJsonRecord } from '../storage/record.ts';
 
 /** What a mutation leaves for its retry. On disk. */
 export type OperationResult = readonly (number | string | boolean | readonly number[])[];
@@ -17,26 +17,17 @@ export interface OperationRecord {
 const version = 1;
 
 export function encodeOperation(operationId: string, mutation: string, result: OperationResult): Buffer {
-  return encodeRecord(
-    'operation',
-    version,
-    Buffer.from(JSON.stringify([operationId, mutation, result]), 'utf8'),
-  );
+  return encodeJsonRecord('operation', version, [operationId, mutation, result]);
 }
 
 /** Throws RecordDamaged. */
 export function decodeOperation(value: Uint8Array): OperationRecord {
-  const { payload } = decodeRecord('operation', version, value);
-  try {
-    const [operationId, mutation, result] = JSON.parse(payload.toString('utf8')) as [
-      string,
-      string,
-      OperationResult,
-    ];
-    return { operationId, mutation, result };
-  } catch {
-    throw new RecordDamaged('operation record is not what was written');
-  }
+  const [operationId, mutation, result] = decodeJsonRecord<[string, string, OperationResult]>(
+    'operation',
+    version,
+    value,
+  );
+  return { operationId, mutation, result };
 }
 
 /** Runs of consecutive numbers: [first, count, first, count …]. */

@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { Bytes, Engine } from '../storage/engine.ts';
-import { decodeRecord, encodeRecord, RecordDamaged } from '../storage/record.ts';
+import { decodeJsonRecord, encodeJsonRecord } from '../storage/record.ts';
 import { encodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
 import { type ClusterSettings, checkClusterSettings, noClusterSettings } from './cluster-configuration.ts';
 
@@ -42,18 +42,13 @@ const textCharactersMax = 500;
 const pollMs = 10_000;
 
 function encode(document: ClusterConfiguration): Buffer {
-  return encodeRecord('clusterConfiguration', recordVersion, Buffer.from(JSON.stringify(document), 'utf8'));
+  return encodeJsonRecord('clusterConfiguration', recordVersion, document);
 }
 
 function decode(bytes: Bytes | undefined): ClusterConfiguration {
   if (bytes === undefined)
     return { ...noClusterSettings, version: 0, changedAt: 0, changedBy: '', comment: '' };
-  const { payload } = decodeRecord('clusterConfiguration', recordVersion, bytes);
-  try {
-    return JSON.parse(payload.toString('utf8')) as ClusterConfiguration;
-  } catch {
-    throw new RecordDamaged('the cluster’s configuration is not what was written');
-  }
+  return decodeJsonRecord('clusterConfiguration', recordVersion, bytes);
 }
 
 export class ClusterConfigurationStore {

@@ -2,7 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { decodeRecord, encodeRecord, RecordDamaged, recordKinds } from './record.ts';
+import {
+  decodeJsonRecord,
+  decodeRecord,
+  encodeJsonRecord,
+  encodeRecord,
+  RecordDamaged,
+  recordKinds,
+} from './record.ts';
 
 it('gives back the payload of all pieces with the version', () => {
   const record = encodeRecord('message', 3, Buffer.from('ab'), Buffer.alloc(0), Buffer.from('c'));
@@ -30,4 +37,11 @@ it('refuses another kind and a newer version, and says so', () => {
 
 it('has a number of its own for every kind', () => {
   assert.equal(new Set(Object.values(recordKinds)).size, Object.keys(recordKinds).length);
+});
+
+it('carries JSON, and calls a payload that is none damaged', () => {
+  const value = { name: 'Gelöscht', count: 3 };
+  assert.deepEqual(decodeJsonRecord('mailbox', 1, encodeJsonRecord('mailbox', 1, value)), value);
+  const other = encodeRecord('mailbox', 1, Buffer.from('{"name":'));
+  assert.throws(() => decodeJsonRecord('mailbox', 1, other), RecordDamaged);
 });

@@ -94,6 +94,21 @@ export function decodeRecord(kind: RecordKind, versionMax: number, value: Uint8A
   return { version, payload };
 }
 
+/** A record whose payload is JSON. */
+export function encodeJsonRecord(kind: RecordKind, version: number, value: object): Buffer {
+  return encodeRecord(kind, version, Buffer.from(JSON.stringify(value), 'utf8'));
+}
+
+/** The checksum held, so the value's shape is what encodeJsonRecord was given. Throws RecordDamaged. */
+export function decodeJsonRecord<T>(kind: RecordKind, versionMax: number, value: Uint8Array): T {
+  const { payload } = decodeRecord(kind, versionMax, value);
+  try {
+    return JSON.parse(payload.toString('utf8')) as T;
+  } catch {
+    throw new RecordDamaged(`${kind} record is not what was written`);
+  }
+}
+
 /** What `decode` gives, undefined when the record is damaged: for readers that must go on without it. */
 export function unlessDamaged<T>(decode: () => T): T | undefined {
   try {

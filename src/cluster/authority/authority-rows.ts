@@ -10,7 +10,7 @@
 
 import type { NodeId } from '../../mail/ids.ts';
 import type { Bytes, Entry } from '../../storage/engine.ts';
-import { decodeRecord, encodeRecord, RecordDamaged, type RecordKind } from '../../storage/record.ts';
+import { decodeJsonRecord, encodeJsonRecord } from '../../storage/record.ts';
 import { encodeTuple, tuplePrefixRange } from '../../storage/tuple.ts';
 import type { NodeRole } from '../membership/cluster-rows.ts';
 import type { AuthorityPair } from './certificates.ts';
@@ -60,32 +60,21 @@ export const tokenRange = tuplePrefixRange([root, 'token']);
 export const enrolledKey = (node: NodeId): Bytes => encodeTuple([root, 'node', node]);
 export const enrolledRange = tuplePrefixRange([root, 'node']);
 
-function encode(kind: RecordKind, row: object): Buffer {
-  return encodeRecord(kind, version, Buffer.from(JSON.stringify(row), 'utf8'));
-}
-
-function decode<T>(kind: RecordKind, value: Bytes): T {
-  const { payload } = decodeRecord(kind, version, value);
-  try {
-    return JSON.parse(payload.toString('utf8')) as T;
-  } catch {
-    throw new RecordDamaged(`${kind} record is not what was written`);
-  }
-}
-
 export const authorityEntry = (row: AuthorityRow): Entry => ({
   key: authorityKey,
-  value: encode('clusterAuthority', row),
+  value: encodeJsonRecord('clusterAuthority', version, row),
 });
 export const tokenEntry = (row: JoinTokenRow): Entry => ({
   key: tokenKey(row.id),
-  value: encode('joinToken', row),
+  value: encodeJsonRecord('joinToken', version, row),
 });
 export const enrolledEntry = (row: EnrolledNode): Entry => ({
   key: enrolledKey(row.node),
-  value: encode('enrolledNode', row),
+  value: encodeJsonRecord('enrolledNode', version, row),
 });
 
-export const decodeAuthority = (value: Bytes): AuthorityRow => decode('clusterAuthority', value);
-export const decodeToken = (value: Bytes): JoinTokenRow => decode('joinToken', value);
-export const decodeEnrolled = (value: Bytes): EnrolledNode => decode('enrolledNode', value);
+export const decodeAuthority = (value: Bytes): AuthorityRow =>
+  decodeJsonRecord('clusterAuthority', version, value);
+export const decodeToken = (value: Bytes): JoinTokenRow => decodeJsonRecord('joinToken', version, value);
+export const decodeEnrolled = (value: Bytes): EnrolledNode =>
+  decodeJsonRecord('enrolledNode', version, value);

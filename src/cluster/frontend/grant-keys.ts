@@ -7,7 +7,7 @@ import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Random } from '../../base/random.ts';
 import type { Bytes, Engine } from '../../storage/engine.ts';
-import { decodeRecord, encodeRecord } from '../../storage/record.ts';
+import { decodeJsonRecord, encodeJsonRecord } from '../../storage/record.ts';
 import { encodeTuple } from '../../storage/tuple.ts';
 
 export interface GrantKeysOptions {
@@ -84,11 +84,11 @@ export class GrantKeys {
 }
 
 function encode(row: KeyRow): Buffer {
-  return encodeRecord('grantKeys', recordVersion, Buffer.from(JSON.stringify(row)));
+  return encodeJsonRecord('grantKeys', recordVersion, row);
 }
 
 function decode(bytes: Bytes): KeyRow {
-  return JSON.parse(decodeRecord('grantKeys', recordVersion, bytes).payload.toString('utf8')) as KeyRow;
+  return decodeJsonRecord('grantKeys', recordVersion, bytes);
 }
 
 function bytesOf({ secret }: { readonly secret: string }): Uint8Array {

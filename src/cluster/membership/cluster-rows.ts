@@ -9,7 +9,7 @@
 
 import type { Epoch, NodeId, ShardId } from '../../mail/ids.ts';
 import type { Bytes, Entry } from '../../storage/engine.ts';
-import { decodeRecord, encodeRecord, RecordDamaged, type RecordKind } from '../../storage/record.ts';
+import { decodeJsonRecord, encodeJsonRecord } from '../../storage/record.ts';
 import { encodeTuple, tuplePrefixRange } from '../../storage/tuple.ts';
 
 export type NodeRole = 'frontend' | 'mx' | 'backend';
@@ -108,35 +108,23 @@ export const controllerKey: Bytes = encodeTuple(['cluster', 'controller']);
 export const nodeKey = (node: NodeId): Bytes => encodeTuple(['cluster', 'node', node]);
 export const shardKey = (shard: ShardId): Bytes => encodeTuple(['cluster', 'shard', shard]);
 
-function encode(kind: RecordKind, row: object): Buffer {
-  return encodeRecord(kind, version, Buffer.from(JSON.stringify(row), 'utf8'));
-}
-
-function decode<T>(kind: RecordKind, value: Bytes): T {
-  const { payload } = decodeRecord(kind, version, value);
-  try {
-    return JSON.parse(payload.toString('utf8')) as T;
-  } catch {
-    throw new RecordDamaged(`${kind} record is not what was written`);
-  }
-}
-
 export const nodeEntry = (row: NodeRow): Entry => ({
   key: nodeKey(row.node),
-  value: encode('clusterNode', row),
+  value: encodeJsonRecord('clusterNode', version, row),
 });
 export const controllerEntry = (row: ControllerRow): Entry => ({
   key: controllerKey,
-  value: encode('clusterController', row),
+  value: encodeJsonRecord('clusterController', version, row),
 });
 export const shardEntry = (row: ShardRow): Entry => ({
   key: shardKey(row.shard),
-  value: encode('clusterShard', row),
+  value: encodeJsonRecord('clusterShard', version, row),
 });
 
-export const decodeNode = (value: Bytes): NodeRow => decode('clusterNode', value);
-export const decodeController = (value: Bytes): ControllerRow => decode('clusterController', value);
-export const decodeShard = (value: Bytes): ShardRow => decode('clusterShard', value);
+export const decodeNode = (value: Bytes): NodeRow => decodeJsonRecord('clusterNode', version, value);
+export const decodeController = (value: Bytes): ControllerRow =>
+  decodeJsonRecord('clusterController', version, value);
+export const decodeShard = (value: Bytes): ShardRow => decodeJsonRecord('clusterShard', version, value);
 
 /** It counts as up until somebody says otherwise. */
 export function isPresent(
