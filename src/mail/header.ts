@@ -226,18 +226,20 @@ export function unfold(raw: string): string {
 
 /** The index of the first field at or after `from` with that name (any letter case); -1 when there is none. */
 export function findField(bytes: Uint8Array, block: HeaderBlock, name: string, from = 0): number {
-  const buffer = asBuffer(bytes);
   for (let index = from; index < block.count; index++) {
-    if (isNamed(buffer, block, index, name)) return index;
+    if (isNamed(bytes, block, index, name)) return index;
   }
   return -1;
 }
 
-function isNamed(bytes: Buffer, block: HeaderBlock, index: number, name: string): boolean {
-  const start = block.offsets[index * offsetsPerField]!;
-  const length = block.offsets[index * offsetsPerField + 1]! - start;
-  if (length !== name.length) return false;
-  for (let at = 0; at < length; at++) {
+function isNamed(bytes: Uint8Array, { offsets }: HeaderBlock, index: number, name: string): boolean {
+  const start = offsets[index * offsetsPerField]!;
+  return offsets[index * offsetsPerField + 1]! - start === name.length && isFieldName(bytes, start, name);
+}
+
+/** The bytes from `start` on are this name, in any letter case. */
+export function isFieldName(bytes: Uint8Array, start: number, name: string): boolean {
+  for (let at = 0; at < name.length; at++) {
     if (lowerCase(bytes[start + at]!) !== lowerCase(name.charCodeAt(at))) return false;
   }
   return true;
@@ -288,7 +290,8 @@ export function selectedFields(
     pieces.push(buffer.subarray(start, end));
     if (buffer[end - 1] !== lineFeed) pieces.push(crlf);
   }
-  pieces.push(crlf);
+  // RFC 9051 6.4.5: the blank line is told, unless the message ends without one.
+  if (block.end > block.fieldsEnd) pieces.push(crlf);
   return Buffer.concat(pieces);
 }
 

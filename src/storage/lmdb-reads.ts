@@ -4,6 +4,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import { Slicer } from '../base/slicer.ts';
+import { asBuffer } from '../mail/bytes.ts';
 import type { Bytes, Entry, Page, PageLimits, Range } from './engine.ts';
 import type { LmdbDatabase } from './lmdb-environment.ts';
 import { deleted, keyText, type UnflushedLayers } from './unflushed-rows.ts';
@@ -20,10 +21,6 @@ export interface LmdbMoment {
 
 /** Up to this many keys are read without a pause: a slicer would cost more than it is good for. */
 export const unslicedKeysMax = 32;
-
-function asBuffer(bytes: Bytes): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-}
 
 /** The value, the caller's own. */
 export function readValue({ database, options, unflushed }: LmdbMoment, key: Bytes): Buffer | undefined {

@@ -6,6 +6,7 @@
 // state before the oldest of them give the newest committed state. Keys are latin1 strings of the key bytes: their order is
 // the order of the bytes.
 
+import { asBuffer } from '../mail/bytes.ts';
 import type { Batch, Bytes } from './engine.ts';
 
 /** In a layer: the row was deleted. */
@@ -27,7 +28,7 @@ interface Layer {
 }
 
 export function keyText(key: Bytes): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
+  return asBuffer(key).toString('latin1');
 }
 
 const covers = ({ start, end }: KeyRange, key: string): boolean => start <= key && key < end;

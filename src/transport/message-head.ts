@@ -1,7 +1,8 @@
 // What intake needs to know of a message's header: how often it was received already, to whom it was delivered already,
 // and which fields a submission lacks. One scan of the header block, nothing of the body.
 
-import { type HeaderBlock, headerFields, offsetsPerField } from '../mail/header.ts';
+import { FieldNames } from '../mail/field-names.ts';
+import { headerFields, offsetsPerField } from '../mail/header.ts';
 
 export interface MessageHead {
   readonly receivedCount: number;
@@ -29,11 +30,7 @@ function firstBytes(pieces: readonly Buffer[]): Buffer {
   return Buffer.concat(pieces.slice(0, count), length);
 }
 
-function nameIs(bytes: Buffer, block: HeaderBlock, base: number, name: string): boolean {
-  const start = block.offsets[base]!;
-  const end = block.offsets[base + 1]!;
-  return end - start === name.length && bytes.toString('latin1', start, end).toLowerCase() === name;
-}
+const traceNames = new FieldNames(['received', 'date', 'message-id', 'delivered-to']);
 
 /** The server of a Received field: "from a by b with …". */
 const byClause = /(?:^|\s)by\s+([^\s;()]+)/i;
@@ -49,10 +46,11 @@ export function readMessageHead(pieces: readonly Buffer[]): MessageHead {
   let hasMessageId = false;
   for (let index = 0; index < block.count; index++) {
     const base = index * offsetsPerField;
-    if (nameIs(bytes, block, base, 'received')) received.push(base);
-    else if (nameIs(bytes, block, base, 'date')) hasDate = true;
-    else if (nameIs(bytes, block, base, 'message-id')) hasMessageId = true;
-    else if (nameIs(bytes, block, base, 'delivered-to')) deliveredTo.push(valueAt(base).toLowerCase());
+    const name = traceNames.of(bytes, block, index);
+    if (name === 'received') received.push(base);
+    else if (name === 'date') hasDate = true;
+    else if (name === 'message-id') hasMessageId = true;
+    else if (name === 'delivered-to') deliveredTo.push(valueAt(base).toLowerCase());
   }
   const receivedBy: string[] = [];
   if (deliveredTo.length > 0) {

@@ -1,5 +1,6 @@
 // How fast indexes are built: by all accounts together one slice at a time, with short rests while the process has nothing
-// else to do and long ones while it has, so that deliveries do not pay for indexing. Owns nothing but the place in line.
+// else to do and long ones while it has, so that deliveries do not pay for indexing. Owns nothing but the place in line and
+// what it knows of the loop.
 
 import type { Clock } from '../../base/clock.ts';
 import { LoopUtilization } from '../../base/loop-utilization.ts';
@@ -9,19 +10,21 @@ import { Slicer } from '../../base/slicer.ts';
 const sliceMs = 4;
 /** Between slices, to see whether the loop is busy without us. */
 const restMs = 3;
-/** While it is: indexing then takes less than 2 % of it. */
+/** While it is, once before a slice is thought of and once more when it still is: indexing then takes about 1 % of it. */
 const busyRestMs = 250;
 const busyShare = 0.2;
 
 export class IndexPace {
   readonly #clock: Clock;
+  readonly #loop = new LoopUtilization();
+  #isBusy = false;
   #last: Promise<void> = Promise.resolve();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Runs `work` when all that asked before are done. */
+  /** Runs `work` when all that asked before are done. It begins with a rest: many short works are no faster than a long one. */
   async inTurn<T>(work: () => Promise<T>): Promise<T> {
     const before = this.#last;
     let done = (): void => {};
@@ -30,6 +33,7 @@ export class IndexPace {
     });
     try {
       await before;
+      await this.rest();
       return await work();
     } finally {
       done();
@@ -37,24 +41,28 @@ export class IndexPace {
   }
 
   slicer(): Slicer {
-    return new PacedSlicer(this.#clock, sliceMs);
+    return new PacedSlicer(this.#clock, this);
+  }
+
+  /** Until the next slice may begin. */
+  async rest(): Promise<void> {
+    this.#loop.read(); // our own slice does not count
+    await this.#clock.sleep(this.#isBusy ? busyRestMs : restMs);
+    this.#isBusy = this.#loop.read() > busyShare;
+    if (this.#isBusy) await this.#clock.sleep(busyRestMs);
   }
 }
 
 class PacedSlicer extends Slicer {
-  readonly #clock: Clock;
-  readonly #loop = new LoopUtilization();
-  #isBusy = false;
+  readonly #pace: IndexPace;
 
-  constructor(clock: Clock, sliceDurationMs: number) {
-    super(clock, sliceDurationMs);
-    this.#clock = clock;
+  constructor(clock: Clock, pace: IndexPace) {
+    super(clock, sliceMs);
+    this.#pace = pace;
   }
 
   override async rest(): Promise<void> {
-    this.#loop.read(); // our own slice does not count
-    await this.#clock.sleep(this.#isBusy ? busyRestMs : restMs);
-    this.#isBusy = this.#loop.read() > busyShare;
+    await this.#pace.rest();
     await super.rest();
   }
 }

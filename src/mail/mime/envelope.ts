@@ -2,6 +2,7 @@
 // (RFC 9051 7.5.2), raw. Addresses stay text here; address-list.ts takes them apart.
 
 import { asBuffer } from '../bytes.ts';
+import { FieldNames } from '../field-names.ts';
 import { type HeaderBlock, headerFields, offsetsPerField, unfold } from '../header.ts';
 
 /** Unfolded, trimmed header values, one character a byte (latin1); undefined when the field is absent. */
@@ -49,22 +50,19 @@ const keyByName = new Map<string, keyof Envelope>([
   ['in-reply-to', 'inReplyTo'],
   ['message-id', 'messageId'],
 ]);
+const fieldNames = new FieldNames([...keyByName.keys()]);
 const lists = new Set<keyof Envelope>(['from', 'sender', 'replyTo', 'to', 'cc', 'bcc']);
-/** Bit n: some name above has n characters. Most fields of a message are dismissed by it without making a string. */
-const nameLengths = [...keyByName.keys()].reduce((bits, name) => bits | (1 << name.length), 0);
-const nameLengthMax = 11;
 
 /** The envelope of the message whose header block was scanned. */
 export function envelopeOf(bytes: Uint8Array, block: HeaderBlock): Envelope {
   const buffer = asBuffer(bytes);
   const envelope: MutableEnvelope = emptyEnvelope();
   const { offsets, count } = block;
-  for (let base = 0; base < count * offsetsPerField; base += offsetsPerField) {
-    const start = offsets[base]!;
-    const length = offsets[base + 1]! - start;
-    if (length > nameLengthMax || ((nameLengths >> length) & 1) === 0) continue;
-    const key = keyByName.get(buffer.toString('latin1', start, start + length).toLowerCase());
-    if (key === undefined) continue;
+  for (let index = 0; index < count; index++) {
+    const name = fieldNames.of(buffer, block, index);
+    if (name === undefined) continue;
+    const key = keyByName.get(name)!;
+    const base = index * offsetsPerField;
     const value = unfold(buffer.toString('latin1', offsets[base + 2], offsets[base + 3]));
     const before = envelope[key];
     if (before === undefined || before === '') envelope[key] = value;

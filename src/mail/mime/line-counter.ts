@@ -1,10 +1,13 @@
 // Counts the lines of several bodies that may lie inside one another, looking at each byte once: positions asked for
 // only rise. Bytes that lie in no body whose lines are wanted (attachments) are jumped over.
 
+import { ByteWords } from '../../base/byte-words.ts';
+
 const lineFeed = 10;
 
 export class LineCounter {
   readonly #bytes: Buffer;
+  readonly #words: ByteWords;
   #position = 0;
   #count = 0;
   #bodies = 0;
@@ -12,6 +15,7 @@ export class LineCounter {
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
+    this.#words = new ByteWords(bytes);
   }
 
   /** Bytes looked at. */
@@ -30,11 +34,8 @@ export class LineCounter {
   /** Looks at what is before `position`; no body may end before it. */
   advance(position: number): void {
     if (this.#bodies === 0 || position <= this.#position) return;
-    const bytes = this.#bytes;
-    let count = this.#count;
-    for (let index = this.#position; index < position; index++) if (bytes[index] === lineFeed) count++;
+    this.#count += this.#words.lineFeeds(this.#position, position);
     this.#work += position - this.#position;
-    this.#count = count;
     this.#position = position;
   }
 

@@ -1,6 +1,7 @@
 // What the header of one part says about it: the Content-* fields of RFC 2045, 2183, 2557, 3282, 1864, with the defaults for
 // what is missing or makes no sense (RFC 2045 5.2).
 
+import { FieldNames } from '../field-names.ts';
 import { type HeaderBlock, offsetsPerField, unfold } from '../header.ts';
 import { type ParameterizedValue, parseParameterized, withoutComments } from '../parameter.ts';
 import { type Disposition, type HeaderParameter, type MessagePart, rawParameter } from './structure.ts';
@@ -25,7 +26,7 @@ const usAscii: HeaderParameter = ['charset', 'us-ascii'];
 const usAsciiOnly: readonly HeaderParameter[] = [usAscii];
 const none: readonly never[] = [];
 
-const contentNames = [
+const contentNames = new FieldNames([
   'content-type',
   'content-transfer-encoding',
   'content-id',
@@ -34,25 +35,18 @@ const contentNames = [
   'content-language',
   'content-location',
   'content-md5',
-] as const;
-type ContentName = (typeof contentNames)[number];
-const contentNameSet = new Set<string>(contentNames);
-/** Bit n: some name above has n characters. */
-const nameLengths = contentNames.reduce((bits, name) => bits | (1 << name.length), 0);
-const nameLengthMax = 25;
+]);
+type ContentName = NonNullable<ReturnType<typeof contentNames.of>>;
 
 /** Reads the Content-* fields of a scanned header; of two fields with one name the first counts. */
 export function partHeader(bytes: Buffer, block: HeaderBlock, inDigest: boolean): PartHeader {
   const raw: Partial<Record<ContentName, string>> = {};
   const { offsets, count } = block;
-  for (let base = 0; base < count * offsetsPerField; base += offsetsPerField) {
-    const start = offsets[base]!;
-    const length = offsets[base + 1]! - start;
-    if (length > nameLengthMax || ((nameLengths >> length) & 1) === 0 || (bytes[start]! | 32) !== 99)
-      continue;
-    const name = bytes.toString('latin1', start, start + length).toLowerCase();
-    if (!contentNameSet.has(name) || raw[name as ContentName] !== undefined) continue;
-    raw[name as ContentName] = unfold(bytes.toString('latin1', offsets[base + 2], offsets[base + 3]));
+  for (let index = 0; index < count; index++) {
+    const name = contentNames.of(bytes, block, index);
+    if (name === undefined || raw[name] !== undefined) continue;
+    const base = index * offsetsPerField;
+    raw[name] = unfold(bytes.toString('latin1', offsets[base + 2], offsets[base + 3]));
   }
   const media = mediaType(raw['content-type'], inDigest);
   return {

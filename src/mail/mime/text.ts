@@ -100,8 +100,12 @@ function withoutQuotes(text: string, isHtml: boolean): string {
 const previewLineLengthMax = 1000;
 const invisible = /\u00ad|\u034f|[\u200b-\u200f\u2060\ufeff]/g;
 
+const plain = /^[\x20-\x7e]*$/;
+
 /** Without what does not show, white space collapsed. */
 function collapsed(text: string): string {
+  // Most texts have nothing of it.
+  if (plain.test(text) && !text.includes('  ')) return text.trim();
   return text
     .replace(invisible, '')
     .replace(/[\s\x00-\x1f\x7f-\x9f]+/g, ' ')
@@ -115,7 +119,7 @@ function shortened(text: string): string {
     shown = collapsed(text.slice(0, 16 * previewCharactersMax));
   if (shown.length <= previewBytesMax / 4) return shown;
   const first = shown.slice(0, previewCharactersMax);
-  if (/^[\x20-\x7e]*$/.test(first)) return first.trimEnd();
+  if (plain.test(first)) return first.trimEnd();
   let characters = 0;
   let bytes = 0;
   let end = 0;

@@ -3,6 +3,8 @@
 // marked and none of it is kept, because what others take for an end of line there is how mail is smuggled; where
 // the chunks are cut makes no difference; each byte is looked at once.
 
+import { ByteWords } from '../../base/byte-words.ts';
+
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 const dot = 0x2e;
@@ -37,6 +39,7 @@ export class DataDecoder {
   /** Decodes into `sink`; returns how many bytes belonged to the message: less than all when its end was among them. */
   push(chunk: Buffer, sink: DataSink): number {
     const length = chunk.length;
+    const words = new ByteWords(chunk);
     let state = this.#state;
     let bare = this.#bareLineEnd;
     // Decoded bytes from `from` on are not yet in the sink.
@@ -44,7 +47,7 @@ export class DataDecoder {
     let at = 0;
     while (at < length && state !== ended) {
       if (state === inLine) {
-        while (at < length && chunk[at]! > carriageReturn) at++;
+        at = words.lowByte(at, length);
         if (at === length) break;
       }
       const byte = chunk[at]!;
