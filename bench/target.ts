@@ -13,19 +13,23 @@ export interface BenchTarget {
   readonly password: string;
   /** The processes whose resident memory counts. */
   pids(): Promise<number[]>;
+  /** Ends the server and starts it again with the data it has. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /** What is passed to the generator's process: a target without its methods. */
 export type TargetPlace = Pick<BenchTarget, 'name' | 'ports' | 'domain' | 'password'>;
 
-/** Users for work on many accounts; `fetch`, `search`, `drain-N`, `append` and `idle` users are for one workload each. */
+/** Users for work on many accounts; `fetch`, `search`, `store`, `select`, `large`, `drain-N` and `idle` users are for one workload each. */
 export const userCount = 20;
 export const users: readonly string[] = [
   ...Array.from({ length: userCount }, (_, index) => `user${index}`),
   'fetch',
   'search',
-  'append',
+  'store',
+  'select',
+  'large',
   'heavy',
   ...Array.from({ length: 10 }, (_, index) => `drain${index}`),
 ];

@@ -3,7 +3,6 @@
 // A start that fails half-way closes what it opened.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../src/base/clock.ts';
@@ -11,6 +10,7 @@ import { describeCluster } from '../src/operator/balancer/describe-cluster.ts';
 import { formatHaproxy } from '../src/operator/balancer/haproxy.ts';
 import type { ClusterBody } from '../src/operator/commands/cluster-status.ts';
 import { randomPassword } from '../src/operator/read-password.ts';
+import { freePort } from '../test/free-port.ts';
 import { HaproxyProcess } from '../test/haproxy-process.ts';
 import { PostgresServer } from '../test/postgres-server.ts';
 import { DemoNode, nodePorts } from './demo-node.ts';
@@ -132,15 +132,4 @@ async function startHaproxy(
   const haproxy = new HaproxyProcess(file);
   await haproxy.logged(/Loading success/);
   return haproxy;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

@@ -3,10 +3,10 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
+import { freePort } from './free-port.ts';
 
 const versionsFolder = '/usr/lib/postgresql';
 const startLimitMs = 30_000;
@@ -44,17 +44,6 @@ function serverUser(): User {
     }
   }
   throw new Error('there is no user to run PostgreSQL as');
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
 
 export interface PostgresServerOptions {
@@ -178,6 +167,16 @@ export class PostgresServer implements AsyncDisposable {
     } catch {
       return false;
     }
+  }
+
+  /** Its first process, which starts the others. */
+  get pid(): number {
+    return this.#process!.pid!;
+  }
+
+  /** Where its data and its log are. */
+  get folder(): string {
+    return this.#folder;
   }
 
   url(database: string): string {

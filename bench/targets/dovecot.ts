@@ -1,10 +1,12 @@
 // Debian's Dovecot with its defaults, but login and mail processes reused (which makes its logins about five times faster), and
 // plain-text passwords in a file, so that hashing is not what is measured.
 
+import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePort } from '../../test/free-port.ts';
 import { type BenchTarget, idleUsers, users } from '../target.ts';
-import { endProcess, freePort, portAnswers, processTree, start } from './processes.ts';
+import { endProcess, portAnswers, processTree, start } from './processes.ts';
 
 const domain = 'bench.test';
 const password = 'bench-password-1';
@@ -86,15 +88,23 @@ export async function startDovecot(directory: string, format: DovecotFormat): Pr
   );
   const file = join(root, 'dovecot.conf');
   writeFileSync(file, configuration({ root, format, ports }));
-  const child = start('/usr/sbin/dovecot', ['-F', '-c', file]);
-  await portAnswers(ports.imap, child);
-  await portAnswers(ports.lmtp, child);
+  const run = async (): Promise<ChildProcess> => {
+    const started = start('/usr/sbin/dovecot', ['-F', '-c', file]);
+    await portAnswers(ports.imap, started);
+    await portAnswers(ports.lmtp, started);
+    return started;
+  };
+  let child = await run();
   return {
     name: `dovecot ${format}`,
     ports: { ...ports, smtp: undefined },
     domain,
     password,
     pids: async () => processTree(child.pid!),
+    restart: async () => {
+      await endProcess(child);
+      child = await run();
+    },
     stop: async () => {
       await endProcess(child);
       rmSync(root, { recursive: true, force: true });

@@ -3,8 +3,9 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePort } from '../../test/free-port.ts';
 import type { BenchTarget } from '../target.ts';
-import { freePort, portAnswers, start } from './processes.ts';
+import { portAnswers, start } from './processes.ts';
 
 /** Gives the target an smtp port that Postfix answers; `stop` ends both. */
 export async function withPostfix(directory: string, behind: BenchTarget): Promise<BenchTarget> {

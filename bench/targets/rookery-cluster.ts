@@ -4,8 +4,8 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { AdminClient } from '../../src/operator/admin-client.ts';
+import { freePort } from '../../test/free-port.ts';
 import { PostgresServer } from '../../test/postgres-server.ts';
-import { freePort } from './processes.ts';
 import {
   addAccounts,
   makeData,

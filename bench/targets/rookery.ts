@@ -1,11 +1,13 @@
 // Rookery itself, as a process of its own on a fresh data directory, with the bench's accounts.
 
+import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AdminClient } from '../../src/operator/admin-client.ts';
+import { freePort } from '../../test/free-port.ts';
 import { type BenchTarget, idleUsers, users } from '../target.ts';
-import { endProcess, freePort, portAnswers, processTree, start } from './processes.ts';
+import { endProcess, portAnswers, processTree, start } from './processes.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const domain = 'bench.test';
@@ -28,7 +30,9 @@ export interface RookeryProcess {
   readonly data: string;
   readonly ports: BenchTarget['ports'];
   readonly adminPort: number;
-  readonly pid: number;
+  /** Of the process that runs now. */
+  pid(): number;
+  restart(): Promise<void>;
   /** Ends it and removes its data. */
   stop(): Promise<void>;
 }
@@ -58,26 +62,34 @@ export async function startProcess(
   const settings = Object.entries(listen).map(([name, port]) => `listen.${name}=127.0.0.1:${port}`);
   for (const name of ['submission', 'submissions', 'imaps', 'pop3s']) settings.push(`listen.${name}=off`);
   settings.push('limits.connections_per_address=20000', 'log.level=warn', ...given);
-  const child = start(process.execPath, [
-    ...nodeOptions,
-    main,
-    'serve',
-    '--data',
-    data,
-    ...settings.flatMap((setting) => ['--set', setting]),
-    ...args,
-  ]);
-  try {
-    await portAnswers(adminPort, child); // the last one to open
-  } catch (error) {
-    await endProcess(child);
-    throw error;
-  }
+  const run = async (): Promise<ChildProcess> => {
+    const started = start(process.execPath, [
+      ...nodeOptions,
+      main,
+      'serve',
+      '--data',
+      data,
+      ...settings.flatMap((setting) => ['--set', setting]),
+      ...args,
+    ]);
+    try {
+      await portAnswers(adminPort, started); // the last one to open
+      return started;
+    } catch (error) {
+      await endProcess(started);
+      throw error;
+    }
+  };
+  let child = await run();
   return {
     data,
     ports,
     adminPort,
-    pid: child.pid!,
+    pid: () => child.pid!,
+    restart: async () => {
+      await endProcess(child);
+      child = await run();
+    },
     stop: async () => {
       await endProcess(child);
       rmSync(data, { recursive: true, force: true });
@@ -104,7 +116,10 @@ export function targetOf(name: string, servers: readonly RookeryProcess[]): Rook
     adminPort: servers[0]!.adminPort,
     domain,
     password,
-    pids: async () => processTree(servers[0]!.pid),
+    pids: async () => processTree(servers[0]!.pid()),
+    restart: async () => {
+      for (const server of servers) await server.restart();
+    },
     stop: async () => {
       for (const server of servers.toReversed()) await server.stop();
     },

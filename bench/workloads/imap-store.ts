@@ -1,0 +1,20 @@
+// STORE of a flag on all of 10,000 messages, told and silent.
+
+import { fillMailbox, milliseconds, openMailbox, repeated } from '../mailbox.ts';
+import type { Workload } from './workload.ts';
+
+const mailboxMessages = 10_000;
+const undo = 'STORE 1:* -FLAGS.SILENT (\\Seen)';
+
+export const imapStore: Workload = async (target, { scale }) => {
+  const count = Math.ceil(mailboxMessages * scale);
+  await fillMailbox(target, { user: 'store', count, seed: 8000, mix: 'small' });
+  const client = await openMailbox(target, 'store');
+  const told = await repeated(client, 'STORE 1:* +FLAGS (\\Seen)', { times: 7, between: undo });
+  const silent = await repeated(client, 'STORE 1:* +FLAGS.SILENT (\\Seen)', { times: 7, between: undo });
+  client.end();
+  return [
+    milliseconds(`imap STORE 1:* +FLAGS (\\Seen) of ${count}`, told.ms),
+    milliseconds(`imap STORE 1:* +FLAGS.SILENT (\\Seen) of ${count}`, silent.ms),
+  ];
+};
