@@ -1,28 +1,40 @@
-// The columns of one mailbox in memory: 44 bytes a message, ascending by uid. They mirror the committed message rows
-// and change only after a commit (STYLE 9); what a mutation has decided but not committed is in the draft.
-// Invariant: uids ascend strictly; `length` rows are valid, what lies behind is room to grow.
+// The columns of one mailbox in memory, ascending by uid. They mirror the committed message rows and change only after a
+// commit (STYLE 9); what a mutation has decided but not committed is in the draft.
+// Invariants: uids ascend strictly; `length` rows are valid, what lies behind is room to grow; a column is four bytes a
+// message wide until a value needs eight, and `flagsHigh` is not there until a message has one of those flags. So a message
+// takes 28 bytes, nearly always.
 
 import type { MessageRow } from './message-row.ts';
 import type { MessageColumns } from './port.ts';
 
-/** What a row costs, for the memory limit. */
-export const tableBytesPerRow = 44;
-
 /** Smaller steps would copy all columns for every other append. */
 const growthMin = 32;
 
+type Column = Uint32Array | Float64Array;
+
+/** All of one length. */
 interface Columns {
   uids: Uint32Array;
   flagsLow: Uint32Array;
-  flagsHigh: Uint32Array;
-  modSeqs: Float64Array;
+  /** Undefined: all are 0. */
+  flagsHigh: Uint32Array | undefined;
+  modSeqs: Column;
   sizes: Uint32Array;
-  internalDates: Float64Array;
-  saveDates: Float64Array;
-  emailIds: Float64Array;
+  internalDates: Column;
+  saveDates: Column;
+  emailIds: Column;
 }
 
-function allocate(length: number): Columns {
+/** The columns that grow wide when a value asks for it. */
+const wideColumns = ['modSeqs', 'internalDates', 'saveDates', 'emailIds'] as const;
+const rowMembers = {
+  modSeqs: 'modSeq',
+  internalDates: 'internalDate',
+  saveDates: 'saveDate',
+  emailIds: 'emailId',
+} as const;
+
+function allocate(length: number): MessageColumns {
   return {
     uids: new Uint32Array(length),
     flagsLow: new Uint32Array(length),
@@ -35,21 +47,39 @@ function allocate(length: number): Columns {
   };
 }
 
+/** As wide as before. */
+function resized<T extends Column>(column: T, length: number, capacity: number): T {
+  const larger = (
+    column instanceof Uint32Array ? new Uint32Array(capacity) : new Float64Array(capacity)
+  ) as T;
+  larger.set(column.subarray(0, length));
+  return larger;
+}
+
 export const emptyColumns: MessageColumns = allocate(0);
 
 /** Columns of rows, in their order. */
 export function columnsOfRows(rows: readonly MessageRow[]): MessageColumns {
   const table = new MessageTable(rows.length);
   for (const row of rows) table.push(row);
-  return table.columns;
+  return table.all();
 }
 
 export class MessageTable {
-  #columns: Columns;
+  readonly #columns: Columns;
   #length = 0;
 
   constructor(capacity: number) {
-    this.#columns = allocate(capacity);
+    this.#columns = {
+      uids: new Uint32Array(capacity),
+      flagsLow: new Uint32Array(capacity),
+      flagsHigh: undefined,
+      modSeqs: new Uint32Array(capacity),
+      sizes: new Uint32Array(capacity),
+      internalDates: new Uint32Array(capacity),
+      saveDates: new Uint32Array(capacity),
+      emailIds: new Uint32Array(capacity),
+    };
   }
 
   get length(): number {
@@ -62,7 +92,10 @@ export class MessageTable {
   }
 
   get bytes(): number {
-    return this.#columns.uids.length * tableBytesPerRow;
+    let bytes = 0;
+    for (const column of Object.values(this.#columns) as (Column | undefined)[])
+      bytes += column?.byteLength ?? 0;
+    return bytes;
   }
 
   /** The index of the first message with this uid or a higher one; `length` when there is none. */
@@ -97,7 +130,7 @@ export class MessageTable {
     return {
       uid: columns.uids[index]!,
       flagsLow: columns.flagsLow[index]!,
-      flagsHigh: columns.flagsHigh[index]!,
+      flagsHigh: columns.flagsHigh?.[index] ?? 0,
       modSeq: columns.modSeqs[index]!,
       size: columns.sizes[index]!,
       internalDate: columns.internalDates[index]!,
@@ -116,18 +149,22 @@ export class MessageTable {
     const columns = this.#columns;
     columns.uids[index] = row.uid;
     columns.flagsLow[index] = row.flagsLow;
-    columns.flagsHigh[index] = row.flagsHigh;
-    columns.modSeqs[index] = row.modSeq;
     columns.sizes[index] = row.size;
-    columns.internalDates[index] = row.internalDate;
-    columns.saveDates[index] = row.saveDate;
-    columns.emailIds[index] = row.emailId;
+    if (row.flagsHigh !== 0) columns.flagsHigh ??= new Uint32Array(columns.uids.length);
+    if (columns.flagsHigh !== undefined) columns.flagsHigh[index] = row.flagsHigh;
+    for (const name of wideColumns) {
+      const value = row[rowMembers[name]];
+      const column = columns[name];
+      if (column instanceof Uint32Array && value >>> 0 !== value) columns[name] = new Float64Array(column);
+      columns[name][index] = value;
+    }
   }
 
   /** Removes the rows at `indexes` (ascending) and closes the gaps. */
   remove(indexes: readonly number[]): void {
     if (indexes.length === 0) return;
-    for (const column of Object.values(this.#columns) as (Uint32Array | Float64Array)[]) {
+    for (const column of Object.values(this.#columns) as (Column | undefined)[]) {
+      if (column === undefined) continue;
       let target = indexes[0]!;
       for (let gap = 0; gap < indexes.length; gap++) {
         const from = indexes[gap]! + 1;
@@ -149,12 +186,12 @@ export class MessageTable {
     return {
       uids: columns.uids.slice(from, to),
       flagsLow: columns.flagsLow.slice(from, to),
-      flagsHigh: columns.flagsHigh.slice(from, to),
-      modSeqs: columns.modSeqs.slice(from, to),
+      flagsHigh: columns.flagsHigh?.slice(from, to) ?? new Uint32Array(Math.max(0, to - from)),
+      modSeqs: new Float64Array(columns.modSeqs.subarray(from, to)),
       sizes: columns.sizes.slice(from, to),
-      internalDates: columns.internalDates.slice(from, to),
-      saveDates: columns.saveDates.slice(from, to),
-      emailIds: columns.emailIds.slice(from, to),
+      internalDates: new Float64Array(columns.internalDates.subarray(from, to)),
+      saveDates: new Float64Array(columns.saveDates.subarray(from, to)),
+      emailIds: new Float64Array(columns.emailIds.subarray(from, to)),
     };
   }
 
@@ -170,7 +207,7 @@ export class MessageTable {
       const index = indexes[at]!;
       picked.uids[at] = columns.uids[index]!;
       picked.flagsLow[at] = columns.flagsLow[index]!;
-      picked.flagsHigh[at] = columns.flagsHigh[index]!;
+      picked.flagsHigh[at] = columns.flagsHigh?.[index] ?? 0;
       picked.modSeqs[at] = columns.modSeqs[index]!;
       picked.sizes[at] = columns.sizes[index]!;
       picked.internalDates[at] = columns.internalDates[index]!;
@@ -202,11 +239,12 @@ export class MessageTable {
   }
 
   #resize(capacity: number): void {
-    const before = this.#columns;
-    const after = allocate(capacity);
-    for (const name of Object.keys(before) as (keyof Columns)[]) {
-      after[name].set(before[name].subarray(0, this.#length));
-    }
-    this.#columns = after;
+    const columns = this.#columns;
+    const length = this.#length;
+    columns.uids = resized(columns.uids, length, capacity);
+    columns.flagsLow = resized(columns.flagsLow, length, capacity);
+    if (columns.flagsHigh !== undefined) columns.flagsHigh = resized(columns.flagsHigh, length, capacity);
+    columns.sizes = resized(columns.sizes, length, capacity);
+    for (const name of wideColumns) columns[name] = resized(columns[name], length, capacity);
   }
 }

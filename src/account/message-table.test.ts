@@ -1,0 +1,83 @@
+// The columns hold what was put into them, whatever the values, and stay small.
+
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import fc from 'fast-check';
+import type { MessageRow } from './message-row.ts';
+import { MessageTable } from './message-table.ts';
+
+const number = fc.oneof(
+  { weight: 5, arbitrary: fc.nat() },
+  { weight: 1, arbitrary: fc.constantFrom(-2_208_988_800, -1, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1) },
+);
+const rest = fc.record({
+  flagsLow: fc.nat(),
+  flagsHigh: fc.oneof({ weight: 9, arbitrary: fc.constant(0) }, fc.nat()),
+  modSeq: number,
+  size: fc.nat(),
+  internalDate: number,
+  saveDate: number,
+  emailId: number,
+});
+type Change = { readonly row: Omit<MessageRow, 'uid'>; readonly at: number; readonly kind: number };
+
+function apply(table: MessageTable, rows: MessageRow[], { row, at, kind }: Change): void {
+  const index = rows.length === 0 ? 0 : at % rows.length;
+  if (kind < 6 || rows.length === 0) {
+    const added = { uid: (rows.at(-1)?.uid ?? 0) + 1 + (at % 3), ...row };
+    rows.push(added);
+    table.push(added);
+  } else if (kind < 8) {
+    rows[index] = { uid: rows[index]!.uid, ...row };
+    table.set(index, rows[index]!);
+  } else {
+    const gone = [...new Set([index, at % 2 === 0 ? index : rows.length - 1])].sort((a, b) => a - b);
+    for (const removed of gone.toReversed()) rows.splice(removed, 1);
+    table.remove(gone);
+  }
+}
+
+it('holds what a list of rows holds', () => {
+  const changes = fc.array(fc.record({ row: rest, at: fc.nat(), kind: fc.nat({ max: 9 }) }), {
+    maxLength: 120,
+  });
+  fc.assert(
+    fc.property(changes, (list) => {
+      const table = new MessageTable(0);
+      const rows: MessageRow[] = [];
+      for (const change of list) apply(table, rows, change);
+      assert.equal(table.length, rows.length);
+      assert.deepEqual(
+        rows.map((_, index) => table.row(index)),
+        rows,
+      );
+      const all = table.all();
+      assert.deepEqual(
+        [...all.modSeqs],
+        rows.map((row) => row.modSeq),
+      );
+      assert.deepEqual(
+        [...all.internalDates],
+        rows.map((row) => row.internalDate),
+      );
+      assert.deepEqual(
+        [...all.flagsHigh],
+        rows.map((row) => row.flagsHigh),
+      );
+      assert.deepEqual(table.pick([...rows.keys()]), all);
+    }),
+  );
+});
+
+it('takes at most 40 bytes a message, and less when it was loaded', () => {
+  const row = { flagsLow: 1, flagsHigh: 0, size: 4096, internalDate: 1.8e9, saveDate: 1.8e9 };
+  const grown = new MessageTable(0);
+  const loaded = new MessageTable(100_000);
+  for (let uid = 1; uid <= 100_000; uid++) {
+    const message = { ...row, uid, modSeq: uid * 3, emailId: uid };
+    grown.push(message);
+    loaded.push(message);
+    if (uid > 1000) assert.ok(grown.bytes <= 40 * uid, `${grown.bytes} bytes for ${uid} messages`);
+  }
+  assert.equal(loaded.bytes, 28 * 100_000);
+});
