@@ -17,7 +17,7 @@ import type { BlobDirectory } from './blob-directory.ts';
 import type { BlobFileCache } from './blob-file-cache.ts';
 import type { BlobRow } from './blob-row.ts';
 import type { BlobRows, FoundBlob } from './blob-rows.ts';
-import type { BlobDigest, BlobFinding } from './blob-store.ts';
+import { type BlobDigest, type BlobFinding, hex } from './blob-store.ts';
 
 const orphanAgeMs = 24 * 60 * 60 * 1000;
 /** Compressing must save more than a tenth. */
@@ -39,10 +39,6 @@ export interface BlobMaintenanceOptions {
   read(digest: BlobDigest, offset: number, length: number): Promise<Uint8Array | undefined>;
   /** True once the store is being closed: walks end at their next step. */
   stopped(): boolean;
-}
-
-export function hex(digest: BlobDigest): string {
-  return Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString('hex');
 }
 
 export class BlobMaintenance {

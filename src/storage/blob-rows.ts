@@ -13,15 +13,21 @@ import {
   decodeBlobRow,
   digestOfBlobKey,
   encodeBlobRow,
+  encodeLink,
+  linkKey,
   linkKeyRange,
 } from './blob-row.ts';
-import type { BlobDigest, BlobStatistics } from './blob-store.ts';
+import { type BlobDigest, type BlobLink, type BlobStatistics, hex } from './blob-store.ts';
 import type { Bytes, Engine, Entry, Reader } from './engine.ts';
 import { encodeRecord, unlessDamaged } from './record.ts';
 import { decodeTuple, encodeTuple } from './tuple.ts';
 
 const rowPage = { entriesMax: 200, bytesMax: 1 << 20 };
 const oneRow = { entriesMax: 1, bytesMax: 1 };
+/** Tries against rivals for one row before the caller is told to come again. */
+export const rowAttemptsMax = 20;
+/** No row has this value, so a condition on it always fails: the caller is told to put the blob (again). */
+const impossible = Buffer.alloc(0);
 
 export interface FoundBlob {
   /** The row's exact bytes: the condition for touching it. */
@@ -93,6 +99,18 @@ export class BlobRows {
     return true;
   }
 
+  /** For BlobStore.link: the link, on condition that the blob stays what it is now. */
+  async link(digest: BlobDigest, holder: string): Promise<BlobLink> {
+    const key = blobKey(digest);
+    const puts = [{ key: linkKey(digest, holder), value: encodeLink() }];
+    const found = await this.find(digest);
+    if (found === undefined || found.row.state === 'writing')
+      return { puts, conditions: [{ key, expected: impossible }] };
+    if (found.row.state === 'dying')
+      puts.push({ key, value: this.renewed({ ...found.row, state: 'live' }).value });
+    return { puts, conditions: [{ key, expected: found.value }] };
+  }
+
   async isLinked(digest: BlobDigest): Promise<boolean> {
     return (await this.#engine.page(linkKeyRange(digest), oneRow)).entries.length > 0;
   }
@@ -118,6 +136,18 @@ export class BlobRows {
     for await (const { digest, value } of this.#raw(reader)) {
       const row = this.#soundRow(digest, value);
       if (row !== undefined) yield { digest, value, row };
+    }
+  }
+
+  /** For BlobStore.list: what is there whole. */
+  async *list(): AsyncGenerator<{
+    readonly digest: BlobDigest;
+    readonly bytes: number;
+    readonly links: number;
+  }> {
+    for await (const { digest, row } of this.all()) {
+      if (row.state === 'writing') continue;
+      yield { digest, bytes: row.bytes, links: await this.countLinks(digest) };
     }
   }
 
@@ -172,8 +202,7 @@ export class BlobRows {
   #soundRow(digest: BlobDigest, value: Bytes): BlobRow | undefined {
     const row = decodeUnlessDamaged(value);
     if (row !== undefined) return row;
-    const blob = Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString('hex');
-    this.#log.error({ blob }, 'the row of a blob is damaged: run store check');
+    this.#log.error({ blob: hex(digest) }, 'the row of a blob is damaged: run store check');
     return undefined;
   }
 

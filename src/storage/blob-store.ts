@@ -14,6 +14,10 @@ export const inlineBytesMax = 128 * 1024;
 /** 32 bytes. */
 export type BlobDigest = Uint8Array;
 
+export function hex(digest: BlobDigest): string {
+  return Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString('hex');
+}
+
 export interface BlobStatistics {
   readonly blobs: number;
   /** Bytes of the blobs as they came, and as they are on disk. */

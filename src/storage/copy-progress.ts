@@ -5,7 +5,7 @@
 import { Fault } from '../base/fault.ts';
 import { copyProgressKey } from './copied-rows.ts';
 import type { Bytes, Engine, Entry, Reader } from './engine.ts';
-import { decodeRecord, encodeRecord } from './record.ts';
+import { decodeJsonRecord, decodeRecord, encodeJsonRecord } from './record.ts';
 
 /** 1 had no blobs and was in no release. */
 const version = 2;
@@ -31,10 +31,6 @@ export async function isCopyUnfinished(engine: Reader): Promise<boolean> {
   return (await engine.get(copyProgressKey)) !== undefined;
 }
 
-function encode(state: CopyState): Buffer {
-  return encodeRecord('storeCopy', version, Buffer.from(JSON.stringify(state)));
-}
-
 /** The state as it is in the target, and the only way to change it. */
 export class CopyProgressRow {
   readonly #engine: Engine;
@@ -51,12 +47,11 @@ export class CopyProgressRow {
   static async left(engine: Engine): Promise<CopyProgressRow | undefined> {
     const value = await engine.get(copyProgressKey);
     if (value === undefined) return undefined;
-    const record = decodeRecord('storeCopy', version, value);
-    if (record.version !== version)
+    if (decodeRecord('storeCopy', version, value).version !== version)
       throw new Fault('the copy in the target is that of an older Rookery: empty the target and copy anew', {
         temporary: false,
       });
-    return new CopyProgressRow(engine, value, JSON.parse(record.payload.toString()) as CopyState);
+    return new CopyProgressRow(engine, value, decodeJsonRecord<CopyState>('storeCopy', version, value));
   }
 
   static async begin(engine: Engine, state: CopyState): Promise<CopyProgressRow> {
@@ -71,7 +66,7 @@ export class CopyProgressRow {
 
   /** Commits rows of the copy with the state they make true. */
   async save(state: CopyState, puts: readonly Entry[] = []): Promise<void> {
-    const value = encode(state);
+    const value = encodeJsonRecord('storeCopy', version, state);
     const result = await this.#engine.commit({
       conditions: [{ key: copyProgressKey, expected: this.#value }],
       puts: [...puts, { key: copyProgressKey, value }],

@@ -6,14 +6,15 @@
 // without a row. A failed or broken-off put leaves a `writing` row, which is collected when it is a day old.
 // Why collecting cannot race with linking: as in filesystem-blob-store.ts.
 
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
 import { type Random, systemRandom } from '../base/random.ts';
-import { hex, verifyBlob } from './blob-maintenance.ts';
-import { type BlobRow, blobKey, encodeLink, linkKey } from './blob-row.ts';
-import { BlobRows, type FoundBlob } from './blob-rows.ts';
-import type { BlobDigest, BlobLink, BlobStatistics, BlobStore } from './blob-store.ts';
+import { verifyBlob } from './blob-maintenance.ts';
+import { type BlobRow, blobKey, linkKey } from './blob-row.ts';
+import { BlobRows, type FoundBlob, rowAttemptsMax } from './blob-rows.ts';
+import { type BlobDigest, type BlobLink, type BlobStatistics, type BlobStore, hex } from './blob-store.ts';
+import { BlobTasks } from './blob-tasks.ts';
 import type { Bytes, Engine, Entry } from './engine.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import { encodeTuple, tuplePrefixRange } from './tuple.ts';
@@ -23,18 +24,10 @@ export const chunkBytes = 256 * 1024;
 /** In one commit or read: 4 MiB. */
 const chunksTogether = 16;
 const chunkVersion = 1;
-/** Links often go in bursts (an expunge); they are collected together. */
-const collectDelayMs = 1000;
-/** Beyond it the next full collection finds what was dropped. */
-const droppedMax = 100_000;
-/** Tries against rivals for one row before the caller is told to come again. */
-const attemptsMax = 20;
 /** A put that takes longer is not going on. */
 const writingAgeMs = 24 * 60 * 60 * 1000;
 /** Where blobs that were read lately are; saves a round trip for each range. */
 const knownMax = 10_000;
-/** No row has this value, so a condition on it always fails: the caller is told to put the blob (again). */
-const impossible = Buffer.alloc(0);
 
 export interface EngineBlobStoreOptions {
   readonly engine: Engine;
@@ -60,50 +53,32 @@ function chunkKey(digest: BlobDigest, generation: string, index: number): Bytes 
 
 type Place = Pick<BlobRow, 'generation' | 'bytes'>;
 
-const nothing = (): void => {};
-
 class EngineBlobs implements BlobStore {
   readonly #options: EngineBlobStoreOptions;
   readonly #random: Random;
   readonly #rows: BlobRows;
   readonly #known = new Map<string, Place>();
-  readonly #puts = new Map<string, Promise<void>>();
-  readonly #dropped = new Map<string, BlobDigest>();
-  readonly #background = new Set<Promise<unknown>>();
-  #timer: Timer | undefined;
-  #closed = false;
+  readonly #tasks: BlobTasks;
 
   constructor(options: EngineBlobStoreOptions) {
     const { engine, clock, log, random = systemRandom } = options;
     this.#options = options;
     this.#random = random;
     this.#rows = new BlobRows({ engine, random, clock, log });
+    const collect = (digests: readonly BlobDigest[]) => this.#collectAll(digests);
+    this.#tasks = new BlobTasks({ engine, clock, log, rows: this.#rows, collect });
   }
 
-  /** Counts what is there at this moment in the background; changes from now on are added as they come. */
-  async startCounting(): Promise<void> {
-    const snapshot = await this.#options.engine.snapshot();
-    this.#inBackground('counting blobs', async () => {
-      await using held = snapshot;
-      for await (const { row } of this.#rows.all(held)) {
-        if (this.#closed) return;
-        this.#rows.count(row, 1);
-      }
-    });
+  startCounting(): Promise<void> {
+    return this.#tasks.startCounting();
   }
 
   put(digest: BlobDigest, bytes: Uint8Array): Promise<void> {
-    const name = hex(digest);
-    const under = this.#puts.get(name);
-    if (under !== undefined) return under;
-    const put = this.#put(digest, bytes).finally(() => this.#puts.delete(name));
-    this.#puts.set(name, put);
-    return put;
+    return this.#tasks.put(digest, () => this.#put(digest, bytes));
   }
 
   async #put(digest: BlobDigest, bytes: Uint8Array): Promise<void> {
-    this.#assertOpen();
-    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    for (let attempt = 0; attempt < rowAttemptsMax; attempt++) {
       const found = await this.#rows.find(digest);
       if (found?.row.state === 'live') return;
       if (found?.row.state === 'dying') {
@@ -163,17 +138,8 @@ class EngineBlobs implements BlobStore {
     return fresh;
   }
 
-  async link(digest: BlobDigest, holder: string): Promise<BlobLink> {
-    const key = blobKey(digest);
-    const puts = [{ key: linkKey(digest, holder), value: encodeLink() }];
-    const found = await this.#rows.find(digest);
-    if (found === undefined || found.row.state === 'writing') {
-      return { puts, conditions: [{ key, expected: impossible }] };
-    }
-    if (found.row.state === 'dying') {
-      puts.push({ key, value: this.#rows.renewed({ ...found.row, state: 'live' }).value });
-    }
-    return { puts, conditions: [{ key, expected: found.value }] };
+  link(digest: BlobDigest, holder: string): Promise<BlobLink> {
+    return this.#rows.link(digest, holder);
   }
 
   unlink(digest: BlobDigest, holder: string): Uint8Array[] {
@@ -181,22 +147,13 @@ class EngineBlobs implements BlobStore {
   }
 
   dropped(digest: BlobDigest): void {
-    if (this.#closed || this.#dropped.size >= droppedMax) return;
-    this.#dropped.set(hex(digest), digest);
-    this.#timer ??= this.#options.clock.after(collectDelayMs, () => {
-      this.#timer = undefined;
-      const digests = [...this.#dropped.values()];
-      this.#dropped.clear();
-      this.#inBackground('collecting blobs', async () => {
-        for (const each of digests) if (!this.#closed) await this.#collectOne(each);
-      });
-    });
+    this.#tasks.dropped(digest);
   }
 
   async read(digest: BlobDigest, offset: number, length: number): Promise<Uint8Array | undefined> {
-    this.#assertOpen();
+    this.#tasks.assertOpen();
     const name = hex(digest);
-    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    for (let attempt = 0; attempt < rowAttemptsMax; attempt++) {
       const place = this.#known.get(name) ?? (await this.#find(digest));
       if (place === undefined) return undefined;
       const bytes = await this.#readAt(digest, place, offset, length);
@@ -256,34 +213,29 @@ class EngineBlobs implements BlobStore {
     return verifyBlob(digest, (...range) => this.read(...range));
   }
 
-  async *list(): AsyncIterable<{
-    readonly digest: BlobDigest;
-    readonly bytes: number;
-    readonly links: number;
-  }> {
-    for await (const { digest, row } of this.#rows.all()) {
-      if (row.state === 'writing') continue;
-      yield { digest, bytes: row.bytes, links: await this.#rows.countLinks(digest) };
-    }
+  list(): ReturnType<BlobRows['list']> {
+    return this.#rows.list();
   }
 
   collect(): Promise<{ readonly removed: number; readonly bytes: number }> {
-    const work = this.#collect();
-    this.#track(work.then(nothing, nothing));
-    return work;
+    return this.#tasks.tracked(this.#collect());
   }
 
   async #collect(): Promise<{ readonly removed: number; readonly bytes: number }> {
     let removed = 0;
     let bytes = 0;
     for await (const { digest } of this.#rows.all()) {
-      if (this.#closed) break;
+      if (this.#tasks.closed) break;
       const gone = await this.#collectOne(digest);
       if (gone === undefined) continue;
       removed++;
       bytes += gone.bytesStored;
     }
     return { removed, bytes };
+  }
+
+  async #collectAll(digests: readonly BlobDigest[]): Promise<void> {
+    for (const digest of digests) if (!this.#tasks.closed) await this.#collectOne(digest);
   }
 
   /** The row that went; undefined when the blob stays. */
@@ -327,26 +279,11 @@ class EngineBlobs implements BlobStore {
     return this.#rows.statistics();
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#timer?.cancel();
-    await Promise.allSettled([...this.#background, ...this.#puts.values()]);
+  close(): Promise<void> {
+    return this.#tasks.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  #assertOpen(): void {
-    if (this.#closed) throw new Fault('the blob store is closed', { temporary: true });
-  }
-
-  #inBackground(what: string, work: () => Promise<void>): void {
-    this.#track(work().catch((error: unknown) => this.#options.log.error({ err: error }, `${what} failed`)));
-  }
-
-  #track(work: Promise<unknown>): void {
-    const running = work.finally(() => this.#background.delete(running));
-    this.#background.add(running);
   }
 }

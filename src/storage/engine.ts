@@ -112,6 +112,10 @@ export interface EngineHealth {
   /** Which server takes the writes: "host:port". */
   readonly server: string;
   readonly version: string;
+  /** Whom the server knows this program as. */
+  readonly role: string;
+  /** False: that role has no right to see standbys; `standbys` has their number, and nothing of them. */
+  readonly maySeeStandbys: boolean;
   readonly standbys: readonly StandbyHealth[];
 }
 

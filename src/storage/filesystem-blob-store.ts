@@ -17,7 +17,7 @@
 // Files without a row (a crash between file and row, or between (3) and (4)) are swept when they are a day old;
 // a put that took an hour fails before that.
 
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
 import { type Random, systemRandom } from '../base/random.ts';
@@ -25,21 +25,21 @@ import { isMailError } from '../mail/mail-error.ts';
 import { BlobDirectory, fileFailure, isMissing } from './blob-directory.ts';
 import { BlobFile } from './blob-file.ts';
 import { BlobFileCache } from './blob-file-cache.ts';
-import { BlobMaintenance, type CompressionPolicy, hex, verifyBlob } from './blob-maintenance.ts';
-import { type BlobRow, blobKey, encodeLink, linkKey } from './blob-row.ts';
-import { BlobRows, type FoundBlob } from './blob-rows.ts';
-import type { BlobDigest, BlobFinding, BlobLink, BlobStatistics, BlobStore } from './blob-store.ts';
+import { BlobMaintenance, type CompressionPolicy, verifyBlob } from './blob-maintenance.ts';
+import { type BlobRow, linkKey } from './blob-row.ts';
+import { BlobRows, type FoundBlob, rowAttemptsMax } from './blob-rows.ts';
+import {
+  type BlobDigest,
+  type BlobFinding,
+  type BlobLink,
+  type BlobStatistics,
+  type BlobStore,
+  hex,
+} from './blob-store.ts';
+import { BlobTasks } from './blob-tasks.ts';
 import type { Engine } from './engine.ts';
 
-/** Links often go in bursts (an expunge); they are collected together. */
-const collectDelayMs = 1000;
-/** Beyond it the next full collection finds what was dropped. */
-const droppedMax = 100_000;
 const putTimeMsMax = 60 * 60 * 1000;
-/** Tries against rivals for one row before the caller is told to come again. */
-const attemptsMax = 20;
-/** No row has this value, so a condition on it always fails: the caller is told to put the blob (again). */
-const impossible = Buffer.alloc(0);
 
 export interface FilesystemBlobStoreOptions {
   readonly directory: string;
@@ -81,8 +81,6 @@ export async function openFilesystemBlobStore(
   return store;
 }
 
-const nothing = (): void => {};
-
 class FileBlobs implements FilesystemBlobStore {
   readonly #options: FilesystemBlobStoreOptions;
   readonly #files: BlobDirectory;
@@ -90,11 +88,7 @@ class FileBlobs implements FilesystemBlobStore {
   readonly #rows: BlobRows;
   readonly #maintenance: BlobMaintenance;
   readonly #open = new BlobFileCache();
-  readonly #puts = new Map<string, Promise<void>>();
-  readonly #dropped = new Map<string, BlobDigest>();
-  readonly #background = new Set<Promise<unknown>>();
-  #timer: Timer | undefined;
-  #closed = false;
+  readonly #tasks: BlobTasks;
 
   constructor(options: FilesystemBlobStoreOptions, files: BlobDirectory) {
     this.#options = options;
@@ -103,6 +97,8 @@ class FileBlobs implements FilesystemBlobStore {
     const { engine, clock, log, compression } = options;
     const random = this.#random;
     this.#rows = new BlobRows({ engine, random, clock, log });
+    const collect = (digests: readonly BlobDigest[]) => this.#maintenance.collectAll(digests);
+    this.#tasks = new BlobTasks({ engine, clock, log, rows: this.#rows, collect });
     this.#maintenance = new BlobMaintenance({
       clock,
       log,
@@ -112,30 +108,20 @@ class FileBlobs implements FilesystemBlobStore {
       rows: this.#rows,
       open: this.#open,
       read: (...range) => this.read(...range),
-      stopped: () => this.#closed,
+      stopped: () => this.#tasks.closed,
     });
   }
 
-  /** Counts what is there at this moment in the background; changes from now on are added as they come. */
-  async startCounting(): Promise<void> {
-    const snapshot = await this.#options.engine.snapshot();
-    this.#inBackground('counting blobs', async () => {
-      await using held = snapshot;
-      for await (const { row } of this.#rows.all(held)) this.#rows.count(row, 1);
-    });
+  startCounting(): Promise<void> {
+    return this.#tasks.startCounting();
   }
 
   put(digest: BlobDigest, bytes: Uint8Array): Promise<void> {
-    const name = hex(digest);
-    const under = this.#puts.get(name);
-    if (under !== undefined) return under;
-    const put = this.#put(digest, bytes).finally(() => this.#puts.delete(name));
-    this.#puts.set(name, put);
-    return put;
+    return this.#tasks.put(digest, () => this.#put(digest, bytes));
   }
 
   async #put(digest: BlobDigest, bytes: Uint8Array): Promise<void> {
-    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    for (let attempt = 0; attempt < rowAttemptsMax; attempt++) {
       const found = await this.#rows.find(digest);
       if (found !== undefined && (await this.#hasFile(digest, found.row))) {
         if (found.row.state === 'live') return;
@@ -184,14 +170,8 @@ class FileBlobs implements FilesystemBlobStore {
       throw new Fault('a blob was changed by others meanwhile', { temporary: true });
   }
 
-  async link(digest: BlobDigest, holder: string): Promise<BlobLink> {
-    const key = blobKey(digest);
-    const puts = [{ key: linkKey(digest, holder), value: encodeLink() }];
-    const found = await this.#rows.find(digest);
-    if (found === undefined) return { puts, conditions: [{ key, expected: impossible }] };
-    if (found.row.state === 'dying')
-      puts.push({ key, value: this.#rows.renewed({ ...found.row, state: 'live' }).value });
-    return { puts, conditions: [{ key, expected: found.value }] };
+  link(digest: BlobDigest, holder: string): Promise<BlobLink> {
+    return this.#rows.link(digest, holder);
   }
 
   unlink(digest: BlobDigest, holder: string): Uint8Array[] {
@@ -199,18 +179,11 @@ class FileBlobs implements FilesystemBlobStore {
   }
 
   dropped(digest: BlobDigest): void {
-    if (this.#closed || this.#dropped.size >= droppedMax) return;
-    this.#dropped.set(hex(digest), digest);
-    this.#timer ??= this.#options.clock.after(collectDelayMs, () => {
-      this.#timer = undefined;
-      const digests = [...this.#dropped.values()];
-      this.#dropped.clear();
-      this.#inBackground('collecting blobs', () => this.#maintenance.collectAll(digests));
-    });
+    this.#tasks.dropped(digest);
   }
 
   async read(digest: BlobDigest, offset: number, length: number): Promise<Uint8Array | undefined> {
-    if (this.#closed) throw new Fault('the blob store is closed', { temporary: true });
+    this.#tasks.assertOpen();
     const file = this.#open.hold(hex(digest)) ?? (await this.#openFile(digest));
     if (file === undefined) return undefined;
     try {
@@ -227,28 +200,22 @@ class FileBlobs implements FilesystemBlobStore {
     return verifyBlob(digest, (...range) => this.read(...range));
   }
 
-  async *list(): AsyncIterable<{
-    readonly digest: BlobDigest;
-    readonly bytes: number;
-    readonly links: number;
-  }> {
-    for await (const { digest, row } of this.#rows.all()) {
-      yield { digest, bytes: row.bytes, links: await this.#rows.countLinks(digest) };
-    }
+  list(): ReturnType<BlobRows['list']> {
+    return this.#rows.list();
   }
 
   collect(): Promise<{ readonly removed: number; readonly bytes: number }> {
-    return this.#tracked(this.#maintenance.collect());
+    return this.#tasks.tracked(this.#maintenance.collect());
   }
 
   compressOld(options: {
     readonly olderThanMs: number;
   }): Promise<{ readonly compressed: number; readonly saved: number }> {
-    return this.#tracked(this.#maintenance.compressOld(options));
+    return this.#tasks.tracked(this.#maintenance.compressOld(options));
   }
 
   sweep(options?: { readonly olderThanMs: number }): Promise<{ readonly removed: number }> {
-    return this.#tracked(this.#maintenance.sweep(options));
+    return this.#tasks.tracked(this.#maintenance.sweep(options));
   }
 
   heldBy(prefix: string): AsyncIterable<{ readonly digest: BlobDigest; readonly holder: string }> {
@@ -264,9 +231,7 @@ class FileBlobs implements FilesystemBlobStore {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#timer?.cancel();
-    await Promise.allSettled([...this.#background, ...this.#puts.values()]);
+    await this.#tasks.close();
     this.#open.close();
     this.#files.close();
   }
@@ -281,7 +246,7 @@ class FileBlobs implements FilesystemBlobStore {
 
   /** Held; undefined when there is no such blob. */
   async #openFile(digest: BlobDigest): Promise<BlobFile | undefined> {
-    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    for (let attempt = 0; attempt < rowAttemptsMax; attempt++) {
       const found = await this.#rows.find(digest);
       if (found === undefined) return undefined;
       try {
@@ -297,19 +262,5 @@ class FileBlobs implements FilesystemBlobStore {
       }
     }
     throw new Fault('a blob was changed by others all the time', { temporary: true });
-  }
-
-  /** Its caller hears of a failure; closing waits for its end. */
-  #tracked<T>(work: Promise<T>): Promise<T> {
-    const ended = work.then(nothing, nothing).finally(() => this.#background.delete(ended));
-    this.#background.add(ended);
-    return work;
-  }
-
-  #inBackground(what: string, work: () => Promise<void>): void {
-    const running = work()
-      .catch((error: unknown) => this.#options.log.error({ err: error }, `${what} failed`))
-      .finally(() => this.#background.delete(running));
-    this.#background.add(running);
   }
 }

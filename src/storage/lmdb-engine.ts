@@ -19,6 +19,7 @@ import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
 import { siblingModule } from '../base/module-url.ts';
 import { MailError } from '../mail/mail-error.ts';
+import { addressSpace } from './address-space.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import type {
   Batch,
@@ -102,16 +103,16 @@ function openDatabase(options: LmdbEngineOptions): {
   environment: LmdbEnvironmentOptions;
 } {
   const { directory, reserveBytes = reserveFor(options.directory) } = options;
-  for (let mapBytes = options.mapBytes ?? mapBytesDefault; ; mapBytes /= 4) {
-    try {
-      const environment = { directory, mapBytes, reserveBytes };
-      return { database: openLmdbEnvironment(environment), environment };
-    } catch (cause) {
-      // ENOMEM: a limit on address space (ulimit -v, a container's). What the operator asked for is not quietly made less.
-      const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-      if (code !== 12 || options.mapBytes !== undefined || mapBytes <= mapBytesMin) throw cause;
-    }
-  }
+  const environment = { directory, mapBytes: options.mapBytes ?? mapBytesThatFit(), reserveBytes };
+  return { database: openLmdbEnvironment(environment), environment };
+}
+
+/** Half of what is left, the other half is for everything else. */
+export function mapBytesThatFit(): number {
+  const { bytesMax, bytesUsed } = addressSpace();
+  let mapBytes = mapBytesDefault;
+  while (mapBytes > mapBytesMin && mapBytes > (bytesMax - bytesUsed) / 2) mapBytes /= 4;
+  return mapBytes;
 }
 
 function writeFailure({ noRoom, message }: WriterFailure): Error {

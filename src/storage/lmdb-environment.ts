@@ -10,6 +10,8 @@ export interface LmdbEnvironmentOptions {
   readonly mapBytes: number;
   /** Room on the file system that commits leave free. */
   readonly reserveBytes: number;
+  /** For another process than the one that has the engine. */
+  readonly readOnly?: boolean;
 }
 
 /**
@@ -43,6 +45,7 @@ export function openLmdbEnvironment(options: LmdbEnvironmentOptions): LmdbDataba
     noReadAhead: true,
     mapSize: options.mapBytes,
     maxReaders: readersMax,
+    readOnly: options.readOnly === true,
   };
   return open<Buffer, Buffer>(settings);
 }

@@ -1,5 +1,6 @@
 // Opens connections to the server that takes writes. A connection string may name several hosts, as libpq's may: they are
-// tried in order, and a standby (a server in recovery) is passed over, so after a failover the new primary is found.
+// tried in order; a standby (a server in recovery) is passed over, and so is a server whose transactions are read-only by
+// default, so after a failover the new primary is found.
 //
 // Invariant: a session that was opened here spoke to a writable server, with the settings below. When no host will do, it
 // rejects with a temporary Fault that says why for each; passwords are in no message.
@@ -91,16 +92,18 @@ async function connectHost(host: HostUrl, settings: SessionSettings, clock: Cloc
   try {
     await client.connect();
     const { rows } = await client.query({
-      text: 'SELECT pg_is_in_recovery() AS recovery, pg_backend_pid() AS pid',
+      text: `SELECT pg_is_in_recovery() AS recovery, pg_postmaster_start_time()::text AS started,
+current_setting('default_transaction_read_only') AS reads`,
     });
     if (rows[0].recovery === true) throw new Error('a standby, which takes no writes');
+    if (rows[0].reads === 'on') throw new Error('it takes no writes: default_transaction_read_only is on');
     await client.query(sessionSettings(settings));
     isReady = true;
     const { answerTimeoutMs } = settings;
     return new PostgresSession({
       client,
       address: host.address,
-      processId: rows[0].pid,
+      server: rows[0].started,
       clock,
       answerTimeoutMs,
     });

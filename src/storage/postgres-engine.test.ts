@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { Client } from 'pg';
 import { missingPostgres, PostgresServer } from '../../test/postgres-server.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
 import { silentLog } from '../base/log.ts';
 import type { Epoch, ShardId } from '../mail/ids.ts';
 import type { CommitResult, Engine } from './engine.ts';
@@ -77,6 +78,22 @@ describe('postgres', { skip }, () => {
       const alone = await engine.health!();
       assert.deepEqual([alone.server, alone.standbys], [`127.0.0.1:${server.port}`, []]);
       assert.match(alone.version, /^\d+(\.\d+)?/);
+    } finally {
+      await engine.close();
+    }
+  });
+
+  it('says so when its role may not see standbys, until it may', async () => {
+    const url = new URL(await server.makeDatabase());
+    await server.query('CREATE ROLE lowly LOGIN');
+    await server.query(`ALTER DATABASE ${url.pathname.slice(1)} OWNER TO lowly`);
+    url.username = 'lowly';
+    const engine = await openAt(url.href);
+    try {
+      const { role, maySeeStandbys } = await engine.health!();
+      assert.deepEqual([role, maySeeStandbys], ['lowly', false]);
+      await server.query('GRANT pg_monitor TO lowly');
+      assert.equal((await engine.health!()).maySeeStandbys, true);
     } finally {
       await engine.close();
     }
@@ -222,6 +239,34 @@ describe('postgres', { skip }, () => {
     });
   });
 
+  it('waits for a row that stays locked once with the group and once with its batch', async () => {
+    await withTwo(async (engine, _, url) => {
+      await engine.commit({ puts: [put('stuck', '1')] });
+      const blocker = new Client({ connectionString: url });
+      await blocker.connect();
+      await blocker.query('BEGIN');
+      await blocker.query("SELECT FROM rookery.kv WHERE key = 'stuck' FOR UPDATE");
+      const before = (await engine.statistics()).commits;
+      const results = await Promise.allSettled([
+        engine.commit({ puts: [put('before', '1')] }),
+        engine.commit({ puts: [put('stuck', '2')] }),
+        engine.commit({ puts: [put('behind', '1')] }),
+      ]);
+      await blocker.query('ROLLBACK');
+      await blocker.end();
+      const outcomes = results.map((result) =>
+        result.status === 'fulfilled' ? result.value : result.reason,
+      );
+      assert.deepEqual([outcomes[0], outcomes[2]], [committed, committed]);
+      assert.ok(outcomes[1] instanceof Fault && outcomes[1].temporary, String(outcomes[1]));
+      assert.match(String(outcomes[1].cause), /55P03/);
+      // The group, its three batches, and the last of them again, which could not go before the one that waited.
+      assert.equal((await engine.statistics()).commits - before, 5);
+      assert.deepEqual(await read(engine, 'stuck'), '1');
+      assert.deepEqual(await engine.commit({ puts: [put('stuck', '3')] }), committed);
+    });
+  });
+
   it('tells other nodes, and after the line was cut tells everything', async () => {
     await withTwo(async (one, other, url) => {
       await heard(other, 'directory', () => one.commit({ puts: [put('a', '1')], signals: ['directory'] }));
@@ -255,6 +300,17 @@ describe('postgres', { skip }, () => {
       openAt(url.replace(/:\d+\//, ':1/')),
       /no PostgreSQL server takes writes: 127.0.0.1:1: /,
     );
+  });
+
+  it('passes over a server that is read-only by default', async () => {
+    const [readOnly, writable] = [await server.makeDatabase(), await server.makeDatabase()];
+    await server.query(
+      `ALTER DATABASE ${new URL(readOnly).pathname.slice(1)} SET default_transaction_read_only = on`,
+    );
+    await assert.rejects(openAt(readOnly), /it takes no writes: default_transaction_read_only is on/);
+    // The same server stands for two: what a database says is what its connections find.
+    await using engine = await openAt(writable);
+    assert.deepEqual(await engine.commit({ puts: [put('a', '1')] }), committed);
   });
 
   it('bounds how many snapshots are held, and how long', async () => {

@@ -49,6 +49,11 @@ const awayLimitMsDefault = 30_000;
 /** A commit waits this long for its disk or standby before its connection is given up and its outcome looked up. */
 const commitLimitMsDefault = 20_000;
 const lockTimeoutMs = 5_000;
+/**
+ * All commits of a node wait behind one that waits for a row: a group waits so long, then once more the batch of it that is the
+ * reason, which is refused. Whoever is alive locks rows for milliseconds.
+ */
+const commitLockTimeoutMs = 2_000;
 const readLimitMs = 30_000;
 const upkeepIntervalMs = 60 * 60 * 1000;
 
@@ -95,6 +100,8 @@ class PostgresEngine implements Engine {
   #upkeep: Timer | undefined;
   #closing: Promise<void> | undefined;
   #closed = false;
+  /** How often another server took over. */
+  #moves = 0;
   #batchCount = 0;
   #bytesWritten = 0;
   #bytesOnDisk = 0;
@@ -107,18 +114,21 @@ class PostgresEngine implements Engine {
     this.#options = options;
     this.#identity = { id, applicationName: `rookery commit ${tag}` };
     this.#topics = new Topics(log);
-    const connect = (purpose: string): Promise<PostgresSession> => this.#connect(purpose, tag);
+    const connect = async (purpose: string): Promise<PostgresSession> => {
+      const moves = this.#moves;
+      const session = await this.#connect(purpose, tag);
+      if (moves === this.#moves) return session;
+      session.destroy('another server takes the writes now');
+      throw new Fault('another server took over meanwhile', { temporary: true });
+    };
     this.#writer = new PostgresWriter({
       identity: this.#identity,
-      connect: () => connect('commit'),
+      connect: () => this.#connect('commit', tag),
       durability: options.durability ?? 'local',
       allowAlone: options.allowAlone ?? false,
       awayLimitMs,
       committed: (pending) => this.#committed(pending),
-      moved: () => {
-        this.#readers.leave('another server takes the writes now');
-        this.#snapshots.leave('another server takes the writes now');
-      },
+      moved: () => this.#leave('another server takes the writes now'),
       clock,
       log,
     });
@@ -233,6 +243,7 @@ class PostgresEngine implements Engine {
     const forCommits = {
       ...settings,
       statementTimeoutMs: limitMs,
+      lockTimeoutMs: commitLockTimeoutMs,
       answerTimeoutMs: limitMs,
       transactionTimeoutMs: limitMs,
     };
@@ -241,6 +252,14 @@ class PostgresEngine implements Engine {
     const forSnapshots = { ...settings, idleTransactionTimeoutMs: 2 * ageMs };
     const chosen = { commit: forCommits, snapshot: forSnapshots }[purpose] ?? settings;
     return connectPostgres(this.#options, chosen);
+  }
+
+  /** All that does not write: it would read and hear what is old. */
+  #leave(why: string): void {
+    this.#moves++;
+    this.#readers.leave(why);
+    this.#snapshots.leave(why);
+    this.#signals.leave(why);
   }
 
   #committed(pending: PendingCommit): void {

@@ -1,5 +1,5 @@
 // What the database server says of itself and of its standbys, for operators. Without the rights of pg_monitor a standby's
-// state and lag are not known; whether writes wait for one is the writer's business (postgres-takeover.ts), not this.
+// state and lag are not known, and it says so; whether writes wait for one is the writer's business (postgres-takeover.ts), not this.
 
 import type { EngineHealth } from './engine.ts';
 import type { RunStatement } from './postgres-reads.ts';
@@ -10,9 +10,11 @@ const healthStatement = {
   text: `SELECT json_build_object(
   'server', coalesce(host(inet_server_addr()) || ':' || inet_server_port(), 'a local socket'),
   'version', current_setting('server_version'),
+  'role', current_user,
+  'maySeeStandbys', pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
   'standbys', coalesce((
     SELECT json_agg(json_build_object(
-      'name', application_name, 'state', coalesce(state, 'not known'),
+      'name', coalesce(application_name, 'not known'), 'state', coalesce(state, 'not known'),
       'isSynchronous', coalesce(sync_state IN ('sync', 'quorum'), false),
       'lagBytes', greatest(0, pg_wal_lsn_diff(pg_current_wal_lsn(), flush_lsn))::bigint
     ) ORDER BY application_name) FROM pg_stat_replication), '[]'))::text`,

@@ -102,12 +102,14 @@ export class PostgresReaders {
   /** The one with the least to do; another one is opened while all are busy and there may be more. */
   async #session(): Promise<PostgresSession> {
     let best: PostgresSession | undefined;
+    let live = 0;
     for (const session of this.#sessions) {
       if (session.isLost) continue;
+      live++;
       if (best === undefined || session.pending < best.pending) best = session;
     }
     if (best?.pending === 0) return best;
-    if (this.#sessions.size < this.#options.connectionsMax) {
+    if (live < this.#options.connectionsMax) {
       const opening = this.#open();
       if (best === undefined) return await opening;
       // The one that is there answers meanwhile; that another could not be opened will be told by a read.

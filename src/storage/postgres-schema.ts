@@ -140,6 +140,8 @@ export async function prepareSchema(session: PostgresSession): Promise<void> {
   const one = (name: string, text: string) => session.run({ name: `schema_${name}`, text });
   await one('begin', 'BEGIN');
   try {
+    // It is not to wait for a standby that may be what is missing: whether one is needed is said by the first commit.
+    await one('local', "SELECT set_config('synchronous_commit', 'local', true)");
     // Held until the transaction ends; the second one finds what the first one made.
     await one('lock', `SELECT pg_advisory_xact_lock(${schemaLock})`);
     if ((await foundVersion(session)) !== schemaVersion) {

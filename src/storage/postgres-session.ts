@@ -57,10 +57,10 @@ interface Request {
 
 export interface SessionOptions {
   readonly client: Client;
-  /** host:port, for the log and to tell servers apart. */
+  /** host:port, for the log: after a failover the same may lead to another server. */
   readonly address: string;
-  /** The server's process for this connection. */
-  readonly processId: number;
+  /** Tells servers, and the runs of one, apart. */
+  readonly server: string;
   readonly clock: Clock;
   /** Without any answer for so long while one is awaited, the connection is given up. */
   readonly answerTimeoutMs: number;
@@ -68,7 +68,7 @@ export interface SessionOptions {
 
 export class PostgresSession {
   readonly address: string;
-  readonly processId: number;
+  readonly server: string;
   /** Resolves when the connection is gone, for whatever reason. */
   readonly ended: Promise<void>;
   readonly #options: SessionOptions;
@@ -90,7 +90,7 @@ export class PostgresSession {
     this.#tellEnd = resolve;
     this.#options = options;
     this.address = options.address;
-    this.processId = options.processId;
+    this.server = options.server;
     const { client } = options;
     this.#stream = client.connection.stream;
     this.#stream.removeAllListeners('data');
@@ -134,8 +134,8 @@ export class PostgresSession {
   /** Says good-bye; to be called when nothing is awaited. */
   async close(): Promise<void> {
     if (this.#lost === undefined) {
-      // Terminate.
-      this.#stream.end(Buffer.from([0x58, 0, 0, 0, 4]));
+      // Terminate. A server that is frozen would never close its end.
+      this.#stream.end(Buffer.from([0x58, 0, 0, 0, 4]), () => this.#stream.destroy());
       this.#lose(new Error('closed'), false);
     }
     await this.ended;

@@ -5,7 +5,7 @@
 // Invariant: a lost signal costs delay only, so nothing here is tried for long; whoever needs a change polls behind it. After
 // the listening connection was away, every topic is signalled, since nobody knows what was missed.
 
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { PostgresSession } from './postgres-session.ts';
 import type { Topics } from './topics.ts';
@@ -18,10 +18,13 @@ const payloadsMax = 4;
 const everything = '*';
 const firstDelayMs = 50;
 const delayMsMax = 5_000;
+/** A line that is dead and carries nothing would be noticed by the kernel alone, after many minutes. */
+const probeIntervalMs = 15_000;
 
 const listenStatement = { name: 'listen', text: `LISTEN ${channel}` };
 /** Nothing of it is on disk, so there is nothing to wait for. */
 const hurry = { name: 'hurry', text: "SELECT set_config('synchronous_commit', 'off', false)" };
+const probe = { name: 'probe', text: 'SELECT 1' };
 const notifyStatement = { name: 'notify', text: `SELECT pg_notify('${channel}', $1)` };
 
 export interface PostgresSignalsOptions {
@@ -56,18 +59,44 @@ export class PostgresSignals {
     if (!this.#sending) void this.#sendGathered();
   }
 
+  /** Listens on a new connection; what may have been missed meanwhile is signalled. */
+  leave(why: string): void {
+    this.#session?.destroy(why);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
-    this.#session?.destroy('the store is closed');
+    this.leave('the store is closed');
     await this.#running;
   }
 
   async #listen(): Promise<PostgresSession> {
     const session = await this.#options.connect();
     session.onNotification((payload) => this.#hear(payload));
-    await Promise.all([session.run(hurry), session.run(listenStatement)]);
+    try {
+      await Promise.all([session.run(hurry), session.run(listenStatement)]);
+    } catch (error) {
+      session.destroy('it does not listen');
+      throw error;
+    }
     this.#session = session;
+    this.#probe(session);
     return session;
+  }
+
+  /** The session ends itself when no answer comes. */
+  #probe(session: PostgresSession): void {
+    const later = (): Timer =>
+      this.#options.clock.after(probeIntervalMs, () => {
+        session.run(probe).then(
+          () => {
+            timer = later();
+          },
+          () => session.destroy('it does not answer'),
+        );
+      });
+    let timer = later();
+    void session.ended.then(() => timer.cancel());
   }
 
   async #keepListening(first: PostgresSession): Promise<void> {

@@ -35,6 +35,8 @@ export class PostgresSnapshots {
   readonly #waiting = new Set<() => void>();
   #idle: PostgresSession[] = [];
   #taken = 0;
+  /** Rises when all connections are left: one that was being asked then is not used again. */
+  #era = 0;
   #closed = false;
 
   constructor(options: PostgresSnapshotsOptions) {
@@ -43,13 +45,17 @@ export class PostgresSnapshots {
 
   async take(): Promise<Snapshot> {
     await this.#place();
+    const era = this.#era;
     try {
       const session = await this.#begin();
       const snapshot = new PostgresSnapshot(session, this.#options, (ended) =>
         this.#giveBack(ended, session),
       );
       this.#held.add(snapshot);
-      if (this.#closed) snapshot.end('the store is closed');
+      if (era !== this.#era) {
+        session.destroy('its server was left');
+        snapshot.end(this.#closed ? 'the store is closed' : 'another server takes the writes now');
+      }
       return snapshot;
     } catch (error) {
       this.#leave();
@@ -59,6 +65,7 @@ export class PostgresSnapshots {
 
   /** Ends all snapshots and their connections. */
   leave(why: string): void {
+    this.#era++;
     for (const snapshot of this.#held) snapshot.end(why);
     for (const session of this.#idle) session.destroy(why);
     this.#idle = [];

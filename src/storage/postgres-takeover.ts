@@ -25,7 +25,7 @@ ON CONFLICT (writer) DO UPDATE SET generation = rookery.writer.generation + 1, s
 };
 const terminate = {
   name: 'terminate',
-  text: 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1::int AND application_name = $2',
+  text: 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid()',
 };
 const synchronous = {
   name: 'synchronous',
@@ -45,19 +45,20 @@ export const standbyStatement = {
 
 export interface TakeOverOptions {
   readonly needsStandby: boolean;
-  /** The connection before this one, which the server may still think open. */
-  readonly lost?: PostgresSession;
+  /**
+   * There were connections before this one, which the server may still think open: one that waits for a standby that is gone
+   * would hold the writer's row for ever.
+   */
+  readonly isAgain: boolean;
 }
 
 /** The new generation. From then on the session's commits wait for the disk at least, and for the standby if that is wanted. */
 export async function takeOver(
   session: PostgresSession,
   identity: WriterIdentity,
-  { needsStandby, lost }: TakeOverOptions,
+  { needsStandby, isAgain }: TakeOverOptions,
 ): Promise<bigint> {
-  if (lost !== undefined && lost.address === session.address) {
-    await session.run(terminate, [lost.processId, identity.applicationName]);
-  }
+  if (isAgain) await session.run(terminate, [identity.applicationName]);
   const text = "SELECT current_setting('synchronous_commit')";
   const setting = String((await session.run({ name: 'setting', text })).rows[0]![0]);
   // Raising is not to wait for a standby that may be what is missing.
@@ -78,21 +79,27 @@ export async function resolveOutcomes(
   session: PostgresSession,
   identity: WriterIdentity,
   since: bigint,
-  needsStandby: boolean,
+  standby: 'needed' | 'ifAttached' | 'none',
 ): Promise<Map<bigint, string>> {
   const { rows } = await session.run(readOutcomes, [identity.id, since]);
   const outcomes = new Map<bigint, string>();
   for (const [sequence, outcome] of rows)
     outcomes.set(sequence!.readBigInt64BE(), outcome!.toString('latin1'));
-  if (needsStandby && outcomes.size > 0) await confirmOnStandby(session, identity);
+  if (standby !== 'none' && outcomes.size > 0)
+    await confirmOnStandby(session, identity, standby === 'needed');
   return outcomes;
 }
 
-/** Rejects when it is not certain that a standby has everything that was committed so far. */
-async function confirmOnStandby(session: PostgresSession, identity: WriterIdentity): Promise<void> {
+/** Rejects when it is not certain that a standby has everything that was committed so far; unless there is none and that is allowed. */
+async function confirmOnStandby(
+  session: PostgresSession,
+  identity: WriterIdentity,
+  isNeeded: boolean,
+): Promise<void> {
   const before = await session.run(standbyStatement);
-  if (before.rows[0]![0]!.readInt32BE() === 0)
-    throw new Fault('no synchronous standby is attached', { temporary: true });
+  const isAlone = before.rows[0]![0]!.readInt32BE() === 0;
+  if (isAlone && !isNeeded) return;
+  if (isAlone) throw new Fault('no synchronous standby is attached', { temporary: true });
   const { warnings } = await session.run(confirm, [identity.id]);
   const after = await session.run(standbyStatement);
   if (after.rows[0]![0]!.readInt32BE() === 0 || warnings.length > 0) {
@@ -108,6 +115,8 @@ export async function continueAfter(session: PostgresSession, sequence: bigint):
 
 /** Removes what writers left that are gone. */
 export async function pruneWriters(session: PostgresSession, identity: WriterIdentity): Promise<void> {
+  // Nothing of it need last; and waiting for a standby that is away would hold the row that every commit of ours looks at.
+  await session.run(synchronous, ['off']);
   await session.run(confirm, [identity.id]);
   const old = `seen < now() - interval '${writerDays} days'`;
   await session.run({

@@ -39,8 +39,8 @@ const attemptsMax = 6;
 const batchBytesMax = 512 * 1024 * 1024;
 const firstDelayMs = 50;
 const delayMsMax = 500;
-/** Not applied, for a reason that may be gone at the next attempt: serialization, deadlock, lock timeout, cancelled. */
-const retriedCodes: ReadonlySet<string> = new Set(['40001', '40P01', '55P03', '57014']);
+/** Not applied, for a reason that may be gone at the next attempt: serialization, deadlock. */
+const retriedCodes: ReadonlySet<string> = new Set(['40001', '40P01']);
 /** The connection is of no more use: another took over, or the server takes no writes any more. */
 const uselessCodes: ReadonlySet<string> = new Set([superseded, '25006']);
 
@@ -48,6 +48,8 @@ const applyStatement = {
   name: 'apply',
   text: `SELECT rookery.apply_v1($1, $2, $3, $4, $5, ${Array.from({ length: 11 }, (_, index) => `$${index + 6}`).join(', ')})`,
 };
+/** By the function's number: what is to confirm a commit whose answer was lost. */
+const confirmations = ['none', 'needed', 'ifAttached'] as const;
 export type Durability = 'local' | 'standby';
 
 export interface PostgresWriterOptions {
@@ -111,7 +113,8 @@ export class PostgresWriter {
 
   /** Begins with a session that nobody used for commits before. */
   async open(session: PostgresSession): Promise<void> {
-    this.#generation = await takeOver(session, this.#options.identity, { needsStandby: this.#standby > 0 });
+    const needsStandby = this.#standby > 0;
+    this.#generation = await takeOver(session, this.#options.identity, { needsStandby, isAgain: false });
     await continueAfter(session, 0n);
     this.#attach(session);
   }
@@ -297,11 +300,10 @@ export class PostgresWriter {
   async #resume(session: PostgresSession, lost: PostgresSession): Promise<void> {
     const { identity } = this.#options;
     const since = this.#settled;
-    const generation = await takeOver(session, identity, { needsStandby: this.#standby > 0, lost });
-    const outcomes = await resolveOutcomes(session, identity, since, this.#standby === 1);
+    const generation = await takeOver(session, identity, { needsStandby: this.#standby > 0, isAgain: true });
+    const outcomes = await resolveOutcomes(session, identity, since, confirmations[this.#standby]!);
     this.#generation = generation;
-    this.#away = undefined;
-    if (session.address !== lost.address) this.#options.moved();
+    if (session.server !== lost.server) this.#options.moved();
     const unsettled = this.#again;
     this.#again = [];
     for (const unit of unsettled) {
@@ -321,6 +323,8 @@ export class PostgresWriter {
     for (const sequence of outcomes.keys()) if (sequence > reached) reached = sequence;
     this.#settled = reached;
     await continueAfter(session, reached);
+    this.#sequence = reached;
+    this.#away = undefined;
     this.#attach(session);
     this.#next();
   }

@@ -20,6 +20,8 @@ export const recordKinds = {
   operation: 9,
   summary: 10,
   annotations: 11,
+  acl: 12,
+  sharedWith: 13,
   blob: 16,
   blobLink: 17,
   blobChunk: 18,

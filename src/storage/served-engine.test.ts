@@ -17,6 +17,7 @@ import { type EngineServer, openEngineServer } from './engine-server.ts';
 import { openLmdbEngine } from './lmdb-engine.ts';
 import { openMemoryEngine } from './memory-engine.ts';
 import { openServedEngine } from './served-engine.ts';
+import { SettledRows } from './settled-rows.ts';
 import { UnknownOutcomeFault } from './unknown-outcome.ts';
 
 const surroundings = { clock: systemClock, log: silentLog };
@@ -181,6 +182,48 @@ it('says of a commit that was under way when the connection went that its outcom
   for (const after of [worker.commit({}), worker.get(bytes('a')), worker.snapshot()])
     await assert.rejects(after, (error) => error instanceof Fault && !(error instanceof UnknownOutcomeFault));
   end(new Error('too late'));
+});
+
+it('looks for rows that are never changed in the file first, and asks for those that are not there', async () => {
+  await using served = await serve();
+  await served.owned.commit({ puts: [put('c1', 'new'), put('c2', 'two'), put('d1', 'other')] });
+  const looked: string[] = [];
+  let isClosed = false;
+  const file = new Map([['c1', Buffer.from('one')]]);
+  const worker = await openServedEngine({
+    path: served.path,
+    ...surroundings,
+    settled: new SettledRows(
+      {
+        find: (key) => {
+          looked.push(Buffer.from(key).toString());
+          return file.get(Buffer.from(key).toString());
+        },
+        [Symbol.asyncDispose]: async () => {
+          isClosed = true;
+        },
+      },
+      (key) => key[0] === 'c'.charCodeAt(0),
+    ),
+  });
+  const texts = (values: readonly (Uint8Array | undefined)[]) =>
+    values.map((value) => value && Buffer.from(value).toString());
+  const read = async (...keys: string[]) => texts(await worker.getMany(keys.map(bytes)));
+  assert.deepEqual(await read('c2', 'c1', 'c3', 'c1'), ['two', 'one', undefined, 'one']);
+  assert.deepEqual(texts(await Promise.all(['c1', 'c2', 'd1'].map((key) => worker.get(bytes(key))))), [
+    'one',
+    'two',
+    'other',
+  ]);
+  assert.deepEqual(await read('d1', 'd2'), ['other', undefined]);
+  assert.deepEqual(await read(), []);
+  assert.deepEqual(looked, ['c2', 'c1', 'c3', 'c1', 'c1', 'c2']);
+  // A snapshot is of one moment, which the file's is not.
+  await using snapshot = await worker.snapshot();
+  assert.deepEqual(texts(await snapshot.getMany([bytes('c1')])), ['new']);
+  await worker.close();
+  assert.ok(isClosed);
+  await assert.rejects(worker.get(bytes('c1')), Fault);
 });
 
 it('brings refusals and faults as they are', async () => {

@@ -39,6 +39,7 @@ import {
   writeRange,
 } from './served-protocol.ts';
 import { ServedSnapshot, type SnapshotReads } from './served-snapshot.ts';
+import type { SettledRows } from './settled-rows.ts';
 import { Topics } from './topics.ts';
 import { UnknownOutcomeFault } from './unknown-outcome.ts';
 
@@ -49,6 +50,8 @@ const idMax = 0xffffffff;
 export interface ServedEngineOptions {
   /** The owner's socket. */
   readonly path: string;
+  /** Where rows that are never changed are looked for first; closed with the engine. */
+  readonly settled?: SettledRows | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** Told once when the connection is lost: end the process, so that it is started again. Not told of `close`. */
@@ -119,6 +122,10 @@ class ServedEngine implements Engine, SnapshotReads {
     return this.#name;
   }
 
+  get #settled(): SettledRows | undefined {
+    return this.#failure === undefined ? this.#options.settled : undefined;
+  }
+
   async whenConnected(): Promise<void> {
     const { path } = this.#options;
     await new Promise<void>((resolve, reject) => {
@@ -133,12 +140,13 @@ class ServedEngine implements Engine, SnapshotReads {
     await this.#askOwner();
   }
 
-  get(key: Bytes): Promise<Bytes | undefined> {
-    return this.readOne(newestReader, key);
+  async get(key: Bytes): Promise<Bytes | undefined> {
+    return this.#settled?.find(key) ?? (await this.readOne(newestReader, key));
   }
 
-  getMany(keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
-    return this.readMany(newestReader, keys);
+  async getMany(keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
+    const ask = (missing: readonly Bytes[]) => this.readMany(newestReader, missing);
+    return await (this.#settled?.findOrAsk(keys, ask) ?? ask(keys));
   }
 
   page(range: Range, limits: PageLimits): Promise<Page> {
@@ -385,6 +393,7 @@ class ServedEngine implements Engine, SnapshotReads {
     const wasLost = this.#failure !== undefined;
     this.#failure = closed;
     this.#failAll(closed);
+    await this.#options.settled?.[Symbol.asyncDispose]();
     if (wasLost || this.#socket.destroyed) return;
     await new Promise<void>((resolve) => {
       this.#socket.once('close', () => resolve());

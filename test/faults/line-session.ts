@@ -24,9 +24,10 @@ export class LineSession {
     });
   }
 
-  /** Rejects with ServerGone when nobody listens. */
-  static async open(port: number, host = '127.0.0.1'): Promise<LineSession> {
-    const socket = connect({ host, port, noDelay: true });
+  /** Rejects with ServerGone when nobody listens. `localAddress`: where the client is. */
+  static async open(port: number, host = '127.0.0.1', localAddress?: string): Promise<LineSession> {
+    const from = localAddress === undefined ? {} : { localAddress };
+    const socket = connect({ host, port, noDelay: true, ...from });
     const session = new LineSession(socket);
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);

@@ -47,6 +47,7 @@ async function standbyHas(standby: PostgresServer, url: string, key: string): Pr
 
 it('acknowledges what a standby has, and refuses when none is there', {
   skip: missingPostgres(),
+  timeout: 60_000,
 }, async () => {
   // remote_apply: so that the test can read on the standby what was acknowledged.
   await using server = await PostgresServer.start({ settings: ['synchronous_commit=remote_apply'] });
@@ -71,7 +72,7 @@ it('acknowledges what a standby has, and refuses when none is there', {
 
   // It is there and says nothing: nobody may say that the commit is safe.
   const silent = await silence(standby);
-  await assert.rejects(put(store, 'unknown'), UnknownOutcomeFault);
+  for (const engine of [store, hardy]) await assert.rejects(put(engine, 'unknown'), UnknownOutcomeFault);
   process.kill(silent, 'SIGCONT');
   while ((await put(store, 'again').catch(() => undefined)) === undefined);
   assert.equal(await standbyHas(standby, url, 'again'), true);
@@ -89,6 +90,29 @@ it('acknowledges what a standby has, and refuses when none is there', {
     await Promise.all(['alone', 'refused', 'together'].map((key) => standbyHas(standby, url, key))),
     [true, false, true],
   );
+
+  // It says nothing and then is gone: what was sent to it meanwhile must not stand in the way of going on alone.
+  const gone = await silence(standby);
+  await assert.rejects(put(hardy, 'unknown'), UnknownOutcomeFault);
+  await standby.stop('SIGKILL');
+  process.kill(gone, 'SIGKILL');
+  await attached(server, undefined);
+  while ((await put(hardy, 'later').catch(() => undefined)) === undefined);
+});
+
+it('opens where a standby is named and none is there: alone if that is allowed, else it says why not', {
+  skip: missingPostgres(),
+}, async () => {
+  await using server = await PostgresServer.start();
+  const [known, empty] = [await server.makeDatabase(), await server.makeDatabase()];
+  await (await openAt(known, { durability: 'local' })).close();
+  await server.set('synchronous_standby_names', 'absent');
+  while ((await server.query('SHOW synchronous_standby_names'))[0]?.synchronous_standby_names !== 'absent');
+  await assert.rejects(openAt(empty), isRefused);
+  for (const url of [known, empty]) {
+    await using hardy = await openAt(url, { allowAlone: true });
+    for (const key of ['a', 'b', 'c']) assert.deepEqual(await put(hardy, key), committed);
+  }
 });
 
 /** Stops the process that receives the changes; returns its id. */
