@@ -4,6 +4,7 @@
 export type Capability =
   | 'IMAP4rev1'
   | 'IMAP4rev2'
+  | 'ACL'
   | 'APPENDLIMIT'
   | `APPENDLIMIT=${number}`
   | `AUTH=${string}`
@@ -18,16 +19,19 @@ export type Capability =
   | 'ENABLE'
   | 'ESEARCH'
   | 'ESORT'
+  | 'FILTERS'
   | 'I18NLEVEL=1'
   | 'ID'
   | 'IDLE'
   | 'INPROGRESS'
   | 'LIST-EXTENDED'
   | 'LIST-METADATA'
+  | 'LIST-MYRIGHTS'
   | 'LIST-STATUS'
   | 'LITERAL+'
   | 'LITERAL-'
   | 'LOGINDISABLED'
+  | `MESSAGELIMIT=${number}`
   | 'METADATA'
   | 'MOVE'
   | 'MULTIAPPEND'
@@ -41,7 +45,9 @@ export type Capability =
   | 'QUOTA'
   | 'QUOTA=RES-MESSAGE'
   | 'QUOTA=RES-STORAGE'
+  | 'QUOTASET'
   | 'REPLACE'
+  | 'RIGHTS=texk'
   | 'SASL-IR'
   | 'SAVEDATE'
   | 'SEARCH=FUZZY'

@@ -26,18 +26,26 @@ export function formatList(response: 'LIST' | 'LSUB', entry: ListEntry, options:
   return `* ${response} (${attributes.join(' ')}) ${formatDelimiter(delimiter)} ${mailbox}${tail}\r\n`;
 }
 
-/** `* NAMESPACE (("" "/")) NIL NIL` (RFC 9051 7.3.3): personal namespaces only, as [prefix, delimiter]. */
+type Namespaces = readonly (readonly [prefix: string, delimiter: string | undefined])[];
+
+/** `* NAMESPACE (("" "/")) (("Other Users/" "/")) NIL` (RFC 9051 7.3.3). */
 export function formatNamespace(
-  personal: readonly (readonly [prefix: string, delimiter: string | undefined])[],
+  namespaces: { readonly personal: Namespaces; readonly otherUsers: Namespaces; readonly shared: Namespaces },
   options: { utf8: boolean },
 ): string {
-  const list = personal.map(([prefix, delimiter]) => {
+  const { personal, otherUsers, shared } = namespaces;
+  const lists = [personal, otherUsers, shared].map((each) => namespaceList(each, options));
+  return `* NAMESPACE ${lists.join(' ')}\r\n`;
+}
+
+function namespaceList(namespaces: Namespaces, options: { utf8: boolean }): string {
+  const list = namespaces.map(([prefix, delimiter]) => {
     // A namespace prefix is a string, never an atom.
     const name = formatMailboxName(prefix, options.utf8);
     const quoted = name.startsWith('"') || name.startsWith('{') ? name : `"${name}"`;
     return `(${quoted} ${formatDelimiter(delimiter)})`;
   });
-  return `* NAMESPACE ${list.length === 0 ? 'NIL' : `(${list.join('')})`} NIL NIL\r\n`;
+  return list.length === 0 ? 'NIL' : `(${list.join('')})`;
 }
 
 function formatDelimiter(delimiter: string | undefined): string {

@@ -1,7 +1,7 @@
 // STATUS responses (RFC 9051 7.3.4). A line with CRLF; latin1.
 
-import type { StatusItem } from './command.ts';
 import { formatMailboxName } from './format-string.ts';
+import type { StatusItem } from './mailbox-command.ts';
 
 /** Values in the order to write; a string is a MAILBOXID (objectid), undefined is NIL (APPENDLIMIT: none). */
 export type StatusValue = readonly [item: StatusItem, value: number | string | undefined];

@@ -125,7 +125,7 @@ test('responses', () => {
       rev1,
     ),
     formatList('LSUB', { name: 'INBOX', attributes: [], delimiter: undefined }, rev1),
-    formatNamespace([['', '/']], rev1),
+    formatNamespace({ personal: [['', '/']], otherUsers: [['Other Users/', '/']], shared: [] }, rev1),
     formatStatus(
       'blurdybloop',
       [
@@ -154,7 +154,7 @@ test('responses', () => {
   assert.deepEqual(lines, [
     '* LIST (\\HasChildren) "/" "a b" ("CHILDINFO" ("SUBSCRIBED") "OLDNAME" (&AOk-))\r\n',
     '* LSUB () NIL INBOX\r\n',
-    '* NAMESPACE (("" "/")) NIL NIL\r\n',
+    '* NAMESPACE (("" "/")) (("Other Users/" "/")) NIL\r\n',
     '* STATUS blurdybloop (MESSAGES 231 MAILBOXID (F1) APPENDLIMIT NIL)\r\n',
     '* ESEARCH (TAG "A\\"1") UID MIN 2 MAX 5 COUNT 3 ALL 2,4:5 MODSEQ 9\r\n',
     '* ESEARCH (TAG "A1")\r\n',

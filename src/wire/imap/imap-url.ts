@@ -4,8 +4,8 @@
 import { isUtf8 } from 'node:buffer';
 import { ArgumentCursor } from './argument-cursor.ts';
 import type { BodySection } from './body-section.ts';
-import type { Partial } from './command.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
+import type { Partial } from './message-command.ts';
 import { parseSection } from './parse-fetch.ts';
 
 export interface ImapMessageUrl {

@@ -2,10 +2,10 @@
 // 3502), and REPLACE (RFC 8508), which is an APPEND of one message behind a message number.
 
 import type { ArgumentCursor } from './argument-cursor.ts';
-import type { AppendCommand, AppendMessage, CatenatePart, ReplaceCommand } from './command.ts';
 import { parseDateTime } from './date-time.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
 import { parseImapUrl } from './imap-url.ts';
+import type { AppendCommand, AppendMessage, CatenatePart, ReplaceCommand } from './message-command.ts';
 import { parseFlagList } from './parse-flags.ts';
 import type { Literal } from './raw-command.ts';
 

@@ -155,7 +155,14 @@ test('LIST: basic, extended, with STATUS', () => {
     reference: '',
     patterns: ['*'],
     select: { subscribed: false, remote: false, recursiveMatch: false, specialUse: false },
-    return: { subscribed: false, children: false, specialUse: false, status: undefined, metadata: undefined },
+    return: {
+      subscribed: false,
+      children: false,
+      specialUse: false,
+      myRights: false,
+      status: undefined,
+      metadata: undefined,
+    },
     extended: false,
   };
   assert.deepEqual(command('a LIST "" *'), basic);
@@ -174,6 +181,7 @@ test('LIST: basic, extended, with STATUS', () => {
         subscribed: true,
         children: true,
         specialUse: false,
+        myRights: false,
         status: ['MESSAGES', 'UNSEEN'],
         metadata: undefined,
       },
@@ -186,6 +194,12 @@ test('LIST: basic, extended, with STATUS', () => {
     'a BAD RECURSIVEMATCH needs another selection option',
   );
   assert.equal(syntaxError('a LIST "" * RETURN (FOO)'), 'a BAD unknown LIST return option');
+  assert.deepEqual(command('a LIST "" % RETURN (MYRIGHTS)'), {
+    ...basic,
+    patterns: ['%'],
+    return: { ...basic.return, myRights: true },
+    extended: true,
+  });
   assert.deepEqual(command('a LSUB "#news." "comp.*"'), {
     tag: 'a',
     name: 'LSUB',
@@ -298,4 +312,37 @@ test('every transcript cut at every octet gives commands, refusals or a wish for
 
 test('what comes of the transcripts does not depend on the reads', async () => {
   for (const seed of target.seeds()) await target.run(seed);
+});
+
+test('ACL commands (RFC 4314): rights with their obsolete ones, added and taken; what is no right is BAD', () => {
+  const set = { tag: 'a', name: 'SETACL', mailbox: 'INBOX/Drafts', identifier: 'Byron' };
+  const given = { ...set, mode: 'replace', rights: 'lrswikte' };
+  assert.deepEqual(command('a SetAcl INBOX/Drafts Byron lrswikd'), given);
+  assert.deepEqual(command('a SETACL INBOX/Drafts Byron +cda'), { ...set, mode: 'add', rights: 'kxtea' });
+  assert.deepEqual(command('a SETACL INBOX/Drafts Byron -c'), { ...set, mode: 'remove', rights: 'kx' });
+  assert.deepEqual(command('a SETACL INBOX/Drafts Byron ""'), { ...set, mode: 'replace', rights: '' });
+  assert.deepEqual(command('a SETACL INBOX/Drafts {6+}\n-Byron lr'), {
+    ...set,
+    identifier: '-Byron',
+    mode: 'replace',
+    rights: 'lr',
+  });
+  for (const rights of ['lrQswicda', 'lrqswicda', '++l', 'l-r', '0'])
+    assert.equal(syntaxError(`a SETACL INBOX/Drafts John ${rights}`), 'a BAD unknown right');
+  assert.equal(syntaxError('a SETACL INBOX "" lr'), 'a BAD identifier expected');
+  assert.equal(syntaxError('a SETACL INBOX "-" lr'), 'a BAD identifier expected');
+  assert.deepEqual(command('a DELETEACL x y'), {
+    tag: 'a',
+    name: 'DELETEACL',
+    mailbox: 'x',
+    identifier: 'y',
+  });
+  assert.deepEqual(command('a LISTRIGHTS x y'), {
+    tag: 'a',
+    name: 'LISTRIGHTS',
+    mailbox: 'x',
+    identifier: 'y',
+  });
+  assert.deepEqual(command('a GETACL x'), { tag: 'a', name: 'GETACL', mailbox: 'x' });
+  assert.deepEqual(command('a MYRIGHTS inbox'), { tag: 'a', name: 'MYRIGHTS', mailbox: 'INBOX' });
 });

@@ -4,8 +4,10 @@
 
 import { ArgumentCursor, type ParseOptions } from './argument-cursor.ts';
 import { atomCharacter, tagCharacter } from './character-class.ts';
-import type { AppendCommand, Command, ReplaceCommand } from './command.ts';
+import type { Command } from './command.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
+import type { AppendCommand, ReplaceCommand } from './message-command.ts';
+import { getRightsParser, identifierParser, parseSetAcl } from './parse-acl.ts';
 import { parseAppend, parseReplace } from './parse-append.ts';
 import { parseFetch } from './parse-fetch.ts';
 import { parseList, parseLsub } from './parse-list.ts';
@@ -15,6 +17,7 @@ import {
   parseGetQuota,
   parseGetQuotaRoot,
   parseRename,
+  parseSetQuota,
   parseStatus,
   selectParser,
 } from './parse-mailbox-arguments.ts';
@@ -65,6 +68,12 @@ const parsers: ReadonlyMap<string, ArgumentParser> = new Map<string, ArgumentPar
   ['STATUS', parseStatus],
   ['GETQUOTA', parseGetQuota],
   ['GETQUOTAROOT', parseGetQuotaRoot],
+  ['SETQUOTA', parseSetQuota],
+  ['SETACL', parseSetAcl],
+  ['DELETEACL', identifierParser('DELETEACL')],
+  ['GETACL', getRightsParser('GETACL')],
+  ['LISTRIGHTS', identifierParser('LISTRIGHTS')],
+  ['MYRIGHTS', getRightsParser('MYRIGHTS')],
   ['NOTIFY', parseNotify],
   ['GETMETADATA', parseGetMetadata],
   ['SETMETADATA', parseSetMetadata],

@@ -4,10 +4,11 @@
 import type { ArgumentCursor } from './argument-cursor.ts';
 import { type BodySection, headerFieldsMax, partDepthMax } from './body-section.ts';
 import { itemCharacter } from './character-class.ts';
-import type { FetchCommand, FetchItem, Partial, PartialRange } from './command.ts';
 import { formatAstring } from './format-string.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
+import type { FetchCommand, FetchItem, Partial } from './message-command.ts';
 import { parsePartialRange } from './parse-search-return.ts';
+import type { PartialRange } from './search-command.ts';
 
 /** Each item is worked through for each message. */
 const fetchItemsMax = 250;

@@ -2,8 +2,8 @@
 // 5819).
 
 import type { ArgumentCursor } from './argument-cursor.ts';
-import type { ListCommand, LsubCommand, StatusItem } from './command.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
+import type { ListCommand, LsubCommand, StatusItem } from './mailbox-command.ts';
 import { parseStatusItems } from './parse-mailbox-arguments.ts';
 import { parseEntries } from './parse-metadata.ts';
 
@@ -24,6 +24,7 @@ export function parseList(cursor: ArgumentCursor, tag: string): ListCommand {
     subscribed: false,
     children: false,
     specialUse: false,
+    myRights: false,
     status: undefined,
     metadata: undefined,
   };
@@ -66,6 +67,7 @@ interface Returns {
   subscribed: boolean;
   children: boolean;
   specialUse: boolean;
+  myRights: boolean;
   status: readonly StatusItem[] | undefined;
   metadata: readonly string[] | undefined;
 }
@@ -95,6 +97,7 @@ function parseReturnOptions(cursor: ArgumentCursor, wanted: Returns): void {
     if (option === 'SUBSCRIBED') wanted.subscribed = true;
     else if (option === 'CHILDREN') wanted.children = true;
     else if (option === 'SPECIAL-USE') wanted.specialUse = true;
+    else if (option === 'MYRIGHTS') wanted.myRights = true;
     else if (option === 'STATUS') {
       cursor.expect(' ');
       wanted.status = parseStatusItems(cursor);

@@ -3,6 +3,7 @@
 // LIST and LSUB: parse-list.ts. APPEND: parse-append.ts.
 
 import type { ArgumentCursor } from './argument-cursor.ts';
+import { ImapSyntaxError } from './imap-syntax-error.ts';
 import type {
   CreateCommand,
   GetQuotaCommand,
@@ -11,13 +12,15 @@ import type {
   QresyncParameters,
   RenameCommand,
   SelectCommand,
+  SetQuotaCommand,
   StatusCommand,
   StatusItem,
-} from './command.ts';
-import { ImapSyntaxError } from './imap-syntax-error.ts';
+} from './mailbox-command.ts';
 import { hasStar, type SequenceSet } from './sequence-set.ts';
 
 const numberMax = 0xffff_ffff;
+/** RFC 9208 defines four. */
+const resourcesMax = 16;
 /** There are not so many special uses. */
 const useMax = 32;
 
@@ -60,6 +63,26 @@ export function parseGetQuota(cursor: ArgumentCursor, tag: string): GetQuotaComm
 export function parseGetQuotaRoot(cursor: ArgumentCursor, tag: string): GetQuotaRootCommand {
   cursor.expect(' ');
   return { tag, name: 'GETQUOTAROOT', mailbox: cursor.mailbox() };
+}
+
+/** SETQUOTA SP astring SP "(" [resource SP number64 *(SP …)] ")". */
+export function parseSetQuota(cursor: ArgumentCursor, tag: string): SetQuotaCommand {
+  cursor.expect(' ');
+  const root = cursor.astring('quota root');
+  cursor.expect(' ');
+  cursor.expect('(');
+  const limits = new Map<string, number>();
+  if (!cursor.take(')')) {
+    do {
+      const resource = cursor.word('resource');
+      if (limits.has(resource)) throw new ImapSyntaxError('a resource is named twice');
+      if (limits.size === resourcesMax) throw new ImapSyntaxError('too many resources');
+      cursor.expect(' ');
+      limits.set(resource, cursor.number(Number.MAX_SAFE_INTEGER, 'limit'));
+    } while (cursor.take(' '));
+    cursor.expect(')');
+  }
+  return { tag, name: 'SETQUOTA', root, limits };
 }
 
 export function parseRename(cursor: ArgumentCursor, tag: string): RenameCommand {

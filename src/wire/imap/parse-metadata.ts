@@ -2,8 +2,8 @@
 // case: they are the same in any (3.2).
 
 import type { ArgumentCursor } from './argument-cursor.ts';
-import type { GetMetadataCommand, SetMetadataCommand } from './command.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
+import type { GetMetadataCommand, SetMetadataCommand } from './mailbox-command.ts';
 
 /** Nobody needs longer ones, and answers repeat them. */
 const entryBytesMax = 256;

@@ -2,9 +2,9 @@
 
 import type { ArgumentCursor } from './argument-cursor.ts';
 import { tagCharacter } from './character-class.ts';
-import type { CancelUpdateCommand, MultisearchCommand, SearchSource } from './command.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
 import { parseSearchArguments } from './parse-search.ts';
+import type { CancelUpdateCommand, MultisearchCommand, SearchSource } from './search-command.ts';
 
 /** Each may be a walk through a mailbox. */
 const mailboxesMax = 1_000;

@@ -1,8 +1,9 @@
 // NOTIFY (RFC 5465): which events of which mailboxes a client wants to be told of at any time.
 
 import type { ArgumentCursor } from './argument-cursor.ts';
-import type { FetchItem, NotifyCommand, NotifyGroup, NotifySelected } from './command.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
+import type { NotifyCommand, NotifyGroup, NotifySelected } from './mailbox-command.ts';
+import type { FetchItem } from './message-command.ts';
 import { parseFetchItems } from './parse-fetch.ts';
 
 /** Each event is held against all of them. */

@@ -2,8 +2,8 @@
 // has too.
 
 import type { ArgumentCursor } from './argument-cursor.ts';
-import type { PartialRange, SearchReturn } from './command.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
+import type { PartialRange, SearchReturn } from './search-command.ts';
 
 const numberMax = 0xffff_ffff;
 

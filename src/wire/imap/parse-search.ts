@@ -5,14 +5,15 @@
 // Chains of OR and NOT nest in the grammar but not here: they become one `or` of many, and one `not` or none.
 
 import { searchDepthMax, searchKeysMax } from '../../mail/search-key.ts';
-import type { ArgumentCursor } from './argument-cursor.ts';
-import type { SearchArguments, SearchCommand, SearchProgram } from './command.ts';
+import { ArgumentCursor } from './argument-cursor.ts';
 import { parseDate } from './date-time.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
 import { parseSearchReturn } from './parse-search-return.ts';
-import type { SearchCriterion } from './search-criterion.ts';
+import type { SearchArguments, SearchCommand, SearchProgram, SearchReturn } from './search-command.ts';
+import { hasCriterion, type SearchCriterion } from './search-criterion.ts';
 
 const secondsMax = 0xffff_ffff;
+const uidMax = 0xffff_ffff;
 /** RFC 8474 objectid: 1*255. */
 const objectIdPattern = /^[A-Za-z0-9_-]{1,255}$/;
 
@@ -33,7 +34,7 @@ export function parseSearchArguments(cursor: ArgumentCursor): SearchArguments {
   const wanted = cursor.takeWord('RETURN') ? parseSearchReturn(cursor) : undefined;
   if (cursor.takeWord('CHARSET')) {
     cursor.expect(' ');
-    checkCharset(cursor.astringOctets('charset'));
+    checkCharset(cursor.astringOctets('charset'), { wanted, cursor });
   }
   const program = parseSearchProgram(cursor);
   if (wanted?.relevancy === true && !program.usesFuzzy) {
@@ -51,12 +52,37 @@ export function parseSearchProgram(cursor: ArgumentCursor): SearchProgram {
 }
 
 /** Strings are read as UTF-8 always, of which US-ASCII is a part. */
-export function checkCharset(charset: string): void {
+export function checkCharset(
+  charset: string,
+  asked: { readonly wanted?: SearchReturn | undefined; readonly cursor?: ArgumentCursor } = {},
+): void {
   if (/^(utf-?8|us-ascii|ascii)$/i.test(charset)) return;
   throw new ImapSyntaxError('charset is not supported', {
-    status: 'NO',
+    // RFC 5466 3.1: filters are UTF-8.
+    status: asked.cursor !== undefined && namesFilter(asked.cursor) ? 'BAD' : 'NO',
+    clearsSaved: asked.wanted?.save === true,
     code: 'BADCHARSET (UTF-8 US-ASCII)',
   });
+}
+
+/** Of keys in an unknown charset, which need not be readable. */
+function namesFilter(cursor: ArgumentCursor): boolean {
+  try {
+    return hasCriterion(parseSearchProgram(cursor).key, ['filter']);
+  } catch (error) {
+    if (error instanceof ImapSyntaxError) return false;
+    throw error;
+  }
+}
+
+/** A stored search (RFC 5466): octets of search-criteria, without literals. Throws only ImapSyntaxError. */
+export function parseStoredSearch(value: Uint8Array): SearchProgram {
+  if (value.includes(0x0a)) throw new ImapSyntaxError('a stored search is one line');
+  const text = ` ${Buffer.from(value).toString('latin1')}`;
+  const cursor = new ArgumentCursor({ text, literals: [] }, { utf8: true });
+  const program = parseSearchProgram(cursor);
+  cursor.end();
+  return program;
 }
 
 /** search-key *(SP search-key): one key, or the conjunction of several. */
@@ -209,6 +235,31 @@ function headerFieldKey(cursor: ArgumentCursor): SearchCriterion {
   return { type: 'header', field, text: cursor.astring('text') };
 }
 
+/** RFC 5466 section 4. */
+function filterKey(cursor: ArgumentCursor): SearchCriterion {
+  const name = cursor.atom('filter name');
+  if (name.includes('/')) cursor.fail('filter name');
+  return { type: 'filter', name };
+}
+
+/** RFC 9738: unlike `UID n+1:*` never the last message when it is below. */
+function uidAfterKey(cursor: ArgumentCursor): SearchCriterion {
+  return uidRangeKey(searchedUid(cursor) + 1, uidMax);
+}
+
+function uidBeforeKey(cursor: ArgumentCursor): SearchCriterion {
+  return uidRangeKey(1, searchedUid(cursor) - 1);
+}
+
+function searchedUid(cursor: ArgumentCursor): number {
+  return cursor.number(uidMax, 'UID') || cursor.fail('UID');
+}
+
+function uidRangeKey(from: number, to: number): SearchCriterion {
+  if (from > to) return { type: 'not', key: { type: 'all' } };
+  return { type: 'uid', set: { saved: false, ranges: [from, to] } };
+}
+
 const keysWithArguments: ReadonlyMap<string, KeyParser> = new Map<string, KeyParser>([
   ['BCC', headerKey('bcc')],
   ['CC', headerKey('cc')],
@@ -235,7 +286,10 @@ const keysWithArguments: ReadonlyMap<string, KeyParser> = new Map<string, KeyPar
   ['OLDER', ageKey('older')],
   ['YOUNGER', ageKey('younger')],
   ['UID', (cursor) => ({ type: 'uid', set: cursor.sequenceSet() })],
+  ['UIDAFTER', uidAfterKey],
+  ['UIDBEFORE', uidBeforeKey],
   ['MODSEQ', modSeqKey],
+  ['FILTER', filterKey],
   ['EMAILID', objectIdKey('emailId')],
   ['THREADID', objectIdKey('threadId')],
 ]);

@@ -7,10 +7,10 @@ import {
   type ThreadAlgorithm,
 } from '../../mail/message-order.ts';
 import type { ArgumentCursor } from './argument-cursor.ts';
-import type { SortCommand, ThreadCommand } from './command.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
 import { checkCharset, parseSearchProgram } from './parse-search.ts';
 import { parseSearchReturn } from './parse-search-return.ts';
+import type { SearchReturn, SortCommand, ThreadCommand } from './search-command.ts';
 
 const fields: ReadonlyMap<string, SortField> = new Map<string, SortField>([
   ['ARRIVAL', 'arrival'],
@@ -36,7 +36,7 @@ export function parseSort(cursor: ArgumentCursor, tag: string, uid: boolean): So
   const wanted = cursor.takeWord('RETURN') ? parseSearchReturn(cursor) : undefined;
   cursor.expect(' ');
   const criteria = parseCriteria(cursor);
-  const program = parseCharsetAndKeys(cursor);
+  const program = parseCharsetAndKeys(cursor, wanted);
   const asksRelevancy = wanted?.relevancy === true || criteria.some(({ field }) => field === 'relevancy');
   if (asksRelevancy && !program.usesFuzzy) throw new ImapSyntaxError('RELEVANCY needs a FUZZY key');
   return { tag, name: 'SORT', uid, return: wanted, criteria, ...program };
@@ -61,9 +61,9 @@ function parseCriteria(cursor: ArgumentCursor): SortCriterion[] {
   return criteria;
 }
 
-function parseCharsetAndKeys(cursor: ArgumentCursor) {
+function parseCharsetAndKeys(cursor: ArgumentCursor, wanted?: SearchReturn) {
   cursor.expect(' ');
-  checkCharset(cursor.astringOctets('charset'));
+  checkCharset(cursor.astringOctets('charset'), { wanted });
   return parseSearchProgram(cursor);
 }
 

@@ -1,8 +1,8 @@
 // STORE, COPY, MOVE, EXPUNGE and their UID forms (RFC 9051 6.4.6 to 6.4.9, RFC 7162 3.1.3).
 
 import type { ArgumentCursor } from './argument-cursor.ts';
-import type { CopyCommand, ExpungeCommand, StoreCommand } from './command.ts';
 import { ImapSyntaxError } from './imap-syntax-error.ts';
+import type { CopyCommand, ExpungeCommand, StoreCommand } from './message-command.ts';
 import { parseFlagList, parseFlags } from './parse-flags.ts';
 
 /**

@@ -52,10 +52,12 @@ export type ResponseCode =
   | `COPYUID ${string}`
   | `INPROGRESS ${string}`
   | `MAILBOXID ${string}`
+  | `MESSAGELIMIT ${string}`
   | `METADATA ${string}`
   | `MODIFIED ${string}`
   | `NOUPDATE ${string}`
   | `PERMANENTFLAGS ${string}`
+  | `UNDEFINED-FILTER ${string}`
   | `${NumberCodeName} ${number}`;
 
 type NumberCodeName = 'UIDNEXT' | 'UIDVALIDITY' | 'UNSEEN' | 'HIGHESTMODSEQ';
@@ -78,6 +80,11 @@ export function copyUidCode(
   target: ArrayLike<number>,
 ): ResponseCode {
   return `COPYUID ${uidValidity} ${formatSequenceSet(source)} ${formatSequenceSet(target)}`;
+}
+
+/** MESSAGELIMIT n [uid]: at most n messages a command; the lowest UID that this one came to (RFC 9738). */
+export function messageLimitCode(messagesMax: number, lowestUid?: number): ResponseCode {
+  return `MESSAGELIMIT ${messagesMax}${lowestUid === undefined ? '' : ` ${lowestUid}`}`;
 }
 
 /** METADATA LONGENTRIES n, METADATA MAXSIZE n (RFC 5464 section 5). */

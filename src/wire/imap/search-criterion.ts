@@ -36,4 +36,13 @@ export type SearchCriterion =
   /** RFC 8474: the opaque identifier as sent. */
   | { readonly type: 'emailId' | 'threadId'; readonly id: string }
   /** RFC 8514: true for all messages of a mailbox that keeps save dates. */
-  | { readonly type: 'saveDateSupported' };
+  | { readonly type: 'saveDateSupported' }
+  /** RFC 5466: what is kept under this name, as sent. */
+  | { readonly type: 'filter'; readonly name: string };
+
+/** Whether a key of one of these types is anywhere in the tree. */
+export function hasCriterion(criterion: SearchCriterion, types: readonly SearchCriterion['type'][]): boolean {
+  if (types.includes(criterion.type)) return true;
+  if ('keys' in criterion) return criterion.keys.some((key) => hasCriterion(key, types));
+  return 'key' in criterion && hasCriterion(criterion.key, types);
+}

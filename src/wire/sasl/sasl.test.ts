@@ -219,6 +219,40 @@ test('SCRAM: grammar errors', async () => {
   }
 });
 
+test('EXTERNAL: RFC 4422 appendix A, with and without initial response', async () => {
+  const asked: unknown[] = [];
+  const authenticator: SaslAuthenticator<undefined, string> = {
+    ...authenticatorOf([]),
+    verifyCertificate: async (identity) => {
+      asked.push(identity);
+      if (identity.authorizationId === 'eve') throw new MailError('authenticationFailed', 'no');
+      return identity.names[0]!;
+    },
+  };
+  const names = ['fred@example.com'];
+  const secured = { ...tls, clientNames: names };
+  const offered = saslMechanisms({ tls: secured, allowCleartext: false });
+  assert.deepEqual(offered.slice(0, 2), ['EXTERNAL', 'SCRAM-SHA-256-PLUS']);
+  assert(!saslMechanisms({ tls: { ...tls, clientNames: [] }, allowCleartext: true }).includes('EXTERNAL'));
+  const external = () => begin('external', { authenticator, tls: secured, offered });
+  const slow = external();
+  assert.equal(text(await slow.server.step(undefined)), '');
+  assert.deepEqual(await slow.send(''), { type: 'success', principal: 'fred@example.com' });
+  assert.equal(failureKind(await slow.send('')), 'invalidArgument');
+  const direct = external();
+  assert.equal((await direct.send('fred@example.com')).type, 'success');
+  assert.deepEqual(asked, [
+    { names, authorizationId: '' },
+    { names, authorizationId: 'fred@example.com' },
+  ]);
+  assert.equal(failureKind(await external().send('eve')), 'authenticationFailed');
+  for (const bad of ['a\0b', 'x'.repeat(5000)])
+    assert.equal(failureKind(await external().send(bad)), 'invalidArgument');
+  assert.equal(failureKind(await external().server.step(Buffer.from([0xff]))), 'invalidArgument');
+  const unknowing = begin('EXTERNAL', { tls: secured, offered });
+  assert.equal(failureKind(await unknowing.send('')), 'authenticationFailed');
+});
+
 test('a mechanism that was not offered does not start', () => {
   const dependencies = {
     authenticator: authenticatorOf([]),

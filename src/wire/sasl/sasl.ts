@@ -16,8 +16,10 @@ export const saslLineBytesMax = Math.ceil(saslMessageBytesMax / 3) * 4 + 2;
 export const channelBindingTypes = ['tls-exporter', 'tls-server-end-point', 'tls-unique'] as const;
 export type ChannelBindingType = (typeof channelBindingTypes)[number];
 
-/** The TLS session as SCRAM -PLUS sees it; a connection's TlsInfo is one. */
+/** The TLS session as SCRAM -PLUS and EXTERNAL see it; a connection's TlsInfo is one. */
 export interface ChannelBindingSource {
+  /** Whom the client's verified certificate names; none without one. */
+  readonly clientNames?: readonly string[];
   channelBinding(type: ChannelBindingType): Uint8Array | undefined;
 }
 
@@ -57,6 +59,14 @@ export interface SaslAuthenticator<Context, Principal> {
     context: Context,
   ): Promise<Principal>;
   /**
+   * For a client whose certificate was verified: the account that one of its names leads to. Undefined where nobody logs in so;
+   * refuses as verifyPassword does.
+   */
+  verifyCertificate?(
+    identity: { readonly names: readonly string[]; readonly authorizationId: string },
+    context: Context,
+  ): Promise<Principal>;
+  /**
    * Where the keys of verifiers are kept from us: checks the proof there, in place of finishScram with `verified`. Gives the
    * server's signature; refuses with authenticationFailed.
    */
@@ -93,7 +103,13 @@ export interface SaslDependencies<Context, Principal> {
 }
 
 /** Strongest first: there are clients that take the first they know. */
-export const saslMechanismNames = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'PLAIN', 'LOGIN'] as const;
+export const saslMechanismNames = [
+  'EXTERNAL',
+  'SCRAM-SHA-256-PLUS',
+  'SCRAM-SHA-256',
+  'PLAIN',
+  'LOGIN',
+] as const;
 export type SaslMechanism = (typeof saslMechanismNames)[number];
 
 /**
@@ -108,10 +124,14 @@ export function saslMechanisms(options: {
   // RFC 9266: tls-exporter is the binding every TLS 1.3 client has; without any, -PLUS cannot be done.
   const { tls } = options;
   const bindable = channelBindingTypes.some((type) => tls.channelBinding(type) !== undefined);
-  return bindable ? saslMechanismNames : withoutBinding;
+  const withSecrets = bindable ? withBinding : withoutBinding;
+  return tls.clientNames === undefined || tls.clientNames.length === 0
+    ? withSecrets
+    : ['EXTERNAL', ...withSecrets];
 }
 
 const none: readonly SaslMechanism[] = [];
+const withBinding: readonly SaslMechanism[] = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'PLAIN', 'LOGIN'];
 const withoutBinding: readonly SaslMechanism[] = ['SCRAM-SHA-256', 'PLAIN', 'LOGIN'];
 
 export function saslFailure(kind: 'authenticationFailed' | 'invalidArgument', message: string) {

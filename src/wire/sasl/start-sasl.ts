@@ -1,5 +1,6 @@
 // The table of mechanisms. A speaker offers `saslMechanisms(...)` and begins an exchange here.
 
+import { startExternal } from './external.ts';
 import { startLogin, startPlain } from './password-mechanisms.ts';
 import { type SaslDependencies, type SaslMechanism, type SaslServer, saslMechanismNames } from './sasl.ts';
 import { startScram } from './scram.ts';
@@ -19,6 +20,8 @@ function start<Context, Principal>(
   dependencies: SaslDependencies<Context, Principal>,
 ): SaslServer<Principal> {
   switch (mechanism) {
+    case 'EXTERNAL':
+      return startExternal(dependencies);
     case 'PLAIN':
       return startPlain(dependencies);
     case 'LOGIN':
