@@ -105,12 +105,12 @@ function applyOverride(tree: Tree, override: string, state: OverrideState): void
     if (!isTree(place[name])) place[name] = {};
     place = place[name] as Tree;
   }
-  place[names.at(-1)!] = overrideValue(override.slice(equals + 1).trim());
+  place[names.at(-1)!] = parseSettingValue(override.slice(equals + 1).trim());
   state.overridden.add(key);
 }
 
 /** A TOML value when it reads as one (true, 10, ["a"]), the bare text otherwise. */
-function overrideValue(text: string): unknown {
+export function parseSettingValue(text: string): unknown {
   try {
     return (getStaticTOMLValue(parseTOML(`value = ${text}`)) as Tree).value;
   } catch {

@@ -41,6 +41,12 @@ const tlsSchema = z.strictObject({
     .enum(['TLSv1.2', 'TLSv1.3'])
     .default('TLSv1.2')
     .describe('The oldest TLS version spoken.'),
+  client_authorities: z
+    .string()
+    .optional()
+    .describe(
+      'PEM file of authorities. Clients that show a certificate of theirs for IMAP, POP3 or submission log in with it (SASL EXTERNAL), as the account whose address it has as rfc822Name, or else as common name. Read again on SIGHUP; not used by nodes of an outer zone.',
+    ),
 });
 
 const limitsSchema = z.strictObject({
@@ -64,6 +70,13 @@ const limitsSchema = z.strictObject({
   imap_idle: duration('30 min').describe(
     'An IMAP client that says nothing for this long is logged out (RFC 9051 5.4: at least 30 min).',
   ),
+  imap_messages: z
+    .int()
+    .min(1000)
+    .optional()
+    .describe(
+      'The most messages that one IMAP command works on, told to clients as MESSAGELIMIT (RFC 9738). Programs that do not know it miss messages in larger mailboxes; without it there is no limit.',
+    ),
   pop3_idle: duration('10 min').describe(
     'A POP3 client that says nothing for this long is cut off (RFC 1939 section 3: at least 10 min).',
   ),
@@ -89,6 +102,18 @@ const authenticationSchema = z.strictObject({
   verified_cache: duration('10 min').describe(
     'How long a verified password is remembered (as a keyed digest) so that logins are cheap; "0 s" turns it off.',
   ),
+});
+
+export const administrationAreas = ['password', 'directory', 'mail', 'site'] as const;
+export type AdministrationArea = (typeof administrationAreas)[number];
+
+const administrationSchema = z.strictObject({
+  outer_frontends: z
+    .array(z.enum(administrationAreas))
+    .default(['password', 'directory'])
+    .describe(
+      'What of the admin API is reached through nodes of the outer zone, by those who may. "password": users change their own. "directory": domains, accounts, aliases. "mail": messages, as an administrator sees them. "site": everything else, the cluster, the configuration and tokens among it.',
+    ),
 });
 
 const postgresSchema = z.strictObject({
@@ -124,7 +149,9 @@ const clusterSchema = z.strictObject({
     .min(0)
     .max(1000)
     .default(100)
-    .describe("This node's share of the accounts beside the others' weights."),
+    .describe(
+      "This node's share beside the others' weights: of the accounts if it is a backend, of the clients behind a balancer.",
+    ),
   zone: z
     .string()
     .regex(/^[a-z0-9-]{1,63}$/)
@@ -216,6 +243,7 @@ export const configSchema = z.strictObject({
   tls: tlsSchema.prefault({}).describe('Certificates and TLS versions.'),
   limits: limitsSchema.prefault({}).describe('Limits. Sizes as "50 MiB", durations as "30 min".'),
   authentication: authenticationSchema.prefault({}).describe('Logins.'),
+  administration: administrationSchema.prefault({}).describe('The admin API.'),
   storage: storageSchema.prefault({}).describe('The storage engine.'),
   cluster: clusterSchema
     .prefault({})
@@ -237,11 +265,13 @@ const reloadableKeys = [
   'limits.recipients',
   'limits.smtp_idle',
   'limits.imap_idle',
+  'limits.imap_messages',
   'limits.pop3_idle',
   'limits.login_time',
   'limits.drain',
   'log.level',
   'authentication',
+  'administration',
 ] as const;
 
 export function isReloadable(key: string): boolean {

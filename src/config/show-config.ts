@@ -42,8 +42,9 @@ export function maskedConfig(config: Config): Record<string, unknown> {
   return shownTable('', config);
 }
 
-export function configAsToml(config: Config): string {
-  return stringify(maskedConfig(config));
+/** What maskedConfig gave, as text. */
+export function configAsToml(masked: Record<string, unknown>): string {
+  return stringify(masked);
 }
 
 /** Dotted keys whose values differ. */

@@ -10,10 +10,16 @@ import type { AccountChange, DirectoryAccount, DirectoryAdministration, NewAccou
 import { services } from './directory.ts';
 import { hostingDomain, touchMembers } from './domain-administration.ts';
 import { type DirectoryHooks, tellHook } from './hooks.ts';
+import { keepPostmasters } from './postmasters.ts';
 import { canonicalForm, type Resolver } from './resolver.ts';
 import { addressOfKey, decodeAccount, decodeAddress, keys, put, type SecretRow } from './rows.ts';
 import type { Secrets } from './secrets.ts';
-import { addressesPerAccountMax, nameCharactersMax } from './settings.ts';
+import {
+  addressesPerAccountMax,
+  groupCharactersMax,
+  groupsPerAccountMax,
+  nameCharactersMax,
+} from './settings.ts';
 import { type DirectoryStore, unchanged } from './store.ts';
 
 const accountIdLength = 16;
@@ -63,6 +69,8 @@ async function addAccount({ store, secrets, hooks }: Parts, wanted: NewAccount):
     fullName: wanted.fullName ?? '',
     enabled: true,
     administrator: wanted.administrator ?? false,
+    groups: wanted.groups ?? [],
+    shared: wanted.shared ?? false,
     services: wanted.services ?? services,
     quotaBytes: wanted.quotaBytes,
     quotaMessages: wanted.quotaMessages,
@@ -103,10 +111,12 @@ async function setAccount(
       id,
       wanted.filter((one) => !had.includes(one)),
     );
-    const deletes = had.filter((one) => !wanted.includes(one)).map((one) => keys.address(one));
+    const lost = had.filter((one) => !wanted.includes(one));
+    const deletes = lost.map((one) => keys.address(one));
     if (before.address !== after.address) deletes.push(keys.login(before.address));
     if (before.administrator && !after.administrator) deletes.push(keys.administrator(id));
-    const conditions = [...unchanged(row), ...taken.conditions];
+    const kept = lost.length === 0 ? [] : await keepPostmasters(store, lost);
+    const conditions = [...unchanged(row), ...taken.conditions, ...kept];
     const batch = { conditions, deletes, puts: [...accountPuts(after), ...taken.puts] };
     return { batch, result: { before, after } };
   });
@@ -121,8 +131,9 @@ async function removeAccount({ store, hooks }: Parts, id: AccountId): Promise<vo
     const row = await existing(store, id);
     const deletes = [row.key, keys.secret(id), keys.administrator(id), keys.login(row.value.address)];
     for (const address of addressesOf(row.value)) deletes.push(keys.address(address));
+    const kept = await keepPostmasters(store, addressesOf(row.value));
     const batch: Batch = {
-      conditions: unchanged(row),
+      conditions: [...unchanged(row), ...kept],
       deleteRanges: [keys.lastUses(id)],
       deletes,
       puts: [put(keys.removed(id), 'address', { account: id })],
@@ -216,10 +227,16 @@ function checkedAccount(account: DirectoryAccount): DirectoryAccount {
   if (account.fullName.length > nameCharactersMax)
     refuse(`a full name has at most ${nameCharactersMax} characters`);
   if (/[\p{Cc}]/u.test(account.fullName)) refuse('a full name has no control characters');
+  const groups = [...new Set(account.groups.map((name) => name.normalize('NFKC')))];
+  if (groups.length > groupsPerAccountMax) refuse(`an account is in at most ${groupsPerAccountMax} groups`);
+  for (const name of groups) {
+    if (name === '' || name.length > groupCharactersMax || /[\p{Cc}\s]/u.test(name))
+      refuse(`a group's name has 1 to ${groupCharactersMax} characters, none of them a space`);
+  }
   for (const service of account.services) if (!services.includes(service)) refuse(`${service} is no service`);
   for (const quota of [account.quotaBytes, account.quotaMessages]) {
     if (quota !== undefined && !(Number.isSafeInteger(quota) && quota >= 0))
       refuse('a quota is a whole number');
   }
-  return account;
+  return { ...account, groups };
 }

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { pino } from 'pino';
+import { systemRandom } from '../base/random.ts';
 import { parseAddress } from '../mail/address.ts';
 import { isMailError, type MailErrorKind } from '../mail/mail-error.ts';
 import type { Directory, Resolution } from './directory.ts';
-import { openTestDirectory } from './testing.ts';
+import { openInternalDirectory } from './internal-directory.ts';
+import { openTestDirectory, testSettings } from './testing.ts';
 
 const refused = (kind: MailErrorKind) => (error: unknown) => isMailError(error, kind);
 
@@ -115,9 +118,21 @@ test('a catch-all that leads to nobody', async () => {
   assert.equal(await where(directory, 'who@example.test'), 'aliasLoop');
 });
 
-test('postmaster is an administrator unless somebody takes the address', async () => {
+test('mail for postmaster always arrives: whoever has the address, who is named, an administrator, the first account', async () => {
   const { directory } = await openTestDirectory();
+  // Nobody is here at all.
   assert.equal(await where(directory, 'postmaster@example.test'), 'unknownUser');
+  await directory.addDomain({ name: 'other.test' });
+  await directory.addDomain({ name: 'same.test', aliasOf: 'example.test' });
+  const carol = await directory.addAccount({ address: 'carol@example.test', password: undefined });
+  for (const address of ['postmaster', 'postmaster@example.test', 'postmaster@other.test'])
+    assert.equal(await where(directory, address), 'carol@example.test', address);
+  const bob = await directory.addAccount({ address: 'bob@other.test', password: undefined });
+  assert.equal(await where(directory, 'postmaster@other.test'), 'bob@other.test');
+  assert.equal(await where(directory, 'postmaster@same.test'), 'carol@example.test');
+  assert.equal(await directory.ownsAddress(carol.id, parseAddress('postmaster@example.test')!), false);
+  await directory.setAccount(bob.id, { enabled: false });
+  assert.equal(await where(directory, 'postmaster@other.test'), 'carol@example.test');
   const admin = await directory.addAccount({
     address: 'admin@example.test',
     password: undefined,
@@ -125,10 +140,59 @@ test('postmaster is an administrator unless somebody takes the address', async (
   });
   assert.equal(await where(directory, 'Postmaster@example.test'), 'admin@example.test');
   assert.equal(await where(directory, 'postmaster'), 'admin@example.test');
-  await directory.setAccount(admin.id, { enabled: false });
-  assert.equal(await where(directory, 'postmaster@example.test'), 'unknownUser');
+  await directory.setDomain('example.test', { postmaster: 'Carol@Example.test' });
+  assert.equal(await where(directory, 'postmaster@example.test'), 'carol@example.test');
+  assert.equal(await directory.ownsAddress(carol.id, parseAddress('postmaster@example.test')!), true);
+  await directory.setAccount(carol.id, { enabled: false });
+  assert.equal(await where(directory, 'postmaster@example.test'), 'admin@example.test');
   await directory.addAlias({ address: 'postmaster@example.test', targets: ['x@elsewhere.test'] });
   assert.equal(await where(directory, 'postmaster@example.test'), 'outside:x@elsewhere.test');
+  await directory.setAlias('postmaster@example.test', { enabled: false });
+  assert.equal(await where(directory, 'postmaster@example.test'), 'admin@example.test');
+  await directory.setAccount(admin.id, { enabled: false });
+  await directory.setAccount(bob.id, { enabled: true });
+  assert.equal(await where(directory, 'postmaster@example.test'), 'bob@other.test');
+});
+
+test('a site without an administrator is told at the start who gets mail for postmaster', async () => {
+  const warnings: string[] = [];
+  const log = pino({ level: 'warn' }, { write: (line: string) => warnings.push(line) });
+  const { directory, engine, clock } = await openTestDirectory();
+  const open = async (): Promise<string> => {
+    warnings.length = 0;
+    const parts = { engine, clock, random: systemRandom, log };
+    await (await openInternalDirectory({ ...parts, settings: testSettings }))[Symbol.asyncDispose]();
+    return warnings.join();
+  };
+  assert.match(await open(), /no account is an administrator/);
+  await directory.addAccount({ address: 'a@example.test', password: undefined, administrator: true });
+  assert.equal(await open(), '');
+});
+
+test('a postmaster is not removed before another is named, but with the last address of the domain', async () => {
+  const { directory } = await openTestDirectory();
+  const dan = await directory.addAccount({
+    address: 'dan@example.test',
+    password: undefined,
+    addresses: ['postmaster@example.test'],
+  });
+  const eve = await directory.addAccount({ address: 'eve@example.test', password: undefined });
+  await assert.rejects(directory.removeAccount(dan.id), refused('conflict'));
+  await assert.rejects(directory.setAccount(dan.id, { addresses: [] }), refused('conflict'));
+  await assert.rejects(
+    directory.setDomain('example.test', { postmaster: 'nobody@example.test' }),
+    refused('invalidArgument'),
+  );
+  await directory.setDomain('example.test', { postmaster: 'eve@example.test' });
+  await directory.setAccount(dan.id, { addresses: [] });
+  await assert.rejects(directory.removeAccount(eve.id), refused('conflict'));
+  await directory.addAlias({ address: 'postmaster@example.test', targets: ['dan@example.test'] });
+  await directory.setDomain('example.test', { postmaster: undefined });
+  await assert.rejects(directory.removeAlias('postmaster@example.test'), refused('conflict'));
+  await directory.removeAccount(eve.id);
+  await directory.removeAccount(dan.id);
+  await directory.removeAlias('postmaster@example.test');
+  await directory.removeDomain('example.test');
 });
 
 test('who may send as what', async () => {
@@ -303,4 +367,21 @@ test('lookups do not read the engine again, until something changes anywhere', a
   await other.addAccount({ address: 'nobody@example.test', password: undefined });
   assert.equal(await where(directory, 'nobody@example.test'), 'nobody@example.test');
   assert.ok(reads > 0);
+});
+
+test('groups are names in one form, each once, and few; a shared account has no sessions', async () => {
+  const { directory } = await openTestDirectory();
+  const { id } = await directory.addAccount({ address: 'alice@example.test', password: 'secret' });
+  const groups = async (names: readonly string[]) =>
+    (await directory.setAccount(id, { groups: names })).groups;
+  assert.deepEqual(await groups(['staff', 'jose\u0301', 'staff', 'jos\u00e9']), ['staff', 'jos\u00e9']);
+  for (const name of ['', 'two words', 'line\n', 'x'.repeat(65), '\ufdfa'.repeat(60)])
+    await assert.rejects(groups([name]), refused('invalidArgument'), JSON.stringify(name));
+  const many = Array.from({ length: 101 }, (_, at) => `g${at}`);
+  await assert.rejects(groups(many), refused('invalidArgument'));
+  assert.deepEqual((await directory.account(id))?.groups, ['staff', 'jos\u00e9']);
+  assert.notEqual(await directory.sessionEpoch(id, 'imap'), undefined);
+  await directory.setAccount(id, { shared: true });
+  assert.equal(await directory.sessionEpoch(id, 'imap'), undefined);
+  assert.equal(await where(directory, 'alice@example.test'), 'alice@example.test');
 });

@@ -7,6 +7,7 @@ import { MailError } from '../mail/mail-error.ts';
 import { localAddress } from './account-administration.ts';
 import type { Alias, DirectoryAdministration } from './directory.ts';
 import { hostingDomain, touchMembers } from './domain-administration.ts';
+import { keepPostmasters } from './postmasters.ts';
 import { decodeAddress, decodeAlias, keys, put } from './rows.ts';
 import { aliasTargetsMax } from './settings.ts';
 import { type DirectoryStore, unchanged } from './store.ts';
@@ -71,7 +72,8 @@ async function removeAlias(store: DirectoryStore, text: string): Promise<void> {
   await store.change(async () => {
     const row = await existing(store, text);
     const deletes = [row.key, keys.address(row.value.address)];
-    return { batch: { conditions: unchanged(row), deletes }, result: undefined };
+    const conditions = [...unchanged(row), ...(await keepPostmasters(store, [row.value.address]))];
+    return { batch: { conditions, deletes }, result: undefined };
   });
 }
 

@@ -4,7 +4,7 @@ import { systemRandom } from '../base/random.ts';
 import { isMailError } from '../mail/mail-error.ts';
 import { openMemoryEngine } from '../storage/memory-engine.ts';
 import { startSasl } from '../wire/sasl/start-sasl.ts';
-import type { AuthenticationContext, Directory } from './directory.ts';
+import type { AuthenticationContext, Directory, Principal } from './directory.ts';
 import { HashGate, PasswordHasher } from './password-hash.ts';
 import { cheapHash, fromHere, openTestDirectory } from './testing.ts';
 import { networkOf, throttleWindowMs } from './throttle.ts';
@@ -17,9 +17,13 @@ async function login(
   more: Partial<AuthenticationContext> & { authorizationId?: string } = {},
 ): Promise<string> {
   const { authorizationId = '', ...context } = more;
+  const credentials = { user, password, authorizationId };
+  return outcomeOf(directory.verifyPassword(credentials, { ...fromHere, ...context }));
+}
+
+async function outcomeOf(verified: Promise<Principal>): Promise<string> {
   try {
-    const credentials = { user, password, authorizationId };
-    return (await directory.verifyPassword(credentials, { ...fromHere, ...context })).address;
+    return (await verified).address;
   } catch (error) {
     if (isMailError(error)) return error.kind;
     throw error;
@@ -256,6 +260,33 @@ test('acting for another: administrators only, not with an app password', async 
   assert.equal(await as('root@example.test', 'root', 'nobody@example.test'), 'authenticationFailed');
   const made = await directory.addAppPassword(root.id, { name: 'x', services: ['imap'] });
   assert.equal(await as('root@example.test', made.password, 'alice@example.test'), 'authenticationFailed');
+});
+
+test('a certificate leads to the account of its names, and is worth what a password is', async () => {
+  const { directory } = await openTestDirectory({ failuresPerAccount: 50, failuresPerAddress: 3 });
+  const alice = await directory.addAccount({ address: 'alice@example.test', password: 'right' });
+  await directory.addAccount({ address: 'root@example.test', password: undefined, administrator: true });
+  await directory.addAccount({ address: 'team@example.test', password: undefined, shared: true });
+  const shown = async (names: readonly string[], authorizationId = '', remoteAddress = '127.0.0.9') => {
+    const context = { ...fromHere, remoteAddress };
+    return outcomeOf(directory.verifyCertificate!({ names, authorizationId }, context));
+  };
+  assert.equal(await shown(['ALICE@example.test']), 'alice@example.test');
+  // An account without a password may have certificates.
+  assert.equal(await shown(['root@example.test'], 'alice@example.test'), 'alice@example.test');
+  assert.equal(
+    await shown(['alice@example.test', 'root@example.test'], 'root@example.test'),
+    'root@example.test',
+  );
+  assert.equal(await shown(['alice@example.test'], 'root@example.test'), 'authenticationFailed');
+  assert.equal(await shown(['team@example.test']), 'authenticationFailed');
+  assert.equal(await shown([]), 'authenticationFailed');
+  await directory.setAccount(alice.id, { services: ['pop3'] });
+  assert.equal(await shown(['alice@example.test']), 'authenticationFailed');
+  // Guesses of certificates are throttled like others.
+  for (let at = 0; at < 3; at++)
+    assert.equal(await shown(['x@example.test'], '', '127.0.0.8'), 'authenticationFailed');
+  assert.equal(await shown(['x@example.test'], '', '127.0.0.8'), 'limitReached');
 });
 
 test('SCRAM verifiers: real ones work, invented ones are stable and unlike each other', async () => {

@@ -96,6 +96,20 @@ export class InternalAuthenticator implements Authenticator {
     return this.#authorize(login.account, outcome.authorizationId, context, undefined);
   }
 
+  async verifyCertificate(
+    { names, authorizationId }: { readonly names: readonly string[]; readonly authorizationId: string },
+    context: AuthenticationContext,
+  ): Promise<Principal> {
+    const logins = await Promise.all(names.map((name) => this.#login(name)));
+    const wanted = authorizationId === '' ? undefined : (await this.#login(authorizationId)).account?.id;
+    const known = logins.filter(({ account }) => account !== undefined);
+    const login = known.find(({ account }) => account?.id === wanted) ?? known[0] ?? logins[0];
+    if (login === undefined) throw refusal();
+    this.#parts.throttle.check(login.name, context.remoteAddress);
+    if (login.account === undefined) this.#refuse(login, context);
+    return await this.#authorize(login.account, authorizationId, context, undefined);
+  }
+
   /** The account's own password; returns when it is right. */
   async #verifyOwn(login: Login, password: string, context: AuthenticationContext): Promise<void> {
     const { verified, hasher, throttle } = this.#parts;
@@ -186,5 +200,5 @@ function refusal(): MailError {
 }
 
 function mayUse(account: DirectoryAccount, service: Service): boolean {
-  return account.enabled && account.services.includes(service);
+  return account.enabled && !account.shared && account.services.includes(service);
 }

@@ -9,7 +9,7 @@
 import { Slicer } from '../base/slicer.ts';
 import type { AccountId } from '../mail/ids.ts';
 import type { Bytes, Entry } from '../storage/engine.ts';
-import { decodeRecord, encodeRecord, RecordDamaged, type RecordKind } from '../storage/record.ts';
+import { encodeRecord, type RecordKind, unlessDamaged } from '../storage/record.ts';
 import { decodeTuple, encodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
 import type { DirectoryAccount } from './directory.ts';
 import {
@@ -17,9 +17,9 @@ import {
   decodeAccount,
   decodeAddress,
   decodeAlias,
+  decodeRow,
   directoryTopic,
   encodeRow,
-  formatVersion,
   keys,
 } from './rows.ts';
 import type { DirectoryStore } from './store.ts';
@@ -92,11 +92,7 @@ export async function* checkDirectory(
   for (const table of Object.keys(tables)) {
     for await (const entry of rows(store, table)) {
       const { kind, remake } = tables[table]!;
-      if (
-        unlessDamaged(() => JSON.parse(decodeRecord(kind, formatVersion, entry.value).payload.toString()))
-      ) {
-        continue;
-      }
+      if (unlessDamaged(() => decodeRow(kind, entry.value)) !== undefined) continue;
       const name = decodeTuple(entry.key).slice(2).map(String);
       const again = await remake?.(store, name, entry.key);
       const puts = again === undefined ? [] : [{ key: entry.key, value: encodeRow(kind, again) }];
@@ -202,14 +198,5 @@ async function* rows(store: DirectoryStore, table: string): AsyncGenerator<Entry
       if (slicer.due()) await slicer.rest();
     }
     start = found.next;
-  }
-}
-
-function unlessDamaged<T>(decode: () => T): T | undefined {
-  try {
-    return decode();
-  } catch (error) {
-    if (error instanceof RecordDamaged || error instanceof SyntaxError) return undefined;
-    throw error;
   }
 }

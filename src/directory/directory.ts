@@ -17,6 +17,8 @@ export interface Domain {
   readonly aliasOf: string | undefined;
   /** An address that gets what no account or alias takes. */
   readonly catchAll: string | undefined;
+  /** Gets mail for postmaster, unless an account or alias has that address; undefined: an administrator. */
+  readonly postmaster: string | undefined;
   readonly description: string;
 }
 
@@ -29,6 +31,10 @@ export interface DirectoryAccount {
   readonly fullName: string;
   readonly enabled: boolean;
   readonly administrator: boolean;
+  /** Names that lists of rights on mailboxes may let in: `group=<name>`. */
+  readonly groups: readonly string[];
+  /** Nobody's own: nobody logs in, its mailboxes are for those that their lists let in. */
+  readonly shared: boolean;
   readonly services: readonly Service[];
   readonly quotaBytes: number | undefined;
   readonly quotaMessages: number | undefined;
@@ -113,6 +119,14 @@ export interface Authenticator {
     outcome: { readonly user: string; readonly authorizationId: string; readonly verified: boolean },
     context: AuthenticationContext,
   ): Promise<Principal>;
+  /**
+   * For a client whose certificate was verified: the account that one of its names leads to, `authorizationId` as above. Refuses
+   * as verifyPassword does. Undefined where certificates are not believed.
+   */
+  verifyCertificate?(
+    identity: { readonly names: readonly string[]; readonly authorizationId: string },
+    context: AuthenticationContext,
+  ): Promise<Principal>;
   /** In place of finishScram with `verified`, where verifiers have no keys: they are kept elsewhere. */
   proveScram?(
     proof: SaslScramProof,
@@ -143,6 +157,8 @@ export interface NewAccount {
   readonly fullName?: string;
   readonly addresses?: readonly string[];
   readonly administrator?: boolean;
+  readonly groups?: readonly string[];
+  readonly shared?: boolean;
   readonly services?: readonly Service[];
   readonly quotaBytes?: number | undefined;
   readonly quotaMessages?: number | undefined;

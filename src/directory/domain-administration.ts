@@ -2,11 +2,11 @@
 // leads to one that is not an alias itself, so that every lookup takes one step at the most.
 // Every addition to a domain touches its `members` row; removal and becoming an alias are conditional on it.
 
-import { parseAddress, parseDomain } from '../mail/address.ts';
+import { canonicalAddress, parseAddress, parseDomain } from '../mail/address.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { Batch, Entry } from '../storage/engine.ts';
 import type { DirectoryAdministration, Domain } from './directory.ts';
-import { decodeAlias, decodeDomain, decodeText, keys, put } from './rows.ts';
+import { decodeAddress, decodeAlias, decodeDomain, decodeText, keys, put } from './rows.ts';
 import { nameCharactersMax, pageItemsMax } from './settings.ts';
 import { type DirectoryStore, type ReadRow, unchanged } from './store.ts';
 
@@ -59,14 +59,15 @@ async function addDomain(
   wanted: Pick<Domain, 'name'> & Partial<Domain>,
 ): Promise<Domain> {
   const name = domainName(wanted.name);
-  const { enabled = true, aliasOf, catchAll, description = '' } = wanted;
-  const domain = checkedDomain({ name, enabled, aliasOf, catchAll, description });
+  const { enabled = true, aliasOf, catchAll, postmaster, description = '' } = wanted;
+  const domain = checkedDomain({ name, enabled, aliasOf, catchAll, postmaster, description });
   return store.change(async () => {
     const row = await store.row(keys.domain(name), decodeDomain);
     if (row.value !== undefined) throw new MailError('conflict', `domain ${name} is there already`);
     const target = await aliasTarget(store, domain);
     const puts = [put(row.key, 'domain', domain), ...target.puts];
-    return { batch: { conditions: [...unchanged(row), ...target.conditions], puts }, result: domain };
+    const conditions = [...unchanged(row), ...target.conditions, ...(await namedPostmaster(store, domain))];
+    return { batch: { conditions, puts }, result: domain };
   });
 }
 
@@ -81,6 +82,8 @@ async function setDomain(
     const domain = checkedDomain({ ...row.value, ...change, name });
     const target = await aliasTarget(store, domain);
     const conditions = [...unchanged(row), ...target.conditions];
+    if (domain.postmaster !== row.value.postmaster)
+      conditions.push(...(await namedPostmaster(store, domain)));
     if (domain.aliasOf !== undefined && row.value.aliasOf === undefined) {
       conditions.push(...(await emptyDomain(store, name)));
     }
@@ -114,6 +117,18 @@ async function aliasTarget(
     throw new MailError('invalidArgument', 'a domain cannot be an alias of itself');
   const target = await hostingDomain(store, domain.aliasOf);
   return { conditions: unchanged(target), puts: [touchMembers(store, domain.aliasOf)] };
+}
+
+/** Whom a domain names is there, and stays (postmasters.ts). */
+async function namedPostmaster(store: DirectoryStore, { name, postmaster }: Domain) {
+  if (postmaster === undefined) return [];
+  const row = await store.row(keys.address(postmaster), decodeAddress);
+  if (row.value === undefined)
+    throw new MailError(
+      'invalidArgument',
+      `postmaster ${postmaster} of ${name} is no account or alias of this site`,
+    );
+  return unchanged(row);
 }
 
 /** Conditions under which the domain is and stays empty; refuses with conflict when it is not. */
@@ -158,5 +173,13 @@ function checkedDomain(domain: Domain): Domain {
   if (domain.catchAll !== undefined && parseAddress(domain.catchAll) === undefined) {
     throw new MailError('invalidArgument', `catch-all ${domain.catchAll} is no address`);
   }
-  return { ...domain, aliasOf: domain.aliasOf === undefined ? undefined : domainName(domain.aliasOf) };
+  const postmaster = domain.postmaster === undefined ? undefined : parseAddress(domain.postmaster);
+  if (domain.postmaster !== undefined && postmaster === undefined) {
+    throw new MailError('invalidArgument', `postmaster ${domain.postmaster} is no address`);
+  }
+  return {
+    ...domain,
+    ...(postmaster === undefined ? {} : { postmaster: canonicalAddress(postmaster) }),
+    aliasOf: domain.aliasOf === undefined ? undefined : domainName(domain.aliasOf),
+  };
 }

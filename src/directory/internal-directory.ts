@@ -13,6 +13,7 @@ import type { Directory, DirectoryAdministration, Service } from './directory.ts
 import { domainAdministration } from './domain-administration.ts';
 import { LoginMetrics } from './login-metrics.ts';
 import { PasswordHasher, passwordHashDefault } from './password-hash.ts';
+import { warnWithoutAdministrator } from './postmasters.ts';
 import { canonicalForm, Resolver } from './resolver.ts';
 import { decodeAccount, decodeText, keys, put } from './rows.ts';
 import { Secrets } from './secrets.ts';
@@ -47,6 +48,7 @@ export async function openInternalDirectory(
   const hooks = settings.hooks ?? {};
   const scramIterations = settings.scramIterations ?? scramIterationsDefault;
   const store = new DirectoryStore(options);
+  await warnWithoutAdministrator(store);
   const storeSecret = await readStoreSecret(store);
   const resolver = new Resolver(store, settings.subAddressSeparators);
   const hasher = new PasswordHasher(settings.passwordHash ?? passwordHashDefault, random);
@@ -80,6 +82,8 @@ export async function openInternalDirectory(
     scramVerifier: (user, context) => authenticator.scramVerifier(user, context),
     finishScram: (outcome, context) =>
       logins.count(context.service, authenticator.finishScram(outcome, context)),
+    verifyCertificate: (identity, context) =>
+      logins.count(context.service, authenticator.verifyCertificate(identity, context)),
     addAppPassword: (id, wanted) => appPasswords.addAppPassword(id, wanted),
     appPasswords: (id) => appPasswords.appPasswords(id),
     removeAppPassword: (id, appPasswordId) => appPasswords.removeAppPassword(id, appPasswordId),
@@ -124,8 +128,8 @@ function sessionEpochs(store: DirectoryStore, resolver: Resolver): InternalDirec
   return async (id, service, isFresh = false) => {
     const account = await (isFresh ? readAccount(id) : store.account(id));
     const address = account === undefined ? undefined : parseAddress(account.address);
-    if (account?.enabled !== true || !account.services.includes(service) || address === undefined)
-      return undefined;
+    if (account?.enabled !== true || account.shared || !account.services.includes(service)) return undefined;
+    if (address === undefined) return undefined;
     const login = await resolver.loginAccount(canonicalForm(address));
     if (login?.id !== id) return undefined;
     return (await (isFresh ? store.secret(id) : secrets.get(id)))?.sessions;

@@ -1,5 +1,8 @@
 // Where mail for an address goes. Order (the first that fits): the address itself; the address before the separator, with
-// the detail; the domain's catch-all; for postmaster an administrator (RFC 2142, RFC 5321 4.5.1).
+// the detail; for postmaster whom the domain names; the domain's catch-all.
+// Mail for postmaster always arrives while the site has an account (RFC 5321 4.5.1, RFC 2142): it goes to the first of
+// these that is enabled: the address itself, whom the domain names, its catch-all, an administrator, the domain's first
+// account, the site's.
 // Invariant: expansion ends: nested aliases and targets are bounded, an address is visited once. An alias that names
 // itself among others reaches the others; one that reaches nobody but itself is an alias loop.
 
@@ -17,6 +20,7 @@ type Found =
       readonly detail?: string;
     }
   | { readonly type: 'alias'; readonly alias: Alias; readonly detail?: string }
+  /** For want of anything better: the address stays nobody's. */
   | { readonly type: 'catchAll'; readonly address: string }
   | { readonly type: 'foreign' | 'unknownUser' | 'disabled' };
 
@@ -67,20 +71,23 @@ export class Resolver {
 
   async find(address: Address): Promise<Found> {
     // RFC 5321 4.1.1.3: "postmaster" without a domain is this server's.
-    if (address.domain === '') return this.#postmaster(address);
+    if (address.domain === '') return this.#postmaster(address, undefined);
     const domain = await this.#domain(address.domain);
     if (domain === undefined) return { type: 'foreign' };
     if (!domain.enabled) return { type: 'disabled' };
     const { localPart } = address;
     const exact = await this.#exact({ localPart, domain: domain.name });
-    if (exact !== undefined) return enabledOnly(exact);
+    const isPostmaster = localPart === postmasterName;
+    if (exact !== undefined && (isEnabled(exact) || !isPostmaster)) return enabledOnly(exact);
+    const named = isPostmaster ? await this.#named(domain.postmaster) : undefined;
+    if (named !== undefined) return named;
     const cut = this.#separatorIndex(localPart);
     if (cut > 0) {
       const base = await this.#exact({ localPart: localPart.slice(0, cut), domain: domain.name });
       if (base !== undefined) return enabledOnly({ ...base, detail: localPart.slice(cut + 1) });
     }
     if (domain.catchAll !== undefined) return { type: 'catchAll', address: domain.catchAll };
-    return this.#postmaster(address);
+    return this.#postmaster(address, domain.name);
   }
 
   /** The domain's row, or that of the domain it is another name of. Undefined: not ours. */
@@ -110,17 +117,32 @@ export class Resolver {
     return -1;
   }
 
-  async #postmaster(address: Address): Promise<Found> {
-    if (address.localPart !== 'postmaster') return { type: 'unknownUser' };
+  /** Whom a domain names, as long as he is there. */
+  async #named(text: string | undefined): Promise<Exact | undefined> {
+    const address = text === undefined ? undefined : parseAddress(text);
+    const found = address === undefined ? undefined : await this.#exact(canonicalForm(address));
+    return found !== undefined && isEnabled(found) ? found : undefined;
+  }
+
+  async #postmaster(address: Address, domain: string | undefined): Promise<Found> {
+    if (address.localPart !== postmasterName) return { type: 'unknownUser' };
     const account = await this.#store.administrator();
-    if (account === undefined) return { type: 'unknownUser' };
-    return { type: 'account', account, address: account.address };
+    if (account !== undefined) return { type: 'account', account, address: account.address };
+    const first = await this.#store.firstAccount(domain);
+    if (first !== undefined) return { type: 'catchAll', address: first.address };
+    return { type: 'unknownUser' };
   }
 }
 
+/** RFC 5321 4.5.1. */
+export const postmasterName = 'postmaster';
+
+function isEnabled(found: Exact): boolean {
+  return found.type === 'account' ? found.account.enabled : found.alias.enabled;
+}
+
 function enabledOnly(found: Exact & { readonly detail?: string }): Found {
-  const isEnabled = found.type === 'account' ? found.account.enabled : found.alias.enabled;
-  return isEnabled ? found : { type: 'disabled' };
+  return isEnabled(found) ? found : { type: 'disabled' };
 }
 
 /** How an expansion came to an address. */

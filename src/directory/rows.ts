@@ -17,12 +17,12 @@
 
 import type { AccountId } from '../mail/ids.ts';
 import type { Bytes, Entry } from '../storage/engine.ts';
-import { decodeRecord, encodeRecord, RecordDamaged, type RecordKind } from '../storage/record.ts';
+import { decodeJsonRecord, encodeJsonRecord, RecordDamaged, type RecordKind } from '../storage/record.ts';
 import { decodeTuple, encodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
 import type { Alias, DirectoryAccount, Domain, Service } from './directory.ts';
 
 const root = 'directory';
-export const formatVersion = 1;
+const formatVersion = 1;
 
 /** The topic told when anything in the directory changed. */
 export const directoryTopic = 'directory';
@@ -55,6 +55,7 @@ export const keys = {
   address: (address: string) => encodeTuple([root, 'address', ...parts(address)]),
   addresses: (domain: string) => tuplePrefixRange(inDomain('address', domain)),
   account: (id: AccountId) => encodeTuple([root, 'account', id]),
+  accounts: () => tuplePrefixRange([root, 'account']),
   login: (address: string) => encodeTuple([root, 'login', ...parts(address)]),
   logins: (domain: string | undefined) => tuplePrefixRange(inDomain('login', domain)),
   administrator: (id: AccountId) => encodeTuple([root, 'administrator', id]),
@@ -88,7 +89,7 @@ function parts(address: string): [domain: string, localPart: string] {
 }
 
 export function encodeRow(kind: RecordKind, value: object): Buffer {
-  return encodeRecord(kind, formatVersion, Buffer.from(JSON.stringify(value)));
+  return encodeJsonRecord(kind, formatVersion, value);
 }
 
 export function put(key: Bytes, kind: RecordKind, value: object): Entry {
@@ -97,8 +98,7 @@ export function put(key: Bytes, kind: RecordKind, value: object): Entry {
 
 /** The value of a row; the checksum held, so its shape is what encodeRow was given. */
 export function decodeRow<Value>(kind: RecordKind, bytes: Uint8Array): Partial<Value> {
-  const { payload } = decodeRecord(kind, formatVersion, bytes);
-  const value: unknown = JSON.parse(payload.toString());
+  const value = decodeJsonRecord<unknown>(kind, formatVersion, bytes);
   if (typeof value !== 'object' || value === null) throw new RecordDamaged(`${kind} record holds no object`);
   return value;
 }
@@ -110,9 +110,10 @@ export function decodeDomain(bytes: Bytes): Domain {
     enabled = false,
     aliasOf,
     catchAll,
+    postmaster,
     description = '',
   } = decodeRow<Domain>('domain', bytes);
-  return { name, enabled, aliasOf, catchAll, description };
+  return { name, enabled, aliasOf, catchAll, postmaster, description };
 }
 
 export function decodeAccount(bytes: Bytes): DirectoryAccount {
@@ -126,6 +127,8 @@ export function decodeAccount(bytes: Bytes): DirectoryAccount {
     fullName: row.fullName ?? '',
     enabled: row.enabled ?? false,
     administrator: row.administrator ?? false,
+    groups: row.groups ?? [],
+    shared: row.shared ?? false,
     services: row.services ?? [],
     quotaBytes: row.quotaBytes,
     quotaMessages: row.quotaMessages,

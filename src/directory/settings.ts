@@ -38,6 +38,10 @@ export const aliasDepthMax = 8;
 export const aliasTargetsMax = 1_000;
 /** Addresses of one account: all of them are written in one batch. */
 export const addressesPerAccountMax = 500;
+/** Each is looked for in every list of rights. */
+export const groupsPerAccountMax = 100;
+/** It stands in a key, as `group=<name>`. */
+export const groupCharactersMax = 64;
 export const appPasswordsMax = 50;
 /** Longer login names are no addresses; what is remembered of logins is bounded by it. */
 export const loginNameCharactersMax = 512;

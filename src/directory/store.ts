@@ -24,8 +24,8 @@ import {
 import { cachedLookupMs, cachedLookupsMax, commitAttemptsMax, pageItemsMax } from './settings.ts';
 
 const pageBytesMax = 1024 * 1024;
-/** Administrators looked at until one is enabled. */
-const administratorsMax = 100;
+/** Accounts looked at until one is enabled. */
+const lookedAtMax = 100;
 
 export interface StoreOptions {
   readonly engine: Engine;
@@ -53,6 +53,7 @@ export class DirectoryStore implements Disposable {
   readonly #aliases: ReadCache<Alias | undefined>;
   readonly #accounts: ReadCache<DirectoryAccount | undefined>;
   readonly #administrators: ReadCache<DirectoryAccount | undefined>;
+  readonly #firstAccounts: ReadCache<DirectoryAccount | undefined>;
 
   constructor(options: StoreOptions) {
     this.engine = options.engine;
@@ -63,7 +64,12 @@ export class DirectoryStore implements Disposable {
     this.#addresses = this.cache(async (address) => this.#value(keys.address(address), decodeAddress));
     this.#aliases = this.cache(async (address) => this.#value(keys.alias(address), decodeAlias));
     this.#accounts = this.cache(async (id) => this.#value(keys.account(id as AccountId), decodeAccount));
-    this.#administrators = this.cache(() => this.#findAdministrator());
+    this.#administrators = this.cache(() => this.#firstEnabled(keys.administrators()));
+    this.#firstAccounts = this.cache(
+      async (domain) =>
+        (domain === '' ? undefined : await this.#firstEnabled(keys.logins(domain))) ??
+        (await this.#firstEnabled(keys.logins(undefined))),
+    );
     this.#unsubscribe = this.engine.subscribe(directoryTopic, () => this.clear());
   }
 
@@ -94,6 +100,10 @@ export class DirectoryStore implements Disposable {
   /** An enabled administrator, for postmaster; undefined when there is none. */
   administrator(): Promise<DirectoryAccount | undefined> {
     return this.#administrators.get('');
+  }
+  /** The first enabled account of the domain, or else of the site, in the order of listings. */
+  firstAccount(domain: string | undefined): Promise<DirectoryAccount | undefined> {
+    return this.#firstAccounts.get(domain ?? '');
   }
   /** Not cached here: the authenticator keeps it with its logins. */
   secret(id: AccountId): Promise<SecretRow | undefined> {
@@ -155,9 +165,10 @@ export class DirectoryStore implements Disposable {
     return bytes === undefined ? undefined : decode(bytes);
   }
 
-  async #findAdministrator(): Promise<DirectoryAccount | undefined> {
-    const limits = { entriesMax: administratorsMax, bytesMax: pageBytesMax };
-    const { entries } = await this.engine.page(keys.administrators(), limits);
+  /** The first that is enabled of the accounts that a range's rows name. */
+  async #firstEnabled(range: Range): Promise<DirectoryAccount | undefined> {
+    const limits = { entriesMax: lookedAtMax, bytesMax: pageBytesMax };
+    const { entries } = await this.engine.page(range, limits);
     for (const { value } of entries) {
       const id = decodeAddress(value);
       const account = 'account' in id ? await this.account(id.account) : undefined;

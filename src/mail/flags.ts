@@ -22,6 +22,8 @@ export interface FlagBits {
   readonly high: number;
 }
 
+export const everyFlag: FlagBits = Object.freeze({ low: 0xffff_ffff, high: 0xffff_ffff });
+
 const systemBitByName = new Map<string, number>(
   systemFlags.map((name, bit) => [name.toLowerCase(), 1 << bit]),
 );
@@ -29,6 +31,12 @@ const systemBitByName = new Map<string, number>(
 /** The bit of a system flag, in any letter case; undefined when it is none. */
 export function systemFlagBit(name: string): number | undefined {
   return systemBitByName.get(name.toLowerCase());
+}
+
+/** How long a keyword table must be to name all these bits. */
+export function keywordsIn(low: number, high: number): number {
+  const bits = high === 0 ? 32 - Math.clz32(low) : 64 - Math.clz32(high);
+  return Math.max(0, bits - systemFlagBits);
 }
 
 /** Names of the bits that are set, system flags first; `keywords` is the mailbox's table. */

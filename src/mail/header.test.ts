@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { FieldNames, selectedFields } from './field-names.ts';
 import {
   fieldName,
   fieldValue,
@@ -8,7 +9,6 @@ import {
   findField,
   type HeaderBlock,
   headerFields,
-  selectedFields,
   unfold,
 } from './header.ts';
 
@@ -102,16 +102,38 @@ test('fields are found by name in any letter case', () => {
 test('HEADER.FIELDS and HEADER.FIELDS.NOT give the bytes as they came', () => {
   const { bytes, block } = scan(sample);
   assert.equal(
-    selectedFields(bytes, block, ['RECEIVED', 'to'], true).toString(),
+    selectedFields(bytes, block, {
+      names: new FieldNames(['received', 'to']),
+      matching: true,
+      hasBody: false,
+    }).toString(),
     'Received: a\r\nreceived: b\r\n c\r\nTo: z@y.test\r\n\r\n',
   );
   assert.equal(
-    selectedFields(bytes, block, ['Received'], false).toString(),
+    selectedFields(bytes, block, {
+      names: new FieldNames(['received']),
+      matching: false,
+      hasBody: false,
+    }).toString(),
     'From: x@y.test\r\nnonsense\r\nTo: z@y.test\r\n\r\n',
   );
-  assert.equal(selectedFields(bytes, block, ['cc', ''], true).toString(), '\r\n');
+  assert.equal(
+    selectedFields(bytes, block, {
+      names: new FieldNames(['cc', '']),
+      matching: true,
+      hasBody: false,
+    }).toString(),
+    '\r\n',
+  );
   const open = scan('A: 1\r\nB: 2');
-  assert.equal(selectedFields(open.bytes, open.block, ['b'], true).toString(), 'B: 2\r\n\r\n');
+  assert.equal(
+    selectedFields(open.bytes, open.block, {
+      names: new FieldNames(['b']),
+      matching: true,
+      hasBody: false,
+    }).toString(),
+    'B: 2\r\n',
+  );
 });
 
 test('more fields than the limit become one without name', () => {
