@@ -20,10 +20,12 @@ import type { SharedSearch } from './account-search.ts';
 import { loadAccount } from './account-state.ts';
 import { createAccount, type NewAccountQuota, removeAccount } from './account-storage.ts';
 import { LocalAccount } from './local-account.ts';
+import { noPeople, type People } from './people.ts';
 import type { AccountPort, AccountPorts } from './port.ts';
 import { IndexPace } from './search-index/index-pace.ts';
 import { SearchCache } from './search-index/search-cache.ts';
 import { shardOf } from './shard.ts';
+import { SharedAccount } from './shared-account.ts';
 
 /** Who may write: the epochs of the shards this node holds. Refuses with `unavailable` for others. */
 export interface ShardLeases {
@@ -38,6 +40,8 @@ export interface AccountHostsOptions {
   readonly log: Logger;
   readonly limits?: Partial<AccountLimits>;
   readonly metrics?: Metrics;
+  /** Left away: nobody is let into another's account. */
+  readonly people?: People;
 }
 
 export interface AccountHostsStatistics {
@@ -82,6 +86,7 @@ class LocalAccountHosts implements AccountHosts {
   readonly #removing = new Set<AccountId>();
   readonly #metrics: AccountMetrics;
   readonly #search: SharedSearch;
+  readonly #people: People;
   #sweep: Timer;
   #uses = 0;
   #closed = false;
@@ -89,6 +94,7 @@ class LocalAccountHosts implements AccountHosts {
   constructor(options: AccountHostsOptions) {
     this.#options = options;
     this.#limits = Object.freeze({ ...accountLimitsDefault, ...options.limits });
+    this.#people = options.people ?? noPeople;
     this.#metrics = new AccountMetrics(options.metrics ?? new Metrics());
     this.#search = {
       cache: new SearchCache(this.#limits.searchMemoryBytesMax),
@@ -100,8 +106,9 @@ class LocalAccountHosts implements AccountHosts {
     this.#sweep = options.clock.after(sweepMs, () => this.#sweepIdle());
   }
 
-  async open(accountId: AccountId): Promise<AccountPort> {
-    return this.host(accountId);
+  async open(accountId: AccountId, actor?: AccountId): Promise<AccountPort> {
+    const host = await this.host(accountId);
+    return actor === undefined || actor === accountId ? host : new SharedAccount(host, actor, this.#people);
   }
 
   async host(accountId: AccountId): Promise<LocalAccount> {
@@ -205,6 +212,7 @@ class LocalAccountHosts implements AccountHosts {
       limits: this.#limits,
       metrics: this.#metrics,
       search: this.#search,
+      people: this.#people,
       // The epoch it was loaded under: a later one of ours must not let through what was decided before others wrote.
       fence: () => {
         if (shards.epochOf(shard) !== epoch) throw new MailError('unavailable', 'the account has moved');

@@ -3,7 +3,7 @@
 //   e  email record (email)      y  summary (email)     c  content of a small message (email)
 //   x  tombstone (mailbox, mod-sequence, uid)           s  subscription (name)
 //   t  thread row (hash)         o  applied operation (slot of a ring)
-//   n  annotations (mailbox; 0: the account's own)
+//   n  annotations (mailbox; 0: the account's own)       l  who else may do what (mailbox)
 //   i  search index (segment, section); the directory is alone at segment 0
 // Invariant: every key equals encodeTuple of its tuple (a test compares); prefixes are kept encoded, because a
 // delivery writes eight keys. Nothing here fails but assertions.
@@ -56,7 +56,7 @@ export interface KeyRange extends Range {
 
 export class AccountKeys {
   readonly account: Buffer;
-  readonly #prefixes: Record<'b' | 'm' | 'e' | 'y' | 'c' | 'x' | 's' | 't' | 'o' | 'i' | 'n', Buffer>;
+  readonly #prefixes: Record<'b' | 'm' | 'e' | 'y' | 'c' | 'x' | 's' | 't' | 'o' | 'i' | 'n' | 'l', Buffer>;
   readonly #messagePrefixes = new Map<number, Buffer>();
 
   constructor(accountId: AccountId) {
@@ -74,6 +74,7 @@ export class AccountKeys {
       o: prefix('o'),
       i: prefix('i'),
       n: prefix('n'),
+      l: prefix('l'),
     };
   }
 
@@ -126,8 +127,12 @@ export class AccountKeys {
     return withNumber(this.#prefixes.n, mailboxId ?? 0);
   }
 
+  acl(mailboxId: number): Buffer {
+    return withNumber(this.#prefixes.l, mailboxId);
+  }
+
   /** Every row of one kind. */
-  rows(letter: 'b' | 'e' | 'y' | 'c' | 's' | 't' | 'o' | 'm' | 'x' | 'i' | 'n'): KeyRange {
+  rows(letter: 'b' | 'e' | 'y' | 'c' | 's' | 't' | 'o' | 'm' | 'x' | 'i' | 'n' | 'l'): KeyRange {
     return prefixRange(this.#prefixes[letter]);
   }
 
@@ -163,6 +168,22 @@ export class AccountKeys {
     if (this.#messagePrefixes.size < prefixesMax) this.#messagePrefixes.set(mailboxId, prefix);
     return prefix;
   }
+}
+
+/** As mail/ids.ts says. */
+const accountIdCharacters = 16;
+const accountPrefix = encodeTuple(['a']);
+const contentLetter = encodeTuple(['c']);
+const letterAt = encodeTuple(['a', 'a'.repeat(accountIdCharacters)]).length;
+
+/** Whether it is the key of a message's bytes, which stay as they are until the message goes; the key is not used again. */
+export function isContentKey(key: Uint8Array): boolean {
+  return startsWith(key, accountPrefix, 0) && startsWith(key, contentLetter, letterAt);
+}
+
+function startsWith(key: Uint8Array, part: Uint8Array, at: number): boolean {
+  for (let index = 0; index < part.length; index++) if (key[at + index] !== part[index]) return false;
+  return true;
 }
 
 function prefixRange(prefix: Buffer): KeyRange {

@@ -8,8 +8,16 @@ export interface AccountLimits {
   readonly mailboxesMax: number;
   /** Messages smaller than this lie in the engine beside their metadata, larger ones in the blob store. */
   readonly inlineBytesMax: number;
-  /** Applied operations an account remembers, for retries; older ones are overwritten. */
+  /** Applied operations an account remembers, for retries, as a rule. */
   readonly operationsKept: number;
+  /** And while so many are younger than a retry may be; beyond, changes are refused with limitReached: 6,000 a second. */
+  readonly operationsMax: number;
+  /**
+   * No retry of an operation comes later than this. Whoever waits for an answer begins the last one 33 s after the first (a
+   * silent link's 3, and the patience of 30); the rest is for what is on its way then. 0 where accounts are reached over no
+   * link: nobody asks again.
+   */
+  readonly operationLifeMs: number;
   /** Tombstone rows a mailbox keeps; a client that was away for more expunges compares UID lists. */
   readonly tombstonesMax: number;
   /** Of those, the latest ones kept in memory by an open mailbox. */
@@ -33,6 +41,8 @@ export const accountLimitsDefault: AccountLimits = Object.freeze({
   mailboxesMax: 10_000,
   inlineBytesMax,
   operationsKept: 1_000,
+  operationsMax: 300_000,
+  operationLifeMs: 50_000,
   tombstonesMax: 10_000,
   tombstonesInMemoryMax: 512,
   messagesPerCommit: 1_000,

@@ -382,7 +382,7 @@ async function runWithFaults(
   }
   failing = false;
   // A change that does nothing else than making sure that leftovers of staged copies are gone.
-  await account.setQuota({ bytesMax: undefined, messagesMax: undefined });
+  await account.setQuota({ operation: newOperation(), bytesMax: undefined, messagesMax: undefined });
   await (await hosts.host(testAccountId)).settled();
   const state = await stateOf(account);
   await session.follow(account, ids);

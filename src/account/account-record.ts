@@ -4,6 +4,7 @@
 // Damage: decode throws RecordDamaged, the account does not open, store check rebuilds it.
 
 import type { MailboxId, ModSeq, Uid } from '../mail/ids.ts';
+import { allRights } from '../mail/rights.ts';
 import { decodeJsonRecord, encodeJsonRecord } from '../storage/record.ts';
 import type { MailboxInfo, MailboxRole } from './port.ts';
 
@@ -19,7 +20,7 @@ export interface AccountRecord {
   messagesUsed: number;
   bytesMax: number | undefined;
   messagesMax: number | undefined;
-  /** How many operations were recorded: the slot of the next one is this modulo the ring's size. */
+  /** How many operations were recorded: the number of the next one. */
   operations: number;
   /** Seconds since 1970 UTC. */
   createdAt: number;
@@ -46,6 +47,8 @@ export interface MailboxRecord {
   tombstones: number;
   /** Tombstones are complete for everything expunged after this mod-sequence. */
   tombstonesFrom: number;
+  /** Messages from this uid on were not yet \Recent to anybody. */
+  recentFrom: number;
   /** Deleted: nobody sees it, its messages are being removed. */
   gone: boolean;
 }
@@ -70,7 +73,8 @@ export function encodeMailbox(record: MailboxRecord): Buffer {
 /** Throws RecordDamaged. */
 export function decodeMailbox(value: Uint8Array): MailboxRecord {
   const record = decodeJsonRecord<MailboxRecord>('mailbox', version, value);
-  return { ...record, role: record.role ?? undefined };
+  // Records of before had no claims; all that was there is taken for claimed.
+  return { ...record, role: record.role ?? undefined, recentFrom: record.recentFrom ?? record.uidNext };
 }
 
 /** What the port tells of a mailbox. */
@@ -88,5 +92,6 @@ export function mailboxInfo(record: MailboxRecord): MailboxInfo {
     deleted: record.deleted,
     bytes: record.bytes,
     keywords: record.keywords,
+    rights: allRights,
   };
 }

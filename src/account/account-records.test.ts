@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import type { AccountId } from '../mail/ids.ts';
 import { RecordDamaged } from '../storage/record.ts';
 import { encodeTuple } from '../storage/tuple.ts';
-import { AccountKeys, numberBehind } from './account-keys.ts';
+import { AccountKeys, isContentKey, numberBehind } from './account-keys.ts';
 import { decodeEmail, encodeEmail } from './email-record.ts';
 import { decodeMessageRow, encodeMessageRow } from './message-row.ts';
 import { decodeRuns, encodeRuns } from './operation-record.ts';
@@ -38,6 +38,27 @@ test('keys are the encodings of their tuples', () => {
       assert.equal(numberBehind(keys.message(x, y), keys.messages(x).prefixLength), y);
     }),
   );
+});
+
+test('content keys are told from all others', () => {
+  const keys = new AccountKeys(accountId);
+  const others = [
+    keys.account,
+    keys.mailbox(1),
+    keys.message(1, 2),
+    keys.email(3),
+    keys.summary(3),
+    keys.tombstone(1, 2, 3),
+    keys.subscription('c'),
+    keys.thread(5),
+    keys.operation(6),
+    keys.searchSegment(7, 8),
+    keys.annotations(9),
+    encodeTuple(['store', 'c'.repeat(16), 'c', 1]),
+    encodeTuple(['a']),
+  ];
+  for (const key of others) assert.ok(!isContentKey(key), key.toString('latin1'));
+  for (const emailId of [0, 1, 2 ** 40]) assert.ok(isContentKey(keys.content(emailId)));
 });
 
 test('a message row and an email come back as they were', () => {

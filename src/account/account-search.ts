@@ -84,11 +84,14 @@ export class AccountSearch {
     return Math.max(0, state.account.nextEmailId - 1 - directory.indexedThrough);
   }
 
-  /** Messages may have come: builds the index a little later, if they are enough. */
+  /** Messages may have come or gone: brings the index up a little later, if they are enough. */
   messagesCame(nextEmailId: number): void {
-    const { limits, clock } = this.#options;
+    const { limits, clock, writer } = this.#options;
+    if (this.#waits || this.#building) return;
     const indexedThrough = this.#segments.knownDirectory?.indexedThrough ?? 0;
-    if (nextEmailId - 1 - indexedThrough < limits.indexMessagesMin || this.#waits || this.#building) return;
+    const state = writer().state;
+    const isBehind = nextEmailId - 1 - indexedThrough >= limits.indexMessagesMin;
+    if (!isBehind && (state === undefined || !this.#builder.hasLosses(state.account))) return;
     this.#waits = true;
     clock.after(quietMs, () => {
       this.#waits = false;
@@ -227,11 +230,20 @@ function threadedMessages(
   columns: MessageColumns,
   places: MailboxPlaces,
 ): ThreadedMessages {
-  const { sources, sourceOf, placeOf } = places;
+  const { sources, runs } = places;
   const sent = sentSeconds(places, columns);
+  const messageIds = new Float64Array(places.rows);
+  const replies = new Uint8Array(places.rows);
+  const sourceOf = new Int32Array(places.rows).fill(-1);
+  const placeOf = new Int32Array(places.rows);
+  runs.each((source, row, place, length) => {
+    const { headers } = sources[source]!;
+    messageIds.set(headers.messageIds.subarray(place, place + length), row);
+    replies.set(headers.replies.subarray(place, place + length), row);
+    sourceOf.fill(source, row, row + length);
+    for (let at = 0; at < length; at++) placeOf[row + at] = place + at;
+  });
   let texts: string[] | undefined;
-  const headersOf = (index: number) => sources[sourceOf[rows[index]!]!]?.headers;
-  const placeIn = (index: number): number => placeOf[rows[index]!]!;
   return {
     count: rows.length,
     sentSeconds: Float64Array.from(rows, (row) => sent[row]!),
@@ -239,14 +251,11 @@ function threadedMessages(
       texts ??= orderedTextsOf('subject', places);
       return texts[rows[index]!]!;
     },
-    isReply: (index) => headersOf(index)?.replies[placeIn(index)] === 1,
-    messageId: (index) => headersOf(index)?.messageIds[placeIn(index)] ?? 0,
+    isReply: (index) => replies[rows[index]!] === 1,
+    messageId: (index) => messageIds[rows[index]!]!,
     references(index) {
-      const headers = headersOf(index);
-      if (headers === undefined) return noReferences;
-      const place = placeIn(index);
-      const from = place === 0 ? 0 : headers.referenceEnds[place - 1]!;
-      return headers.references.subarray(from, headers.referenceEnds[place]);
+      const row = rows[index]!;
+      return sources[sourceOf[row]!]?.headers.referencesOf(placeOf[row]!) ?? noReferences;
     },
   };
 }

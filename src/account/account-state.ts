@@ -7,20 +7,25 @@ import type { Clock } from '../base/clock.ts';
 import { Slicer } from '../base/slicer.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
+import type { AclEntry } from '../mail/rights.ts';
 import type { Entry, Reader } from '../storage/engine.ts';
 import { decodeTuple } from '../storage/tuple.ts';
 import { AccountKeys, type KeyRange, numberBehind } from './account-keys.ts';
 import { type AccountLimits, pageBytesMax, pageRowsMax } from './account-limits.ts';
 import { type AccountRecord, decodeAccount, decodeMailbox, type MailboxRecord } from './account-record.ts';
+import { decodeAcl } from './acl-record.ts';
 import { MailboxState } from './mailbox-state.ts';
 import { decodeMessageRow } from './message-row.ts';
 import { MessageTable } from './message-table.ts';
 import { decodeOperation } from './operation-record.ts';
+import { OperationSlots } from './operation-slots.ts';
 import type { MailboxTarget } from './port.ts';
 
 /** The estimate of an account without mailboxes and operations, for the memory limit. */
 const accountBytes = 4_000;
-const operationBytes = 120;
+const operationBytes = 150;
+/** Of one list: a few entries. */
+const aclBytes = 400;
 
 export class AccountState {
   readonly accountId: AccountId;
@@ -29,10 +34,10 @@ export class AccountState {
   readonly mailboxes = new Map<number, MailboxState>();
   readonly mailboxIdByName = new Map<string, number>();
   readonly subscriptions = new Set<string>();
-  /** Operation id → the slot of its row. */
-  readonly operationSlots = new Map<string, number>();
-  /** Slot → operation id, to forget the one that is overwritten. */
-  readonly operationIds: (string | undefined)[] = [];
+  /** By mailbox; those without entries are not there. */
+  readonly acls = new Map<number, readonly AclEntry[]>();
+  /** Applied operations, for retries. */
+  readonly operationSlots = new OperationSlots();
   /** Sum of the mailboxes' columns; kept by those who load and change them. */
   tableBytes = 0;
 
@@ -44,7 +49,11 @@ export class AccountState {
 
   get bytes(): number {
     return (
-      accountBytes + this.mailboxes.size * 600 + this.operationSlots.size * operationBytes + this.tableBytes
+      accountBytes +
+      this.mailboxes.size * 600 +
+      this.acls.size * aclBytes +
+      this.operationSlots.size * operationBytes +
+      this.tableBytes
     );
   }
 
@@ -72,13 +81,6 @@ export class AccountState {
     this.mailboxes.set(record.id, mailbox);
     if (!record.gone) this.mailboxIdByName.set(record.name, record.id);
     return mailbox;
-  }
-
-  rememberOperation(slot: number, operationId: string): void {
-    const before = this.operationIds[slot];
-    if (before !== undefined && this.operationSlots.get(before) === slot) this.operationSlots.delete(before);
-    this.operationIds[slot] = operationId;
-    this.operationSlots.set(operationId, slot);
   }
 }
 
@@ -125,11 +127,20 @@ export async function loadAccount(accountId: AccountId, options: LoadOptions): P
   await eachEntry(engine, subscriptions, clock, (entry) => {
     state.subscriptions.add(decodeTuple(entry.key.subarray(subscriptions.prefixLength))[0] as string);
   });
+  const acls = keys.rows('l');
+  await eachEntry(engine, acls, clock, (entry) => {
+    state.acls.set(numberBehind(entry.key, acls.prefixLength), decodeAcl(entry.value));
+  });
   const operations = keys.rows('o');
+  const remembered: { operationId: string; slot: number; number: number }[] = [];
   await eachEntry(engine, operations, clock, (entry) => {
     const slot = numberBehind(entry.key, operations.prefixLength);
-    state.rememberOperation(slot, decodeOperation(entry.value).operationId);
+    const { operationId, number = slot } = decodeOperation(entry.value);
+    remembered.push({ operationId, slot, number });
   });
+  const next = state.operationSlots.load(remembered, clock.monotonic());
+  // More than that were recorded before the record of the account was rebuilt.
+  state.account.operations = Math.max(state.account.operations, next);
   return state;
 }
 

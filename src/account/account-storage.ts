@@ -12,7 +12,8 @@ import { decodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
 import { AccountKeys, type KeyRange, numberBehind } from './account-keys.ts';
 import { type AccountLimits, pageBytesMax, pageRowsMax } from './account-limits.ts';
 import { type AccountRecord, decodeAccount, encodeAccount } from './account-record.ts';
-import { AccountState } from './account-state.ts';
+import { AccountState, eachEntry } from './account-state.ts';
+import { decodeAcl, identifiersIn, sharedWithKey } from './acl-record.ts';
 import { Draft } from './draft.ts';
 import { draftBatch } from './draft-batch.ts';
 import { blobHolder, decodeEmail, type EmailRecord } from './email-record.ts';
@@ -110,7 +111,8 @@ export async function removeAccount(accountId: AccountId, given: AccountStorageO
     emailId: numberBehind(key, emails.prefixLength),
     email: unlessDamaged(() => decodeEmail(value)),
   }));
-  for (const letter of ['m', 'x', 'y', 'c', 't', 'o', 's', 'b', 'i', 'n'] as const) {
+  await removeSharedWith(keys.rows('l'), options);
+  for (const letter of ['m', 'x', 'y', 'c', 't', 'o', 's', 'b', 'i', 'n', 'l'] as const) {
     await removeRows(keys.rows(letter), options);
   }
   await removeRows(tuplePrefixRange(['quarantine', accountId]), options, (entry) =>
@@ -136,6 +138,21 @@ function emailSetAside({ key, value }: Entry, emails: KeyRange): HeldEmail | und
   if (Buffer.compare(original.subarray(0, emails.prefixLength), emails.start) !== 0) return undefined;
   const email = unlessDamaged(() => decodeEmail(decodeRecord('quarantine', 1, value).payload));
   return { emailId: numberBehind(original, emails.prefixLength), email };
+}
+
+/** The rows by which others find the account; before the lists that say whose they are. */
+async function removeSharedWith(
+  acls: KeyRange,
+  { engine, fence, clock, accountId }: AccountStorageOptions & { readonly accountId: AccountId },
+): Promise<void> {
+  const identifiers = new Set<string>();
+  await eachEntry(engine, acls, clock, ({ value }) => {
+    const acl = unlessDamaged(() => decodeAcl(value)) ?? [];
+    for (const identifier of identifiersIn([acl])) identifiers.add(identifier);
+  });
+  const deletes = [...identifiers].map((identifier) => sharedWithKey(identifier, accountId));
+  for (let start = 0; start < deletes.length; start += pageRowsMax)
+    await commit(engine, { ...fenceOf(fence), deletes: deletes.slice(start, start + pageRowsMax) });
 }
 
 /** `emailOf`: the email a row is the record of; the link to its blob goes with the row. */

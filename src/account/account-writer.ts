@@ -246,6 +246,7 @@ export class AccountWriter {
     if (inDraft !== undefined) return replay(mutation, inDraft, draft);
     const slot = draft.state.operationSlots.get(operation);
     if (slot !== undefined) return this.#replayStored(mutation, slot, draft);
+    draft.operations.requireRoom();
     const { version } = draft;
     const value = mutation.decide(draft);
     if (value instanceof Promise) return value.then((settled) => remember(mutation, settled, draft, version));

@@ -2,7 +2,8 @@
 // together. Names are in lower case: they are the same in any (RFC 5464 3.2).
 // Damage: decode throws RecordDamaged, store check sets the row aside.
 
-import { decodeRecord, encodeRecord, RecordDamaged } from '../storage/record.ts';
+import type { AccountId } from '../mail/ids.ts';
+import { decodeJsonRecord, encodeJsonRecord } from '../storage/record.ts';
 import type { Annotation } from './port.ts';
 
 const version = 1;
@@ -14,19 +15,26 @@ export const annotationsMax = 100;
 /** All values of one mailbox: the row is read and written whole. */
 export const annotationsBytesMax = 128 * 1024;
 
+/**
+ * RFC 5464 3.1: what is /private/ is each user's own. What somebody else than the owner keeps with a mailbox of his stands
+ * under this; no client can name it.
+ */
+export function privateNameOf(actor: AccountId): string {
+  return `/private:${actor}/`;
+}
+
+export function isSomebodyElses(name: string): boolean {
+  return name.startsWith('/private:');
+}
+
 export function encodeAnnotations(annotations: readonly Annotation[]): Buffer {
   const entries = annotations.map(({ name, value }) => [name, Buffer.from(value).toString('base64')]);
-  return encodeRecord('annotations', version, Buffer.from(JSON.stringify(entries), 'utf8'));
+  return encodeJsonRecord('annotations', version, entries);
 }
 
 /** Undefined is the row that is not there. Throws RecordDamaged. */
 export function decodeAnnotations(value: Uint8Array | undefined): Annotation[] {
   if (value === undefined) return [];
-  const { payload } = decodeRecord('annotations', version, value);
-  try {
-    const entries = JSON.parse(payload.toString('utf8')) as [string, string][];
-    return entries.map(([name, text]) => ({ name, value: Buffer.from(text, 'base64') }));
-  } catch {
-    throw new RecordDamaged('annotations are not what was written');
-  }
+  const entries = decodeJsonRecord<[string, string][]>('annotations', version, value);
+  return entries.map(([name, text]) => ({ name, value: Buffer.from(text, 'base64') }));
 }

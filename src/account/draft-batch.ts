@@ -6,6 +6,7 @@ import type { Batch, Bytes, Condition, Entry, Fence } from '../storage/engine.ts
 import { encodeRecord } from '../storage/record.ts';
 import { encodeAccount, encodeMailbox } from './account-record.ts';
 import type { AccountState } from './account-state.ts';
+import { encodeAcl, identifiersIn, sharedWithKey, sharedWithRow } from './acl-record.ts';
 import type { Draft, DraftEmail } from './draft.ts';
 import type { DraftMailbox } from './draft-mailbox.ts';
 import { encodeEmail } from './email-record.ts';
@@ -47,10 +48,10 @@ export function draftBatch(draft: Draft, fence: Fence | undefined): Batch {
     if (subscribed) batch.puts.push({ key: keys.subscription(name), value: subscriptionRecord });
     else batch.deletes.push(keys.subscription(name));
   }
-  for (const { slot, record } of draft.operations) {
-    const value = encodeOperation(record.operationId, record.mutation, record.result);
-    batch.puts.push({ key: keys.operation(slot), value });
-  }
+  if (draft.acls.size > 0) writeAcls(draft, batch);
+  for (const { slot, number, record } of draft.operations.added)
+    batch.puts.push({ key: keys.operation(slot), value: encodeOperation(record, number) });
+  for (const slot of draft.operations.freed) batch.deletes.push(keys.operation(slot));
   for (const condition of draft.conditions) batch.conditions.push(condition);
   const fromReserve = !grows(draft);
   return fence === undefined ? { ...batch, fromReserve } : { ...batch, fromReserve, fence };
@@ -94,6 +95,24 @@ function writeMailbox(draft: Draft, mailbox: DraftMailbox, batch: MutableBatch):
   }
 }
 
+/** The lists, and the rows by which others find the account (acl-record.ts). */
+function writeAcls(draft: Draft, batch: MutableBatch): void {
+  const { keys, accountId, acls } = draft.state;
+  for (const [mailboxId, entries] of draft.acls) {
+    const key = keys.acl(mailboxId);
+    if (entries.length === 0) batch.deletes.push(key);
+    else batch.puts.push({ key, value: encodeAcl(entries) });
+  }
+  const before = identifiersIn(acls.values());
+  const after = identifiersIn(new Map([...acls, ...draft.acls]).values());
+  for (const identifier of after) {
+    if (!before.has(identifier)) batch.puts.push(sharedWithRow(identifier, accountId));
+  }
+  for (const identifier of before) {
+    if (!after.has(identifier)) batch.deletes.push(sharedWithKey(identifier, accountId));
+  }
+}
+
 function writeEmail(draft: Draft, emailId: number, email: DraftEmail, batch: MutableBatch): void {
   const { keys } = draft.state;
   const { record, before, created } = email;
@@ -126,7 +145,11 @@ export function applyDraft(draft: Draft): void {
     if (subscribed) state.subscriptions.add(name);
     else state.subscriptions.delete(name);
   }
-  for (const { slot, record } of draft.operations) state.rememberOperation(slot, record.operationId);
+  for (const [mailboxId, entries] of draft.acls) {
+    if (entries.length === 0) state.acls.delete(mailboxId);
+    else state.acls.set(mailboxId, entries);
+  }
+  state.operationSlots.apply(draft.operations, draft.context.clock.monotonic());
   for (const email of draft.emails.values()) {
     if (email.record === undefined && email.before !== undefined && !email.before.inline) {
       draft.context.blobs.dropped(email.before.digest);
@@ -145,7 +168,6 @@ function applyMailbox(draft: Draft, mailbox: DraftMailbox): void {
   if (committed === undefined) {
     committed = state.addMailbox(mailbox.record, context.limits);
     committed.table = new MessageTable(0);
-    committed.recentFrom = 1;
   }
   committed.record = mailbox.record;
   committed.lastChangeModSeq = mailbox.lastChangeModSeq;

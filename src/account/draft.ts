@@ -7,6 +7,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import type { MailboxId } from '../mail/ids.ts';
+import type { AclEntry } from '../mail/rights.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Batch, Bytes, Condition, Entry, Reader } from '../storage/engine.ts';
 import type { AccountLimits } from './account-limits.ts';
@@ -16,6 +17,7 @@ import { type AccountState, loadTable } from './account-state.ts';
 import { DraftMailbox } from './draft-mailbox.ts';
 import { blobHolder, decodeEmail, type EmailRecord } from './email-record.ts';
 import type { OperationRecord } from './operation-record.ts';
+import { DraftOperations } from './operation-slots.ts';
 import type { MailboxTarget } from './port.ts';
 import { decodeThreadRow, type ThreadRow } from './thread-row.ts';
 
@@ -50,7 +52,9 @@ export class Draft {
   readonly threads = new Map<number, ThreadRow | undefined>();
   readonly threadsChanged = new Set<number>();
   readonly subscriptions = new Map<string, boolean>();
-  readonly operations: { readonly slot: number; readonly record: OperationRecord }[] = [];
+  /** By mailbox; empty: none any more. */
+  readonly acls = new Map<number, readonly AclEntry[]>();
+  readonly operations: DraftOperations;
   /** Rows that background work takes away or rewrites (pruning, store check). */
   readonly deletes: Bytes[] = [];
   readonly puts: Entry[] = [];
@@ -73,6 +77,9 @@ export class Draft {
     this.state = state;
     this.context = context;
     this.account = { ...state.account };
+    const { operationsKept: kept, operationsMax: max, operationLifeMs: lifeMs } = context.limits;
+    const now = context.clock.monotonic();
+    this.operations = new DraftOperations(state.operationSlots, { kept, max, lifeMs }, now);
   }
 
   get nowSeconds(): number {
@@ -143,6 +150,17 @@ export class Draft {
     }
     this.mailboxesChanged = true;
     mailbox.changed = true;
+  }
+
+  /** Who else may do what with a mailbox. */
+  acl(mailboxId: number): readonly AclEntry[] {
+    return this.acls.get(mailboxId) ?? this.state.acls.get(mailboxId) ?? [];
+  }
+
+  /** Sessions look at their mailboxes anew: they may see more of them, or less. */
+  setAcl(mailboxId: number, entries: readonly AclEntry[]): void {
+    this.acls.set(mailboxId, entries);
+    this.mailboxesChanged = true;
   }
 
   /** Makes the columns of a mailbox usable by DraftMailbox. Costs no promise's turn when they are there. */
@@ -222,13 +240,11 @@ export class Draft {
 
   /** Notes a mutation as applied; its row overwrites the oldest one. */
   recordOperation(record: OperationRecord): void {
-    const slot = this.account.operations % this.context.limits.operationsKept;
-    this.account.operations++;
-    this.operations.push({ slot, record });
+    this.operations.add(record, this.account.operations++);
   }
 
   appliedInDraft(operationId: string): OperationRecord | undefined {
-    return this.operations.find((operation) => operation.record.operationId === operationId)?.record;
+    return this.operations.find(operationId);
   }
 
   blobHolder(emailId: number): string {

@@ -2,7 +2,7 @@
 // keyword stays, letter case does not tell keywords apart (RFC 9051 2.3.2).
 // Refuses: invalidArgument for what is no flag, tooManyKeywords when the table is full.
 
-import { keywordBytesMax, keywordsMax, systemFlagBit, systemFlagBits } from '../mail/flags.ts';
+import { type FlagBits, keywordBytesMax, keywordsMax, systemFlagBit, systemFlagBits } from '../mail/flags.ts';
 import { MailError } from '../mail/mail-error.ts';
 
 export interface ResolvedFlags {
@@ -76,12 +76,15 @@ export function resolveFlags(
 /** Carries flags from one mailbox's table to another's; keywords that do not fit any more are left behind. */
 export class FlagTranslation {
   readonly #from: readonly string[];
+  readonly #allowed: FlagBits;
   #to: readonly string[];
   readonly #bits: ({ low: number; high: number } | undefined)[] = [];
 
-  constructor(from: readonly string[], to: readonly string[]) {
+  /** `allowed`: what may be carried; bits of `from`. */
+  constructor(from: readonly string[], to: readonly string[], allowed: FlagBits) {
     this.#from = from;
     this.#to = to;
+    this.#allowed = allowed;
   }
 
   /** The target's table, with what was added. */
@@ -89,7 +92,9 @@ export class FlagTranslation {
     return this.#to;
   }
 
-  translate(flagsLow: number, flagsHigh: number): { low: number; high: number } {
+  translate(givenLow: number, givenHigh: number): { low: number; high: number } {
+    const flagsLow = givenLow & this.#allowed.low;
+    const flagsHigh = givenHigh & this.#allowed.high;
     const systemMask = (1 << systemFlagBits) - 1;
     let low = flagsLow & systemMask;
     let high = 0;

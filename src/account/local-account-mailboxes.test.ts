@@ -85,10 +85,22 @@ onEngines('renaming INBOX moves its messages and leaves it', async ({ account, i
   assert.notEqual(await account.findMailbox({ name: 'INBOX/kept' }), undefined);
 });
 
+onEngines(
+  'a quota that was set again after the answer was lost is not set over a newer one',
+  async ({ account }) => {
+    const first = { operation: newOperation(), bytesMax: 1_000, messagesMax: undefined };
+    await account.setQuota(first);
+    await account.setQuota({ operation: newOperation(), bytesMax: 2_000, messagesMax: 7 });
+    await account.setQuota(first);
+    const { bytesMax, messagesMax } = await account.quota();
+    assert.deepEqual([bytesMax, messagesMax], [2_000, 7]);
+  },
+);
+
 onEngines('quota is never passed, by deliveries at the same time neither', async ({ account, inbox }) => {
   const message = newMessage();
   const size = message.prepared.bytes.length;
-  await account.setQuota({ bytesMax: size * 5, messagesMax: undefined });
+  await account.setQuota({ operation: newOperation(), bytesMax: size * 5, messagesMax: undefined });
   const outcomes = await Promise.allSettled(Array.from({ length: 12 }, () => append(account, { id: inbox })));
   assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 5);
   for (const outcome of outcomes) if (outcome.status === 'rejected') refusedWith('overQuota')(outcome.reason);
@@ -105,7 +117,7 @@ onEngines('quota is never passed, by deliveries at the same time neither', async
     to: { role: 'archive' },
     move: false,
   });
-  await account.setQuota({ bytesMax: undefined, messagesMax: 5 });
+  await account.setQuota({ operation: newOperation(), bytesMax: undefined, messagesMax: 5 });
   await assert.rejects(append(account, { id: inbox }), refusedWith('overQuota'));
   const { uids } = await account.openMailbox({ id: inbox }, { claimRecent: false });
   assert.deepEqual([...uids], [1, 2, 3, 4, 5]);
@@ -121,14 +133,22 @@ onEngines('an append to what is not there goes to INBOX when asked', async ({ ac
   assert.equal(appended.mailboxId, inbox);
 });
 
-onEngines('opening tells what is recent once, and the first unseen', async ({ account, inbox }) => {
+onEngines('opening tells what is recent once, and the first unseen', async ({ account, inbox, hosts }) => {
   for (const flags of [['\\Seen'], [], ['\\Seen']]) await append(account, { id: inbox }, flags);
   const look = await account.openMailbox({ id: inbox }, { claimRecent: false });
   assert.deepEqual([look.recentFrom, look.firstUnseen], [1, 2]);
-  assert.equal((await account.openMailbox({ id: inbox }, { claimRecent: true })).recentFrom, 1);
-  assert.equal((await account.openMailbox({ id: inbox }, { claimRecent: true })).recentFrom, 4);
+  assert.equal((await account.openMailbox({ id: inbox }, { claimRecent: newOperation() })).recentFrom, 1);
+  assert.equal((await account.openMailbox({ id: inbox }, { claimRecent: newOperation() })).recentFrom, 4);
   await append(account, { id: inbox });
-  assert.equal((await account.openMailbox({ id: inbox }, { claimRecent: true })).recentFrom, 4);
+  const claimRecent = newOperation();
+  assert.equal((await account.openMailbox({ id: inbox }, { claimRecent })).recentFrom, 4);
+  // A retry is told the same, and a host that reads the account again knows of the claim.
+  assert.equal((await account.openMailbox({ id: inbox }, { claimRecent })).recentFrom, 4);
+  (await hosts.host(account.accountId)).writer.unload();
+  assert.equal((await account.openMailbox({ id: inbox }, { claimRecent: false })).recentFrom, 5);
+  await append(account, { id: inbox });
+  (await hosts.host(account.accountId)).writer.unload();
+  assert.equal((await account.openMailbox({ id: inbox }, { claimRecent: false })).recentFrom, 5);
 });
 
 onEngines('watchers hear of durable changes, and survive unloading', async ({ account, inbox, hosts }) => {

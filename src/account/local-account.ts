@@ -4,17 +4,18 @@
 // here; its state may be unloaded at any time nothing is under way, sessions and watchers survive that.
 // Failures: as the port says. After `fenced` every call is refused with `unavailable`.
 
-import { flagSeen } from '../mail/flags.ts';
+import { type FlagBits, flagSeen } from '../mail/flags.ts';
 import type { AccountId, MailboxId, ModSeq, OperationId, ShardId, Uid } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { ThreadAlgorithm } from '../mail/message-order.ts';
+import { type AclEntry, allRights, owner } from '../mail/rights.ts';
 import type { SearchKey } from '../mail/search-key.ts';
 import { AccountChores } from './account-chores.ts';
 import { mailboxInfo } from './account-record.ts';
 import { AccountSearch, type SearchedMailbox, type SharedSearch } from './account-search.ts';
 import { type AccountState, loadTable } from './account-state.ts';
 import { AccountWriter, type WriterOptions } from './account-writer.ts';
-import { decodeAnnotations } from './annotation-record.ts';
+import { decodeAnnotations, isSomebodyElses } from './annotation-record.ts';
 import type { Draft } from './draft.ts';
 import { changesSince, goneMailboxChanges } from './mailbox-changes.ts';
 import { normalName, normalTarget } from './mailbox-name.ts';
@@ -22,7 +23,8 @@ import type { MailboxState } from './mailbox-state.ts';
 import { type ReaderContext, readEmail, readMessages, readSummaries } from './message-reader.ts';
 import type { MessageTable } from './message-table.ts';
 import { appendMutation } from './mutations/append.ts';
-import { copyMutation } from './mutations/copy.ts';
+import { claimRecentMutation } from './mutations/claim-recent.ts';
+import { type CopyManner, copyMutation } from './mutations/copy.ts';
 import { deleteMailboxMutation } from './mutations/delete-mailbox.ts';
 import { type ExpungeOptions, expungeMutation } from './mutations/expunge.ts';
 import {
@@ -34,16 +36,20 @@ import {
   setSubscribedMutation,
 } from './mutations/mailboxes.ts';
 import { internalMutation } from './mutations/mutation.ts';
+import { normalIdentifier, setAclMutation } from './mutations/set-acl.ts';
 import { setAnnotationsMutation } from './mutations/set-annotations.ts';
 import { setQuotaMutation } from './mutations/set-quota.ts';
 import { storeFlagsMutation } from './mutations/store-flags.ts';
+import type { People } from './people.ts';
 import type * as Port from './port.ts';
+import { sharedOwners } from './shared-owners.ts';
 import { ascending, chunksOf, concatColumns, concatUids } from './uid-lists.ts';
 
 export interface LocalAccountOptions extends Omit<WriterOptions, 'committed' | 'lost' | 'fenced'> {
   readonly accountId: AccountId;
   readonly shard: ShardId;
   readonly search: SharedSearch;
+  readonly people: People;
   /** The account was used: for unloading the least recently used one. */
   used(account: LocalAccount): void;
   /** It is of no use any more: somebody else hosts it. */
@@ -130,14 +136,14 @@ export class LocalAccount implements Port.AccountPort {
   }
 
   async listMailboxes(): Promise<Port.MailboxList> {
-    const state = await this.#open();
+    const state = await this.loaded();
     const mailboxes: Port.MailboxInfo[] = [];
     for (const { record } of state.mailboxes.values()) if (!record.gone) mailboxes.push(mailboxInfo(record));
     return { mailboxes, subscriptions: [...state.subscriptions], modSeq: state.account.modSeq as ModSeq };
   }
 
   async findMailbox(target: Port.MailboxTarget): Promise<Port.MailboxInfo | undefined> {
-    const mailbox = (await this.#open()).find(normalTarget(target));
+    const mailbox = (await this.loaded()).find(normalTarget(target));
     return mailbox === undefined ? undefined : mailboxInfo(mailbox.record);
   }
 
@@ -173,12 +179,12 @@ export class LocalAccount implements Port.AccountPort {
 
   async openMailbox(
     target: Port.MailboxTarget,
-    { claimRecent }: { claimRecent: boolean },
+    { claimRecent }: { claimRecent: OperationId | false },
   ): Promise<Port.OpenedMailbox> {
+    const claimed = claimRecent === false ? undefined : await this.#claimRecent(target, claimRecent);
     const { mailbox, table } = await this.#table(target);
     const { uids, flagsLow } = table.columns;
-    const recentFrom = mailbox.recentFrom as Uid;
-    if (claimRecent) mailbox.recentFrom = mailbox.record.uidNext;
+    const recentFrom = claimed ?? (mailbox.record.recentFrom as Uid);
     let first = 0;
     if (mailbox.record.unseen === 0) first = table.length;
     while (first < table.length && (flagsLow[first]! & flagSeen) !== 0) first++;
@@ -190,13 +196,22 @@ export class LocalAccount implements Port.AccountPort {
     };
   }
 
+  /** Most often nothing is to be claimed, and nothing is written. Undefined: then. */
+  async #claimRecent(target: Port.MailboxTarget, operation: OperationId): Promise<Uid | undefined> {
+    const { state, mailbox } = await this.#table(target);
+    const { id, recentFrom, uidNext } = mailbox.record;
+    // A retry has claimed before, and is told what.
+    if (recentFrom === uidNext && !state.operationSlots.has(operation)) return undefined;
+    return this.#submit(claimRecentMutation({ operation, mailboxId: id as MailboxId }));
+  }
+
   async columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<Port.MessageColumns> {
     const { table } = await this.#table({ id: mailboxId });
     return uids === undefined ? table.all() : table.select(uids);
   }
 
   async changesSince(mailboxId: MailboxId, since: ModSeq): Promise<Port.MailboxChanges> {
-    const state = await this.#open();
+    const state = await this.loaded();
     if (state.mailbox(mailboxId) === undefined) return goneMailboxChanges;
     const opened = await this.#table({ id: mailboxId });
     return changesSince(opened.state, opened.mailbox, since, this.#options);
@@ -220,34 +235,35 @@ export class LocalAccount implements Port.AccountPort {
     return this.#submit(mutation);
   }
 
-  /** Several commits when there are many: RFC 9051 6.4.6 does not ask for all or nothing. */
-  async storeFlags(options: Port.StoreFlagsOptions): Promise<Port.StoredFlags> {
+  /** Several commits when there are many: RFC 9051 6.4.6 does not ask for all or nothing. `allowed`: the bits that may change. */
+  async storeFlags(options: Port.StoreFlagsOptions, allowed?: FlagBits): Promise<Port.StoredFlags> {
     const given = { ...options, uids: ascending(options.uids) };
     const chunks = chunksOf(given.uids, this.#options.limits.messagesPerCommit);
-    if (chunks.length === 1) return this.#submit(storeFlagsMutation(given));
+    if (chunks.length === 1) return this.#submit(storeFlagsMutation(given, allowed));
     const stored: Port.StoredFlags[] = [];
     for (const [index, uids] of chunks.entries()) {
       const operation = chunkOperation(options.operation, index);
-      stored.push(await this.#submit(storeFlagsMutation({ ...options, uids, operation })));
+      stored.push(await this.#submit(storeFlagsMutation({ ...options, uids, operation }, allowed)));
     }
     return {
       messages: concatColumns(stored.map((part) => part.messages)),
       modified: concatUids(stored.map((part) => part.modified)),
       missing: concatUids(stored.map((part) => part.missing)),
       keywords: stored.at(-1)!.keywords,
+      modSeqBefore: modSeqBeforeAll(stored),
     };
   }
 
-  /** A copy is one commit, all or nothing; a move of many messages is several. */
-  async copy(options: Port.CopyOptions): Promise<Port.Copied> {
+  /** A copy is one commit, all or nothing; a move of many messages is several. `allowed`: the flags that the copies may have. */
+  async copy(options: Port.CopyOptions, allowed?: CopyManner['allowed']): Promise<Port.Copied> {
     const given = { ...options, uids: ascending(options.uids) };
     const chunks = chunksOf(given.uids, this.#options.limits.messagesPerCommit);
-    if (chunks.length === 1) return this.#submit(copyMutation(given));
-    if (!options.move) return this.#submit(copyMutation(given, true));
+    if (chunks.length === 1) return this.#submit(copyMutation(given, { allowed }));
+    if (!options.move) return this.#submit(copyMutation(given, { allowed, staged: true }));
     const copied: Port.Copied[] = [];
     for (const [index, uids] of chunks.entries()) {
       const operation = chunkOperation(options.operation, index);
-      copied.push(await this.#submit(copyMutation({ ...options, uids, operation })));
+      copied.push(await this.#submit(copyMutation({ ...options, uids, operation }, { allowed })));
     }
     return {
       ...copied.at(-1)!,
@@ -314,33 +330,66 @@ export class LocalAccount implements Port.AccountPort {
   }
 
   async annotations(mailboxId: MailboxId | undefined): Promise<readonly Port.Annotation[]> {
-    const state = await this.#open();
+    return (await this.allAnnotations(mailboxId)).filter(({ name }) => !isSomebodyElses(name));
+  }
+
+  /** Also those that others, who share the mailbox, keep for themselves. */
+  async allAnnotations(mailboxId: MailboxId | undefined): Promise<readonly Port.Annotation[]> {
+    const state = await this.loaded();
     if (mailboxId !== undefined && state.mailbox(mailboxId) === undefined) {
       throw new MailError('noSuchMailbox', 'no such mailbox');
     }
     return decodeAnnotations(await this.#options.engine.get(state.keys.annotations(mailboxId)));
   }
 
-  async setAnnotations(options: Port.SetAnnotationsOptions): Promise<void> {
-    await this.#submit(setAnnotationsMutation(options));
+  setAnnotations(options: Port.SetAnnotationsOptions): Promise<ModSeq | undefined> {
+    return this.#submit(setAnnotationsMutation(options));
+  }
+
+  async acl(mailboxId: MailboxId): Promise<readonly AclEntry[]> {
+    const state = await this.loaded();
+    if (state.mailbox(mailboxId) === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
+    const person = await this.#options.people.person(this.accountId);
+    const owns = { identifier: person?.address ?? owner, rights: allRights };
+    return [owns, ...(state.acls.get(mailboxId) ?? [])];
+  }
+
+  async setAcl(options: Port.SetAclOptions): Promise<void> {
+    const { people } = this.#options;
+    const person = await people.person(this.accountId);
+    const owners = person === undefined ? [] : [person.address, ...person.addresses];
+    const acl = (await this.loaded()).acls.get(options.mailboxId) ?? [];
+    const identifier = await normalIdentifier(options.identifier, { people, owners, acl });
+    await this.#submit(setAclMutation({ ...options, identifier }));
+  }
+
+  accountsSharedWithMe(): Promise<readonly Port.SharedOwner[]> {
+    return sharedOwners(this.accountId, this.#options);
   }
 
   async quota(): Promise<Port.QuotaStatus> {
-    const { bytesUsed, messagesUsed, bytesMax, messagesMax } = (await this.#open()).account;
+    const { bytesUsed, messagesUsed, bytesMax, messagesMax } = (await this.loaded()).account;
     return { bytesUsed, messagesUsed, bytesMax, messagesMax };
   }
 
-  async setQuota(limits: { bytesMax: number | undefined; messagesMax: number | undefined }): Promise<void> {
-    await this.#submit(setQuotaMutation(limits));
+  async setQuota(options: Port.SetQuotaOptions): Promise<void> {
+    await this.#submit(setQuotaMutation(options));
   }
 
   watch(listener: (event: Port.AccountEvent) => void): () => void {
     // Its own function: the same listener may watch twice.
-    const own = (event: Port.AccountEvent): void => listener(event);
+    const own = (event: Port.AccountEvent): void => {
+      if (event.type !== 'annotations' || !event.names.every(isSomebodyElses)) listener(event);
+    };
     this.#listeners.add(own);
     return () => {
       this.#listeners.delete(own);
     };
+  }
+
+  /** It must not keep others from hearing of what happened. */
+  watcherFailed(error: unknown): void {
+    this.#options.log.error({ err: error, account: this.accountId }, 'a watcher failed');
   }
 
   async lockMaildrop(): Promise<AsyncDisposable> {
@@ -355,7 +404,8 @@ export class LocalAccount implements Port.AccountPort {
     };
   }
 
-  #open(): Promise<AccountState> | AccountState {
+  /** What is committed; read from the engine if need be. */
+  loaded(): Promise<AccountState> | AccountState {
     this.#options.used(this);
     return this.writer.state ?? this.writer.open();
   }
@@ -368,7 +418,7 @@ export class LocalAccount implements Port.AccountPort {
   /** A mailbox with its columns. Refuses: noSuchMailbox, mailboxNotSelectable. */
   async #table(target: Port.MailboxTarget): Promise<OpenTable> {
     for (;;) {
-      const state = await this.#open();
+      const state = await this.loaded();
       const mailbox = state.find(normalTarget(target));
       if (mailbox === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
       if (!mailbox.record.selectable) {
@@ -398,7 +448,7 @@ export class LocalAccount implements Port.AccountPort {
   /** A large message that cannot fit is refused before its bytes are written; the writer has the last word. */
   async #checkRoom(options: Port.AppendOptions | Port.ReplaceOptions): Promise<void> {
     if ('replaces' in options) return;
-    const { account, operationSlots } = await this.#open();
+    const { account, operationSlots } = await this.loaded();
     if (operationSlots.has(options.operation) || account.bytesMax === undefined) return;
     let bytes = account.bytesUsed;
     for (const { prepared } of options.messages) bytes += prepared.bytes.length;
@@ -423,7 +473,7 @@ export class LocalAccount implements Port.AccountPort {
       try {
         listener(event);
       } catch (error) {
-        this.#options.log.error({ err: error, account: this.accountId }, 'a watcher failed');
+        this.watcherFailed(error);
       }
     }
   }
@@ -441,6 +491,16 @@ export class LocalAccount implements Port.AccountPort {
       this.#tell({ type: 'mailboxes', modSeq: after.account.modSeq as ModSeq });
     });
   }
+}
+
+/** Before the first chunk, unless somebody else came between two of them. */
+function modSeqBeforeAll(chunks: readonly Port.StoredFlags[]): ModSeq {
+  let reached = chunks[0]!.modSeqBefore;
+  for (const { modSeqBefore, messages } of chunks) {
+    if (modSeqBefore !== reached) return modSeqBefore;
+    for (const modSeq of messages.modSeqs) if (modSeq > reached) reached = modSeq as ModSeq;
+  }
+  return chunks[0]!.modSeqBefore;
 }
 
 /** The first chunk bears the caller's id, so that the id of a small mutation is what the caller chose. */

@@ -3,6 +3,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import type { ModSeq, Uid } from '../mail/ids.ts';
+import { allRights } from '../mail/rights.ts';
 import type { Engine } from '../storage/engine.ts';
 import { decodeTuple } from '../storage/tuple.ts';
 import { type AccountState, eachEntry } from './account-state.ts';
@@ -19,6 +20,7 @@ export const goneMailboxChanges: MailboxChanges = Object.freeze({
   changed: emptyColumns,
   vanished: new Uint32Array(),
   incomplete: false,
+  rights: '',
 });
 
 /** Messages whose mod-sequence is above `since`. */
@@ -65,6 +67,7 @@ export async function changesSince(
     vanished: Uint32Array.from(vanished).sort(),
     // As it is now: rows may have been pruned while they were read.
     incomplete: since < mailbox.record.tombstonesFrom,
+    rights: allRights,
   };
 }
 

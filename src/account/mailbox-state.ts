@@ -13,8 +13,6 @@ export class MailboxState {
   /** Undefined until it is needed. */
   table: MessageTable | undefined = undefined;
   readonly tombstones: TombstoneRing;
-  /** Messages from this uid on were not yet \Recent to anybody. In memory only: a restart ends all sessions. */
-  recentFrom: number;
   /**
    * The highest mod-sequence of a change to a message that was there before: from it on, changed messages are the
    * last ones, in the order of their mod-sequences.
@@ -24,7 +22,6 @@ export class MailboxState {
   constructor(record: MailboxRecord, tombstonesInMemoryMax: number) {
     this.record = record;
     this.tombstones = new TombstoneRing(record.highestModSeq, tombstonesInMemoryMax);
-    this.recentFrom = record.uidNext;
     this.lastChangeModSeq = record.highestModSeq;
   }
 

@@ -100,4 +100,7 @@ test('what is kept stays under its limit, the least recently used goes first', (
   assert.equal(cache.get('d'), undefined);
   cache.set('a', [5], 10);
   assert.equal(cache.bytes, 50);
+  cache.offer('e', [6], 50);
+  cache.offer('f', [7], 1);
+  assert.deepEqual([cache.get('e'), cache.get('f'), cache.bytes], [[6], undefined, 100]);
 });

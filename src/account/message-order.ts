@@ -10,6 +10,7 @@ import type { MessageColumns } from './port.ts';
 import type { OrderedText } from './search-index/header-columns.ts';
 import type { MailboxPlaces } from './search-index/mailbox-places.ts';
 import type { SearchCache } from './search-index/search-cache.ts';
+import { type SortedValues, sortedNumbers, sortedRowsMax, sortedTexts, sortRows } from './sorted-rows.ts';
 
 export interface OrderOptions {
   /** The mailbox's columns, the caller's copy. */
@@ -88,92 +89,66 @@ async function fieldRanks(field: SortField, options: OrderOptions): Promise<Int3
   return ranks;
 }
 
-interface FieldValues {
-  /** Of two rows. */
-  compare(a: number, b: number): number;
-}
-
 async function fieldValues(
   field: Exclude<SortField, 'relevancy'>,
   options: OrderOptions,
-): Promise<FieldValues> {
+): Promise<SortedValues> {
   const { columns } = options;
   switch (field) {
     case 'arrival':
-      return numberValues(columns.internalDates);
+      return sortedNumbers(columns.internalDates);
     case 'size':
-      return numberValues(columns.sizes);
+      return sortedNumbers(columns.sizes);
     case 'date':
-      return numberValues(sentSeconds(await options.places(), columns));
+      return sortedNumbers(sentSeconds(await options.places(), columns));
     default:
-      return textValues(field, await options.places());
+      return sortedTexts(orderedTextsOf(field, await options.places()));
   }
-}
-
-function numberValues(values: Float64Array | Uint32Array): FieldValues {
-  return { compare: (a, b) => values[a]! - values[b]! };
 }
 
 /** RFC 5256 2.2: the Date header's instant, or the internal date. By row. */
-export function sentSeconds(places: MailboxPlaces, columns: MessageColumns): Float64Array {
-  const { sources, sourceOf, placeOf } = places;
+export function sentSeconds({ sources, runs }: MailboxPlaces, columns: MessageColumns): Float64Array {
   const seconds = columns.internalDates.slice();
-  for (let row = 0; row < seconds.length; row++) {
-    const sent = sources[sourceOf[row]!]?.headers.sentSeconds[placeOf[row]!];
-    if (sent !== undefined && !Number.isNaN(sent)) seconds[row] = sent;
-  }
+  runs.each((source, row, place, length) => {
+    const sent = sources[source]!.headers.sentSeconds;
+    for (let at = 0; at < length; at++) {
+      const value = sent[place + at]!;
+      if (!Number.isNaN(value)) seconds[row + at] = value;
+    }
+  });
   return seconds;
 }
 
 /** A text of each row; '' for a message that is gone. */
-export function orderedTextsOf(name: OrderedText, { sources, sourceOf, placeOf }: MailboxPlaces): string[] {
-  const columns = sources.map(({ headers }) => headers.ordered(name));
-  const texts: string[] = [];
-  for (let row = 0; row < sourceOf.length; row++) {
-    texts.push(sourceOf[row]! < 0 ? '' : columns[sourceOf[row]!]!.value(placeOf[row]!));
-  }
+export function orderedTextsOf(name: OrderedText, { sources, rows, runs }: MailboxPlaces): string[] {
+  const texts = new Array<string>(rows).fill('');
+  runs.each((source, row, place, length) => {
+    const column = sources[source]!.headers.ordered(name);
+    for (let at = 0; at < length; at++) texts[row + at] = column.value(place + at);
+  });
   return texts;
-}
-
-/** The first characters as a number decide most comparisons. */
-function textValues(name: OrderedText, places: MailboxPlaces): FieldValues {
-  const texts = orderedTextsOf(name, places);
-  const heads = Float64Array.from(texts, headOf);
-  return {
-    compare(a, b) {
-      if (heads[a] !== heads[b]) return heads[a]! - heads[b]!;
-      const left = texts[a]!;
-      const right = texts[b]!;
-      return left < right ? -1 : left > right ? 1 : 0;
-    },
-  };
-}
-
-function headOf(text: string): number {
-  const unit = (at: number): number => (at < text.length ? text.charCodeAt(at) + 1 : 0);
-  return (unit(0) * 65_537 + unit(1)) * 65_537 + unit(2);
 }
 
 /** All rows in order: what was kept is used again when most of it is still true. */
 async function orderOf(
-  values: FieldValues,
+  values: SortedValues,
   kept: KeptOrder | undefined,
-  { columns, clock }: OrderOptions,
+  options: OrderOptions,
 ): Promise<Uint32Array> {
+  const { columns } = options;
   const count = columns.uids.length;
-  const compare = (a: number, b: number): number => values.compare(a, b) || a - b;
   if (kept !== undefined && kept.uids.length * 2 > count) {
     const firstNew = rowFrom(columns.uids, kept.lastUid + 1);
     if ((count - firstNew) * 4 < count) {
       const known = kept.uids
         .map((uid) => rowFrom(columns.uids, uid))
         .filter((row, at) => columns.uids[row] === kept.uids[at]);
-      const added = Uint32Array.from({ length: count - firstNew }, (_, at) => firstNew + at).sort(compare);
+      const added = await sortedFrom(firstNew, values, options);
       // A message that was missing then (its host had not caught up) makes the kept order useless.
-      if (known.length + added.length === count) return merged(known, added, compare);
+      if (known.length + added.length === count) return merged(known, added, values);
     }
   }
-  return mergeSorted(count, compare, new Slicer(clock));
+  return sortedFrom(0, values, options);
 }
 
 /** The first row whose uid is not below `uid`. */
@@ -188,33 +163,36 @@ function rowFrom(uids: Uint32Array, uid: number): number {
   return low;
 }
 
-type Compare = (a: number, b: number) => number;
-
-function merged(left: Uint32Array, right: Uint32Array, compare: Compare): Uint32Array<ArrayBuffer> {
+function merged(left: Uint32Array, right: Uint32Array, values: SortedValues): Uint32Array {
   const all = new Uint32Array(left.length + right.length);
   for (let l = 0, r = 0, at = 0; at < all.length; at++) {
-    const takesLeft = r === right.length || (l < left.length && compare(left[l]!, right[r]!) <= 0);
+    // Rows on the left come first.
+    const takesLeft = r === right.length || (l < left.length && values.compare(left[l]!, right[r]!) <= 0);
     all[at] = takesLeft ? left[l++]! : right[r++]!;
   }
   return all;
 }
 
-/** Rows sorted at a time between looks at the clock. */
-const sortedAtOnce = 8_192;
-
-async function mergeSorted(count: number, compare: Compare, slicer: Slicer): Promise<Uint32Array> {
-  let runs: Uint32Array<ArrayBuffer>[] = [];
-  for (let start = 0; start < count; start += sortedAtOnce) {
-    const run = new Uint32Array(Math.min(sortedAtOnce, count - start));
+/** The rows from `first` on. */
+async function sortedFrom(
+  first: number,
+  values: SortedValues,
+  { columns, clock }: OrderOptions,
+): Promise<Uint32Array> {
+  const end = columns.uids.length;
+  const slicer = new Slicer(clock);
+  let runs: Uint32Array[] = [];
+  for (let start = first; start < end; start += sortedRowsMax) {
+    const run = new Uint32Array(Math.min(sortedRowsMax, end - start));
     for (let at = 0; at < run.length; at++) run[at] = start + at;
-    runs.push(run.sort(compare));
+    runs.push(sortRows(run, values));
     if (slicer.due()) await slicer.rest();
   }
   while (runs.length > 1) {
-    const next: Uint32Array<ArrayBuffer>[] = [];
+    const next: Uint32Array[] = [];
     for (let at = 0; at < runs.length; at += 2) {
       const right = runs[at + 1];
-      next.push(right === undefined ? runs[at]! : merged(runs[at]!, right, compare));
+      next.push(right === undefined ? runs[at]! : merged(runs[at]!, right, values));
       if (slicer.due()) await slicer.rest();
     }
     runs = next;

@@ -10,7 +10,7 @@ import { unlessDamaged } from '../storage/record.ts';
 import type { AccountKeys } from './account-keys.ts';
 import { decodeContent, decodeEmail, decodeSummaryRecord, type SummaryRecord } from './email-record.ts';
 import type { MessageTable } from './message-table.ts';
-import type { ByteRange, MessageBytes, MessageSummary } from './port.ts';
+import type { ByteRange, MessageBytes, MessageColumns, MessageSummary } from './port.ts';
 import { prepareSmallMessage } from './prepare.ts';
 
 /** Summaries asked for at a time; most are about a kilobyte. */
@@ -93,7 +93,37 @@ export async function readMessages(
   uids: Uint32Array,
   bytesMax: number,
 ): Promise<MessageBytes[]> {
-  const found = locate(table, uids, uids.length, bytesMax);
+  return readFound(context, locate(table, uids, uids.length, bytesMax), bytesMax);
+}
+
+/**
+ * The same for a process that shares the store with the account's host, and was told by it where messages are: `columns`
+ * are those of `uids`, without those that are gone.
+ */
+export async function readMessagesAt(
+  context: ReaderContext,
+  columns: Pick<MessageColumns, 'uids' | 'sizes' | 'emailIds'>,
+  uids: Uint32Array,
+  bytesMax: number,
+): Promise<MessageBytes[]> {
+  const found: Found[] = [];
+  let bytes = 0;
+  let next = 0;
+  for (const uid of uids) {
+    const isThere = columns.uids[next] === uid;
+    const size = isThere ? columns.sizes[next]! : 0;
+    if (found.length > 0 && bytes + size > bytesMax) break;
+    bytes += size;
+    found.push({ uid, emailId: isThere ? columns.emailIds[next++]! : undefined, size });
+  }
+  return readFound(context, found, bytesMax);
+}
+
+async function readFound(
+  context: ReaderContext,
+  found: readonly Found[],
+  bytesMax: number,
+): Promise<MessageBytes[]> {
   // Which rows hold the bytes is told by the size; an email stored under another limit is found by its record.
   const inline = found.filter((message) => message.size <= context.inlineBytesMax);
   const values = await getMany(context, inline, (emailId) => context.keys.content(emailId));

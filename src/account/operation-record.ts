@@ -1,5 +1,5 @@
 // An applied operation: its id and its result, small, in the same batch as what it did, so that a retry after a
-// lost answer is applied once. Rows form a ring of slots: a new one overwrites the oldest, nothing needs pruning.
+// lost answer is applied once. A new one takes the row of one that no retry can come of any more (operation-slots.ts).
 // Results are JSON: ids, counters, and UID sets as runs [first, count, first, count …].
 
 import { decodeJsonRecord, encodeJsonRecord } from '../storage/record.ts';
@@ -16,18 +16,19 @@ export interface OperationRecord {
 
 const version = 1;
 
-export function encodeOperation(operationId: string, mutation: string, result: OperationResult): Buffer {
-  return encodeJsonRecord('operation', version, [operationId, mutation, result]);
+/** `number`: how many were recorded before it. */
+export function encodeOperation({ operationId, mutation, result }: OperationRecord, number: number): Buffer {
+  return encodeJsonRecord('operation', version, [operationId, mutation, result, number]);
 }
 
-/** Throws RecordDamaged. */
-export function decodeOperation(value: Uint8Array): OperationRecord {
-  const [operationId, mutation, result] = decodeJsonRecord<[string, string, OperationResult]>(
-    'operation',
-    version,
-    value,
-  );
-  return { operationId, mutation, result };
+/** Throws RecordDamaged. Rows of before have no number. */
+export function decodeOperation(
+  value: Uint8Array,
+): OperationRecord & { readonly number: number | undefined } {
+  const [operationId, mutation, result, number] = decodeJsonRecord<
+    [string, string, OperationResult, number | undefined]
+  >('operation', version, value);
+  return { operationId, mutation, result, number };
 }
 
 /** Runs of consecutive numbers: [first, count, first, count …]. */

@@ -8,6 +8,7 @@
 
 import type { AccountId, EmailId, MailboxId, ModSeq, OperationId, ThreadId, Uid } from '../mail/ids.ts';
 import type { SortCriterion, ThreadAlgorithm } from '../mail/message-order.ts';
+import type { AclChangeMode, AclEntry, Rights } from '../mail/rights.ts';
 import type { SearchKey } from '../mail/search-key.ts';
 import type { PreparedMessage } from './prepared-message.ts';
 
@@ -40,6 +41,8 @@ export interface MailboxInfo {
   readonly bytes: number;
   /** The mailbox's keyword table: index i is flag bit 5 + i (mail/flags.ts). Only grows. */
   readonly keywords: readonly string[];
+  /** What whoever asks may do with it. Without r the counters are zeros. */
+  readonly rights: Rights;
 }
 
 export interface MailboxList {
@@ -53,7 +56,7 @@ export interface OpenedMailbox {
   readonly info: MailboxInfo;
   /** Ascending. */
   readonly uids: Uint32Array;
-  /** Messages with this UID or a higher one are \Recent to the session that opened with claimRecent. */
+  /** Messages with this UID or a higher one are \Recent to the session that opened with claimRecent, and to no other. */
   readonly recentFrom: Uid;
   /** The first message without \Seen; undefined when there is none (IMAP4rev1 [UNSEEN]). */
   readonly firstUnseen: Uid | undefined;
@@ -85,6 +88,8 @@ export interface MailboxChanges {
   readonly vanished: Uint32Array;
   /** True: tombstones before `since` were pruned, `vanished` may lack some: compare with the mailbox's UIDs. */
   readonly incomplete: boolean;
+  /** As MailboxInfo.rights. */
+  readonly rights: Rights;
 }
 
 export interface NewMessage {
@@ -139,6 +144,8 @@ export interface StoredFlags {
   readonly keywords: readonly string[];
   /** UIDs that no longer exist. */
   readonly missing: Uint32Array;
+  /** The mailbox's before this change: who knows it all up to there knows of every change but this one. */
+  readonly modSeqBefore: ModSeq;
 }
 
 export interface CopyOptions {
@@ -191,7 +198,7 @@ export interface QuotaStatus {
 export type AccountEvent =
   | { readonly type: 'mailbox'; readonly mailboxId: MailboxId; readonly modSeq: ModSeq }
   | { readonly type: 'mailboxes'; readonly modSeq: ModSeq }
-  /** Annotations were set or removed: the mailbox's or, with undefined, the account's own. A hint: one may be missed when the account moves. */
+  /** Annotations were set or removed: the mailbox's or, with undefined, the account's own. A hint: what another node set may be missed when the account moves. */
   | {
       readonly type: 'annotations';
       readonly mailboxId: MailboxId | undefined;
@@ -201,13 +208,22 @@ export type AccountEvent =
   /** The account was deleted or disabled: sessions end. */
   | { readonly type: 'closed' };
 
+export type SessionService = 'imap' | 'pop3';
+
+/** The sessions that a watch serves. */
+export interface WatchingSessions {
+  readonly service: SessionService;
+  /** How many there are now. */
+  readonly count: () => number;
+}
+
 /** Which part of a message's bytes; offsets are into the message as it came. */
 export interface ByteRange {
   readonly offset: number;
   readonly length: number;
 }
 
-export interface AccountPort extends MessageOrdering, MessageReplacement, MailboxAnnotations {
+export interface AccountPort {
   readonly accountId: AccountId;
 
   listMailboxes(): Promise<MailboxList>;
@@ -221,12 +237,15 @@ export interface AccountPort extends MessageOrdering, MessageReplacement, Mailbo
   deleteMailbox(options: { operation: OperationId; name: string }): Promise<void>;
   setSubscribed(options: { operation: OperationId; name: string; subscribed: boolean }): Promise<void>;
 
-  openMailbox(target: MailboxTarget, options: { claimRecent: boolean }): Promise<OpenedMailbox>;
+  /** `claimRecent`: what is \Recent becomes the caller's, under this id. */
+  openMailbox(target: MailboxTarget, options: { claimRecent: OperationId | false }): Promise<OpenedMailbox>;
   /** Columns of the messages of `uids` that exist; of all when undefined. */
   columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<MessageColumns>;
   changesSince(mailboxId: MailboxId, since: ModSeq): Promise<MailboxChanges>;
 
   append(options: AppendOptions): Promise<Appended>;
+  /** RFC 8508: an append that takes another message away. Refuses as append does, and with noSuchMessage when that one is gone. */
+  replace(options: ReplaceOptions): Promise<Appended>;
   storeFlags(options: StoreFlagsOptions): Promise<StoredFlags>;
   copy(options: CopyOptions): Promise<Copied>;
   /** Removes those of `uids` (undefined: all) that have \Deleted, or, with `anyFlags`, all of them. */
@@ -246,26 +265,6 @@ export interface AccountPort extends MessageOrdering, MessageReplacement, Mailbo
 
   /** UIDs that match, ascending. Sliced; does not see changes that come after it began. */
   search(mailboxId: MailboxId, key: SearchKey): Promise<Uint32Array>;
-
-  quota(): Promise<QuotaStatus>;
-  setQuota(limits: { bytesMax: number | undefined; messagesMax: number | undefined }): Promise<void>;
-
-  /** Calls back after each durable change; the result ends it. */
-  watch(listener: (event: AccountEvent) => void): () => void;
-  /** POP3's maildrop lock (RFC 1939 section 4): refuses with inUse when another session has it. */
-  lockMaildrop(): Promise<AsyncDisposable>;
-}
-
-export interface SortOptions {
-  readonly key: SearchKey;
-  /** At least one; equal messages stand in the mailbox's order. */
-  readonly criteria: readonly SortCriterion[];
-  /** What counts as most relevant, for that criterion. */
-  readonly favoured: SearchKey | undefined;
-}
-
-/** Messages in an order. */
-export interface MessageOrdering {
   /** UIDs of the messages that match, in the order of the criteria. Sliced; sees one moment. Refuses: limitReached. */
   sort(mailboxId: MailboxId, options: SortOptions): Promise<Uint32Array>;
   /**
@@ -276,6 +275,37 @@ export interface MessageOrdering {
     mailboxId: MailboxId,
     options: { readonly key: SearchKey; readonly algorithm: ThreadAlgorithm },
   ): Promise<Uint32Array>;
+
+  /** RFC 5464: all of a mailbox, or, with undefined, the account's own; by name. Refuses: noSuchMailbox. */
+  annotations(mailboxId: MailboxId | undefined): Promise<readonly Annotation[]>;
+  /** Refuses: noSuchMailbox, messageTooLarge (a value), limitReached. */
+  setAnnotations(options: SetAnnotationsOptions): Promise<ModSeq | undefined>;
+
+  /** RFC 4314: who may do what with a mailbox; the owner first, by address. Refuses: noSuchMailbox. */
+  acl(mailboxId: MailboxId): Promise<readonly AclEntry[]>;
+  /** Refuses: noSuchMailbox, invalidArgument, permissionDenied (what the owner may do stays), limitReached. */
+  setAcl(options: SetAclOptions): Promise<void>;
+  /** Whose mailboxes are there for this account beside its own. */
+  accountsSharedWithMe(): Promise<readonly SharedOwner[]>;
+
+  quota(): Promise<QuotaStatus>;
+  setQuota(options: SetQuotaOptions): Promise<void>;
+
+  /**
+   * Calls back after each durable change; the result ends it. `sessions`: who is counted as using the account by it; left
+   * away, nobody.
+   */
+  watch(listener: (event: AccountEvent) => void, sessions?: WatchingSessions): () => void;
+  /** POP3's maildrop lock (RFC 1939 section 4): refuses with inUse when another session has it. */
+  lockMaildrop(): Promise<AsyncDisposable>;
+}
+
+export interface SortOptions {
+  readonly key: SearchKey;
+  /** At least one; equal messages stand in the mailbox's order. */
+  readonly criteria: readonly SortCriterion[];
+  /** What counts as most relevant, for that criterion. */
+  readonly favoured: SearchKey | undefined;
 }
 
 /** RFC 5464. */
@@ -293,21 +323,36 @@ export interface SetAnnotationsOptions {
   readonly changes: readonly { readonly name: string; readonly value: Uint8Array | undefined }[];
 }
 
-/** RFC 5464. */
-export interface MailboxAnnotations {
-  /** All of a mailbox, or, with undefined, the account's own; by name. Refuses: noSuchMailbox. */
-  annotations(mailboxId: MailboxId | undefined): Promise<readonly Annotation[]>;
-  /** Refuses: noSuchMailbox, messageTooLarge (a value), limitReached. */
-  setAnnotations(options: SetAnnotationsOptions): Promise<void>;
+export interface SetAclOptions {
+  readonly operation: OperationId;
+  readonly mailboxId: MailboxId;
+  /** An address, `group=<name>` or `anyone`; with `-` before it: what it is refused. */
+  readonly identifier: string;
+  readonly mode: AclChangeMode;
+  /** Letters; c and d stand for what they did in RFC 2086. None with `replace`: the entry goes. */
+  readonly rights: string;
 }
 
-/** RFC 8508. */
-export interface MessageReplacement {
-  /** An append that takes another message away. Refuses as append does, and with noSuchMessage when that one is gone. */
-  replace(options: ReplaceOptions): Promise<Appended>;
+export interface SharedOwner {
+  readonly accountId: AccountId;
+  /** The primary one. */
+  readonly address: string;
+  /** Nobody's own: its mailboxes are in the shared namespace. */
+  readonly shared: boolean;
+}
+
+export interface SetQuotaOptions {
+  readonly operation: OperationId;
+  /** Undefined: no limit. */
+  readonly bytesMax: number | undefined;
+  readonly messagesMax: number | undefined;
 }
 
 /** How speakers get accounts; in a cluster this finds the owner. Refuses: noSuchAccount, accountDisabled. */
 export interface AccountPorts {
-  open(accountId: AccountId): Promise<AccountPort>;
+  /**
+   * `actor`: who acts, when that is not the owner: the port then does what the mailboxes' lists let him (shared-account.ts).
+   * Left away, everything: for the owner's own sessions, deliveries and administration.
+   */
+  open(accountId: AccountId, actor?: AccountId): Promise<AccountPort>;
 }

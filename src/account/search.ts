@@ -11,7 +11,7 @@ import { type SearchKey, searchDepthMax, searchKeysMax } from '../mail/search-ke
 import { flagBit } from './keyword-table.ts';
 import type { ReaderContext } from './message-reader.ts';
 import type { MessageColumns } from './port.ts';
-import type { IndexedMatches } from './search-index/indexed-matches.ts';
+import type { IndexedMatches, MatchColumn } from './search-index/indexed-matches.ts';
 import { matchMaybe, matchYes } from './search-index/term-table.ts';
 import { SearchedMessage } from './searched-message.ts';
 import { foldText } from './text-folding.ts';
@@ -41,6 +41,8 @@ const secondsPerDay = 86_400;
 export async function searchMailbox(options: SearchOptions): Promise<Uint32Array> {
   const { columns, key, clock } = options;
   checkSearchKey(key);
+  const known = options.indexed?.get(key);
+  if (known !== undefined && !known.includes(matchMaybe)) return uidsWhere(known, columns.uids);
   const test = compile(key, options);
   const slicer = new Slicer(clock);
   const found: number[] = [];
@@ -50,6 +52,14 @@ export async function searchMailbox(options: SearchOptions): Promise<Uint32Array
     const matched = test.matches(message);
     if (typeof matched === 'boolean' ? matched : await matched) found.push(columns.uids[index]!);
     if ((test.cost > 0 || (index & 255) === 255) && slicer.due()) await slicer.rest();
+  }
+  return Uint32Array.from(found);
+}
+
+function uidsWhere(known: MatchColumn, uids: Uint32Array): Uint32Array {
+  const found: number[] = [];
+  for (let row = known.indexOf(matchYes); row !== -1; row = known.indexOf(matchYes, row + 1)) {
+    found.push(uids[row]!);
   }
   return Uint32Array.from(found);
 }

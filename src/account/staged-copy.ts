@@ -23,11 +23,11 @@ import type { Copied } from './port.ts';
 
 /** The draft is this mutation's alone; both mailboxes' columns are loaded, everything that refuses was checked. */
 export async function stagedCopy(draft: Draft, work: Omit<CopyWork, 'move'>): Promise<Copied> {
-  const { source, target, rows } = work;
+  const { source, target, rows, allowed } = work;
   const { keys } = draft.state;
   const { id, uidValidity } = target.record;
   const { messagesPerCommit } = draft.context.limits;
-  const translation = new FlagTranslation(source.record.keywords, target.record.keywords);
+  const translation = new FlagTranslation(source.record.keywords, target.record.keywords, allowed);
   const sourceUids = new Uint32Array(rows.length);
   const targetUids = new Uint32Array(rows.length);
   const slicer = new Slicer(draft.context.clock);

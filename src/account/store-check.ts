@@ -12,6 +12,7 @@ import type { Bytes, Engine } from '../storage/engine.ts';
 import { RecordDamaged } from '../storage/record.ts';
 import { decodeTuple, encodeTuple, successorOfPrefix, tuplePrefixRange } from '../storage/tuple.ts';
 import type { AccountHosts } from './account-hosts.ts';
+import { checkAcls, checkSharedWith } from './check/check-acls.ts';
 import { CheckContext, type Finding } from './check/check-context.ts';
 import { checkEmails } from './check/check-emails.ts';
 import { checkMessageRows } from './check/check-message-rows.ts';
@@ -87,6 +88,14 @@ export async function* checkStore(options: StoreCheckOptions): AsyncGenerator<St
     }
     yield { type: 'progress', accountsDone: index + 1, accountsTotal: accountIds.length };
   }
+  // Last: the accounts' own lists are in order now.
+  if (only === undefined) {
+    for await (const finding of checkSharedWith({ ...options, isHosted })) {
+      findings++;
+      log.warn(finding, 'store check found damage');
+      yield { type: 'finding', ...finding };
+    }
+  }
   const elsewhere = stored.length - accountIds.length;
   yield { type: 'done', accounts: accountIds.length, elsewhere, messages, findings };
 }
@@ -116,6 +125,7 @@ async function checkAccount(
       await checkMessageRows(context);
       await checkEmails(context);
       await checkOrphans(context);
+      await checkAcls(context);
       await checkSearchIndex(context);
       return await checkCounters(context);
     } finally {

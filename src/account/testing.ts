@@ -12,6 +12,7 @@ import { openMemoryEngine } from '../storage/memory-engine.ts';
 import { encodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
 import { type AccountHosts, openAccountHosts } from './account-hosts.ts';
 import type { AccountLimits } from './account-limits.ts';
+import type { People } from './people.ts';
 import type { NewMessage } from './port.ts';
 import { prepareSmallMessage } from './prepare.ts';
 import { shardCount } from './shard.ts';
@@ -83,6 +84,7 @@ export async function openTestHosts(
     limits?: Partial<AccountLimits>;
     clock?: Clock;
     create?: boolean;
+    people?: People;
   } = {},
 ): Promise<TestHosts> {
   const engine = options.engine ?? openMemoryEngine();
@@ -99,6 +101,7 @@ export async function openTestHosts(
     clock: options.clock ?? systemClock,
     log: silentLog,
     limits: options.limits ?? {},
+    ...(options.people && { people: options.people }),
   });
   if (options.create !== false) await hosts.create(testAccountId);
   return { hosts, engine, blobs };

@@ -11,7 +11,12 @@ const accents = /[\u0300-\u036f]+/g;
 
 /** The text as it is compared: search for one folded text in another. */
 export function foldText(text: string): string {
-  return foldLetters(text).replace(whiteSpace, ' ');
+  return foldWhiteSpace(foldLetters(text));
+}
+
+/** The other half of `foldText`. */
+export function foldWhiteSpace(text: string): string {
+  return text.replace(whiteSpace, ' ');
 }
 
 /** The same but for white space: enough to look for what has none. */

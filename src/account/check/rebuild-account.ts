@@ -19,6 +19,7 @@ import {
   encodeMailbox,
   type MailboxRecord,
 } from '../account-record.ts';
+import { decodeAcl } from '../acl-record.ts';
 import { decodeMessageRow } from '../message-row.ts';
 import { decodeOperation } from '../operation-record.ts';
 import type { Finding } from './check-context.ts';
@@ -119,6 +120,7 @@ function look(seen: Seen, entry: Entry): void {
     );
   else if (letter === 's') keep(() => decodeRecord('subscription', 1, value));
   else if (letter === 'o') keep(() => decodeOperation(value));
+  else if (letter === 'l') keep(() => decodeAcl(value));
   else if (letter === 'm') {
     if (!seen.mailboxes.has(first!)) seen.mailboxes.set(first!, undefined);
     sawUid(seen, first!, second!);
@@ -173,6 +175,7 @@ export function lostMailbox(
     keywords: [],
     tombstones: 0,
     tombstonesFrom: account.modSeq,
+    recentFrom: uidNext,
     gone: false,
   };
 }

@@ -3,6 +3,7 @@
 // Refuses: noSuchMailbox, mailboxNotSelectable, limitReached.
 
 import { Slicer } from '../../base/slicer.ts';
+import { everyFlag, type FlagBits } from '../../mail/flags.ts';
 import type { MailboxId, ModSeq } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
 import type { Draft } from '../draft.ts';
@@ -16,8 +17,17 @@ import { stagedCopy } from '../staged-copy.ts';
 import type { Mutation } from './mutation.ts';
 import { mailboxOf } from './store-flags.ts';
 
-/** `staged`: write ahead of the commit, for a copy too large for one batch. */
-export function copyMutation(options: CopyOptions, staged = false): Mutation<Copied> {
+export interface CopyManner {
+  /** Write ahead of the commit, for a copy too large for one batch. */
+  readonly staged?: boolean;
+  /** The flags that the copies may have. */
+  readonly allowed?: FlagBits | undefined;
+}
+
+export function copyMutation(
+  options: CopyOptions,
+  { staged = false, allowed = everyFlag }: CopyManner = {},
+): Mutation<Copied> {
   return {
     exclusive: staged,
     name: options.move ? 'move' : 'copy',
@@ -35,9 +45,9 @@ export function copyMutation(options: CopyOptions, staged = false): Mutation<Cop
       }
       if (target.record.uidNext + rows.length > uidMax)
         throw new MailError('limitReached', 'the mailbox is out of UIDs');
-      if (staged) return stagedCopy(draft, { source, target, rows });
+      if (staged) return stagedCopy(draft, { source, target, rows, allowed });
       await draft.loadEmails(rows.map((row) => row.emailId));
-      return applyCopy(draft, { source, target, rows, move: options.move });
+      return applyCopy(draft, { source, target, rows, allowed, move: options.move });
     },
     result: ({ to, uidValidity, sourceUids, targetUids, modSeq }): OperationResult => [
       to,
@@ -68,12 +78,13 @@ export interface CopyWork {
   readonly source: DraftMailbox;
   readonly target: DraftMailbox;
   readonly rows: readonly MessageRow[];
+  readonly allowed: FlagBits;
   readonly move: boolean;
 }
 
 /** The emails are loaded. Sliced: nothing else of this account is decided meanwhile, others go on. */
-export async function applyCopy(draft: Draft, { source, target, rows, move }: CopyWork): Promise<Copied> {
-  const translation = new FlagTranslation(source.record.keywords, target.record.keywords);
+async function applyCopy(draft: Draft, { source, target, rows, allowed, move }: CopyWork): Promise<Copied> {
+  const translation = new FlagTranslation(source.record.keywords, target.record.keywords, allowed);
   const slicer = new Slicer(draft.context.clock);
   const { id, uidValidity } = target.record;
   const sourceUids = new Uint32Array(rows.length);

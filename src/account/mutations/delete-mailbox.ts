@@ -33,6 +33,8 @@ export function deleteMailboxMutation(
       draft.rename(mailbox, undefined);
       mailbox.record.gone = true;
       mailbox.touch(modSeq);
+      // RFC 4314 section 4: its list goes with it.
+      if (draft.acl(mailbox.id).length > 0) draft.setAcl(mailbox.id, []);
       if (hasInferiors) addMailbox(draft, name, undefined).record.selectable = false;
       return mailbox.id;
     },

@@ -14,10 +14,11 @@ import type { Mutation } from './mutation.ts';
 export type CreateMailboxOptions = Parameters<AccountPort['createMailbox']>[0];
 export type RenameMailboxOptions = Parameters<AccountPort['renameMailbox']>[0];
 
-/** Adds a mailbox under a valid, free name. */
+/** Adds a mailbox under a valid, free name. Who may use its superior may use it (RFC 4314 section 4). */
 export function addMailbox(draft: Draft, name: string, role: MailboxRole | undefined): DraftMailbox {
   const modSeq = draft.nextModSeq();
-  return draft.addMailbox({
+  const superior = draft.find({ name: superiorsOf(name).at(-1) ?? '' });
+  const mailbox = draft.addMailbox({
     id: draft.newMailboxId(),
     name,
     role,
@@ -32,8 +33,12 @@ export function addMailbox(draft: Draft, name: string, role: MailboxRole | undef
     keywords: [],
     tombstones: 0,
     tombstonesFrom: 0,
+    recentFrom: 1,
     gone: false,
   });
+  const acl = superior === undefined ? [] : draft.acl(superior.id);
+  if (acl.length > 0) draft.setAcl(mailbox.id, acl);
+  return mailbox;
 }
 
 function infoMutation(

@@ -1,6 +1,7 @@
 // Sets and removes annotations of a mailbox or of the account (RFC 5464 4.3), all or none.
 // Refuses: noSuchMailbox, messageTooLarge (a value), limitReached (their number, or all of them together).
 
+import type { ModSeq } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
 import {
   annotationBytesMax,
@@ -15,19 +16,22 @@ import type { Mutation } from './mutation.ts';
 import { mailboxOf } from './store-flags.ts';
 
 /** Alone in its commit: it reads a row that a draft does not keep. */
-export function setAnnotationsMutation(options: SetAnnotationsOptions): Mutation<undefined> {
+export function setAnnotationsMutation(options: SetAnnotationsOptions): Mutation<ModSeq | undefined> {
   return {
     name: 'setAnnotations',
     operation: options.operation,
     bytes: annotationsBytesMax,
     exclusive: true,
     decide: (draft) => decide(draft, options),
-    result: () => [],
-    replay: () => undefined,
+    result: (modSeq) => (modSeq === undefined ? [] : [modSeq]),
+    replay: ([modSeq]) => modSeq as ModSeq | undefined,
   };
 }
 
-async function decide(draft: Draft, { mailboxId, changes }: SetAnnotationsOptions): Promise<undefined> {
+async function decide(
+  draft: Draft,
+  { mailboxId, changes }: SetAnnotationsOptions,
+): Promise<ModSeq | undefined> {
   const mailbox = mailboxId === undefined ? undefined : mailboxOf(draft, mailboxId);
   const key = draft.state.keys.annotations(mailboxId);
   const before = await draft.context.engine.get(key);
@@ -44,7 +48,7 @@ async function decide(draft: Draft, { mailboxId, changes }: SetAnnotationsOption
     draft.puts.push({ key, value: after });
     draft.needsRoom = true;
   }
-  return undefined;
+  return modSeq as ModSeq;
 }
 
 function changed(before: readonly Annotation[], changes: SetAnnotationsOptions['changes']): Annotation[] {

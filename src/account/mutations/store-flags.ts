@@ -2,6 +2,8 @@
 // mod-sequence, so that no session is told of it.
 // Refuses: noSuchMailbox, invalidArgument, tooManyKeywords.
 
+import { everyFlag, type FlagBits } from '../../mail/flags.ts';
+import type { ModSeq } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
 import type { Draft } from '../draft.ts';
 import type { DraftMailbox } from '../draft-mailbox.ts';
@@ -19,7 +21,11 @@ export function mailboxOf(draft: Draft, mailboxId: number): DraftMailbox {
   return mailbox;
 }
 
-export function storeFlagsMutation(options: StoreFlagsOptions): Mutation<StoredFlags> {
+/** `allowed`: the bits that may change. */
+export function storeFlagsMutation(
+  options: StoreFlagsOptions,
+  allowed: FlagBits = everyFlag,
+): Mutation<StoredFlags> {
   return {
     name: 'storeFlags',
     operation: options.operation,
@@ -27,9 +33,9 @@ export function storeFlagsMutation(options: StoreFlagsOptions): Mutation<StoredF
     async decide(draft) {
       const mailbox = mailboxOf(draft, options.mailboxId);
       await draft.loadTable(mailbox);
-      return applyFlags(draft, mailbox, options);
+      return applyFlags(draft, mailbox, { ...options, allowed });
     },
-    result: ({ modified }): OperationResult => [encodeRuns(modified)],
+    result: ({ modified, modSeqBefore }): OperationResult => [encodeRuns(modified), modSeqBefore],
     async replay(result, draft) {
       const mailbox = mailboxOf(draft, options.mailboxId);
       await draft.loadTable(mailbox);
@@ -39,7 +45,9 @@ export function storeFlagsMutation(options: StoreFlagsOptions): Mutation<StoredF
         mailbox,
         options.uids.filter((uid) => !left.has(uid)),
       );
-      return storedFlags(mailbox, rows, modified, missing);
+      // Operations of before have no second member: everything may be news then.
+      const modSeqBefore = (result[1] ?? mailbox.record.highestModSeq) as ModSeq;
+      return { ...storedFlags(mailbox, rows, modified, missing), modSeqBefore };
     },
   };
 }
@@ -66,7 +74,7 @@ function storedFlags(
   rows: readonly MessageRow[],
   modified: Uint32Array,
   missing: readonly number[],
-): StoredFlags {
+): Omit<StoredFlags, 'modSeqBefore'> {
   return {
     messages: columnsOfRows(rows),
     modified,
@@ -75,9 +83,14 @@ function storedFlags(
   };
 }
 
-function applyFlags(draft: Draft, mailbox: DraftMailbox, options: StoreFlagsOptions): StoredFlags {
-  const { mode, unchangedSince } = options;
+function applyFlags(
+  draft: Draft,
+  mailbox: DraftMailbox,
+  options: StoreFlagsOptions & { readonly allowed: FlagBits },
+): StoredFlags {
+  const { mode, unchangedSince, allowed } = options;
   const { record } = mailbox;
+  const modSeqBefore = record.highestModSeq as ModSeq;
   const { low, high, keywords } = resolveFlags(options.flags, record.keywords, mode !== 'remove');
   const { rows, missing } = rowsOf(mailbox, options.uids);
   const modified: number[] = [];
@@ -88,10 +101,8 @@ function applyFlags(draft: Draft, mailbox: DraftMailbox, options: StoreFlagsOpti
       modified.push(row.uid);
       continue;
     }
-    const flagsLow =
-      (mode === 'add' ? row.flagsLow | low : mode === 'remove' ? row.flagsLow & ~low : low) >>> 0;
-    const flagsHigh =
-      (mode === 'add' ? row.flagsHigh | high : mode === 'remove' ? row.flagsHigh & ~high : high) >>> 0;
+    const flagsLow = withFlags(row.flagsLow, { mode, given: low, allowed: allowed.low });
+    const flagsHigh = withFlags(row.flagsHigh, { mode, given: high, allowed: allowed.high });
     if (flagsLow === row.flagsLow && flagsHigh === row.flagsHigh) {
       answered.push(row);
       continue;
@@ -103,5 +114,13 @@ function applyFlags(draft: Draft, mailbox: DraftMailbox, options: StoreFlagsOpti
   }
   // A keyword nobody bears after all (all messages were left alone) takes no bit.
   if (modSeq !== 0) record.keywords = keywords;
-  return storedFlags(mailbox, answered, Uint32Array.from(modified), missing);
+  return { ...storedFlags(mailbox, answered, Uint32Array.from(modified), missing), modSeqBefore };
+}
+
+function withFlags(
+  before: number,
+  { mode, given, allowed }: { mode: StoreFlagsOptions['mode']; given: number; allowed: number },
+): number {
+  const after = mode === 'add' ? before | given : mode === 'remove' ? before & ~given : given;
+  return ((after & allowed) | (before & ~allowed)) >>> 0;
 }

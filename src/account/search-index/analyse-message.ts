@@ -20,7 +20,8 @@ import { baseSubject } from '../../mail/subject.ts';
 import { addressesText, isAddressField } from '../header-texts.ts';
 import { collationKey, foldLetters, foldText } from '../text-folding.ts';
 import { fieldMark, fieldTooLong, type HeaderRow, type SearchedField } from './header-columns.ts';
-import { inBody, inHeader, type TermTableBuilder } from './term-table.ts';
+import type { TermSequencesBuilder } from './term-sequences.ts';
+import { inBody, inHeader, type TermPlace, type TermTableBuilder } from './term-table.ts';
 import { eachTerm } from './terms.ts';
 
 /** A longer field (hundreds of recipients) is searched in the message: columns stay small. */
@@ -139,19 +140,35 @@ function textBytes({ root }: MessageStructure): number {
   return bytes;
 }
 
-/** Adds the terms of message number `message` of a segment. In slices. */
+/** What takes the texts of a segment's messages. */
+interface TermsTaken {
+  readonly terms: TermTableBuilder;
+  readonly sequences: TermSequencesBuilder;
+}
+
+/** Adds the terms of message number `message` of a segment, and their sequence. In slices. */
 export async function addTerms(
-  builder: TermTableBuilder,
+  taken: TermsTaken,
   message: number,
   { bytes, structure, slicer }: AnalysedMessage & { readonly slicer: Slicer },
 ): Promise<void> {
-  if (textBytes(structure) > textBytesMax) {
-    builder.addOpen(message);
-    return;
+  const { terms, sequences } = taken;
+  if (textBytes(structure) > textBytesMax) terms.addOpen(message);
+  else {
+    addText(taken, headerText(bytes, structure.root), { message, where: inHeader });
+    sequences.endHeader();
+    for (const text of searchTexts(bytes, structure)) {
+      addText(taken, text, { message, where: inBody });
+      if (slicer.due()) await slicer.rest();
+    }
   }
-  eachTerm(foldLetters(headerText(bytes, structure.root)), (term) => builder.add(term, message, inHeader));
-  for (const text of searchTexts(bytes, structure)) {
-    eachTerm(foldLetters(text), (term) => builder.add(term, message, inBody));
-    if (slicer.due()) await slicer.rest();
-  }
+  sequences.endMessage();
+}
+
+function addText({ terms, sequences }: TermsTaken, text: string, { message, where }: TermPlace): void {
+  eachTerm(foldLetters(text), {
+    term: (term) => sequences.addTerm(terms.add(term, message, where)),
+    gap: (raw, isBetweenWords) => sequences.addGap(raw, isBetweenWords),
+  });
+  sequences.endText();
 }

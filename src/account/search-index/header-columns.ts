@@ -66,8 +66,8 @@ export class HeaderColumns {
   /** `noDay`: none. */
   readonly sentDays: Int32Array;
   readonly messageIds: Float64Array;
-  readonly referenceEnds: Uint32Array;
-  readonly references: Float64Array;
+  readonly #referenceEnds: Uint32Array;
+  readonly #references: Float64Array;
   readonly replies: Uint8Array;
   /** About what it costs in memory when all of it is used. */
   readonly bytes: number;
@@ -83,8 +83,8 @@ export class HeaderColumns {
     this.sentSeconds = doublesOf(columns[2]!);
     this.sentDays = int32sOf(columns[3]!);
     this.messageIds = doublesOf(columns[4]!);
-    this.referenceEnds = uint32sOf(columns[5]!);
-    this.references = doublesOf(columns[6]!);
+    this.#referenceEnds = uint32sOf(columns[5]!);
+    this.#references = doublesOf(columns[6]!);
     this.replies = columns[7]!;
     const texts = searchedFields.length + orderedTexts.length;
     this.bytes = value.length * 2 + this.count * 4 * texts;
@@ -102,8 +102,13 @@ export class HeaderColumns {
     return this.#text(searchedFields.length + orderedTexts.indexOf(name));
   }
 
+  /** The oldest first. */
+  referencesOf(index: number): Float64Array {
+    const from = index === 0 ? 0 : this.#referenceEnds[index - 1]!;
+    return this.#references.subarray(from, this.#referenceEnds[index]);
+  }
+
   row(index: number): HeaderRow {
-    const from = index === 0 ? 0 : this.referenceEnds[index - 1]!;
     const day = this.sentDays[index]!;
     const texts = <Name extends string>(names: readonly Name[], value: (name: Name) => TextColumn) =>
       Object.fromEntries(names.map((name) => [name, value(name).value(index)])) as Record<Name, string>;
@@ -113,7 +118,7 @@ export class HeaderColumns {
       sentSeconds: this.sentSeconds[index]!,
       sentDay: day === noDay ? undefined : day,
       messageId: this.messageIds[index]!,
-      references: [...this.references.subarray(from, this.referenceEnds[index])],
+      references: [...this.referencesOf(index)],
       isReply: this.replies[index] === 1,
       searched: texts(searchedFields, (field) => this.searched(field)),
       ordered: texts(orderedTexts, (name) => this.ordered(name)),

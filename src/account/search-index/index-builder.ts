@@ -13,6 +13,7 @@ import type { Bytes, Entry } from '../../storage/engine.ts';
 import { unlessDamaged } from '../../storage/record.ts';
 import { numberBehind } from '../account-keys.ts';
 import { pageBytesMax } from '../account-limits.ts';
+import type { AccountRecord } from '../account-record.ts';
 import type { AccountWriter } from '../account-writer.ts';
 import { decodeEmail, decodeSummaryRecord } from '../email-record.ts';
 import { type ReaderContext, readEmail } from '../message-reader.ts';
@@ -21,7 +22,14 @@ import { summaryHeaderBlock, summaryStructure } from '../summary.ts';
 import type { IndexPace } from './index-pace.ts';
 import { type PackedSegment, SegmentBuilder } from './segment-builder.ts';
 import { packDirectory, type SegmentDirectory, type SegmentInfo } from './segment-directory.ts';
-import { headersSection, type SegmentReader, termsSection } from './segment-reader.ts';
+import { lostShareMax, SegmentLosses } from './segment-losses.ts';
+import {
+  headersSection,
+  type SegmentReader,
+  segmentSections,
+  sequencesSection,
+  termsSection,
+} from './segment-reader.ts';
 
 /** Emails looked at per read. */
 const pageEmails = 64;
@@ -29,8 +37,8 @@ const pageEmails = 64;
 const mergedSegments = 8;
 /** Size classes: below each number of messages. Larger segments are left as they are. */
 const sizeClasses = [512, 4_096] as const;
-/** Larger segments would take too much memory while they are put together. */
-const mergedBytesMax = 48 * 1024 * 1024;
+/** Larger ones would take too much memory while they are put together, and too long to be read at once. */
+const mergedBytesMax = 16 * 1024 * 1024;
 
 export interface IndexBuilderOptions extends ReaderContext {
   readonly clock: Clock;
@@ -43,32 +51,63 @@ export interface IndexBuilderOptions extends ReaderContext {
 
 export class IndexBuilder {
   readonly #options: IndexBuilderOptions;
+  readonly #losses = new SegmentLosses();
 
   constructor(options: IndexBuilderOptions) {
     this.#options = options;
   }
 
-  /** Until fewer messages wait than are worth a segment. Ends early when the account is closed. */
+  /**
+   * Until fewer messages wait than are worth a segment, and no segment has lost too many. Ends early when the account is
+   * closed.
+   */
   async run(): Promise<void> {
     const { writer, segments, pace, indexMessagesMin } = this.#options;
     while (!writer().closed) {
       const { account } = await writer().open();
       const lastEmailId = account.nextEmailId - 1;
-      const { indexedThrough } = await segments.directory();
-      if (lastEmailId - indexedThrough < indexMessagesMin) return;
-      await pace.inTurn(() => this.#step(lastEmailId));
+      const directory = await segments.directory();
+      if (lastEmailId - directory.indexedThrough >= indexMessagesMin) {
+        await pace.inTurn(() => this.#step(lastEmailId));
+        continue;
+      }
+      const worn = this.#losses.due(directory.segments, removedEmails(account));
+      if (worn === undefined) return;
+      await pace.inTurn(() => this.#lookAt(worn));
     }
+  }
+
+  /** A segment may have lost too many messages since it was looked at. */
+  hasLosses(account: AccountRecord): boolean {
+    const segments = this.#options.segments.knownDirectory?.segments ?? [];
+    return this.#losses.due(segments, removedEmails(account)) !== undefined;
+  }
+
+  /** Writes a segment again when too many of its messages are gone: their texts must not stay. */
+  async #lookAt(segment: SegmentInfo): Promise<void> {
+    if (this.#options.writer().closed) return;
+    const slicer = this.#options.pace.slicer();
+    // Before the look: what goes meanwhile counts as gone since.
+    const removed = await this.#removed();
+    const headers = await this.#options.segments.headers(segment);
+    const alive = await this.#alive(headers?.emailIds ?? new Float64Array(), slicer);
+    const lost = headers === undefined ? 0 : segment.messages - alive.size;
+    const isWorn = lost > segment.messages * lostShareMax;
+    // When it cannot be written again, not until as many are gone once more.
+    this.#losses.looked(segment, isWorn ? 0 : lost, removed);
+    if (isWorn) await this.#replace([segment], slicer);
   }
 
   async #step(lastEmailId: number): Promise<void> {
     if (this.#options.writer().closed) return;
     const slicer = this.#options.pace.slicer();
     const directory = await this.#options.segments.directory();
+    const removed = await this.#removed();
     const builder = new SegmentBuilder();
     const indexedThrough = await this.#gather(builder, { directory, lastEmailId, slicer });
     if (this.#options.writer().closed) return;
     const packed = builder.isEmpty ? undefined : await builder.pack(slicer);
-    await this.#commit(directory, { indexedThrough, packed, replaced: [] });
+    await this.#commit(directory, { indexedThrough, packed, removed, replaced: [] });
     await this.#merge(slicer);
   }
 
@@ -128,27 +167,43 @@ export class IndexBuilder {
       const directory = await this.#options.segments.directory();
       const run = mergeable(directory.segments);
       if (run === undefined || this.#options.writer().closed) return;
-      const builder = new SegmentBuilder();
-      for (const segment of run) {
-        const headers = await this.#options.segments.headers(segment);
-        const terms = await this.#options.segments.terms(segment);
-        if (headers === undefined || terms === undefined) return;
-        const alive = await this.#alive(headers.emailIds);
-        await builder.addSegment({ headers, terms }, alive, slicer);
-      }
-      const packed = builder.isEmpty ? undefined : await builder.pack(slicer);
-      const { indexedThrough } = directory;
-      await this.#commit(directory, { indexedThrough, packed, replaced: run });
+      if (!(await this.#replace(run, slicer))) return;
     }
   }
 
+  /** One segment in the place of neighbours, or of one, without the messages that are gone. False: they cannot be read. */
+  async #replace(run: readonly SegmentInfo[], slicer: Slicer): Promise<boolean> {
+    const directory = await this.#options.segments.directory();
+    const removed = await this.#removed();
+    if (!run.every((segment) => directory.segments.includes(segment))) return false;
+    const builder = new SegmentBuilder();
+    for (const segment of run) {
+      const headers = await this.#options.segments.headers(segment);
+      const terms = await this.#options.segments.terms(segment);
+      if (headers === undefined || terms === undefined) return false;
+      const sequences = await this.#options.segments.sequences(segment);
+      const alive = await this.#alive(headers.emailIds, slicer);
+      await builder.addSegment({ headers, terms, sequences }, alive, slicer);
+      if (this.#options.writer().closed) return false;
+    }
+    const packed = builder.isEmpty ? undefined : await builder.pack(slicer);
+    const { indexedThrough } = directory;
+    await this.#commit(directory, { indexedThrough, packed, removed, replaced: run });
+    return true;
+  }
+
+  async #removed(): Promise<number> {
+    return removedEmails((await this.#options.writer().open()).account);
+  }
+
   /** Those emails that are still there. */
-  async #alive(emailIds: Float64Array): Promise<ReadonlySet<number>> {
+  async #alive(emailIds: Float64Array, slicer: Slicer): Promise<ReadonlySet<number>> {
     const alive = new Set<number>();
     for (let start = 0; start < emailIds.length; start += pageEmails) {
       const ids = [...emailIds.subarray(start, start + pageEmails)];
       const rows = await this.#options.engine.getMany(ids.map((id) => this.#options.keys.email(id)));
       for (const [index, id] of ids.entries()) if (rows[index] !== undefined) alive.add(id);
+      if (slicer.due()) await slicer.rest();
     }
     return alive;
   }
@@ -158,6 +213,8 @@ export class IndexBuilder {
     change: {
       readonly indexedThrough: number;
       readonly packed: PackedSegment | undefined;
+      /** Emails of the account that were gone before its messages were looked at. */
+      readonly removed: number;
       readonly replaced: readonly SegmentInfo[];
     },
   ): Promise<void> {
@@ -170,7 +227,7 @@ export class IndexBuilder {
       firstEmailId: packed.firstEmailId,
       lastEmailId: packed.lastEmailId,
       messages: packed.messages,
-      bytes: packed.headers.length + packed.terms.length,
+      bytes: packed.headers.length + packed.terms.length + packed.sequences.length,
     };
     const after: SegmentDirectory = {
       indexedThrough,
@@ -183,11 +240,11 @@ export class IndexBuilder {
     if (packed !== undefined) {
       puts.push({ key: keys.searchSegment(number, headersSection), value: packed.headers });
       puts.push({ key: keys.searchSegment(number, termsSection), value: packed.terms });
+      puts.push({ key: keys.searchSegment(number, sequencesSection), value: packed.sequences });
     }
-    const deletes = replaced.flatMap((segment) => [
-      keys.searchSegment(segment.number, headersSection),
-      keys.searchSegment(segment.number, termsSection),
-    ]);
+    const deletes = replaced.flatMap((segment) =>
+      segmentSections.map((section) => keys.searchSegment(segment.number, section)),
+    );
     const bytes = puts.reduce((sum, { value }) => sum + value.length, 0);
     const mutation = internalMutation('index', (draft) => {
       // Store check took the index away: what was made for it has no place.
@@ -198,9 +255,25 @@ export class IndexBuilder {
       draft.puts.push(...puts);
       draft.deletes.push(...deletes);
     });
-    await writer().submit({ ...mutation, bytes });
+    try {
+      await writer().submit({ ...mutation, bytes });
+    } catch (error) {
+      // It may have been applied all the same; then the segments that are known here are not there any more.
+      segments.replace(undefined);
+      throw error;
+    }
     segments.replace(after);
+    for (const segment of replaced) segments.drop(segment);
+    this.#losses.keepOnly(after.segments);
+    if (added === undefined) return;
+    this.#losses.looked(added, 0, change.removed);
+    segments.keepHeaders(added, packed!.headers);
   }
+}
+
+/** How many emails the account had that are not there any more. */
+function removedEmails({ nextEmailId, messagesUsed }: AccountRecord): number {
+  return nextEmailId - 1 - messagesUsed;
 }
 
 /** The last run of neighbours that is long enough; the smallest class first. */

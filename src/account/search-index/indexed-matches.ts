@@ -15,9 +15,10 @@ import {
   searchedFields,
 } from './header-columns.ts';
 import type { MailboxPlaces } from './mailbox-places.ts';
+import type { SegmentInfo } from './segment-directory.ts';
 import type { SegmentReader } from './segment-reader.ts';
 import { inBody, inHeader, matchMaybe, matchNo, matchYes } from './term-table.ts';
-import { type TermQuery, termQuery } from './terms.ts';
+import { termQuery } from './terms.ts';
 
 /** One entry a row of the mailbox: matchNo, matchYes or matchMaybe. */
 export type MatchColumn = Uint8Array;
@@ -44,12 +45,12 @@ export async function indexedMatches(
   if (leaves.length === 0) return matches;
   const places = await options.places();
   // What does not fit is scanned.
-  leaves.length = Math.min(leaves.length, Math.floor(columnBytesMax / Math.max(1, places.sourceOf.length)));
+  leaves.length = Math.min(leaves.length, Math.floor(columnBytesMax / Math.max(1, places.rows)));
   const slicer = new Slicer(options.clock);
   for (const leaf of leaves) {
     const bySource: (Uint8Array | undefined)[] = [];
     for (const source of places.sources) {
-      bySource.push(await sourceMatches(leaf, source, options.segments));
+      bySource.push(await sourceMatches(leaf, source, { segments: options.segments, slicer }));
       if (slicer.due()) await slicer.rest();
     }
     matches.set(leaf, rowMatches(places, bySource));
@@ -76,7 +77,7 @@ function isIndexed(key: SearchKey): boolean {
 async function sourceMatches(
   key: SearchKey,
   { info, headers }: MailboxPlaces['sources'][number],
-  segments: SegmentReader,
+  { segments, slicer }: { segments: SegmentReader; slicer: Slicer },
 ): Promise<Uint8Array | undefined> {
   switch (key.type) {
     case 'header':
@@ -86,15 +87,41 @@ async function sourceMatches(
     case 'date':
       return Uint8Array.from(headers.sentDays, (day) => (isDay(day, key) ? matchYes : matchNo));
     case 'body':
-    case 'text': {
-      const query: TermQuery | undefined = termQuery(foldText(key.text));
-      if (info === undefined || query === undefined) return undefined;
-      const terms = await segments.terms(info);
-      return terms?.match(query, key.type === 'body' ? inBody : inBody | inHeader, headers.count);
-    }
+    case 'text':
+      return info && textMatches(key, { info, segments, count: headers.count, slicer });
     default:
       return undefined;
   }
+}
+
+/** While one message is read, decoded and folded, so much of a segment is read. */
+const segmentBytesPerMessage = 256 * 1024;
+
+interface TextMatchesOptions {
+  readonly info: SegmentInfo;
+  readonly segments: SegmentReader;
+  readonly count: number;
+  readonly slicer: Slicer;
+}
+
+async function textMatches(
+  key: SearchKey & { type: 'body' | 'text' },
+  { info, segments, count, slicer }: TextMatchesOptions,
+): Promise<Uint8Array | undefined> {
+  const query = termQuery(foldText(key.text));
+  const terms = query && (await segments.terms(info));
+  if (terms === undefined) return undefined;
+  const where = key.type === 'body' ? inBody : inBody | inHeader;
+  const states = terms.match(query!, where, count);
+  const { sequence, isSequenceExact } = query!;
+  const left = states.reduce((sum, state) => sum + (state === matchMaybe ? 1 : 0), 0);
+  if (sequence === undefined || left === 0) return states;
+  const isWorthReading = left * segmentBytesPerMessage > info.bytes;
+  const sequences = segments.keptSequences(info) ?? (isWorthReading && (await segments.sequences(info)));
+  if (sequences) {
+    await sequences.refine(states, { sequence, isExact: isSequenceExact }, { terms, where, slicer });
+  }
+  return states;
 }
 
 function isDay(day: number, key: SearchKey & { type: 'date' }): boolean {
@@ -118,11 +145,12 @@ function headerMatches(headers: HeaderColumns, field: SearchedField, text: strin
 }
 
 function rowMatches(places: MailboxPlaces, bySource: readonly (Uint8Array | undefined)[]): MatchColumn {
-  const { sourceOf, placeOf } = places;
-  const column = new Uint8Array(sourceOf.length).fill(matchMaybe);
-  for (let row = 0; row < column.length; row++) {
-    const matches = sourceOf[row]! < 0 ? undefined : bySource[sourceOf[row]!];
-    if (matches !== undefined) column[row] = matches[placeOf[row]!]!;
-  }
+  const column = new Uint8Array(places.rows).fill(matchMaybe);
+  places.runs.each((source, row, place, length) => {
+    const matches = bySource[source];
+    if (matches === undefined) return;
+    if (length === 1) column[row] = matches[place]!;
+    else column.set(matches.subarray(place, place + length), row);
+  });
   return column;
 }

@@ -1,5 +1,5 @@
 // Where the messages of a mailbox are in the index: for each row of its columns a segment's header columns and the place
-// in them. What is not indexed yet is analysed here, header only, and kept in the cache until the index has it.
+// in them, in runs. What is not indexed yet is analysed here, header only, and kept in the cache until the index has it.
 // Invariant: every row has a place, but those whose message is gone or cannot be read.
 
 import type { Clock } from '../../base/clock.ts';
@@ -12,6 +12,7 @@ import { type ReaderContext, readEmail } from '../message-reader.ts';
 import { summaryHeader, summaryHeaderBlock, summaryStructure } from '../summary.ts';
 import { headerRow } from './analyse-message.ts';
 import { HeaderColumns, type HeaderRow, packHeaders } from './header-columns.ts';
+import { equalLength, PlaceRuns } from './place-runs.ts';
 import type { SearchCache } from './search-cache.ts';
 import type { SegmentInfo } from './segment-directory.ts';
 import type { SegmentReader } from './segment-reader.ts';
@@ -27,10 +28,9 @@ export interface PlacesOptions extends ReaderContext {
 export interface MailboxPlaces {
   /** Those that hold messages of the mailbox. `info` undefined: analysed for now, without terms. */
   readonly sources: readonly { readonly info: SegmentInfo | undefined; readonly headers: HeaderColumns }[];
-  /** Row → its source, -1: none. */
-  readonly sourceOf: Int32Array;
-  /** Row → its place in the source. */
-  readonly placeOf: Int32Array;
+  /** Of the mailbox. */
+  readonly rows: number;
+  readonly runs: PlaceRuns;
 }
 
 /** Rows read from the engine at a time. */
@@ -38,57 +38,71 @@ const batchRows = 200;
 
 /** `emailIds`: a column of a mailbox. */
 export async function mailboxPlaces(emailIds: Float64Array, options: PlacesOptions): Promise<MailboxPlaces> {
-  const sourceOf = new Int32Array(emailIds.length).fill(-1);
-  const placeOf = new Int32Array(emailIds.length);
+  const runs = new PlaceRuns();
   const sources: { info: SegmentInfo | undefined; headers: HeaderColumns }[] = [];
-  const place = (headers: HeaderColumns, rows: ArrayLike<number>, info: SegmentInfo | undefined): void => {
-    let guess = 0;
-    let some = false;
-    for (let at = 0; at < rows.length; at++) {
-      const row = rows[at]!;
-      const found = headers.indexOf(emailIds[row]!, guess);
-      if (found < 0) continue;
-      sourceOf[row] = sources.length;
-      placeOf[row] = found;
-      guess = found + 1;
-      some = true;
-    }
-    if (some) sources.push({ info, headers });
-  };
   const { segments } = await options.segments.directory();
-  const rowsOf = rowsBySegment(emailIds, segments);
-  for (const [index, info] of segments.entries()) {
-    const rows = rowsOf[index];
-    if (rows === undefined) continue;
-    const headers = options.segments.headers(info);
-    const read = headers instanceof HeaderColumns ? headers : await headers;
-    if (read !== undefined) place(read, rows, info);
-  }
-  const missing = rowsWithout(sourceOf);
-  if (missing.length > 0) {
-    for (const headers of await analysed(emailIds, missing, options)) place(headers, missing, undefined);
-  }
-  return { sources, sourceOf, placeOf };
-}
-
-function rowsBySegment(emailIds: Float64Array, segments: readonly SegmentInfo[]): (number[] | undefined)[] {
-  const rows: (number[] | undefined)[] = [];
-  let index = 0;
-  for (let row = 0; row < emailIds.length; row++) {
+  /** By segment; -1: it cannot be read. */
+  const sourceOf = new Int32Array(segments.length).fill(unknownSource);
+  const missing: number[] = [];
+  let segment = 0;
+  for (let row = 0; row < emailIds.length; ) {
     const emailId = emailIds[row]!;
-    if (segments[index] === undefined || emailId < segments[index]!.firstEmailId) index = 0;
-    while (index < segments.length && segments[index]!.lastEmailId < emailId) index++;
-    if (index === segments.length || emailId < segments[index]!.firstEmailId) continue;
-    rows[index] ??= [];
-    rows[index]!.push(row);
+    segment = segmentOf(emailId, segments, segment);
+    if (segment >= 0 && sourceOf[segment] === unknownSource) {
+      const info = segments[segment]!;
+      const opened = options.segments.headers(info);
+      const headers = opened instanceof HeaderColumns ? opened : await opened;
+      sourceOf[segment] = headers === undefined ? -1 : sources.push({ info, headers }) - 1;
+    }
+    const source = segment < 0 ? -1 : sourceOf[segment]!;
+    const length =
+      source < 0 ? 0 : addRun(runs, emailIds, { row, source, headers: sources[source]!.headers });
+    if (length === 0) missing.push(row);
+    row += Math.max(1, length);
   }
-  return rows;
+  if (missing.length > 0) {
+    for (const headers of await analysed(emailIds, missing, options)) {
+      const source = sources.push({ info: undefined, headers }) - 1;
+      for (const row of missing) {
+        const place = headers.indexOf(emailIds[row]!, 0);
+        if (place >= 0) runs.add(source, row, place, 1);
+      }
+    }
+  }
+  return { sources, rows: emailIds.length, runs };
 }
 
-function rowsWithout(sourceOf: Int32Array): number[] {
-  const rows: number[] = [];
-  for (let row = 0; row < sourceOf.length; row++) if (sourceOf[row]! < 0) rows.push(row);
-  return rows;
+const unknownSource = -2;
+
+/** The segment that may hold an email, -1: none; `guess` is tried first. */
+function segmentOf(emailId: number, segments: readonly SegmentInfo[], guess: number): number {
+  const isIn = (index: number): boolean => {
+    const segment = segments[index];
+    return segment !== undefined && segment.firstEmailId <= emailId && emailId <= segment.lastEmailId;
+  };
+  if (isIn(guess)) return guess;
+  let low = 0;
+  let high = segments.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (segments[middle]!.lastEmailId < emailId) low = middle + 1;
+    else high = middle;
+  }
+  return isIn(low) ? low : -1;
+}
+
+/** How many rows from `row` on were found in a row in the source. */
+function addRun(
+  runs: PlaceRuns,
+  emailIds: Float64Array,
+  { row, source, headers }: { row: number; source: number; headers: HeaderColumns },
+): number {
+  const ids = headers.emailIds;
+  const place = headers.indexOf(emailIds[row]!, runs.placeAfter(source, row));
+  if (place < 0) return 0;
+  const length = equalLength(emailIds, row, { ids, place });
+  runs.add(source, row, place, length);
+  return length;
 }
 
 /** Header columns made for now; those made before are used again. */

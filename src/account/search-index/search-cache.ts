@@ -47,6 +47,11 @@ export class SearchCache {
     }
   }
 
+  /** Kept only while nothing has to go for it: nobody has asked for it yet. */
+  offer(key: string, value: object, bytes: number): void {
+    if (this.#bytes + bytes <= this.#bytesMax) this.set(key, value, bytes);
+  }
+
   delete(key: string): void {
     const kept = this.#kept.get(key);
     if (kept === undefined) return;

@@ -2,14 +2,26 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { systemClock } from '../../base/clock.ts';
 import type { MailboxId } from '../../mail/ids.ts';
 import type { SearchKey } from '../../mail/search-key.ts';
+import type { Batch } from '../../storage/engine.ts';
+import { openMemoryEngine } from '../../storage/memory-engine.ts';
 import { AccountKeys } from '../account-keys.ts';
 import type { LocalAccount } from '../local-account.ts';
 import { searchMailbox } from '../search.ts';
-import { newMessage, newOperation, openTestHosts, type TestHosts, testAccountId } from '../testing.ts';
+import {
+  failingEngine,
+  newMessage,
+  newOperation,
+  openTestHosts,
+  type TestHosts,
+  testAccountId,
+} from '../testing.ts';
+import { unpackDirectory } from './segment-directory.ts';
+import { segmentSections } from './segment-reader.ts';
 import { eachTerm, termQuery } from './terms.ts';
 
 const words = [
@@ -36,7 +48,14 @@ const words = [
   '\u0001',
 ];
 const word = fc.constantFrom(...words);
-const text = fc.array(word, { maxLength: 8 }).map((some) => some.join(' '));
+const gap = fc.oneof(
+  { weight: 3, arbitrary: fc.constant(' ') },
+  fc.constantFrom('', ', ', ' - ', '@', '\r\n', '  ', '\u00a0', ' "', '-'.repeat(20)),
+);
+const text = fc.oneof(
+  fc.array(word, { maxLength: 8 }).map((some) => some.join(' ')),
+  fc.array(fc.tuple(word, gap), { maxLength: 8 }).map((some) => some.flat().join('')),
+);
 const glued = fc.array(word, { minLength: 1, maxLength: 3 }).map((some) => some.join(''));
 
 const base64 = (value: string): string => Buffer.from(value).toString('base64');
@@ -50,15 +69,16 @@ const message = fc
     html: text,
     file: fc.oneof(word, fc.constant('')),
   })
-  .map(({ subject, name, body, html, file }) =>
-    Buffer.from(
+  .map(({ subject, name, body, html, file }) => ({
+    texts: [subject, body, html],
+    bytes: Buffer.from(
       `From: ${encoded(name)} <someone@bar.example>\r\nTo: list@bar.example, "Name, Quoted" <q@x.test>\r\nSubject: ${encoded(subject)}\r\n` +
         'Date: Sun, 1 Mar 2026 23:30:00 -0500\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n' +
         `--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n${base64(body)}\r\n` +
         `--b\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n<p>${html}</p>\r\n` +
         `--b\r\nContent-Type: image/png; name="${encoded(file)}"\r\n\r\nschool of binary\r\n--b--\r\n`,
     ),
-  );
+  }));
 
 /** A word, part of one, several, with what stands between them. */
 const needle = fc.oneof(
@@ -79,6 +99,24 @@ const key: fc.Arbitrary<SearchKey> = fc.oneof(
   }),
   fc.constant<SearchKey>({ type: 'date', of: 'sent', compare: 'on', day: Date.UTC(2026, 2, 1) / 86_400_000 }),
 );
+
+/** A piece of a text that one of the messages has. */
+const piece = fc.record({
+  type: fc.constantFrom('body' as const, 'text' as const),
+  message: fc.nat(),
+  text: fc.nat(2),
+  from: fc.nat(),
+  length: fc.integer({ min: 2, max: 40 }),
+});
+
+function pieceKey(
+  { type, message: at, text: which, from, length }: typeof piece extends fc.Arbitrary<infer P> ? P : never,
+  messages: readonly { readonly texts: readonly string[] }[],
+): SearchKey {
+  const whole = messages[at % messages.length]!.texts[which]!;
+  const start = from % Math.max(1, whole.length);
+  return { type, text: whole.slice(start, start + length) };
+}
 
 async function scanned(opened: TestHosts, account: LocalAccount, mailbox: MailboxId, asked: SearchKey) {
   return searchMailbox({
@@ -102,18 +140,27 @@ async function deliver(account: LocalAccount, messages: readonly Buffer[]): Prom
 test('the index and a scan find the same, with some messages not indexed and some gone', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(message, { minLength: 2, maxLength: 12 }),
-      fc.array(key, { minLength: 5, maxLength: 10 }),
-      async (messages, keys) => {
+      fc.array(message, { minLength: 2, maxLength: 14 }),
+      fc.array(key, { minLength: 3, maxLength: 6 }),
+      fc.array(piece, { minLength: 8, maxLength: 16 }),
+      async (messages, others, pieces) => {
+        const keys = [...others, ...pieces.map((one) => pieceKey(one, messages))];
         const opened = await openTestHosts({ limits: { indexMessagesMin: 1 } });
         try {
           const account = await opened.hosts.host(testAccountId);
-          const half = Math.ceil(messages.length / 2);
-          const inbox = await deliver(account, messages.slice(0, half));
+          const all = messages.map(({ bytes }) => bytes);
+          const indexed = Math.ceil(all.length * 0.8);
+          // One segment each: eight are put together.
+          const together = indexed > 8 ? indexed - 7 : indexed;
+          const inbox = await deliver(account, all.slice(0, together));
+          for (let number = together; number < indexed; number++) {
+            await account.settleIndex();
+            await deliver(account, all.slice(number, number + 1));
+          }
           await account.settleIndex();
           assert.equal(account.indexLag, 0);
-          if (half < messages.length) await deliver(account, messages.slice(half));
-          const uids = Uint32Array.of(1);
+          if (indexed < all.length) await deliver(account, all.slice(indexed));
+          const uids = Uint32Array.of(1, 4, 5);
           await account.expunge({ operation: newOperation(), mailboxId: inbox, uids, anyFlags: true });
           for (const asked of keys) {
             const found = await account.search(inbox, asked);
@@ -145,12 +192,156 @@ test('segments are put together, and find the same as before', async () => {
   const keys = new AccountKeys(testAccountId);
   const { start, end } = keys.rows('i');
   const rows = await opened.engine.page({ start, end }, { entriesMax: 1000, bytesMax: 1e9 });
-  // A directory, and two rows a segment: 20 steps left 2 merged segments of 8 and 4 others.
-  assert.equal(rows.entries.length, 1 + 2 * 6);
+  // A directory, and three rows a segment: 20 steps left 2 merged segments of 8 and 4 others.
+  assert.equal(rows.entries.length, 1 + 3 * 6);
   const find = async (asked: SearchKey): Promise<number[]> => [...(await account.search(inbox, asked))];
   assert.deepEqual(await find({ type: 'body', text: 'word1' }), [1, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
   assert.deepEqual(await find({ type: 'header', field: 'subject', text: 'n20' }), [20]);
   assert.equal((await find({ type: 'text', text: 'shared' })).length, 20);
+  await opened.hosts.close();
+});
+
+test('a segment of which more than a third is gone is written again without them', async () => {
+  const opened = await openTestHosts({ limits: { indexMessagesMin: 1 } });
+  const account = await opened.hosts.host(testAccountId);
+  const text = (number: number): Buffer =>
+    Buffer.from(`Subject: n${number}\r\n\r\nsecret${number} stays\r\n`);
+  const numbers = Array.from({ length: 12 }, (_, index) => index + 1);
+  const inbox = await deliver(account, numbers.map(text));
+  await account.settleIndex();
+  const keys = new AccountKeys(testAccountId);
+  const { start, end } = keys.rows('i');
+  const indexed = async (): Promise<string[]> => {
+    const { entries } = await opened.engine.page({ start, end }, { entriesMax: 100, bytesMax: 1e9 });
+    const all = entries.map(({ value }) => Buffer.from(value).toString('latin1')).join();
+    return numbers.map((number) => `secret${number}`).filter((word) => all.includes(`\n${word}\n`));
+  };
+  const expunge = (uids: number[]) =>
+    account.expunge({
+      operation: newOperation(),
+      mailboxId: inbox,
+      uids: Uint32Array.from(uids),
+      anyFlags: true,
+    });
+  await deliver(
+    account,
+    numbers.map(() => Buffer.from('Subject: another segment\r\n\r\n')),
+  );
+  await account.settleIndex();
+  await expunge([1, 2, 3, 4, 13]);
+  await account.settleIndex();
+  // A third: it was looked at, but not yet.
+  assert.equal((await indexed()).length, 12);
+  await expunge([12]);
+  await account.settleIndex();
+  assert.deepEqual(
+    await indexed(),
+    numbers.slice(4, 11).map((number) => `secret${number}`),
+  );
+  const found = await account.search(inbox, { type: 'text', text: 'secret7 stays' });
+  assert.deepEqual([...found], [7]);
+  // All of it: no segment is left. It is looked at without having been asked for, once messages are gone.
+  await expunge([5, 6, 7, 8, 9, 10, 11, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24]);
+  const deadline = Date.now() + 60_000;
+  while ((await indexed()).length > 0) {
+    assert.ok(Date.now() < deadline, 'the index keeps what is gone');
+    await sleep(20);
+  }
+  const { segments } = unpackDirectory((await opened.engine.get(keys.searchDirectory()))!)!;
+  assert.deepEqual(
+    segments.filter(({ firstEmailId }) => firstEmailId <= 12),
+    [],
+  );
+  await opened.hosts.close();
+});
+
+test('several words are answered without looking at messages', async () => {
+  const opened = await openTestHosts({ limits: { indexMessagesMin: 1 } });
+  const account = await opened.hosts.host(testAccountId);
+  const inbox = await deliver(account, [
+    Buffer.from('Subject: good\r\n news\r\n\r\nThe Great  School,\r\nof 東京都.\r\n'),
+    Buffer.from('Subject: good school\r\n\r\nGreat, school. News of a school.\r\n'),
+  ]);
+  await account.settleIndex();
+  const keys = new AccountKeys(testAccountId);
+  await opened.engine.commit({ deletes: [1, 2].map((emailId) => keys.summary(emailId)) });
+  const find = async (text: string, type: 'text' | 'body' = 'body'): Promise<number[]> => [
+    ...(await account.search(inbox, { type, text })),
+  ];
+  assert.deepEqual(await find('great school'), [1]);
+  assert.deepEqual(await find('eat, sch'), [2]);
+  assert.deepEqual(await find('school, of 東京'), [1]);
+  assert.deepEqual(await find('東京都'), [1]);
+  assert.deepEqual(await find('good news'), []);
+  assert.deepEqual(await find('good news', 'text'), [1]);
+  assert.deepEqual(await find('s of a s'), [2]);
+  assert.deepEqual(await find('school news'), []);
+  await opened.hosts.close();
+});
+
+test('terms with numbers of several bytes are told apart', async () => {
+  const opened = await openTestHosts({ limits: { indexMessagesMin: 1 } });
+  const account = await opened.hosts.host(testAccountId);
+  const many = Array.from({ length: 40_000 }, (_, number) => `w${number}x`).join(' ');
+  // The last bytes of their numbers are the same, every 128 words.
+  const pairs = Array.from(
+    { length: 160 },
+    (_, at) => `w${at * 129}x w${at}x w${at * 3 + 16_500}x, w${at + 128}x w${at}x.`,
+  );
+  const inbox = await deliver(
+    account,
+    [many, ...pairs].map((text) => Buffer.from(`Subject: s\r\n\r\n${text}\r\n`)),
+  );
+  await account.settleIndex();
+  // So many messages that the sequences are read, and kept.
+  assert.equal((await account.search(inbox, { type: 'body', text: 'x w' })).length, 161);
+  const columns = await account.columns(inbox, undefined);
+  await opened.engine.commit({
+    deletes: [...columns.emailIds].map((emailId) => new AccountKeys(testAccountId).summary(emailId)),
+  });
+  for (const at of [0, 1, 2, 77, 127, 128, 129, 159]) {
+    for (const asked of [`w${at * 129}x w${at}x`, `w${at}x w${at * 3 + 16_500}x`]) {
+      const expected = pairs.flatMap((text, index) => (text.includes(asked) ? [index + 2] : []));
+      if (` ${many} `.includes(` ${asked} `)) expected.unshift(1);
+      const found = await account.search(inbox, { type: 'body', text: asked });
+      assert.deepEqual([...found], expected, asked);
+    }
+    for (const asked of [`w${at + 1}x w${at}x`, `w${at + 2}x w${at + 2}x`]) {
+      const absent = await account.search(inbox, { type: 'body', text: asked });
+      assert.deepEqual([...absent], [], `${asked} is nowhere`);
+    }
+  }
+  await opened.hosts.close();
+});
+
+test('a merge of which nobody knows whether it was committed: the index is what the store has', async () => {
+  const keys = new AccountKeys(testAccountId);
+  const { start, end } = keys.rows('i');
+  const isMerge = ({ deletes = [] }: Batch): boolean =>
+    deletes.some((key) => Buffer.compare(key, start) >= 0 && Buffer.compare(key, end) < 0);
+  let faults = 0;
+  const engine = failingEngine(
+    openMemoryEngine(),
+    (batch) => (isMerge(batch) && faults++ === 0 ? 'unknownApplied' : undefined),
+    () => new Error('not full'),
+  );
+  const opened = await openTestHosts({ engine, limits: { indexMessagesMin: 1 } });
+  const account = await opened.hosts.host(testAccountId);
+  for (let number = 1; number <= 8; number++) {
+    await deliver(account, [Buffer.from(`Subject: n${number}\r\n\r\nshared\r\n`)]);
+    await account.settleIndex().catch((error: unknown) => assert.match(String(error), /injected/));
+  }
+  assert.equal(faults, 1);
+  const inbox = await deliver(account, [Buffer.from('Subject: n9\r\n\r\nshared\r\n')]);
+  await account.settleIndex();
+  const rows = await engine.page({ start, end }, { entriesMax: 100, bytesMax: 1e9 });
+  assert.equal(rows.entries.length, 1 + 3 * 2);
+  const { segments } = unpackDirectory((await engine.get(keys.searchDirectory()))!)!;
+  assert.deepEqual(
+    segments.map(({ messages }) => messages),
+    [8, 1],
+  );
+  assert.equal((await account.search(inbox, { type: 'text', text: 'shared' })).length, 9);
   await opened.hosts.close();
 });
 
@@ -161,7 +352,7 @@ test('an index that is damaged counts as none', async () => {
   await account.settleIndex();
   await engineOf.hosts.close();
   const keys = new AccountKeys(testAccountId);
-  for (const section of [0, 1]) {
+  for (const section of segmentSections) {
     const value = Buffer.from((await engineOf.engine.get(keys.searchSegment(1, section)))!);
     value[value.length - 1]! ^= 1;
     await engineOf.engine.commit({ puts: [{ key: keys.searchSegment(1, section), value }] });
@@ -176,14 +367,28 @@ test('an index that is damaged counts as none', async () => {
 test('terms: runs of word characters, pairs of unspaced ones, long runs in pieces', () => {
   const terms = (folded: string): string[] => {
     const all: string[] = [];
-    eachTerm(folded, (term) => all.push(term));
+    eachTerm(folded, { term: (term) => all.push(term), gap: () => {} });
+    return all;
+  };
+  const gaps = (folded: string): (string | boolean)[] => {
+    const all: (string | boolean)[] = [];
+    eachTerm(folded, { term: () => {}, gap: (raw, isBetweenWords) => all.push(raw, isBetweenWords) });
     return all;
   };
   assert.deepEqual(terms("foo_bar, it's 東京都x"), ['foo_bar', 'it', 's', '東京', '京都', 'x']);
+  assert.deepEqual(gaps("- foo_bar, it's 東京都x."), [', ', true, "'", true, ' ', false, '', false]);
   assert.deepEqual(terms('x'.repeat(70)), ['x'.repeat(64), 'x'.repeat(38)]);
-  assert.deepEqual(termQuery('foo'), { needles: ['foo'], isExact: true });
-  assert.deepEqual(termQuery('foo bar'), { needles: ['foo\n', '\nbar'], isExact: false });
-  assert.deepEqual(termQuery('東京'), { needles: ['\n東京\n'], isExact: true });
+  assert.deepEqual(gaps('x'.repeat(70)), ['', false]);
+  const whole = { isExact: true, sequence: undefined, isSequenceExact: true };
+  assert.deepEqual(termQuery('foo'), { ...whole, needles: ['foo'] });
+  assert.deepEqual(termQuery('東京'), { ...whole, needles: ['\n東京\n'] });
+  assert.deepEqual(termQuery('foo bar.'), {
+    needles: ['foo\n', '\nbar\n'],
+    isExact: false,
+    sequence: [{ needle: 'foo\n' }, { needle: '\nbar\n' }],
+    isSequenceExact: false,
+  });
+  assert.deepEqual(termQuery('o, 京')?.sequence, [{ needle: 'o\n' }, { gap: ', ' }, { needle: '\n京' }]);
   assert.equal(termQuery(' - '), undefined);
   for (let code = 0; code < 65_536; code++) {
     const character = String.fromCharCode(code);

@@ -4,6 +4,7 @@
 import type { Slicer } from '../../base/slicer.ts';
 import { type AnalysedMessage, addTerms, headerRow, type IdentifiedHeader } from './analyse-message.ts';
 import { type HeaderColumns, type HeaderRow, packHeaders } from './header-columns.ts';
+import { type TermSequences, TermSequencesBuilder } from './term-sequences.ts';
 import { type TermTable, TermTableBuilder } from './term-table.ts';
 
 /** A segment made from messages has at most so many: what is lost when its making is cut off. */
@@ -14,17 +15,27 @@ const termBytesMax = 16 * 1024 * 1024;
 export interface PackedSegment {
   readonly headers: Buffer;
   readonly terms: Buffer;
+  readonly sequences: Buffer;
   readonly firstEmailId: number;
   readonly lastEmailId: number;
   readonly messages: number;
 }
 
+/** A segment as it is read. */
+export interface SegmentParts {
+  readonly headers: HeaderColumns;
+  readonly terms: TermTable;
+  /** Undefined: it was made before there were any. */
+  readonly sequences: TermSequences | undefined;
+}
+
 export class SegmentBuilder {
   readonly #rows: HeaderRow[] = [];
   readonly #terms = new TermTableBuilder();
+  readonly #sequences = new TermSequencesBuilder();
 
   get isFull(): boolean {
-    return this.#rows.length >= messagesMax || this.#terms.bytes >= termBytesMax;
+    return this.#rows.length >= messagesMax || this.#terms.bytes + this.#sequences.bytes >= termBytesMax;
   }
 
   get isEmpty(): boolean {
@@ -35,33 +46,45 @@ export class SegmentBuilder {
     header: IdentifiedHeader,
     message: AnalysedMessage & { readonly slicer: Slicer },
   ): Promise<void> {
-    await addTerms(this.#terms, this.#rows.length, message);
-    this.#rows.push(headerRow(header));
+    const row = headerRow(header);
+    await addTerms({ terms: this.#terms, sequences: this.#sequences }, this.#rows.length, message);
+    this.#rows.push(row);
   }
 
   /** Takes over those messages of a segment that are in `alive`. */
   async addSegment(
-    { headers, terms }: { readonly headers: HeaderColumns; readonly terms: TermTable },
+    { headers, terms, sequences }: SegmentParts,
     alive: ReadonlySet<number>,
     slicer: Slicer,
   ): Promise<void> {
-    const numbers = new Int32Array(headers.count).fill(-1);
+    const placeOf = new Int32Array(headers.count).fill(-1);
     for (let index = 0; index < headers.count; index++) {
       if (!alive.has(headers.emailIds[index]!)) continue;
-      numbers[index] = this.#rows.length;
+      placeOf[index] = this.#rows.length;
       this.#rows.push(headers.row(index));
       if ((index & 63) === 63 && slicer.due()) await slicer.rest();
     }
-    await terms.each(slicer, (term, message, where) => {
-      if (numbers[message]! >= 0) this.#terms.add(term, numbers[message]!, where);
+    const numbers = sequences?.newNumbers(this.#sequences);
+    await terms.each(slicer, (term, index, { message, where }) => {
+      if (placeOf[message]! < 0) return;
+      const built = this.#terms.add(term, placeOf[message]!, where);
+      const number = sequences?.termNumber(index);
+      if (number !== undefined) numbers![number] = this.#sequences.numberOf(built);
     });
+    for (let index = 0; index < headers.count; index++) {
+      if (placeOf[index]! < 0) continue;
+      if (sequences === undefined) this.#sequences.endMessage();
+      else sequences.copyMessage(index, this.#sequences, numbers!);
+      if (slicer.due()) await slicer.rest();
+    }
   }
 
   async pack(slicer: Slicer): Promise<PackedSegment> {
-    const terms = await this.#terms.encode(slicer);
+    const { table, numbers } = await this.#terms.encode(slicer);
     return {
       headers: packHeaders(this.#rows),
-      terms,
+      terms: table,
+      sequences: this.#sequences.encode(numbers),
       firstEmailId: this.#rows[0]!.emailId,
       lastEmailId: this.#rows[this.#rows.length - 1]!.emailId,
       messages: this.#rows.length,

@@ -13,11 +13,14 @@ import {
   type SegmentInfo,
   unpackDirectory,
 } from './segment-directory.ts';
+import { TermSequences } from './term-sequences.ts';
 import { TermTable } from './term-table.ts';
 
 /** The rows of a segment. On disk. */
 export const headersSection = 0;
 export const termsSection = 1;
+export const sequencesSection = 2;
+export const segmentSections = [headersSection, termsSection, sequencesSection];
 
 export interface SegmentReaderOptions {
   readonly engine: Reader;
@@ -30,16 +33,20 @@ export interface SegmentReaderOptions {
 export class SegmentReader {
   readonly #options: SegmentReaderOptions;
   #directory: SegmentDirectory | undefined;
+  /** How often it was replaced: what was being read then may be older. */
+  #replaced = 0;
 
   constructor(options: SegmentReaderOptions) {
     this.#options = options;
   }
 
   async directory(): Promise<SegmentDirectory> {
-    if (this.#directory !== undefined) return this.#directory;
-    const value = await this.#options.engine.get(this.#options.keys.searchDirectory());
-    const read = value === undefined ? undefined : unlessDamaged(() => unpackDirectory(value));
-    this.#directory ??= read ?? emptyDirectory;
+    while (this.#directory === undefined) {
+      const before = this.#replaced;
+      const value = await this.#options.engine.get(this.#options.keys.searchDirectory());
+      const read = value === undefined ? undefined : unlessDamaged(() => unpackDirectory(value));
+      if (before === this.#replaced) this.#directory ??= read ?? emptyDirectory;
+    }
     return this.#directory;
   }
 
@@ -51,36 +58,56 @@ export class SegmentReader {
   /** After the commit that changed it; undefined: read it again. */
   replace(directory: SegmentDirectory | undefined): void {
     this.#directory = directory;
+    this.#replaced++;
   }
 
   headers(segment: SegmentInfo): Promise<HeaderColumns | undefined> | HeaderColumns {
-    const key = this.#cacheKey(segment, headersSection);
-    return this.#options.cache.get<HeaderColumns>(key) ?? this.#readHeaders(segment, key);
+    return this.#section(segment, headersSection, (value) => new HeaderColumns(value));
   }
 
   terms(segment: SegmentInfo): Promise<TermTable | undefined> | TermTable {
-    const key = this.#cacheKey(segment, termsSection);
-    return this.#options.cache.get<TermTable>(key) ?? this.#readTerms(segment, key);
+    return this.#section(segment, termsSection, (value) => new TermTable(value));
   }
 
-  async #readHeaders(segment: SegmentInfo, key: string): Promise<HeaderColumns | undefined> {
-    const value = await this.#read(segment, headersSection);
-    if (value === undefined) return undefined;
-    const headers = unlessDamaged(() => new HeaderColumns(value));
-    if (headers !== undefined) this.#options.cache.set(key, headers, headers.bytes);
-    return headers;
+  /** Undefined too when the segment was made before there were any. */
+  sequences(segment: SegmentInfo): Promise<TermSequences | undefined> | TermSequences {
+    return this.#section(segment, sequencesSection, (value) => new TermSequences(value));
   }
 
-  async #readTerms(segment: SegmentInfo, key: string): Promise<TermTable | undefined> {
-    const value = await this.#read(segment, termsSection);
-    if (value === undefined) return undefined;
-    const terms = unlessDamaged(() => new TermTable(value));
-    if (terms !== undefined) this.#options.cache.set(key, terms, terms.bytes);
-    return terms;
+  /** Those that need not be read. */
+  keptSequences(segment: SegmentInfo): TermSequences | undefined {
+    return this.#options.cache.get<TermSequences>(this.#cacheKey(segment, sequencesSection));
   }
 
-  #read(segment: SegmentInfo, section: number) {
-    return this.#options.engine.get(this.#options.keys.searchSegment(segment.number, section));
+  /** Of a segment that was just written: it need not be read, if there is room for it. */
+  keepHeaders(segment: SegmentInfo, value: Uint8Array): void {
+    const headers = new HeaderColumns(value);
+    this.#options.cache.offer(this.#cacheKey(segment, headersSection), headers, headers.bytes);
+  }
+
+  /** It is not there any more. */
+  drop(segment: SegmentInfo): void {
+    for (const section of segmentSections) this.#options.cache.delete(this.#cacheKey(segment, section));
+  }
+
+  #section<Section extends { readonly bytes: number }>(
+    segment: SegmentInfo,
+    section: number,
+    open: (value: Uint8Array) => Section,
+  ): Promise<Section | undefined> | Section {
+    const key = this.#cacheKey(segment, section);
+    return this.#options.cache.get<Section>(key) ?? this.#open(segment, { section, key, open });
+  }
+
+  async #open<Section extends { readonly bytes: number }>(
+    segment: SegmentInfo,
+    given: { section: number; key: string; open: (value: Uint8Array) => Section },
+  ): Promise<Section | undefined> {
+    const { section, key, open } = given;
+    const value = await this.#options.engine.get(this.#options.keys.searchSegment(segment.number, section));
+    const opened = value === undefined ? undefined : unlessDamaged(() => open(value));
+    if (opened !== undefined) this.#options.cache.set(key, opened, opened.bytes);
+    return opened;
   }
 
   #cacheKey(segment: SegmentInfo, section: number): string {

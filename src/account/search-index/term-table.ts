@@ -5,6 +5,7 @@
 
 import type { Slicer } from '../../base/slicer.ts';
 import { bytesOf, packColumns, uint32sOf, unpackColumns } from './packed-columns.ts';
+import type { NumberedTerm } from './term-sequences.ts';
 import { type TermQuery, termMark } from './terms.ts';
 
 /** Where in a message a term is; bits. */
@@ -19,22 +20,30 @@ export const matchMaybe = 2;
 
 const beyondLatin1 = /[^\x00-\xff]/;
 
+/** A term while a segment is made. */
+interface BuiltTerm extends NumberedTerm {
+  /** 4 × message + where, ascending. */
+  readonly list: number[];
+}
+
 /** Of messages whose terms are not here: only their bytes tell. It has no word character, so no message has it. */
 const openTerm = '\u0003';
 
 export class TermTableBuilder {
-  /** Term → its list: 4 × message + where, ascending. */
-  readonly #lists = new Map<string, number[]>();
+  readonly #terms = new Map<string, BuiltTerm>();
   /** Roughly what it costs, for the limit of a segment. */
   bytes = 0;
 
-  add(term: string, message: number, where: number): void {
-    const list = this.#lists.get(term);
-    if (list === undefined) {
-      this.#lists.set(term, [message * 4 + where]);
-      this.bytes += term.length + 12;
-      return;
+  /** `term` is in `message`; the term as it is kept here. */
+  add(term: string, message: number, where: number): NumberedTerm {
+    const known = this.#terms.get(term);
+    if (known === undefined) {
+      const built: BuiltTerm = { number: 0, list: [message * 4 + where] };
+      this.#terms.set(term, built);
+      this.bytes += term.length + 16;
+      return built;
     }
+    const { list } = known;
     const last = list.length - 1;
     const before = list[last]!;
     if (before >>> 2 === message) list[last] = before | where;
@@ -42,6 +51,7 @@ export class TermTableBuilder {
       list.push(message * 4 + where);
       this.bytes += 2;
     }
+    return known;
   }
 
   /** The message is not taken apart: whatever is asked, its bytes must be looked at. */
@@ -49,34 +59,37 @@ export class TermTableBuilder {
     this.add(openTerm, message, inBody | inHeader);
   }
 
-  /** In slices: a large segment has hundreds of thousands of terms. */
-  async encode(slicer: Slicer): Promise<Buffer> {
+  /** In slices: a large segment has hundreds of thousands of terms. `numbers`: by the index of the term. */
+  async encode(slicer: Slicer): Promise<{ readonly table: Buffer; readonly numbers: Uint32Array }> {
     const narrow: string[] = [];
     const wide: string[] = [];
-    for (const term of this.#lists.keys()) (beyondLatin1.test(term) ? wide : narrow).push(term);
+    for (const term of this.#terms.keys()) (beyondLatin1.test(term) ? wide : narrow).push(term);
     const ends = new Uint32Array(narrow.length + wide.length);
+    const numbers = new Uint32Array(ends.length);
     let postings = Buffer.allocUnsafe(this.bytes + 64);
     let position = 0;
     let index = 0;
     for (const terms of [narrow, wide]) {
       for (const term of terms) {
-        const list = this.#lists.get(term)!;
+        const { list, number } = this.#terms.get(term)!;
         if (position + list.length * 5 > postings.length) {
           postings = Buffer.concat([postings], (position + list.length * 5) * 2);
         }
         position = writeList(postings, position, list);
+        numbers[index] = number;
         ends[index++] = position;
         if ((index & 255) === 0 && slicer.due()) await slicer.rest();
       }
     }
     const counts = Uint32Array.of(narrow.length, wide.length);
-    return packColumns([
+    const table = packColumns([
       bytesOf(counts),
       Buffer.from(marked(narrow), 'latin1'),
       Buffer.from(marked(wide), 'utf16le'),
       bytesOf(ends),
       postings.subarray(0, position),
     ]);
+    return { table, numbers };
   }
 }
 
@@ -113,6 +126,12 @@ function markedTerms(text: string, count: number, first: number): MarkedTerms {
   }
   starts[count] = at;
   return { text, starts, first };
+}
+
+/** A message that has a term, and where in it. */
+export interface TermPlace {
+  readonly message: number;
+  readonly where: number;
 }
 
 export class TermTable {
@@ -164,12 +183,21 @@ export class TermTable {
     return this.#withOpen(met);
   }
 
-  /** For putting segments together. Sliced. */
-  async each(slicer: Slicer, visit: (term: string, message: number, where: number) => void): Promise<void> {
+  /** The indexes of the terms that, between their marks, contain `needle`. */
+  indexesWith(needle: string): number[] {
+    const indexes: number[] = [];
+    this.#eachTermWith(needle, (index) => indexes.push(index));
+    return indexes;
+  }
+
+  /** For putting segments together: each term, by its index, and each message it is in. Sliced. */
+  async each(slicer: Slicer, visit: (term: string, index: number, place: TermPlace) => void): Promise<void> {
     for (const { text, starts, first } of this.#texts) {
       for (let index = 0; index + 1 < starts.length; index++) {
         const term = text.slice(starts[index]!, starts[index + 1]! - 1);
-        this.#eachPosting(first + index, (value) => visit(term, value >>> 2, value & 3));
+        this.#eachPosting(first + index, (value) =>
+          visit(term, first + index, { message: value >>> 2, where: value & 3 }),
+        );
         if ((index & 255) === 255 && slicer.due()) await slicer.rest();
       }
     }

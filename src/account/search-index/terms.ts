@@ -52,69 +52,118 @@ const kinds: Uint8Array = (() => {
   return table;
 })();
 
-/** Calls back with every term of a folded text, repetitions too. */
-export function eachTerm(folded: string, visit: (term: string) => void): void {
+/** Takes a text apart: its terms, and what stands between two of them. */
+export interface TermVisitor {
+  term(term: string): void;
+  /**
+   * Between two terms, not for neighbouring pairs of one unspaced run. '' when nothing stands there. `isBetweenWords`:
+   * both are words, as nearly always.
+   */
+  gap(raw: string, isBetweenWords: boolean): void;
+}
+
+/** Visits all of a folded text in order, repetitions too; not what stands before its first and after its last term. */
+export function eachTerm(folded: string, visitor: TermVisitor): void {
   const { length } = folded;
+  let gapStart = -1;
+  let before = separator;
   for (let at = 0; at < length; ) {
     const kind = kinds[folded.charCodeAt(at)]!;
     const start = at++;
     if (kind === separator) continue;
     while (at < length && kinds[folded.charCodeAt(at)] === kind) at++;
-    if (kind === word && at - start <= termLengthMax) visit(folded.slice(start, at));
-    else if (kind === word) eachChunk(folded, { start, end: at }, visit);
-    else if (at - start === 1) visit(folded[start]!);
-    else for (let pair = start; pair + 1 < at; pair++) visit(folded.slice(pair, pair + 2));
+    if (gapStart >= 0) visitor.gap(folded.slice(gapStart, start), before === word && kind === word);
+    gapStart = at;
+    before = kind;
+    if (kind === word && at - start <= termLengthMax) visitor.term(folded.slice(start, at));
+    else if (kind === word) eachChunk(folded, { start, end: at }, visitor);
+    else if (at - start === 1) visitor.term(folded[start]!);
+    else for (let pair = start; pair + 1 < at; pair++) visitor.term(folded.slice(pair, pair + 2));
   }
 }
 
 function eachChunk(
   folded: string,
   { start, end }: { start: number; end: number },
-  visit: (term: string) => void,
+  visitor: TermVisitor,
 ): void {
   for (let at = start; ; at += partLengthMax) {
-    visit(folded.slice(at, Math.min(end, at + termLengthMax)));
+    visitor.term(folded.slice(at, Math.min(end, at + termLengthMax)));
     if (at + termLengthMax >= end) return;
+    visitor.gap('', false);
   }
 }
 
 /** What stands around each term in a term table's text, so that a needle can say where a term begins and ends. */
 export const termMark = '\n';
 
+/** One of the terms that, between their marks, contain `needle`; or just this between two terms. */
+export type SequenceStep = { readonly needle: string } | { readonly gap: string };
+
 /** What messages that may have a text must have: for each needle a term that, between its marks, contains it. */
 export interface TermQuery {
   readonly needles: readonly string[];
-  /** Every message with them has the text; else only the message's bytes tell. */
+  /** Every message with them has the text; else their sequence, or only the message's bytes tell. */
   readonly isExact: boolean;
+  /** What must stand in a row in one of the message's texts; undefined: sequences do not tell more. */
+  readonly sequence: readonly SequenceStep[] | undefined;
+  /** Every message with the sequence has the text. */
+  readonly isSequenceExact: boolean;
 }
+
+/** Longer ones are not told apart in sequences. */
+export const gapLengthMax = 16;
 
 /** Undefined: terms say nothing about this text. `folded` is not empty. */
 export function termQuery(folded: string): TermQuery | undefined {
   const needles = new Set<string>();
+  const steps: SequenceStep[] = [];
+  let isSequence = true;
   let isExact = true;
   const { length } = folded;
-  for (let at = 0; at < length && needles.size < needlesMax; ) {
+  let ended = -1;
+  let before = separator;
+  let at = 0;
+  while (at < length && needles.size < needlesMax) {
     const kind = kinds[folded.charCodeAt(at)]!;
     const start = at++;
-    if (kind === separator) {
-      isExact = false;
-      continue;
-    }
+    if (kind === separator) continue;
     while (at < length && kinds[folded.charCodeAt(at)] === kind) at++;
-    if (start > 0 || at < length) isExact = false;
-    if (kind === unspaced) {
-      if (at - start > 2) isExact = false;
-      if (at - start === 1) needles.add(folded[start]!);
-      else
-        for (let pair = start; pair + 1 < at && needles.size < needlesMax; pair++)
-          needles.add(termMark + folded.slice(pair, pair + 2) + termMark);
-      continue;
+    const run = runNeedles(folded, { start, end: at, isWord: kind === word });
+    const gap = ended < 0 ? ' ' : folded.slice(ended, start);
+    if (ended >= 0 && !(gap === ' ' && before === word && kind === word)) steps.push({ gap });
+    for (const needle of run.needles) {
+      needles.add(needle);
+      steps.push({ needle });
     }
-    const isWhole = at - start <= partLengthMax;
-    if (!isWhole) isExact = false;
-    const begins = start > 0 ? termMark : '';
-    const ends = at < length && isWhole ? termMark : '';
-    needles.add(begins + folded.slice(start, Math.min(at, start + partLengthMax)) + ends);
+    isSequence &&= run.isWhole && gap.length <= gapLengthMax;
+    isExact = run.isWhole && run.needles.length === 1 && start === 0 && at === length;
+    ended = at;
+    before = kind;
   }
-  return needles.size === 0 ? undefined : { needles: [...needles], isExact };
+  if (needles.size === 0) return undefined;
+  const first = folded.charCodeAt(0);
+  const isSequenceExact = at >= length && ended === length && kinds[first] !== separator;
+  const sequence = isSequence && steps.length > 1 ? steps : undefined;
+  return { needles: [...needles], isExact, sequence, isSequenceExact };
+}
+
+/** What contains a run that is looked for: it begins and ends where the run does, unless that is the text's own end. */
+function runNeedles(
+  folded: string,
+  { start, end, isWord }: { start: number; end: number; isWord: boolean },
+): { readonly needles: readonly string[]; readonly isWhole: boolean } {
+  if (!isWord && end - start > 1) {
+    const pairs = Math.min(end - start - 1, needlesMax);
+    const needles = Array.from(
+      { length: pairs },
+      (_, pair) => termMark + folded.slice(start + pair, start + pair + 2) + termMark,
+    );
+    return { needles, isWhole: pairs === end - start - 1 };
+  }
+  const isWhole = end - start <= partLengthMax;
+  const begins = start > 0 ? termMark : '';
+  const ends = end < folded.length && isWhole ? termMark : '';
+  const needle = begins + folded.slice(start, Math.min(end, start + partLengthMax)) + ends;
+  return { needles: [needle], isWhole };
 }

@@ -1,0 +1,146 @@
+// Sorts rows by values of which a number says much: rows whose numbers differ are put in order by the engine's own sorting
+// of numbers, which needs no call a comparison; only what few rows have in common is compared. Pure.
+
+import { assert } from '../base/assert.ts';
+
+/** Heads are whole numbers below this. */
+const headsEnd = 2 ** 48;
+/** So much of a head stands in the second half of a key, above the place. */
+const lowerRadix = 2 ** 18;
+/** Rows that are sorted at once, at most: what is left of a key for their places. */
+export const sortedRowsMax = 2 ** 14;
+
+export interface SortedValues {
+  /** A number from 0 to `headsEnd` - 1 of a row: rows that agree at the levels before are in its order. */
+  head(row: number, level: number): number;
+  /** Whether rows of this head agree so far and are in the order of the next level. */
+  goesOn(row: number, level: number): boolean;
+  /** Rows of one head are equal. */
+  readonly isExact: boolean;
+  /** Of two rows, whole. */
+  compare(a: number, b: number): number;
+}
+
+/** So few rows that agree are put in their places one by one. */
+const insertedRowsMax = 16;
+/** Texts that agree for longer are compared. */
+const levelsMax = 16;
+
+/** At most `sortedRowsMax` rows, ascending, put in order; equal ones as they stand. Returns the array given. */
+export function sortRows<Rows extends Uint32Array>(rows: Rows, values: SortedValues, level = 0): Rows {
+  const count = rows.length;
+  assert(count <= sortedRowsMax, 'too many rows to be sorted at once');
+  const heads = new Float64Array(count);
+  for (let at = 0; at < count; at++) heads[at] = values.head(rows[at]!, level);
+  const places = sortedPlaces(heads);
+  const before = rows.slice();
+  for (let at = 0; at < count; at++) rows[at] = before[places[at]!]!;
+  if (values.isExact) return rows;
+  for (let start = 0; start < count; ) {
+    const head = heads[places[start]!]!;
+    let end = start + 1;
+    while (end < count && heads[places[end]!] === head) end++;
+    if (end - start > insertedRowsMax) sortAgreeing(rows.subarray(start, end), values, level);
+    else if (end - start > 1) insertInOrder(rows, { start, end }, values);
+    start = end;
+  }
+  return rows;
+}
+
+/** The indexes of numbers in their order; equal ones as they stand. */
+function sortedPlaces(heads: Float64Array): Uint32Array {
+  const count = heads.length;
+  // A positive finite double is ordered as its bits are: the head above, the place below.
+  const keys = new Float64Array(count);
+  const halves = new Uint32Array(keys.buffer);
+  for (let at = 0; at < count; at++) {
+    const head = heads[at]!;
+    const upper = Math.floor(head / lowerRadix);
+    halves[at * 2] = (head - upper * lowerRadix) * sortedRowsMax + at;
+    halves[at * 2 + 1] = upper;
+  }
+  keys.sort();
+  const places = new Uint32Array(count);
+  for (let at = 0; at < count; at++) places[at] = halves[at * 2]! & (sortedRowsMax - 1);
+  return places;
+}
+
+/** Many rows of one head. */
+function sortAgreeing(rows: Uint32Array, values: SortedValues, level: number): void {
+  if (level + 1 < levelsMax && values.goesOn(rows[0]!, level)) sortRows(rows, values, level + 1);
+  else rows.sort((a, b) => values.compare(a, b) || a - b);
+}
+
+/** Few rows of one head. */
+function insertInOrder(
+  rows: Uint32Array,
+  { start, end }: { readonly start: number; readonly end: number },
+  values: SortedValues,
+): void {
+  for (let at = start + 1; at < end; at++) {
+    const row = rows[at]!;
+    let to = at;
+    for (; to > start && values.compare(rows[to - 1]!, row) > 0; to--) rows[to] = rows[to - 1]!;
+    rows[to] = row;
+  }
+}
+
+/** Characters a level, and how many different ones are told apart. */
+const headCharacters = 8;
+const headRadix = 64;
+/** Capital letters, digits and most punctuation are told apart, as collation keys have them. */
+const firstTold = 0x20;
+const lastTold = firstTold + headRadix - 3;
+
+export function sortedTexts(texts: readonly string[]): SortedValues {
+  return {
+    isExact: false,
+    head(row, level) {
+      const text = texts[row]!;
+      let head = 0;
+      const end = (level + 1) * headCharacters;
+      for (let at = end - headCharacters; at < end; at++) {
+        const code = at < text.length ? text.charCodeAt(at) : 0;
+        if (code >= firstTold && code <= lastTold) head = head * headRadix + code - firstTold + 1;
+        // What comes behind a character that is not told apart must not decide.
+        else
+          return code < firstTold ? head * headRadix ** (end - at) : (head + 1) * headRadix ** (end - at) - 1;
+      }
+      return head;
+    },
+    goesOn(row, level) {
+      const text = texts[row]!;
+      const end = (level + 1) * headCharacters;
+      for (let at = end - headCharacters; at < end; at++) {
+        const code = at < text.length ? text.charCodeAt(at) : 0;
+        if (code < firstTold || code > lastTold) return false;
+      }
+      return true;
+    },
+    compare(a, b) {
+      const left = texts[a]!;
+      const right = texts[b]!;
+      return left < right ? -1 : left > right ? 1 : 0;
+    },
+  };
+}
+
+/** Of finite numbers: the head says where one is between the least and the greatest. */
+export function sortedNumbers(values: Float64Array | Uint32Array): SortedValues {
+  let least = Number.POSITIVE_INFINITY;
+  let greatest = Number.NEGATIVE_INFINITY;
+  let isWhole = true;
+  for (const value of values) {
+    if (value < least) least = value;
+    if (value > greatest) greatest = value;
+    if (!Number.isInteger(value)) isWhole = false;
+  }
+  const isExact = isWhole && greatest - least < headsEnd;
+  const scale = isExact ? 1 : (headsEnd - 1) / (greatest - least);
+  return {
+    head: (row) => Math.floor((values[row]! - least) * scale),
+    goesOn: () => false,
+    isExact,
+    compare: (a, b) => values[a]! - values[b]!,
+  };
+}
