@@ -21,6 +21,7 @@ import {
 import type { NodeListener, NodeRow, NodeState } from './membership/cluster-rows.ts';
 import type { ShardStatus } from './membership/cluster-status.ts';
 import { ClusterView } from './membership/cluster-view.ts';
+import { readOccupancy } from './shard-occupancy.ts';
 
 /** A node after something was asked of it. */
 export interface NodeStanding {
@@ -87,7 +88,8 @@ export class AdministeredRows {
   }
 
   async plannedRebalance(): Promise<PlannedMove[]> {
-    return plannedRebalance(await this.#view());
+    const [view, occupancy] = await Promise.all([this.#view(), readOccupancy(this.#engine)]);
+    return plannedRebalance(view, occupancy);
   }
 
   async rebalance(): Promise<PlannedMove[]> {
@@ -104,7 +106,8 @@ export class AdministeredRows {
   }
 }
 
-function nodeIn(view: ClusterView, node: NodeId): NodeRow {
+/** Refuses with noSuchAccount. */
+export function nodeIn(view: ClusterView, node: NodeId): NodeRow {
   const row = view.node(node);
   if (row === undefined)
     throw new MailError(
@@ -136,6 +139,13 @@ function standingIn(view: ClusterView, node: NodeId): NodeStanding {
     removing: row.leaving === 'remove',
     shards,
   };
+}
+
+/** What was not removed is let in by its certificate; to admit it would change nothing. */
+export function requireRemoved({ node, state, leaving }: NodeRow): void {
+  if (state === 'removed') return;
+  const why = leaving === 'remove' ? 'is on its way out, and not removed yet' : `is ${state}, not removed`;
+  throw new MailError('conflict', `${node} ${why}: only a name that was removed needs to be admitted again`);
 }
 
 /** A drain that moves nothing would only turn clients away. */

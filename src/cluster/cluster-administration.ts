@@ -9,8 +9,13 @@ import type { Clock } from '../base/clock.ts';
 import type { AccountId, Epoch, NodeId, ShardId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { Engine, EngineHealth, EngineStatistics } from '../storage/engine.ts';
-import { AdministeredRows, type NodeStanding } from './administered-rows.ts';
-import type { ClusterAuthority, JoinTokenInfo, JoinTokenOptions } from './authority/cluster-authority.ts';
+import { AdministeredRows, type NodeStanding, nodeIn, requireRemoved } from './administered-rows.ts';
+import {
+  type ClusterAuthority,
+  type JoinTokenInfo,
+  type JoinTokenOptions,
+  outerZone,
+} from './authority/cluster-authority.ts';
 import { type BalancedNodePlace, balancedNodes } from './balanced-nodes.ts';
 import type { ClusterSettings } from './cluster-configuration.ts';
 import type {
@@ -19,14 +24,26 @@ import type {
   ClusterConfigurationStore,
 } from './cluster-configuration-store.ts';
 import type { ClusterMember } from './cluster-member.ts';
-import type { ShardPlace } from './location.ts';
+import { parseMethodAnswer } from './frontend/link-protocol.ts';
+import type { LinkPool } from './links/link-pool.ts';
 import type { PlannedMove } from './membership/assignment.ts';
 import { admit, remove, undrain } from './membership/cluster-requests.ts';
-import type { NodeAddress, NodeListener, NodeRow } from './membership/cluster-rows.ts';
+import { isPresent, type NodeAddress, type NodeListener, type NodeRow } from './membership/cluster-rows.ts';
 import type { ClusterStatus, ShardStatus } from './membership/cluster-status.ts';
+import {
+  type AnswerAdministration,
+  administrationMethod,
+  administrationProtocol,
+  administrationServiceName,
+  type RelayedAnswer,
+  type RelayedRequest,
+} from './relayed-administration.ts';
+import type { NodeSessions } from './session-census.ts';
 
 /** People wait for it. */
 const answerMsMax = 2_000;
+/** Of a request that another node answers: a listing, or a reload. */
+const administerMsMax = 30_000;
 
 export interface StorageReport extends EngineStatistics {
   readonly engine: string;
@@ -50,8 +67,9 @@ export interface AccountPlace {
   readonly node: NodeId | undefined;
   readonly epoch: Epoch | undefined;
   readonly address: NodeAddress | undefined;
-  /** Undefined also when its host does not say. */
+  /** On all nodes together; undefined also when one that has some does not say how many. */
   readonly sessions: number | undefined;
+  readonly openSessions: readonly NodeSessions[] | undefined;
 }
 
 /** What a balancer needs to know of the site beside its nodes. */
@@ -73,8 +91,12 @@ export interface ClusterAdministrationOptions {
   readonly cell: string;
   readonly site: () => BalancedSite;
   readonly clock: Clock;
-  /** How many sessions an account has, at the node that hosts it; left away: not known. */
-  readonly openSessions?: (account: AccountId, place: ShardPlace) => Promise<number>;
+  /** The way to other nodes. */
+  readonly pool: Pick<LinkPool, 'call'>;
+  /** This node's own admin API. */
+  readonly answer: AnswerAdministration;
+  /** The sessions of an account, wherever they are. */
+  readonly openSessions: (account: AccountId) => Promise<readonly NodeSessions[]>;
 }
 
 export interface ClusterAdministration {
@@ -109,6 +131,8 @@ export interface ClusterAdministration {
   applyConfiguration(next: ClusterSettings, options: ApplyOptions): Promise<ClusterConfiguration>;
   rollbackConfiguration(to: number, options: ApplyOptions): Promise<ClusterConfiguration>;
   balancer(): BalancerDescription;
+  /** The admin API of a node, this one or another. Refuses with noSuchAccount, notSupported (a node of the outer zone). */
+  administer(node: string, request: RelayedRequest): Promise<RelayedAnswer>;
 }
 
 export function openClusterAdministration(options: ClusterAdministrationOptions): ClusterAdministration {
@@ -125,7 +149,7 @@ export function openClusterAdministration(options: ClusterAdministrationOptions)
       await authority.forget(standing.node);
       return standing;
     },
-    admit: (node) => rows.ofNode(node, admit),
+    admit: (node) => rows.ofNode(node, admit, requireRemoved),
     shards: () => rows.shards(),
     moveShard: (shard, to) => rows.moveShard(shard, to),
     plannedRebalance: () => rows.plannedRebalance(),
@@ -140,6 +164,7 @@ export function openClusterAdministration(options: ClusterAdministrationOptions)
     configurationHistory: () => configuration.history(),
     applyConfiguration: (next, by) => configuration.apply(next, by),
     rollbackConfiguration: (to, by) => configuration.rollback(to, by),
+    administer: (node, request) => administer(options, node, request),
     balancer: () => ({ ...site(), nodes: balancedNodes(member.status().nodes) }),
   };
 }
@@ -165,11 +190,13 @@ async function placeOf(
 ): Promise<AccountPlace> {
   const shard = shardOf(account);
   const place = member.placeOf(shard);
-  const sessions =
-    place === undefined || openSessions === undefined
-      ? undefined
-      : await ifSoon(clock, openSessions(account, place));
-  return { cell, shard, node: place?.node, epoch: place?.epoch, address: place?.address, sessions };
+  const found = place === undefined ? undefined : await ifSoon(clock, openSessions(account));
+  const sessions = found?.reduce<number | undefined>(
+    (sum, each) => (sum === undefined || each.sessions === undefined ? undefined : sum + each.sessions),
+    0,
+  );
+  const { node, epoch, address } = place ?? {};
+  return { cell, shard, node, epoch, address, sessions, openSessions: found };
 }
 
 /** A status that fails or hangs because the database does would be of no use when it is needed most. */
@@ -193,6 +220,26 @@ async function revokeJoinToken(authority: ClusterAuthority, id: string): Promise
       `there is no join token ${id}; \`rookery cluster token list\` shows those there are`,
     );
   await authority.revokeJoinToken(id);
+}
+
+async function administer(
+  { member, pool, answer }: ClusterAdministrationOptions,
+  name: string,
+  request: RelayedRequest,
+): Promise<RelayedAnswer> {
+  const row = nodeIn(member.view, name as NodeId);
+  const { node, address } = row;
+  if (node === member.self) return answer(request, { peer: node, isOuter: false });
+  if (row.zone === outerZone)
+    throw new MailError('notSupported', `${node} is in the outer zone: it administers nothing`);
+  if (!isPresent(row)) throw new MailError('unavailable', `${node} is ${row.state}`);
+  const asked = { service: administrationServiceName, method: administrationMethod, arguments: request };
+  const answered = await pool.call(
+    { node, address },
+    { ...asked, grant: undefined },
+    { timeoutMs: administerMsMax },
+  );
+  return parseMethodAnswer(administrationProtocol, administrationMethod, answered);
 }
 
 function joinPlaceOf(row: NodeRow | undefined): ReturnType<ClusterAdministration['joinPlace']> {

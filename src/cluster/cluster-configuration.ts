@@ -142,6 +142,30 @@ function valueProblems(tree: SettingsTree, source: string): ConfigProblem[] {
   }
 }
 
+/** With one setting changed; `value` undefined: taken out. `node` undefined: for all nodes. */
+export function withSetting(
+  { settings, overrides }: ClusterSettings,
+  { node, key, value }: { readonly node: string | undefined; readonly key: string; readonly value: unknown },
+): ClusterSettings {
+  const names = key.split('.');
+  if (node === undefined) return { settings: changedAt(settings, names, value), overrides };
+  const own = Object.hasOwn(overrides, node) ? overrides[node]! : {};
+  const { [node]: _, ...others } = overrides;
+  const next = changedAt(own, names, value);
+  return { settings, overrides: Object.keys(next).length === 0 ? others : { ...others, [node]: next } };
+}
+
+function changedAt(
+  tree: SettingsTree,
+  [name = '', ...rest]: readonly string[],
+  value: unknown,
+): SettingsTree {
+  const { [name]: below, ...others } = tree;
+  if (rest.length === 0) return value === undefined ? others : { ...others, [name]: value };
+  const next = changedAt(isTable(below) ? below : {}, rest, value);
+  return Object.keys(next).length === 0 ? others : { ...others, [name]: next };
+}
+
 export interface SettingChange {
   /** Undefined: for all nodes. */
   readonly node?: string;

@@ -1,15 +1,12 @@
+// Members of a cluster on one engine: who hosts which shard while nodes come, go, die, sleep and are moved about.
+
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { afterEach, test } from 'node:test';
-import type { Clock } from '../base/clock.ts';
-import { Fault } from '../base/fault.ts';
-import { silentLog } from '../base/log.ts';
-import { systemRandom } from '../base/random.ts';
 import type { Epoch, NodeId, ShardId } from '../mail/ids.ts';
 import { isMailError } from '../mail/mail-error.ts';
 import type { Engine } from '../storage/engine.ts';
 import { encodeEpoch, fenceFor, raiseEpoch } from '../storage/fence.ts';
-import { openMemoryEngine } from '../storage/memory-engine.ts';
-import { ClusterMember, type ClusterMemberOptions } from './cluster-member.ts';
 import {
   type ClusterRequest,
   drain,
@@ -21,150 +18,14 @@ import {
 } from './membership/cluster-requests.ts';
 import { ClusterView } from './membership/cluster-view.ts';
 import { ShardTable } from './membership/shard-table.ts';
-
-const shardCount = 12;
-
-/** Time that moves by hand and takes everybody's timers along, in order. */
-class HandClock implements Clock {
-  #time = 1_000_000;
-  #wallAhead = 0;
-  #timers: { at: number; callback: () => void }[] = [];
-
-  now = (): number => this.#time + this.#wallAhead;
-  monotonic = (): number => this.#time;
-  after = (delayMs: number, callback: () => void) => {
-    const timer = { at: this.#time + Math.max(1, delayMs), callback };
-    this.#timers.push(timer);
-    return {
-      cancel: () => {
-        this.#timers = this.#timers.filter((each) => each !== timer);
-      },
-    };
-  };
-  sleep = (delayMs: number): Promise<void> => new Promise((resolve) => this.after(delayMs, resolve));
-  nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-  yieldTurn = this.nextTurn;
-
-  /** The wall clock alone goes on: the machine slept. */
-  sleptMs(ms: number): void {
-    this.#wallAhead += ms;
-  }
-
-  async advance(ms: number): Promise<void> {
-    const end = this.#time + ms;
-    await this.settle();
-    for (;;) {
-      const next = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
-      if (next === undefined) break;
-      this.#timers = this.#timers.filter((each) => each !== next);
-      this.#time = Math.max(this.#time, next.at);
-      next.callback();
-      await this.settle();
-    }
-    this.#time = end;
-  }
-
-  /** Lets what is under way in the engine come to its end. */
-  async settle(): Promise<void> {
-    for (let turn = 0; turn < 3; turn++) await this.nextTurn();
-  }
-}
-
-interface TestNode {
-  readonly member: ClusterMember;
-  readonly open: Map<ShardId, Epoch>;
-  readonly log: string[];
-  /** Its way to the engine is cut when false. */
-  connected: boolean;
-  /** The engine does not take what it has to tell others. */
-  mute: boolean;
-  /** Releases wait for this while it is set. */
-  holdReleases: Promise<void> | undefined;
-}
-
-const opened: { node: TestNode; clock: HandClock }[] = [];
-afterEach(async () => {
-  for (const { node, clock } of opened.splice(0)) {
-    node.connected = true;
-    node.mute = false;
-    let over = false;
-    const closed = node.member.close().then(() => {
-      over = true;
-    });
-    while (!over) await clock.advance(500);
-    await closed;
-  }
-});
-
-/** The engine as one node reaches it: cut off, its calls hang until they are given up. */
-function link(engine: Engine, node: { connected: boolean; mute: boolean }): Engine {
-  const hang = (): Promise<never> => new Promise(() => undefined);
-  return {
-    ...engine,
-    name: engine.name,
-    get: (key) => (node.connected ? engine.get(key) : hang()),
-    getMany: (keys) => (node.connected ? engine.getMany(keys) : hang()),
-    page: (range, limits) => (node.connected ? engine.page(range, limits) : hang()),
-    commit: (batch) => {
-      if (node.mute && batch.signals !== undefined) throw new Fault('no answer', { temporary: true });
-      return node.connected ? engine.commit(batch) : hang();
-    },
-    snapshot: () => engine.snapshot(),
-    subscribe: (topic, listener) => engine.subscribe(topic, () => node.connected && listener()),
-    statistics: () => engine.statistics(),
-    close: () => engine.close(),
-  };
-}
-
-function start(
-  name: string,
-  parts: { engine: Engine; clock: HandClock },
-  options: Partial<ClusterMemberOptions> = {},
-): TestNode {
-  const open = new Map<ShardId, Epoch>();
-  const log: string[] = [];
-  const holdReleases = undefined as Promise<void> | undefined;
-  const node = { open, log, connected: true, mute: false, holdReleases };
-  const member = new ClusterMember({
-    engine: link(parts.engine, node),
-    clock: parts.clock,
-    random: systemRandom,
-    log: silentLog,
-    shardCount,
-    description: {
-      node: name as NodeId,
-      roles: ['frontend', 'mx', 'backend'],
-      weight: 1,
-      zone: 'inner',
-      address: { host: '127.0.0.1', port: 1000 + name.charCodeAt(0) },
-      linkVersions: { min: 1, max: 1 },
-      softwareVersion: '0.1.0',
-    },
-    host: {
-      onShardOpened: (shard, epoch) => {
-        assert.ok(!open.has(shard), 'opened twice');
-        open.set(shard, epoch);
-      },
-      onShardReleasing: async (shard) => {
-        log.push(`releasing ${shard}`);
-        await node.holdReleases;
-        open.delete(shard);
-      },
-      onShardDropped: (shard) => {
-        log.push(`dropped ${shard}`);
-        open.delete(shard);
-      },
-    },
-    ...options,
-  });
-  const whole: TestNode = Object.assign(node, { member });
-  opened.push({ node: whole, clock: parts.clock });
-  return whole;
-}
-
-function cluster(): { engine: Engine; clock: HandClock } {
-  return { engine: openMemoryEngine(), clock: new HandClock() };
-}
+import {
+  assertHosted,
+  cluster,
+  endAll,
+  shardCount,
+  start,
+  type TestNode,
+} from './testing-cluster-members.ts';
 
 const request = (engine: Engine, change: ClusterRequest): Promise<void> =>
   performRequest(engine, shardCount, change);
@@ -172,18 +33,7 @@ const request = (engine: Engine, change: ClusterRequest): Promise<void> =>
 const refused = (run: () => unknown): void =>
   assert.throws(run, (error: unknown) => isMailError(error, 'unavailable'));
 
-/** Every shard is open at one node, which may write it under the epoch of its fence. */
-async function assertHosted(engine: Engine, nodes: readonly TestNode[]): Promise<number[]> {
-  for (let shard = 0 as ShardId; shard < shardCount; shard++) {
-    const hosts = nodes.filter(({ open }) => open.has(shard));
-    assert.equal(hosts.length, 1, `shard ${shard} has ${hosts.length} hosts`);
-    const epoch = hosts[0]!.member.epochOf(shard);
-    assert.equal(epoch, hosts[0]!.open.get(shard));
-    assert.deepEqual(await engine.commit({ fence: fenceFor(shard, epoch) }), { outcome: 'committed' });
-    for (const { member } of nodes) assert.equal(member.placeOf(shard)?.node, hosts[0]!.member.self);
-  }
-  return nodes.map(({ open }) => open.size);
-}
+afterEach(endAll);
 
 test('a single node has all shards without any time passing', async () => {
   const parts = cluster();
@@ -416,6 +266,32 @@ test('a fence that was raised past the cluster: the host takes the shard again u
   await assertHosted(parts.engine, [a]);
 });
 
+test('a database that lost its last commits: the nodes go by the rows that there are, and go on', async () => {
+  const parts = cluster();
+  const { engine, clock } = parts;
+  const a = start('a', parts);
+  const b = start('b', parts);
+  await clock.advance(5_000);
+  const everything = { start: Buffer.of(0), end: Buffer.of(255) };
+  const { entries } = await engine.page(everything, { entriesMax: 10_000, bytesMax: 1e9 });
+  // Heartbeats are lost, a move, and a node that joined.
+  const [shard] = [...a.open.keys()] as [ShardId];
+  await request(engine, moveShard(shard, b.member.self));
+  await clock.advance(3_000);
+  const lostEpoch = b.member.epochOf(shard);
+  const c = start('c', parts);
+  await clock.advance(3_000);
+  await engine.commit({ deleteRanges: [everything], puts: entries });
+  await clock.advance(10_000);
+  const shares = await assertHosted(engine, [a, b, c]);
+  assert.deepEqual(shares, [4, 4, 4]);
+  assert.ok(b.member.status().nodes.every(({ state }) => state === 'active'));
+  // What was begun under an epoch that is lost must not come in under it when it is given again.
+  await request(engine, moveShard(shard, c.member.self));
+  await clock.advance(3_000);
+  assert.ok(c.member.epochOf(shard) > lostEpoch);
+});
+
 test('a node without the engine finds shards by the rows that another one passes on', async () => {
   const parts = cluster();
   const nodes = [start('a', parts), start('b', parts)];
@@ -453,4 +329,42 @@ test('whenMoved: resolves at the next place, or after its time', async () => {
     epoch: (seen.epoch + 1) as Epoch,
     address: { host: '127.0.0.1', port: 1000 + 'b'.charCodeAt(0) },
   });
+});
+
+test('when the database lost commits, every shard is let go, and hosted again under a higher epoch', async () => {
+  const parts = cluster();
+  const nodes = [start('a', parts), start('b', parts)];
+  await parts.clock.advance(5_000);
+  await assertHosted(parts.engine, nodes);
+  const everything = { start: Buffer.of(0), end: Buffer.of(255) };
+  const limits = { entriesMax: 10_000, bytesMax: 1e9 };
+  const { entries } = await parts.engine.page(everything, limits);
+  await parts.clock.advance(1_500);
+  const before = nodes.map(({ open }) => new Map(open));
+  for (const { log } of nodes) log.length = 0;
+  // A standby takes over that has the heartbeats of before.
+  await parts.engine.commit({ puts: entries });
+  await parts.clock.advance(3_000);
+  await assertHosted(parts.engine, nodes);
+  for (const [index, { open, log }] of nodes.entries()) {
+    for (const [shard, epoch] of before[index]!) {
+      assert.ok(log.includes(`dropped ${shard}`));
+      assert.ok(open.get(shard)! > epoch, `shard ${shard} is served under epoch ${open.get(shard)}`);
+    }
+  }
+});
+
+test('a bug in what a node does with an answer of the engine ends the process', () => {
+  const script = `
+    import { cluster, start } from ${JSON.stringify(new URL('testing-cluster-members.ts', import.meta.url).href)};
+    const parts = cluster();
+    const fail = () => { throw new Error('an assertion failed'); };
+    start('a', parts, { host: { onShardOpened: fail, onShardReleasing: fail, onShardDropped: fail } });
+    await parts.clock.advance(5_000);
+    console.log('went on');
+  `;
+  const argv = ['--input-type=module', '--eval', script];
+  const { status, stdout, stderr } = spawnSync(process.execPath, argv, { encoding: 'utf8', timeout: 60_000 });
+  assert.deepEqual({ status, stdout }, { status: 1, stdout: '' });
+  assert.match(stderr, /an assertion failed/);
 });

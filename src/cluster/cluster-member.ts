@@ -14,11 +14,13 @@ import type { Epoch, NodeId, ShardId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { Batch, Engine } from '../storage/engine.ts';
 import type { ShardLocator, ShardPlace } from './location.ts';
+import type { Occupancy } from './membership/assignment.ts';
 import { type FenceRows, fenceKeys } from './membership/cluster-change.ts';
 import { readClusterRows } from './membership/cluster-requests.ts';
 import { clusterTopic, type NodeDescription, type NodeLoad } from './membership/cluster-rows.ts';
 import { type ClusterStatus, clusterStatus } from './membership/cluster-status.ts';
 import type { ClusterView } from './membership/cluster-view.ts';
+import type { CommitOutcome } from './membership/engine-talk.ts';
 import { type MemberAction, MemberCore, type MemberEvent } from './membership/member-core.ts';
 import { type MemberTimes, memberTimesDefault } from './membership/member-times.ts';
 import { ShardTable } from './membership/shard-table.ts';
@@ -95,6 +97,15 @@ export class ClusterMember implements ShardLeases, ShardLocator, AsyncDisposable
   /** What this node knows of the cluster's rows. */
   get view(): ClusterView {
     return this.#core.view;
+  }
+
+  get isController(): boolean {
+    return this.#core.isController;
+  }
+
+  /** What shards are balanced by when this node is the controller; without it by their number. */
+  set occupancy(occupancy: Occupancy) {
+    this.#core.occupancy = occupancy;
   }
 
   /** Resolves when this node is a member with a lease; also when it was closed before. */
@@ -196,17 +207,19 @@ export class ClusterMember implements ShardLeases, ShardLocator, AsyncDisposable
     }
   }
 
+  /** The core is told outside the `try`: what it throws is a bug, which ends the node, and no failure of the engine. */
   async #read(id: number, withFences: boolean): Promise<void> {
-    const { engine } = this.#options;
+    let event: MemberEvent;
     try {
       const fences = withFences ? await this.#readFences() : undefined;
-      const rows = await readClusterRows(engine);
+      const rows = await readClusterRows(this.#options.engine);
+      event = { type: 'rowsRead', id, rows, ...(fences === undefined ? {} : { fences }) };
       this.#noteEngine(undefined);
-      this.#handle({ type: 'rowsRead', id, rows, ...(fences === undefined ? {} : { fences }) });
     } catch (error) {
       this.#noteEngine(error);
-      this.#handle({ type: 'readFailed', id });
+      event = { type: 'readFailed', id };
     }
+    this.#handle(event);
   }
 
   async #readFences(): Promise<FenceRows> {
@@ -215,13 +228,13 @@ export class ClusterMember implements ShardLeases, ShardLocator, AsyncDisposable
   }
 
   async #commit(id: number, batch: Batch): Promise<void> {
+    let outcome: CommitOutcome = 'unknown';
     try {
-      const { outcome } = await this.#options.engine.commit(batch);
-      this.#handle({ type: 'commitResult', id, outcome });
+      ({ outcome } = await this.#options.engine.commit(batch));
     } catch (error) {
       this.#noteEngine(error);
-      this.#handle({ type: 'commitResult', id, outcome: 'unknown' });
     }
+    this.#handle({ type: 'commitResult', id, outcome });
   }
 
   async #release(shard: ShardId, epoch: Epoch): Promise<void> {

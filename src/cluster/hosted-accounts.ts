@@ -16,6 +16,7 @@ import { isMailError } from '../mail/mail-error.ts';
 import type { ShardHost } from './cluster-member.ts';
 import { NotHostedHere } from './links/link-failure.ts';
 import { type AccountMethod, accountMethods } from './remote-account-methods.ts';
+import { type NodeSessions, SessionCensus, type SessionWatcher } from './session-census.ts';
 
 export interface HostedAccountsOptions {
   /** How accounts are opened at the local hosts; storage is made on first use (located-accounts.ts). */
@@ -25,12 +26,21 @@ export interface HostedAccountsOptions {
   readonly log: Logger;
   /** The engine refused a commit under an epoch that is ours as far as we know. */
   readonly fenced?: (shard: ShardId, epoch: Epoch) => void;
+  /**
+   * A shard was opened here. Whoever hosted it was told of passwords that changed meanwhile (endSessions): what this node
+   * remembers of them from before may be old.
+   */
+  readonly opened?: () => void;
   readonly hosts: Pick<AccountHosts, 'closeShard' | 'endSessions' | 'remove'>;
 }
 
 export interface HostedWatch {
   /** What the watcher knows; undefined: nothing yet. */
   readonly since: ModSeq | undefined;
+  /** Undefined: no session is behind it. */
+  readonly watcher?: SessionWatcher | undefined;
+  /** As in AccountPorts.open. */
+  readonly actor?: AccountId | undefined;
   /** First whatever happened after `since`, then what happens. */
   readonly told: (events: readonly AccountEvent[]) => void;
   /** Once: the account is not hosted here any more. */
@@ -50,6 +60,13 @@ interface OpenShard {
   hasLeft: boolean;
 }
 
+export interface HostedCall {
+  readonly method: AccountMethod;
+  readonly given: readonly unknown[];
+  /** As in AccountPorts.open. */
+  readonly actor: AccountId | undefined;
+}
+
 /** What a call works on. */
 interface Entered {
   readonly port: AccountPort;
@@ -58,6 +75,8 @@ interface Entered {
 }
 
 export class HostedAccounts implements ShardHost {
+  /** Who uses the accounts hosted here. */
+  readonly sessions = new SessionCensus();
   readonly #options: HostedAccountsOptions;
   readonly #shards = new Map<ShardId, OpenShard>();
 
@@ -68,6 +87,7 @@ export class HostedAccounts implements ShardHost {
   /** The shard is ours under this epoch: its accounts may be loaded. */
   onShardOpened(shard: ShardId, epoch: Epoch): void {
     this.onShardDropped(shard);
+    this.#options.opened?.();
     const calls = { calls: 0, leaving: new Set<() => void>(), idle: undefined };
     this.#shards.set(shard, { epoch, isOpen: true, hasLeft: false, ...calls });
   }
@@ -103,14 +123,20 @@ export class HostedAccounts implements ShardHost {
   }
 
   /** Refuses what AccountPorts.open refuses. */
-  async check(accountId: AccountId): Promise<void> {
-    await this.#within(accountId, async () => {});
+  async check(accountId: AccountId, actor?: AccountId): Promise<void> {
+    await this.#within(accountId, async () => {}, actor);
   }
 
   /** Ends all sessions of an account, on whichever node they are. */
   async endSessions(accountId: AccountId): Promise<void> {
     this.#enter(accountId);
     this.#options.hosts.endSessions(accountId);
+  }
+
+  /** Sessions of an account, on whichever nodes. */
+  async countSessions(accountId: AccountId): Promise<NodeSessions[]> {
+    this.#enter(accountId);
+    return this.sessions.count(accountId);
   }
 
   /** Removes the account's storage; refuses with noSuchAccount when it is gone. */
@@ -128,14 +154,15 @@ export class HostedAccounts implements ShardHost {
     }
   }
 
-  call(accountId: AccountId, method: AccountMethod, given: readonly unknown[]): Promise<unknown> {
-    return this.#within(accountId, async ({ port, shard, open }) => {
+  call(accountId: AccountId, { method, given, actor }: HostedCall): Promise<unknown> {
+    const work = async ({ port, shard, open }: Entered): Promise<unknown> => {
       const perform = port[method] as (...given: unknown[]) => Promise<unknown>;
       const result = await perform.apply(port, [...given]);
       // Somebody else may have changed the account since; what a mutation did is durable and stays true.
       if (accountMethods[method].isRead && !this.#isOurs(shard, open)) throw new NotHostedHere();
       return result;
-    });
+    };
+    return this.#within(accountId, work, actor);
   }
 
   /** For somebody who may put a message in and nothing else. */
@@ -144,8 +171,8 @@ export class HostedAccounts implements ShardHost {
   }
 
   /** The result ends it. */
-  watch(accountId: AccountId, { since, told, moved }: HostedWatch): Promise<() => void> {
-    return this.#within(accountId, async ({ port, shard, open }) => {
+  watch(accountId: AccountId, { since, watcher, actor, told, moved }: HostedWatch): Promise<() => void> {
+    const work = async ({ port, shard, open }: Entered): Promise<() => void> => {
       // What happens before the first answer is ready comes behind it: the watcher's `since` must not run ahead.
       let early: AccountEvent[] | undefined = [];
       let isOver = false;
@@ -153,6 +180,7 @@ export class HostedAccounts implements ShardHost {
         isOver = true;
         open.leaving.delete(leave);
         stop();
+        uncount?.();
       };
       const leave = (): void => {
         if (isOver) return;
@@ -166,6 +194,7 @@ export class HostedAccounts implements ShardHost {
         else told([event]);
       };
       const stop = port.watch(tell);
+      const uncount = watcher && this.sessions.join(accountId, watcher);
       onLeaving(open, leave);
       try {
         const missed = missedSince(await port.listMailboxes(), since);
@@ -178,7 +207,8 @@ export class HostedAccounts implements ShardHost {
         throw error;
       }
       return end;
-    });
+    };
+    return this.#within(accountId, work, actor);
   }
 
   /** POP3's lock; `lost` is called once when the account leaves this node. */
@@ -206,13 +236,18 @@ export class HostedAccounts implements ShardHost {
     });
   }
 
-  async #within<T>(accountId: AccountId, work: (entered: Entered) => Promise<T>): Promise<T> {
+  async #within<T>(
+    accountId: AccountId,
+    work: (entered: Entered) => Promise<T>,
+    actor?: AccountId,
+  ): Promise<T> {
     const { shard, open } = this.#enter(accountId);
     let port: AccountPort | undefined;
     open.calls++;
     try {
       port = await this.#options.accounts.open(accountId);
-      return await work({ port, shard, open });
+      const acting = actor === undefined ? port : await this.#options.accounts.open(accountId, actor);
+      return await work({ port: acting, shard, open });
     } catch (error) {
       if (await this.#isElsewhere(accountId, error, { port, shard, open })) {
         throw new NotHostedHere(error instanceof Error ? error.message : undefined);
@@ -306,10 +341,14 @@ async function isRefusedUnavailable(port: AccountPort): Promise<boolean> {
   }
 }
 
-/** What a watcher that knows of everything up to `since` has to look at. */
+/**
+ * What a watcher that knows of everything up to `since` has to look at. Who knows more than there is saw commits that the
+ * database lost: what his sessions show is not this account.
+ */
 function missedSince(list: MailboxList, since: ModSeq | undefined): AccountEvent[] {
   if (since === undefined) return [{ type: 'mailboxes', modSeq: list.modSeq }];
-  if (list.modSeq <= since) return [];
+  if (list.modSeq < since) return [{ type: 'closed' }];
+  if (list.modSeq === since) return [];
   const events: AccountEvent[] = [];
   for (const { id, highestModSeq } of list.mailboxes) {
     if (highestModSeq > since) events.push({ type: 'mailbox', mailboxId: id, modSeq: highestModSeq });

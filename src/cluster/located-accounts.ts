@@ -18,9 +18,9 @@ export class LocatedAccounts implements AccountPorts {
     this.#directory = directory;
   }
 
-  async open(accountId: AccountId): Promise<AccountPort> {
+  async open(accountId: AccountId, actor?: AccountId): Promise<AccountPort> {
     try {
-      return await this.#hosts.open(accountId);
+      return await this.#hosts.open(accountId, actor);
     } catch (error) {
       if (!isMailError(error, 'noSuchAccount')) throw error;
       const account = await this.#directory.account(accountId);
@@ -30,7 +30,7 @@ export class LocatedAccounts implements AccountPorts {
         // Somebody else made it meanwhile.
         if (!isMailError(failure, 'conflict')) throw failure;
       });
-      return this.#hosts.open(accountId);
+      return this.#hosts.open(accountId, actor);
     }
   }
 }

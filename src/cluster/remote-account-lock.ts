@@ -79,7 +79,7 @@ export class RemoteAccountLock {
     taken.promise.catch(() => {}); // may be refused before anybody waits for it
     const stream = await this.#routing.hold(
       place,
-      { accountId, method: 'lockMaildrop', given: undefined },
+      { to: this.#account, method: 'lockMaildrop', given: undefined },
       {
         said: () => taken.resolve(),
         ended: (error) => {

@@ -10,7 +10,9 @@ import { Fault } from '../base/fault.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import { sortCriteriaMax, sortFields, threadAlgorithms } from '../mail/message-order.ts';
+import { allRights } from '../mail/rights.ts';
 import { type SearchKey, searchDepthMax, searchKeysMax } from '../mail/search-key.ts';
+import type { NodeSessions } from './session-census.ts';
 
 /** `watch` and `lockMaildrop` are held streams, see account-service.ts. */
 export type AccountMethod = Exclude<keyof AccountPort, 'accountId' | 'watch' | 'lockMaildrop'>;
@@ -35,11 +37,15 @@ const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
 const uint32s = z.custom<Uint32Array>((value) => value instanceof Uint32Array);
 const float64s = z.custom<Float64Array>((value) => value instanceof Float64Array);
 const texts = z.array(text);
+const accountId = z.string().regex(/^[a-z2-7]{16}$/);
 
 /** Printable ASCII; chunks of a long mutation add a few characters to the caller's (local-account.ts). */
 const operation = z.string().regex(/^[\x20-\x7e]{1,80}$/);
 const role = z.enum(['inbox', 'drafts', 'sent', 'junk', 'trash', 'archive', 'all', 'flagged', 'important']);
 const target = z.union([z.object({ id: whole }), z.object({ name: text }), z.object({ role })]);
+
+/** From a node that does not know of rights whoever asks is the owner. */
+const rights = text.default(allRights);
 
 const mailboxInfo = z.object({
   id: whole,
@@ -54,6 +60,7 @@ const mailboxInfo = z.object({
   deleted: whole,
   bytes: whole,
   keywords: texts,
+  rights,
 });
 
 const columns = z
@@ -81,7 +88,7 @@ const newMessage = z.object({
   internalDate: z.number().optional(),
 });
 
-const quotaLimits = z.object({ bytesMax: whole.optional(), messagesMax: whole.optional() });
+const quotaLimits = z.object({ operation, bytesMax: whole.optional(), messagesMax: whole.optional() });
 const appended = z.object({
   mailboxId: whole,
   uidValidity: whole,
@@ -118,7 +125,7 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
   deleteMailbox: change(z.object({ operation, name: text }), nothing, answerMsLong),
   setSubscribed: change(z.object({ operation, name: text, subscribed: z.boolean() }), nothing),
   openMailbox: read(
-    z.tuple([target, z.object({ claimRecent: z.boolean() })]),
+    z.tuple([target, z.object({ claimRecent: operation.or(z.literal(false)) })]),
     z.object({ info: mailboxInfo, uids: uint32s, recentFrom: whole, firstUnseen: whole.optional() }),
   ),
   columns: read(z.tuple([whole, uint32s.optional()]), columns),
@@ -133,6 +140,7 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
       changed: columns,
       vanished: uint32s,
       incomplete: z.boolean(),
+      rights,
     }),
   ),
   append: change(
@@ -149,7 +157,13 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
       flags: texts,
       unchangedSince: whole.optional(),
     }),
-    z.object({ messages: columns, modified: uint32s, keywords: texts, missing: uint32s }),
+    z.object({
+      messages: columns,
+      modified: uint32s,
+      keywords: texts,
+      missing: uint32s,
+      modSeqBefore: whole,
+    }),
     answerMsLong,
   ),
   copy: change(
@@ -216,7 +230,22 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
       mailboxId: whole.optional(),
       changes: z.array(z.object({ name: text, value: bytes.optional() })),
     }),
+    whole.optional(),
+  ),
+  acl: read(z.tuple([whole]), z.array(z.object({ identifier: text, rights: text }))),
+  setAcl: change(
+    z.object({
+      operation,
+      mailboxId: whole,
+      identifier: text,
+      mode: z.enum(['add', 'remove', 'replace']),
+      rights: text,
+    }),
     nothing,
+  ),
+  accountsSharedWithMe: read(
+    z.tuple([]),
+    z.array(z.object({ accountId, address: text, shared: z.boolean() })),
   ),
   quota: read(
     z.tuple([]),
@@ -235,22 +264,56 @@ export function accountMethodNamed(name: string): AccountMethod {
   return name as AccountMethod;
 }
 
-const accountId = z.string().regex(/^[a-z2-7]{16}$/);
-const request = z.tuple([accountId, z.unknown()]);
+const request = z.tuple([accountId, z.unknown(), accountId.optional()]);
 
-/** What a call carries: the account, and what the method is given. */
-export function parseAccountRequest(wire: unknown): { accountId: AccountId; given: unknown } {
-  const [id, given] = checked(request, wire);
-  return { accountId: id as AccountId, given };
+export interface AccountRequest {
+  readonly accountId: AccountId;
+  readonly given: unknown;
+  /** Who acts, when that is not the owner. Undefined: with all rights. */
+  readonly actor: AccountId | undefined;
+}
+
+/** A node that knows no actors refuses a request with one. */
+export function formatAccountRequest({ accountId: id, given, actor }: AccountRequest): readonly unknown[] {
+  return actor === undefined ? [id, given] : [id, given, actor];
+}
+
+/** What a call carries: the account, what the method is given, and for whom. */
+export function parseAccountRequest(wire: unknown): AccountRequest {
+  const [id, given, actor] = checked(request, wire);
+  return { accountId: id as AccountId, given, actor: actor as AccountId | undefined };
 }
 
 export function parseArguments(method: AccountMethod, given: unknown): readonly unknown[] {
   return checked(accountMethods[method].arguments, given) as readonly unknown[];
 }
 
-/** `since` of a watch. */
-export function parseSince(given: unknown): number | undefined {
-  return checked(whole.optional(), given);
+const service = z.enum(['imap', 'pop3']);
+/** `service`: that of the sessions behind the watch, which are asked for their number. */
+const watchRequest = z.object({ since: whole.optional(), service: service.optional() });
+
+export function parseWatchRequest(given: unknown): z.infer<typeof watchRequest> {
+  return checked(watchRequest, given);
+}
+
+const sessionsTold = z.object({ question: whole, count: whole });
+
+/** The answer to a question that came with a watch's events. */
+export function parseSessionsTold(given: unknown): z.infer<typeof sessionsTold> {
+  return checked(sessionsTold, given);
+}
+
+const nodeSessions = z.array(z.object({ node: text, service, sessions: whole.optional() }));
+
+export function parseNodeSessions(wire: unknown): NodeSessions[] {
+  return resultOf(nodeSessions, wire, 'countSessions') as NodeSessions[];
+}
+
+const question = z.object({ question: whole });
+
+/** Undefined: what the host of a watched account said are events. */
+export function parseQuestion(wire: unknown): number | undefined {
+  return Array.isArray(wire) ? undefined : resultOf(question, wire, 'watch').question;
 }
 
 const events = z.array(

@@ -2,31 +2,41 @@
 // Each call looks for the account's place, goes there (this node without a copy, others over a link), and when the
 // owner is lost, silent or says that it is not the owner, asks for the place again and goes on, within the deadline.
 //
-// Invariant: a mutation is tried again under its own operation id, so it is applied once; nothing else changes accounts
-// but setQuota, whose repetition does what it did.
+// Invariant: a mutation is tried again under its own operation id, so it is applied once; nothing else changes accounts.
 // Fails as the account port does; with `unavailable` when nobody hosts the account for longer than patience lasts.
 
 import type { Delivery } from '../account/delivery.ts';
 import { shardOf } from '../account/shard.ts';
+import type { StoredMessages } from '../account/stored-messages.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
-import type { AccountId, ShardId } from '../mail/ids.ts';
+import type { AccountId, NodeId, ShardId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import { accountServiceName } from './account-service.ts';
+import { ChangesMadeHere } from './changes-made-here.ts';
 import type { HostedAccounts } from './hosted-accounts.ts';
 import type { HeldStream, HeldStreamOptions } from './links/calling-link.ts';
 import { LinkFailure, NotHostedHere } from './links/link-failure.ts';
 import type { LinkPool } from './links/link-pool.ts';
 import type { LinkRequest } from './links/link-request.ts';
 import type { ShardLocator, ShardPlace } from './location.ts';
-import { type AccountMethod, accountMethods, parseResult } from './remote-account-methods.ts';
+import {
+  type AccountMethod,
+  accountMethods,
+  formatAccountRequest,
+  parseNodeSessions,
+  parseResult,
+} from './remote-account-methods.ts';
 import { deliverMethod, formatDelivery } from './remote-delivery.ts';
+import type { NodeSessions } from './session-census.ts';
 
 export interface AccountRoutingOptions {
   readonly locator: ShardLocator;
   readonly pool: LinkPool;
   /** The accounts of this node; undefined on a node that hosts none. */
   readonly hosted: HostedAccounts | undefined;
+  /** Of a node for which the store is as near as for the host: it reads messages itself. */
+  readonly stored?: StoredMessages | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** The session grant for an account: what a node of the outer zone shows for each call. */
@@ -50,10 +60,15 @@ const patienceMsDefault = 30_000;
 const pauseMsMin = 10;
 const pauseMsMax = 500;
 
+/** People wait for it, and know without it where the account is. */
+const countMsMax = 2_000;
+
 /** Whose account, and the shard it is in. */
 export interface RoutedTo {
   readonly accountId: AccountId;
   readonly shard: ShardId;
+  /** As in AccountPorts.open. */
+  readonly actor?: AccountId | undefined;
 }
 
 export type ManagingMethod = 'open' | 'endSessions' | 'remove';
@@ -75,11 +90,16 @@ export function isLost(error: unknown): boolean {
 }
 
 export class AccountRouting {
+  readonly changes = new ChangesMadeHere();
   readonly #options: AccountRoutingOptions;
   #closed = false;
 
   constructor(options: AccountRoutingOptions) {
     this.#options = options;
+  }
+
+  get self(): NodeId {
+    return this.#options.locator.self;
   }
 
   get clock(): Clock {
@@ -95,11 +115,12 @@ export class AccountRouting {
   }
 
   /** What is not of the port: refuses what AccountPorts.open refuses. */
-  manage({ accountId, shard }: RoutedTo, method: ManagingMethod): Promise<void> {
+  manage(to: RoutedTo, method: ManagingMethod): Promise<void> {
+    const { accountId, shard, actor } = to;
     return this.attempt(shard, accountMethods.deleteMailbox.answerMs, async (attempt) => {
       if (!attempt.isLocal) {
-        await this.#options.pool.call(attempt.place, this.#request(accountId, method, undefined), attempt);
-      } else if (method === 'open') await this.hosted.check(accountId);
+        await this.#options.pool.call(attempt.place, this.#request(to, method, undefined), attempt);
+      } else if (method === 'open') await this.hosted.check(accountId, actor);
       else await this.hosted[method](accountId);
     });
   }
@@ -115,9 +136,35 @@ export class AccountRouting {
     });
   }
 
+  /** Sessions that the account has, as its host knows them. */
+  countSessions(to: RoutedTo): Promise<NodeSessions[]> {
+    const { accountId, shard } = to;
+    return this.attempt(shard, countMsMax, async (attempt) => {
+      if (attempt.isLocal) return this.hosted.countSessions(accountId);
+      const request = this.#request(to, 'countSessions', undefined);
+      return parseNodeSessions(await this.#options.pool.call(attempt.place, request, attempt));
+    });
+  }
+
+  /** Answers the host that asked on a watch. */
+  async tellSessions(
+    place: ShardPlace,
+    to: RoutedTo,
+    told: { readonly question: number; readonly count: number },
+  ): Promise<void> {
+    const request = this.#request(to, 'tellSessions', told);
+    await this.#options.pool.call(place, request, { timeoutMs: countMsMax });
+  }
+
+  /** What reads the messages of a shard that is hosted elsewhere, when they need not be sent for. */
+  storedOf(shard: ShardId): StoredMessages | undefined {
+    const { stored } = this.#options;
+    return stored !== undefined && this.placeOf(shard)?.isLocal !== true ? stored : undefined;
+  }
+
   /** See `watched` of the options. */
-  watched(accountId: AccountId): () => void {
-    return this.#options.watched?.(accountId) ?? (() => {});
+  watched({ accountId, actor }: RoutedTo): () => void {
+    return this.#options.watched?.(actor ?? accountId) ?? (() => {});
   }
 
   /** Calls that wait for a host fail from now on. */
@@ -132,22 +179,28 @@ export class AccountRouting {
   }
 
   call(to: RoutedTo, { method, given, ready }: RoutedCall): Promise<unknown> {
-    const { accountId, shard } = to;
+    const { accountId, shard, actor } = to;
     const { answerMs, answerBytes } = accountMethods[method];
+    const request = (): LinkRequest => ({
+      ...this.#request(to, method, given),
+      answerBytes: answerBytes?.(given) ?? 0,
+    });
     return this.attempt(shard, answerMs, async (attempt) => {
       if (ready !== undefined) await ready(attempt);
-      if (attempt.isLocal) return this.hosted.call(accountId, method, given);
-      const request = { ...this.#request(accountId, method, given), answerBytes: answerBytes?.(given) ?? 0 };
-      return parseResult(method, await this.#options.pool.call(attempt.place, request, attempt));
+      const result = attempt.isLocal
+        ? await this.hosted.call(accountId, { method, given, actor })
+        : parseResult(method, await this.#options.pool.call(attempt.place, request(), attempt));
+      this.changes.called(to, { method, given, result });
+      return result;
     });
   }
 
   hold(
     place: ShardPlace,
-    { accountId, method, given }: { accountId: AccountId; method: string; given: unknown },
+    { to, method, given }: { to: RoutedTo; method: string; given: unknown },
     options: HeldStreamOptions,
   ): Promise<HeldStream> {
-    return this.#options.pool.hold(place, this.#request(accountId, method, given), options);
+    return this.#options.pool.hold(place, this.#request(to, method, given), options);
   }
 
   /** Where the account is; undefined: nobody hosts it now. */
@@ -188,8 +241,10 @@ export class AccountRouting {
     }
   }
 
-  #request(accountId: AccountId, method: string, given: unknown): LinkRequest {
-    const grant = this.#options.grantOf?.(accountId);
-    return { service: accountServiceName, method, grant, arguments: [accountId, given] };
+  /** The grant is that of whoever acts. */
+  #request({ accountId, actor }: RoutedTo, method: string, given: unknown): LinkRequest {
+    const grant = this.#options.grantOf?.(actor ?? accountId);
+    const request = formatAccountRequest({ accountId, given, actor });
+    return { service: accountServiceName, method, grant, arguments: request };
   }
 }

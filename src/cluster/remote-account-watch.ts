@@ -4,29 +4,40 @@
 // Never fails: while nobody hosts the account there is nothing to tell. `closed` is told once, when the account is gone
 // or its sessions are ended.
 
-import type { AccountEvent } from '../account/port.ts';
+import type { AccountEvent, WatchingSessions } from '../account/port.ts';
 import type { ModSeq } from '../mail/ids.ts';
 import { isMailError } from '../mail/mail-error.ts';
+import { keyOfEvent } from './account-service.ts';
+import type { ChangeMadeHere } from './changes-made-here.ts';
 import { LinkFailure } from './links/link-failure.ts';
 import type { ShardPlace } from './location.ts';
-import { parseEvents } from './remote-account-methods.ts';
+import { parseEvents, parseQuestion } from './remote-account-methods.ts';
 import { type AccountRouting, isLost, type RoutedTo } from './remote-account-routing.ts';
+import { watcherHere } from './session-census.ts';
 
 /** Between tries while nobody hosts the account: events cost delay, calls have their own pace. */
 const pauseMsMin = 10;
 const pauseMsMax = 1_000;
 
+/** What an account is watched for. */
+export interface WatchedFor {
+  readonly listener: (event: AccountEvent) => void;
+  readonly sessions: WatchingSessions | undefined;
+}
+
 /** The result ends it. */
 export function watchRemoteAccount(
   routing: AccountRouting,
   account: RoutedTo,
-  listener: (event: AccountEvent) => void,
+  watchedFor: WatchedFor,
 ): () => void {
-  const watch = new RemoteAccountWatch(routing, account, listener);
+  const watch = new RemoteAccountWatch(routing, account, watchedFor);
+  const unwatchHere = routing.changes.watch(account.accountId, (change) => watch.changedHere(change));
   void watch.run();
-  const ended = routing.watched(account.accountId);
+  const ended = routing.watched(account);
   return () => {
     watch.end();
+    unwatchHere();
     ended();
   };
 }
@@ -44,15 +55,19 @@ class RemoteAccountWatch {
   readonly #routing: AccountRouting;
   readonly #account: RoutedTo;
   readonly #listener: (event: AccountEvent) => void;
+  readonly #sessions: WatchingSessions | undefined;
   #since: ModSeq | undefined;
+  /** By keyOfEvent: told before the host's event came, which is then no news. */
+  readonly #toldAhead = new Map<string, ModSeq>();
   #isOver = false;
   /** Of the subscription there is. */
   #unsubscribe: (() => void) | undefined;
 
-  constructor(routing: AccountRouting, account: RoutedTo, listener: (event: AccountEvent) => void) {
+  constructor(routing: AccountRouting, account: RoutedTo, { listener, sessions }: WatchedFor) {
     this.#routing = routing;
     this.#account = account;
     this.#listener = listener;
+    this.#sessions = sessions;
   }
 
   end(): void {
@@ -88,6 +103,8 @@ class RemoteAccountWatch {
     const left = Promise.withResolvers<void>();
     const stop = await this.#routing.hosted.watch(this.#account.accountId, {
       since: this.#since,
+      actor: this.#account.actor,
+      watcher: this.#sessions && watcherHere(this.#routing.self, this.#sessions),
       told: (events) => this.#told(events),
       moved: left.resolve,
     });
@@ -102,13 +119,16 @@ class RemoteAccountWatch {
     const left = Promise.withResolvers<void>();
     // It may be lost before anybody waits for it.
     left.promise.catch(() => {});
+    const given = { since: this.#since, service: this.#sessions?.service };
     const stream = await this.#routing.hold(
       place,
-      { accountId: this.#account.accountId, method: 'watch', given: this.#since },
+      { to: this.#account, method: 'watch', given },
       {
         said: (value) => {
           try {
-            this.#told(parseEvents(value) as AccountEvent[]);
+            const question = parseQuestion(value);
+            if (question === undefined) this.#told(parseEvents(value) as AccountEvent[]);
+            else this.#answer(place, question);
           } catch (error) {
             left.reject(error);
           }
@@ -122,6 +142,14 @@ class RemoteAccountWatch {
     });
   }
 
+  /** The host asks how many sessions this watch is for; an answer that is lost leaves it unknown. */
+  #answer(place: ShardPlace, question: number): void {
+    const count = this.#sessions?.count() ?? 0;
+    this.#routing.tellSessions(place, this.#account, { question, count }).catch((error: unknown) => {
+      this.#routing.log.debug({ err: error }, 'the number of sessions could not be told');
+    });
+  }
+
   async #until(left: Promise<void>, unsubscribe: () => void): Promise<void> {
     if (this.#isOver) unsubscribe();
     else this.#unsubscribe = unsubscribe;
@@ -129,15 +157,38 @@ class RemoteAccountWatch {
       await left;
     } finally {
       if (this.#unsubscribe === unsubscribe) this.#unsubscribe = undefined;
+      // Their events are lost, or come with what was missed.
+      this.#toldAhead.clear();
       unsubscribe();
+    }
+  }
+
+  /** `#since` stays: what others did before is still to come. */
+  changedHere(change: ChangeMadeHere): void {
+    const known = this.#since ?? (0 as ModSeq);
+    // What of it a guest may know is the host's to say: he is told to look.
+    const isGuest = this.#account.actor !== undefined;
+    if (change.type === 'closed') this.#tell(change);
+    else if (isGuest && change.type === 'annotations') return;
+    else if (isGuest || change.type === 'mailboxes') this.#tell({ type: 'mailboxes', modSeq: known });
+    else if (change.modSeq > known) {
+      this.#toldAhead.set(keyOfEvent(change), change.modSeq);
+      this.#tell(change);
     }
   }
 
   #told(events: readonly AccountEvent[]): void {
     for (const event of events) {
       if (event.type !== 'closed') this.#since = event.modSeq;
-      this.#tell(event);
+      if (!this.#wasToldAhead(event)) this.#tell(event);
     }
+  }
+
+  #wasToldAhead(event: AccountEvent): boolean {
+    const ahead = this.#toldAhead.get(keyOfEvent(event));
+    if (ahead === undefined || event.type === 'closed') return false;
+    if (event.modSeq >= ahead) this.#toldAhead.delete(keyOfEvent(event));
+    return event.modSeq <= ahead;
   }
 
   #tell(event: AccountEvent): void {

@@ -67,9 +67,16 @@ test('every method answers over a link what it answers at the host', async () =>
   });
   assert.deepStrictEqual(expunged.uids, Uint32Array.of(3));
   await remote.deleteMailbox({ operation: newOperation(), name: 'Trash' });
-  await remote.setQuota({ bytesMax: 5_000_000, messagesMax: undefined });
+  await remote.setQuota({ operation: newOperation(), bytesMax: 5_000_000, messagesMax: undefined });
   const note = { name: '/private/comment', value: Buffer.from('of one box') };
   await remote.setAnnotations({ operation: newOperation(), mailboxId: box, changes: [note] });
+  await remote.setAcl({
+    operation: newOperation(),
+    mailboxId: box,
+    identifier: 'group=staff',
+    mode: 'add',
+    rights: 'lrd',
+  });
   const replaced = await remote.replace({
     operation: newOperation(),
     target: { id: box },
@@ -97,6 +104,8 @@ test('every method answers over a link what it answers at the host', async () =>
     },
     (port) => port.thread(box, { key: { type: 'all' }, algorithm: 'references' }),
     (port) => port.annotations(box),
+    (port) => port.acl(box),
+    (port) => port.accountsSharedWithMe(),
     (port) => port.quota(),
   ];
   for (const question of questions) assert.deepStrictEqual(await question(remote), await question(local));
@@ -114,6 +123,60 @@ test('every method answers over a link what it answers at the host', async () =>
   const nobody = 'zzzzzzzzzzzzzzzz' as AccountId;
   await nodes.give(shardOf(nobody), 'b');
   await assert.rejects(nodes.node('f').accounts.open(nobody), refusedWith('noSuchAccount'));
+});
+
+test('a node that shares the store asks where messages are and reads them itself', async () => {
+  const asked: string[] = [];
+  const authorize = ({ method }: { method: string }): void => void asked.push(method);
+  await using nodes = await openNodes({ readsStore: true, authorize });
+  const remote = await portAt(nodes, 'f');
+  const local = await nodes.node('a').hosts.open(testAccountId);
+  const large = Buffer.concat([messageText({ subject: 'Large' }), Buffer.alloc(300_000, 'x\r\n')]);
+  for (const text of [messageText(), large, messageText({ subject: 'Gone' }), messageText()])
+    await deliver(remote, text);
+  const { info } = await remote.openMailbox(inbox, { claimRecent: false });
+  const gone = { operation: newOperation(), mailboxId: info.id, uids: Uint32Array.of(3), anyFlags: true };
+  await remote.expunge(gone);
+  const bytesOf = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString('latin1');
+  const read = async (port: AccountPort, uids: readonly number[], bytesMax: number) =>
+    (await port.readMessages(info.id, Uint32Array.from(uids), bytesMax)).map(({ bytes, ...rest }) => ({
+      ...rest,
+      bytes: bytesOf(bytes),
+    }));
+  for (const uids of [[1, 2, 3, 4], [3], [2, 4], [4, 9], []])
+    for (const bytesMax of [1, 1000, 301_000, 1e7])
+      assert.deepStrictEqual(await read(remote, uids, bytesMax), await read(local, uids, bytesMax));
+  for (const [uid, offset] of [
+    [1, 10],
+    [2, 250_000],
+    [3, 0],
+    [9, 0],
+  ] as const) {
+    const range = { offset, length: 100_000 };
+    const [there, here] = [remote, local].map((port) => port.readRange(info.id, uid as Uid, range));
+    assert.equal(bytesOf(await there), bytesOf(await here));
+  }
+  assert.ok(asked.includes('columns'));
+  assert.ok(!asked.includes('readMessages') && !asked.includes('readRange'));
+  const elsewhere = remote.readRange(99 as MailboxId, 1 as Uid, { offset: 0, length: 1 });
+  await assert.rejects(elsewhere, refusedWith('noSuchMailbox'));
+});
+
+test('a delivery is one call to the host, who refuses what cannot be', async () => {
+  const asked: string[] = [];
+  const authorize = ({ method }: { method: string }): void => void asked.push(method);
+  await using nodes = await openNodes({ authorize });
+  const { accounts } = nodes.node('f');
+  const local = await nodes.node('a').hosts.open(testAccountId);
+  const delivery = { operation: newOperation(), message: newMessage(), detail: undefined };
+  await accounts.deliveries.deliver(testAccountId, delivery);
+  await accounts.deliveries.deliver(testAccountId, delivery);
+  assert.deepEqual(asked, ['append', 'append']);
+  assert.equal((await local.quota()).messagesUsed, 1);
+  const nobody = 'zzzzzzzzzzzzzzzz' as AccountId;
+  await nodes.give(shardOf(nobody), 'b');
+  const lost = { ...delivery, operation: newOperation() };
+  await assert.rejects(accounts.deliveries.deliver(nobody, lost), refusedWith('noSuchAccount'));
 });
 
 test('what a peer sends is checked before an account sees it', async () => {
@@ -264,7 +327,10 @@ test('a shard is released when what was begun has ended, and nothing new is begu
   const order: string[] = [];
   const released = hosted.onShardReleasing(testShard).then(() => order.push('released'));
   const all = Promise.all(begun).then(() => order.push('delivered'));
-  await assert.rejects(hosted.call(testAccountId, 'quota', []), NotHostedHere);
+  await assert.rejects(
+    hosted.call(testAccountId, { method: 'quota', given: [], actor: undefined }),
+    NotHostedHere,
+  );
   await Promise.all([released, all]);
   assert.deepEqual(order, ['delivered', 'released']);
   assert.deepEqual(nodes.node('a').hosts.statistics().loaded, 0);
@@ -314,4 +380,25 @@ test('a session whose lock another one took in a hand-over changes nothing any m
   await assert.rejects(expunge(), refusedWith('inUse'));
   await assert.rejects(expunge(), refusedWith('inUse'));
   assert.equal((await mine.findMailbox(inbox))!.messages, 1);
+});
+
+test('when the database lost commits, sessions that saw them end; others see what there is', async () => {
+  await using nodes = await openNodes();
+  const port = await portAt(nodes, 'f');
+  const { mailboxId } = await deliver(port);
+  const everything = { start: Buffer.of(0), end: Buffer.of(255) };
+  const rows = async () =>
+    (await nodes.engine.page(everything, { entriesMax: 100_000, bytesMax: 1e9 })).entries;
+  const kept = await rows();
+  const watched = listen(port);
+  await deliver(port, messageText({ subject: 'Lost' }));
+  await watched.until((event) => event.type === 'mailbox' && event.mailboxId === mailboxId);
+  const deletes = (await rows()).map(({ key }) => key);
+  await nodes.engine.commit({ deletes, puts: kept });
+  await nodes.give(testShard, 'b');
+  nodes.node('a').hosted.onShardDropped(testShard);
+  await watched.until(({ type }) => type === 'closed');
+  watched.stop();
+  const anew = await portAt(nodes, 'f');
+  assert.equal((await anew.columns(mailboxId, undefined)).uids.length, 1);
 });

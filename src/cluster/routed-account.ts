@@ -5,24 +5,31 @@
 
 import type * as Port from '../account/port.ts';
 import type { AccountId, MailboxId, ModSeq, OperationId, ShardId, Uid } from '../mail/ids.ts';
+import { MailError } from '../mail/mail-error.ts';
+import type { AclEntry } from '../mail/rights.ts';
 import type { SearchKey } from '../mail/search-key.ts';
 import { RemoteAccountLock } from './remote-account-lock.ts';
 import { type AccountMethod, accountMethods } from './remote-account-methods.ts';
-import type { AccountRouting, Attempt } from './remote-account-routing.ts';
+import type { AccountRouting, Attempt, RoutedTo } from './remote-account-routing.ts';
 import { watchRemoteAccount } from './remote-account-watch.ts';
 
 type Result<Method extends AccountMethod> = ReturnType<Port.AccountPort[Method]>;
 
+/** Messages that are asked for at once to be read here: more than one pull takes, few enough to ask again for the rest. */
+const locatedMax = 256;
+
 export class RoutedAccount implements Port.AccountPort {
   readonly accountId: AccountId;
   readonly shard: ShardId;
+  readonly actor: AccountId | undefined;
   readonly #routing: AccountRouting;
   #lock: RemoteAccountLock | undefined;
 
-  constructor(routing: AccountRouting, accountId: AccountId, shard: ShardId) {
+  constructor(routing: AccountRouting, { accountId, shard, actor }: RoutedTo) {
     this.#routing = routing;
     this.accountId = accountId;
     this.shard = shard;
+    this.actor = actor;
   }
 
   listMailboxes(): Promise<Port.MailboxList> {
@@ -49,7 +56,10 @@ export class RoutedAccount implements Port.AccountPort {
     return this.#call('setSubscribed', options);
   }
 
-  openMailbox(target: Port.MailboxTarget, options: { claimRecent: boolean }): Promise<Port.OpenedMailbox> {
+  openMailbox(
+    target: Port.MailboxTarget,
+    options: { claimRecent: OperationId | false },
+  ): Promise<Port.OpenedMailbox> {
     return this.#call('openMailbox', target, options);
   }
 
@@ -81,12 +91,18 @@ export class RoutedAccount implements Port.AccountPort {
     return this.#call('readSummaries', mailboxId, uids, bytesMax);
   }
 
-  readMessages(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<Port.MessageBytes[]> {
-    return this.#call('readMessages', mailboxId, uids, bytesMax);
+  async readMessages(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number) {
+    const stored = this.#routing.storedOf(this.shard);
+    if (stored === undefined) return await this.#call('readMessages', mailboxId, uids, bytesMax);
+    const asked = uids.subarray(0, locatedMax);
+    const places = await this.columns(mailboxId, asked);
+    return await stored.readMessages(this.accountId, { places, uids: asked, bytesMax });
   }
 
-  readRange(mailboxId: MailboxId, uid: Uid, range: Port.ByteRange): Promise<Uint8Array | undefined> {
-    return this.#call('readRange', mailboxId, uid, range);
+  async readRange(mailboxId: MailboxId, uid: Uid, range: Port.ByteRange): Promise<Uint8Array | undefined> {
+    const stored = this.#routing.storedOf(this.shard);
+    if (stored === undefined) return await this.#call('readRange', mailboxId, uid, range);
+    return await stored.readRange(this.accountId, await this.columns(mailboxId, Uint32Array.of(uid)), range);
   }
 
   search(mailboxId: MailboxId, key: SearchKey): Promise<Uint32Array> {
@@ -109,23 +125,36 @@ export class RoutedAccount implements Port.AccountPort {
     return this.#call('annotations', mailboxId);
   }
 
-  setAnnotations(options: Port.SetAnnotationsOptions): Promise<void> {
+  setAnnotations(options: Port.SetAnnotationsOptions): Promise<ModSeq | undefined> {
     return this.#call('setAnnotations', options);
+  }
+
+  acl(mailboxId: MailboxId): Promise<readonly AclEntry[]> {
+    return this.#call('acl', mailboxId);
+  }
+
+  setAcl(options: Port.SetAclOptions): Promise<void> {
+    return this.#call('setAcl', options);
+  }
+
+  accountsSharedWithMe(): Promise<readonly Port.SharedOwner[]> {
+    return this.#call('accountsSharedWithMe');
   }
 
   quota(): Promise<Port.QuotaStatus> {
     return this.#call('quota');
   }
 
-  setQuota(limits: { bytesMax: number | undefined; messagesMax: number | undefined }): Promise<void> {
-    return this.#call('setQuota', limits);
+  setQuota(options: Port.SetQuotaOptions): Promise<void> {
+    return this.#call('setQuota', options);
   }
 
-  watch(listener: (event: Port.AccountEvent) => void): () => void {
-    return watchRemoteAccount(this.#routing, this, listener);
+  watch(listener: (event: Port.AccountEvent) => void, sessions?: Port.WatchingSessions): () => void {
+    return watchRemoteAccount(this.#routing, this, { listener, sessions });
   }
 
   async lockMaildrop(): Promise<AsyncDisposable> {
+    if (this.actor !== undefined) throw new MailError('permissionDenied', 'the maildrop is the owner’s');
     const lock = new RemoteAccountLock(this.#routing, this);
     await lock.ensure();
     this.#lock = lock;

@@ -3,8 +3,11 @@
 // Not part of the program; a test may import it, nothing else does.
 
 import { type AccountHosts, openAccountHosts } from '../account/account-hosts.ts';
+import type { AccountLimits } from '../account/account-limits.ts';
+import type { People } from '../account/people.ts';
 import type { AccountEvent, AccountPort } from '../account/port.ts';
 import { shardOf } from '../account/shard.ts';
+import { StoredMessages } from '../account/stored-messages.ts';
 import { openMemoryBlobStore, testAccountId } from '../account/testing.ts';
 import { systemClock } from '../base/clock.ts';
 import { silentLog } from '../base/log.ts';
@@ -34,7 +37,22 @@ export interface TestNodesOptions {
   readonly grantOf?: () => Uint8Array | undefined;
   /** In place of the account service for nodes of the inner zone. */
   readonly service?: (node: TestNode) => LinkService;
+  /** Closed by whoever opened it; in memory by default. */
+  readonly storage?: NodesStorage;
+  readonly accountLimits?: Partial<AccountLimits>;
+  readonly people?: People;
+  /** Nodes read messages themselves, as workers of one machine do. */
+  readonly readsStore?: boolean;
+  /** Where the nodes get their certificates; one of their own by default. */
+  readonly authority?: Promise<TestAuthority>;
 }
+
+interface NodesStorage {
+  readonly engine: Engine;
+  readonly blobs: BlobStore;
+}
+
+type NodeAccounts = Pick<TestNodesOptions, 'accountLimits' | 'people'>;
 
 export class TestNode {
   readonly name: NodeId;
@@ -47,14 +65,15 @@ export class TestNode {
   accounts!: RemoteAccounts;
   hasLease = true;
 
-  constructor(name: string, engine: Engine, blobs: BlobStore) {
+  constructor(name: string, storage: NodesStorage, { accountLimits = {}, people }: NodeAccounts) {
     this.name = name as NodeId;
     this.hosts = openAccountHosts({
-      engine,
-      blobs,
+      ...storage,
       shards: { epochOf: (shard) => this.#epochOf(shard) },
       clock: systemClock,
       log: silentLog,
+      limits: accountLimits,
+      ...(people && { people }),
     });
     this.hosted = new HostedAccounts({
       accounts: this.hosts,
@@ -73,14 +92,19 @@ export class TestNode {
 
 export class TestNodes implements AsyncDisposable {
   readonly nodes = new Map<string, TestNode>();
-  readonly engine: Engine = openMemoryEngine();
-  readonly #blobs = openMemoryBlobStore(this.engine);
+  readonly engine: Engine;
+  readonly #blobs: BlobStore;
   readonly #table = new Map<ShardId, { node: NodeId; epoch: Epoch }>();
   readonly #waiting = new Set<() => void>();
 
+  constructor(storage: NodesStorage | undefined) {
+    this.engine = storage?.engine ?? openMemoryEngine();
+    this.#blobs = storage?.blobs ?? openMemoryBlobStore(this.engine);
+  }
+
   static async open(options: TestNodesOptions): Promise<TestNodes> {
-    const nodes = new TestNodes();
-    const authority = await makeTestAuthority();
+    const nodes = new TestNodes(options.storage);
+    const authority = await (options.authority ?? makeTestAuthority());
     for (const name of options.names) await nodes.#add(name, authority, options);
     return nodes;
   }
@@ -102,9 +126,13 @@ export class TestNodes implements AsyncDisposable {
     for (const resolve of this.#waiting) resolve();
   }
 
+  ownerOf(shard: ShardId): NodeId {
+    return this.#table.get(shard)!.node;
+  }
+
   /** A planned move. */
   async move(shard: ShardId, to: string): Promise<void> {
-    const from = this.node(this.#table.get(shard)!.node);
+    const from = this.node(this.ownerOf(shard));
     await from.hosted.onShardReleasing(shard);
     from.epochs.delete(shard);
     await this.give(shard, to);
@@ -112,11 +140,26 @@ export class TestNodes implements AsyncDisposable {
 
   /** The owner is fenced, and hears of it only after others. */
   async take(shard: ShardId, to: string): Promise<void> {
-    const from = this.node(this.#table.get(shard)!.node);
+    const from = this.node(this.ownerOf(shard));
     await this.give(shard, to);
     if (from.name === to) return;
     from.epochs.delete(shard);
     from.hosted.onShardDropped(shard);
+  }
+
+  /**
+   * The node dies with all the shards it has: what it still does is heard by nobody, and when its lease has lapsed another
+   * opens them. It is back, with nothing in memory, when this resolves.
+   */
+  async crash(name: string, to: string): Promise<void> {
+    const dead = this.node(name);
+    dead.relay.stopAnswers();
+    dead.relay.cut();
+    dead.hasLease = false;
+    const shards = [...this.#table].filter(([, place]) => place.node === dead.name).map(([shard]) => shard);
+    for (const shard of shards) await this.take(shard, to);
+    dead.hasLease = true;
+    dead.relay.thaw();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -130,14 +173,15 @@ export class TestNodes implements AsyncDisposable {
   }
 
   async #add(name: string, authority: TestAuthority, options: TestNodesOptions): Promise<void> {
-    const node = new TestNode(name, this.engine, this.#blobs);
+    const storage = { engine: this.engine, blobs: this.#blobs };
+    const node = new TestNode(name, storage, options);
     this.nodes.set(name, node);
     const credentials = await authority.credentials(name);
     const clock = systemClock;
     const log = silentLog;
     const limits = options.limits ?? {};
     const authorize = options.authorize ?? (() => {});
-    const service = options.service?.(node) ?? openAccountService({ hosted: node.hosted, authorize });
+    const service = options.service?.(node) ?? openAccountService({ hosted: node.hosted, authorize, clock });
     const services = new Map([[accountServiceName, service]]);
     const address = { host: '127.0.0.1', port: 0 };
     node.server = await LinkServer.open({ credentials, address, services, clock, log, limits });
@@ -150,6 +194,7 @@ export class TestNodes implements AsyncDisposable {
       hosted: node.hosted,
       clock,
       log,
+      ...(options.readsStore === true && { stored: new StoredMessages(storage) }),
       ...(options.grantOf && { grantOf: options.grantOf }),
       ...(options.patienceMs && { patienceMs: options.patienceMs }),
     });

@@ -10,7 +10,7 @@ import type { NodeId } from '../../mail/ids.ts';
 import { openMemoryEngine } from '../../storage/memory-engine.ts';
 import type { LinkCredentials } from '../link-credentials.ts';
 import { authorityEntry, authorityKey, decodeAuthority } from './authority-rows.ts';
-import { certifiedNode, makeAuthority, renewalDueAt } from './certificates.ts';
+import { certificateKeyDigest, certifiedNode, makeAuthority, renewalDueAt } from './certificates.ts';
 import { createAuthority, openAuthority } from './cluster-authority.ts';
 import { loadCredentials, loadJoined, pendingKey, saveJoined } from './credential-files.ts';
 import { CredentialKeeper, renewLocally } from './credential-keeper.ts';
@@ -49,13 +49,21 @@ test('a node renews with its certificate, a forgotten or replaced one does not',
     site.clock.now(),
   );
   assert.deepEqual(found, { node: 'edge', zone: 'outer' });
+  const isReplaced = ({ certificate }: LinkCredentials): Promise<boolean> => {
+    const publicKeyDigest = certificateKeyDigest(new X509Certificate(certificate));
+    return site.authority.isReplaced({ node: 'edge' as NodeId, publicKeyDigest });
+  };
+  assert.deepEqual([await isReplaced(credentials), await isReplaced(renewed)], [false, false]);
   // The answer was lost: the old certificate asks once more.
   const newest = await renewCredentials(credentials, site.at, site.clock);
   await assert.rejects(renewCredentials(renewed, site.at, site.clock), refused('permissionDenied'));
   await site.authority.forget('edge' as NodeId);
   await assert.rejects(renewCredentials(newest, site.at, site.clock), refused('permissionDenied'));
-  await joinCluster(token, site.at, { node: 'edge', clock: site.clock });
+  // Its row says that it was removed.
+  assert.equal(await isReplaced(newest), false);
+  const anew = await joinCluster(token, site.at, { node: 'edge', clock: site.clock });
   await assert.rejects(renewCredentials(newest, site.at, site.clock), refused('permissionDenied'));
+  assert.deepEqual([await isReplaced(newest), await isReplaced(anew.credentials)], [true, false]);
   site.clock.moveMs = 91 * dayMs;
   await tokenOf(site);
   // Nobody is trusted for ever: by now the server's own certificate has ended, too.

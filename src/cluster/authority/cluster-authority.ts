@@ -207,6 +207,14 @@ export class ClusterAuthority {
     throw contended();
   }
 
+  /** Whether another machine has its name by now: a certificate lasts longer than the enrolment that it was issued for. */
+  async isReplaced({ node, publicKeyDigest }: PresentCertificate): Promise<boolean> {
+    const bytes = await this.#engine.get(enrolledKey(node));
+    if (bytes === undefined) return false;
+    const { keyDigest, previousKeyDigest } = decodeEnrolled(bytes);
+    return publicKeyDigest !== keyDigest && publicKeyDigest !== previousKeyDigest;
+  }
+
   async enrolledNodes(): Promise<EnrolledNode[]> {
     const limits = { entriesMax: nodesMax, bytesMax: 64 * 1024 * 1024 };
     const { entries } = await this.#engine.page(enrolledRange, limits);

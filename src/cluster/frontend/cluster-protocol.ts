@@ -1,14 +1,15 @@
-// What nodes of the outer zone ask of and tell the cluster, over links: shapes for both ends.
-// Parsing fails with invalidArgument (questions) or a Fault (answers).
+// What nodes of the outer zone ask of and tell the cluster, over links: shapes for both ends (link-protocol.ts).
 
 import { z } from 'zod';
-import { Fault } from '../../base/fault.ts';
-import { MailError } from '../../mail/mail-error.ts';
 import { nodePlaceSchema } from '../authority/join-protocol.ts';
+import type { AnswerOf, MethodOf, QuestionOf } from './link-protocol.ts';
 
 export const clusterServiceName = 'cluster';
 
 const short = z.string().max(255);
+/** A host's name or address: others print it, and put it into the configurations of balancers. */
+const host = z.string().regex(/^[\w.:%-]{0,255}$/);
+const word = z.string().regex(/^[\w.+-]{1,64}$/);
 const pem = z.string().max(8 * 1024);
 const count = z.int().min(0);
 const role = z.enum(['frontend', 'mx', 'backend']);
@@ -21,10 +22,10 @@ export const clusterMethods = {
     question: z.object({
       incarnation: z.string().regex(/^[a-z2-7]{16}$/),
       roles: z.array(role).max(8),
-      host: short,
+      host,
       linkVersions: z.object({ min: count, max: count }),
-      softwareVersion: short,
-      listeners: z.array(z.object({ name: short, address: short, port: count })).max(listenersMax),
+      softwareVersion: word,
+      listeners: z.array(z.object({ name: word, address: host, port: count.max(65_535) })).max(listenersMax),
       sessions: count,
       /** It stops: the last one. */
       isLeaving: z.boolean(),
@@ -59,27 +60,7 @@ export const clusterMethods = {
   },
 } as const;
 
-export type ClusterMethod = keyof typeof clusterMethods;
-export type ClusterQuestion<Method extends ClusterMethod> = z.output<
-  (typeof clusterMethods)[Method]['question']
->;
-export type ClusterAnswer<Method extends ClusterMethod> = z.output<(typeof clusterMethods)[Method]['answer']>;
-
-export function parseClusterQuestion<Method extends ClusterMethod>(
-  method: Method,
-  given: unknown,
-): ClusterQuestion<Method> {
-  const parsed = clusterMethods[method].question.safeParse(given);
-  if (!parsed.success) throw new MailError('invalidArgument', `no question of ${method}`);
-  return parsed.data as ClusterQuestion<Method>;
-}
-
-export function parseClusterAnswer<Method extends ClusterMethod>(
-  method: Method,
-  given: unknown,
-): ClusterAnswer<Method> {
-  const parsed = clusterMethods[method].answer.safeParse(given);
-  if (parsed.success) return parsed.data as ClusterAnswer<Method>;
-  const cause = parsed.error;
-  throw new Fault(`a node answered ${method} with something else`, { temporary: false, cause });
-}
+type ClusterProtocol = typeof clusterMethods;
+export type ClusterMethod = MethodOf<ClusterProtocol>;
+export type ClusterQuestion<Method extends ClusterMethod> = QuestionOf<ClusterProtocol, Method>;
+export type ClusterAnswer<Method extends ClusterMethod> = AnswerOf<ClusterProtocol, Method>;

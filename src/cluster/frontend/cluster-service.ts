@@ -29,8 +29,8 @@ import {
   type ClusterMethod,
   type ClusterQuestion,
   clusterMethods,
-  parseClusterQuestion,
 } from './cluster-protocol.ts';
+import { hasMethod, parseMethodQuestion } from './link-protocol.ts';
 
 export interface ClusterServiceOptions {
   readonly engine: Engine;
@@ -67,10 +67,10 @@ export function openClusterService(options: ClusterServiceOptions, peer: LinkPee
     },
   };
   return async (call) => {
-    if (!Object.hasOwn(clusterMethods, call.method) || call.held)
-      throw new MailError('permissionDenied', `the cluster has no ${call.method} for this node`);
-    const method = call.method as ClusterMethod;
-    return handlers[method](parseClusterQuestion(method, call.arguments) as never);
+    const { method } = call;
+    if (!hasMethod(clusterMethods, method) || call.held)
+      throw new MailError('permissionDenied', `the cluster has no ${method} for this node`);
+    return handlers[method](parseMethodQuestion(clusterMethods, method, call.arguments) as never);
   };
 }
 
@@ -124,6 +124,12 @@ async function beat(
   throw new MailError('conflict', 'the row of this node keeps changing; try again');
 }
 
+/**
+ * A node's share of the clients; accounts it has none, by its roles. Nodes of the outer zone do not say theirs: each has the
+ * default of `cluster.weight`.
+ */
+const outerWeight = 100;
+
 async function nextRow(
   { authority }: ClusterServiceOptions,
   { node, said, before }: { node: NodeId; said: ClusterQuestion<'heartbeat'>; before: NodeRow | undefined },
@@ -133,7 +139,9 @@ async function nextRow(
   const roles = isSameRun ? before.roles : await enrolledRoles(authority, node, said.roles);
   const { drained, leaving } = before ?? {};
   const isRemoval = leaving === 'remove';
-  const going = isRemoval ? 'removed' : isLeaving ? 'left' : undefined;
+  // A heartbeat that was on its way when it said good-bye changes nothing.
+  const hasLeft = isLeaving || (isSameRun && before.state === 'left');
+  const going = isRemoval ? 'removed' : hasLeft ? 'left' : undefined;
   return {
     node,
     revision: (before?.revision ?? 0) + 1,
@@ -142,7 +150,7 @@ async function nextRow(
     state: going ?? (drained === true ? 'draining' : 'active'),
     ...(drained === undefined ? {} : { drained }),
     roles,
-    weight: 0,
+    weight: outerWeight,
     zone: outerZone,
     // Nobody calls it; balancers send clients there.
     address: { host, port: 0 },

@@ -1,11 +1,10 @@
-// What nodes of the outer zone ask of the directory, over links: the shapes of questions and answers, for both ends.
+// What nodes of the outer zone ask of the directory, over links: the shapes of questions and answers, for both ends
+// (link-protocol.ts).
 // Invariant: no answer holds a secret: no hash, no key of a SCRAM verifier; no question lists anything.
-// Parsing fails with invalidArgument (questions) or a Fault (answers).
 
 import { z } from 'zod';
-import { Fault } from '../../base/fault.ts';
 import { services } from '../../directory/directory.ts';
-import { MailError } from '../../mail/mail-error.ts';
+import type { AnswerOf, MethodOf, QuestionOf } from './link-protocol.ts';
 
 export const directoryServiceName = 'directory';
 
@@ -66,27 +65,7 @@ export const directoryMethods = {
   ownsAddress: { question: z.object({ accountId, address }), answer: z.boolean() },
 } as const;
 
-export type DirectoryMethod = keyof typeof directoryMethods;
-export type Question<Method extends DirectoryMethod> = z.output<
-  (typeof directoryMethods)[Method]['question']
->;
-export type Answer<Method extends DirectoryMethod> = z.output<(typeof directoryMethods)[Method]['answer']>;
-
-export function parseQuestion<Method extends DirectoryMethod>(
-  method: Method,
-  given: unknown,
-): Question<Method> {
-  const parsed = directoryMethods[method].question.safeParse(given);
-  if (!parsed.success) throw new MailError('invalidArgument', `no question of ${method}`);
-  return parsed.data as Question<Method>;
-}
-
-export function parseDirectoryAnswer<Method extends DirectoryMethod>(
-  method: Method,
-  given: unknown,
-): Answer<Method> {
-  const parsed = directoryMethods[method].answer.safeParse(given);
-  if (parsed.success) return parsed.data as Answer<Method>;
-  const cause = parsed.error;
-  throw new Fault(`a node answered ${method} with something else`, { temporary: false, cause });
-}
+type DirectoryProtocol = typeof directoryMethods;
+export type DirectoryMethod = MethodOf<DirectoryProtocol>;
+export type DirectoryQuestion<Method extends DirectoryMethod> = QuestionOf<DirectoryProtocol, Method>;
+export type DirectoryAnswer<Method extends DirectoryMethod> = AnswerOf<DirectoryProtocol, Method>;

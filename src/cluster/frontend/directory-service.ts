@@ -14,14 +14,14 @@ import { MailError } from '../../mail/mail-error.ts';
 import { checkScramProof } from '../../wire/sasl/scram.ts';
 import type { LinkCall, LinkService } from '../links/serving-link.ts';
 import {
-  type Answer,
+  type DirectoryAnswer,
   type DirectoryMethod,
+  type DirectoryQuestion,
   directoryMethods,
-  parseQuestion,
-  type Question,
 } from './directory-protocol.ts';
 import type { GrantGate } from './grant-gate.ts';
 import type { GrantKeys } from './grant-keys.ts';
+import { hasMethod, parseMethodQuestion } from './link-protocol.ts';
 import { isScramNonce, makeScramNonce } from './scram-nonce.ts';
 
 export interface DirectoryServiceOptions {
@@ -44,18 +44,18 @@ interface LoggedIn {
 
 type Handlers = {
   readonly [Method in DirectoryMethod]: (
-    question: Question<Method>,
+    question: DirectoryQuestion<Method>,
     call: Pick<LinkCall, 'peer' | 'grant'>,
-  ) => Promise<Answer<Method>>;
+  ) => Promise<DirectoryAnswer<Method>>;
 };
 
 export function openDirectoryService(options: DirectoryServiceOptions): LinkService {
   const handlers = handlersOf(options);
   return async (call) => {
-    if (!Object.hasOwn(directoryMethods, call.method) || call.held)
-      throw new MailError('permissionDenied', `the directory has no ${call.method} for this node`);
-    const method = call.method as DirectoryMethod;
-    return handlers[method](parseQuestion(method, call.arguments) as never, call);
+    const { method } = call;
+    if (!hasMethod(directoryMethods, method) || call.held)
+      throw new MailError('permissionDenied', `the directory has no ${method} for this node`);
+    return handlers[method](parseMethodQuestion(directoryMethods, method, call.arguments) as never, call);
   };
 }
 
@@ -98,7 +98,7 @@ function handlersOf(options: DirectoryServiceOptions): Handlers {
       await directory.finishScram({ ...outcome, verified: false }, context);
     },
     renewGrant: async (_, { grant, peer }) => gate.renew(grant, peer),
-    resolve: async (address) => (await directory.resolve(address)) as Answer<'resolve'>,
+    resolve: async (address) => (await directory.resolve(address)) as DirectoryAnswer<'resolve'>,
     ownsAddress: async ({ accountId, address }, { grant, peer }) => {
       const { service } = await gate.check(grant, { account: accountId as AccountId, peer });
       if (service !== 'smtp') throw new MailError('permissionDenied', 'a session that does not send');

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';
+import type { People } from '../../account/people.ts';
 import { shardOf } from '../../account/shard.ts';
 import { messageText, newMessage, newOperation, testAccountId } from '../../account/testing.ts';
 import { systemClock } from '../../base/clock.ts';
@@ -11,6 +12,7 @@ import type { Service } from '../../directory/directory.ts';
 import type { AccountId, NodeId } from '../../mail/ids.ts';
 import { isMailError, type MailErrorKind } from '../../mail/mail-error.ts';
 import { openMemoryEngine } from '../../storage/memory-engine.ts';
+import { accountServiceName } from '../account-service.ts';
 import { listen, openNodes, portAt } from '../testing-account-nodes.ts';
 import { openFrontendAccountService } from './frontend-account-service.ts';
 import { GrantGate } from './grant-gate.ts';
@@ -23,6 +25,17 @@ const inbox = { role: 'inbox' } as const;
 const refusedWith = (kind: MailErrorKind) => (error: unknown) =>
   isMailError(error, kind) || assert.fail(`not ${kind}: ${error}`);
 
+/** Whoever has a grant in these tests, beside the owner of the account. */
+const guestId = 'guestguestguestg' as AccountId;
+const guest = 'guest@example.test';
+const people: People = {
+  person: async (id) => {
+    const address = id === guestId ? guest : 'owner@example.test';
+    return { address, addresses: [], groups: [], shared: false };
+  },
+  addressesOf: async (address) => [address],
+};
+
 /** Node f is a frontend of the outer zone, whose grant the test sets. */
 async function openOuterNodes() {
   const engine = openMemoryEngine();
@@ -31,12 +44,13 @@ async function openOuterNodes() {
   const sessionEpoch = async () => shown.epoch;
   const gate = new GrantGate({ keys, sessionEpoch, clock, random: systemRandom });
   const nodes = await openNodes({
+    people,
     grantOf: () => shown.grant,
     service: ({ hosted }) => openFrontendAccountService({ hosted, gate, messageBytesMax, clock }),
   });
-  const login = async (service: Service, lifeMs?: number): Promise<void> => {
+  const login = async (service: Service, lifeMs?: number, account = testAccountId): Promise<void> => {
     const peer = 'f' as NodeId;
-    const { grant } = await gate.issue({ account: testAccountId, peer, service });
+    const { grant } = await gate.issue({ account, peer, service });
     const claims = openGrant(grant, keys.accepted)!;
     shown.grant =
       lifeMs === undefined
@@ -61,7 +75,7 @@ test('a session works under its grant, and not a call longer', async () => {
   const { mailboxId } = await port.append(append());
   assert.equal((await port.columns(mailboxId, undefined)).uids.length, 1);
   await assert.rejects(port.lockMaildrop(), refusedWith('permissionDenied'));
-  const quota = { bytesMax: undefined, messagesMax: undefined };
+  const quota = { operation: newOperation(), bytesMax: undefined, messagesMax: undefined };
   await assert.rejects(port.setQuota(quota), refusedWith('permissionDenied'));
   await assert.rejects(nodes.node('f').accounts.endSessions(testAccountId), refusedWith('permissionDenied'));
   await assert.rejects(nodes.node('f').accounts.remove(testAccountId), refusedWith('permissionDenied'));
@@ -102,6 +116,19 @@ test('whoever delivers needs no grant, and can do nothing else', async () => {
   await deliver();
   await deliver('lists');
   await deliver('nowhere');
+  // A held stream is no way around the number of calls that may be under way.
+  const refused = Promise.withResolvers<unknown>();
+  const { name, relay } = nodes.node('a');
+  const held = { service: accountServiceName, method: 'deliver', grant: undefined };
+  const delivery = { operation: newOperation(), bytes: messageText(), detail: undefined };
+  await nodes
+    .node('f')
+    .pool.hold(
+      { node: name, address: { host: '127.0.0.1', port: relay.port } },
+      { ...held, arguments: [testAccountId, delivery] },
+      { said: () => {}, ended: refused.resolve },
+    );
+  assert.ok(isMailError(await refused.promise, 'invalidArgument'));
   const found = (await local.listMailboxes()).mailboxes.map(({ name, messages }) => [name, messages]);
   assert.deepEqual(Object.fromEntries(found).INBOX, 2);
   assert.deepEqual(Object.fromEntries(found).Lists, 1);
@@ -123,6 +150,21 @@ test('what is larger than the site takes is refused, delivered or appended', asy
   );
 });
 
+test('the sessions of a frontend are counted under its grant; it is told of nobody’s', async () => {
+  const { nodes, login } = await openOuterNodes();
+  await using _ = nodes;
+  await login('imap');
+  const port = await portAt(nodes, 'f');
+  const begun = Promise.withResolvers<void>();
+  const stop = port.watch(() => begun.resolve(), { service: 'imap', count: () => 3 });
+  await begun.promise;
+  assert.deepEqual(await nodes.node('a').accounts.sessionsOf(testAccountId), [
+    { node: 'f', service: 'imap', sessions: 3 },
+  ]);
+  await assert.rejects(nodes.node('f').accounts.sessionsOf(testAccountId), refusedWith('permissionDenied'));
+  stop();
+});
+
 test('a watch ends with its grant and goes on under the next; without one the session ends', async () => {
   const { nodes, shown, login } = await openOuterNodes();
   await using _ = nodes;
@@ -137,4 +179,125 @@ test('a watch ends with its grant and goes on under the next; without one the se
   shown.grant = undefined;
   await watched.until(({ type }) => type === 'closed');
   watched.stop();
+});
+
+test('a maildrop lock ends with its grant', { timeout: 60_000 }, async () => {
+  const { nodes, shown, login } = await openOuterNodes();
+  await using _ = nodes;
+  await login('pop3', 300);
+  const port = await portAt(nodes, 'f');
+  const local = await nodes.node('a').hosts.open(testAccountId);
+  const lock = await port.lockMaildrop();
+  await assert.rejects(local.lockMaildrop(), refusedWith('inUse'));
+  shown.grant = undefined;
+  // Polled: nobody hears of the end of another's lock.
+  let free: AsyncDisposable | undefined;
+  while (free === undefined) {
+    free = await local.lockMaildrop().catch(() => undefined);
+    await systemClock.sleep(10);
+  }
+  await free[Symbol.asyncDispose]();
+  await lock[Symbol.asyncDispose]();
+});
+
+/** The owner lets the guest look into INBOX and nothing more; the guest has a session of the service on node f. */
+async function openGuest(service: Service = 'imap') {
+  const { nodes, shown, login } = await openOuterNodes();
+  const local = await nodes.node('a').hosts.open(testAccountId);
+  const { mailboxId } = await local.append(append());
+  const give = (rights: string) =>
+    local.setAcl({ operation: newOperation(), mailboxId, identifier: guest, mode: 'replace', rights });
+  await give('lr');
+  await login(service, undefined, guestId);
+  /** Past RemoteAccounts, as a frontend that was broken into would. */
+  const call = (method: string, given: unknown, actor: unknown, answerBytes = 0): Promise<unknown> => {
+    const node = nodes.node('a');
+    const place = { node: node.name, address: { host: '127.0.0.1', port: node.relay.port } };
+    const wire = actor === undefined ? [testAccountId, given] : [testAccountId, given, actor];
+    const asked = { service: accountServiceName, method, grant: shown.grant, arguments: wire };
+    const request = { ...asked, answerBytes };
+    return nodes.node('f').pool.call(place as never, request, { timeoutMs: 30_000 });
+  };
+  return { nodes, shown, login, local, mailboxId, give, call };
+}
+
+test('a grant opens another’s account only as whom it was given to', async () => {
+  const { nodes, mailboxId, give } = await openGuest();
+  await using _ = nodes;
+  const { accounts } = nodes.node('f');
+  const port = await accounts.open(testAccountId, guestId);
+  assert.equal((await port.columns(mailboxId, undefined)).uids.length, 1);
+  // The message is made ready here, and the actor is not lost on the way.
+  const target = { id: mailboxId };
+  const coming = () => port.append({ operation: newOperation(), target, messages: [newMessage()] });
+  await assert.rejects(coming(), refusedWith('permissionDenied'));
+  await give('lri');
+  await coming();
+  await assert.rejects(
+    port.openMailbox({ name: 'Drafts' }, { claimRecent: false }),
+    refusedWith('noSuchMailbox'),
+  );
+  await assert.rejects(accounts.open(testAccountId), refusedWith('authenticationFailed'));
+  const stranger = 'strangerstranger' as AccountId;
+  await assert.rejects(accounts.open(testAccountId, stranger), refusedWith('authenticationFailed'));
+});
+
+test('no form of a request lets a grant do more than its account may', async () => {
+  const { nodes, login, local, mailboxId, call } = await openGuest();
+  await using _ = nodes;
+  const inbox = [mailboxId, undefined];
+  await call('columns', inbox, guestId);
+  await assert.rejects(call('columns', inbox, undefined), refusedWith('authenticationFailed'));
+  await assert.rejects(call('columns', inbox, testAccountId), refusedWith('authenticationFailed'));
+  await assert.rejects(call('columns', inbox, 'strangerstranger'), refusedWith('authenticationFailed'));
+  for (const actor of ['', null, 0, [guestId], `${guestId} `, { id: guestId }])
+    await assert.rejects(call('columns', inbox, actor), refusedWith('invalidArgument'), String(actor));
+  const flags = {
+    operation: newOperation(),
+    mailboxId,
+    uids: Uint32Array.of(1),
+    mode: 'add',
+    flags: ['\\Seen'],
+  };
+  await assert.rejects(call('storeFlags', [flags], guestId), refusedWith('permissionDenied'));
+  const grantAll = { operation: newOperation(), mailboxId, identifier: guest, mode: 'add', rights: 'a' };
+  await assert.rejects(call('setAcl', [grantAll], guestId), refusedWith('permissionDenied'));
+  for (const method of ['endSessions', 'remove', 'countSessions', 'tellSessions', 'setQuota'])
+    await assert.rejects(call(method, undefined, guestId), refusedWith('permissionDenied'), method);
+  // The owner's session does not become the guest's by naming him, nor the guest a POP3 session's.
+  await login('imap');
+  await assert.rejects(call('columns', inbox, guestId), refusedWith('authenticationFailed'));
+  await login('pop3', undefined, guestId);
+  await assert.rejects(call('columns', inbox, guestId), refusedWith('permissionDenied'));
+  assert.equal((await local.columns(mailboxId, undefined)).flagsLow[0], 0);
+  assert.equal((await local.acl(mailboxId)).at(-1)!.rights, 'lr');
+});
+
+test('nobody reads more at a time than the link made room for', async () => {
+  const { nodes, mailboxId, call } = await openGuest();
+  await using _ = nodes;
+  const read = (bytesMax: number, answerBytes: number): Promise<unknown> =>
+    call('readMessages', [mailboxId, Uint32Array.of(1), bytesMax], guestId, answerBytes);
+  assert.equal(((await read(1_000_000, 1_000_000)) as unknown[]).length, 1);
+  await assert.rejects(read(1_000_000, 0), refusedWith('invalidArgument'));
+  await assert.rejects(read(2 ** 40, 1_000_000), refusedWith('invalidArgument'));
+  await assert.rejects(read(2 ** 40, 2 ** 40), refusedWith('limitReached'));
+});
+
+test('a guest’s watch ends with his grant, and hears of what he may know', async () => {
+  const { nodes, shown, local, mailboxId } = await openGuest();
+  await using _ = nodes;
+  const watched = listen(await nodes.node('f').accounts.open(testAccountId, guestId));
+  await watched.until(({ type }) => type === 'mailboxes');
+  const { id } = await local.createMailbox({ operation: newOperation(), name: 'Secret' });
+  await local.append({ ...append(), target: { id } });
+  await local.append(append());
+  await watched.until((event) => event.type === 'mailbox' && event.mailboxId === mailboxId);
+  assert(watched.events.every((event) => event.type !== 'mailbox' || event.mailboxId === mailboxId));
+  watched.stop();
+  shown.grant = undefined;
+  await assert.rejects(
+    nodes.node('f').accounts.open(testAccountId, guestId),
+    refusedWith('authenticationFailed'),
+  );
 });

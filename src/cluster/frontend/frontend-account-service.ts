@@ -1,6 +1,6 @@
-// The accounts of this node for nodes of the outer zone. With a session's grant: what that session's service may do, for
-// its account. Without one: delivering a message.
-// Invariants: nothing is looked up before the grant is checked; a watch ends with the grant it was begun under; of
+// The accounts of this node for nodes of the outer zone. With a session's grant: what that session's service may do, with
+// its own account, and with another's as whoever the grant is for (shared-account.ts). Without one: delivering a message.
+// Invariants: nothing is looked up before the grant is checked; a watch or a lock ends with the grant it was begun under; of
 // messages from the outer zone only the bytes are believed: what is derived from them is derived here.
 // Refuses with authenticationFailed (grants) and permissionDenied (what no session does).
 
@@ -9,10 +9,10 @@ import type { PreparedMessage } from '../../account/prepared-message.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { OperationId } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
-import { openAccountService } from '../account-service.ts';
+import { checkStream, openAccountService } from '../account-service.ts';
 import type { HostedAccounts } from '../hosted-accounts.ts';
 import type { LinkCall, LinkService } from '../links/serving-link.ts';
-import { parseAccountRequest } from '../remote-account-methods.ts';
+import { formatAccountRequest, parseAccountRequest } from '../remote-account-methods.ts';
 import { deliverMethod, parseDelivery } from '../remote-delivery.ts';
 import type { GrantGate } from './grant-gate.ts';
 import { mayCall } from './service-rights.ts';
@@ -28,22 +28,30 @@ export interface FrontendAccountServiceOptions {
 export function openFrontendAccountService(options: FrontendAccountServiceOptions): LinkService {
   const { hosted, gate, clock } = options;
   const prepare = (bytes: Uint8Array) => prepareWithin(bytes, options);
-  const accounts = openAccountService({ hosted, authorize: () => {} });
+  const accounts = openAccountService({ hosted, authorize: () => {}, clock });
   return async (call) => {
-    const { accountId, given } = parseAccountRequest(call.arguments);
+    const { accountId, given, actor } = parseAccountRequest(call.arguments);
     if (call.method === deliverMethod) {
+      checkStream(call);
       const { operation, bytes, detail } = parseDelivery(given);
       const prepared = await prepare(bytes);
       const message = { prepared, flags: [], internalDate: undefined };
       return hosted.deliver(accountId, { operation: operation as OperationId, message, detail });
     }
-    const claims = await gate.check(call.grant, { account: accountId, peer: call.peer });
-    if (!mayCall(claims.service, call.method))
+    // Without an actor it is the owner's session, or refused: nobody out there has another's account for himself.
+    const claims = await gate.check(call.grant, { account: actor ?? accountId, peer: call.peer });
+    if (!mayCall(claims.service, call.method, actor !== undefined))
       throw new MailError('permissionDenied', `a session of ${claims.service} does not call ${call.method}`);
-    if (call.method === 'watch') return endingAfter(accounts, call, claims.expiresAt - clock.now(), clock);
-    return accounts(withArguments(call, [accountId, await preparedHere(given, prepare)]));
+    if ((call.answerBytes ?? 0) > answerBytesMax)
+      throw new MailError('limitReached', 'a longer answer than a session has a use for');
+    if (call.held) return endingAfter(accounts, call, claims.expiresAt - clock.now(), clock);
+    const request = { accountId, given: await preparedHere(given, prepare), actor };
+    return accounts(withArguments(call, formatAccountRequest(request)));
   };
 }
+
+/** Speakers take mail by the megabyte. What is over the room of a link would be one call's memory here. */
+const answerBytesMax = 64 * 1024 * 1024;
 
 function withArguments(call: LinkCall, given: unknown): LinkCall {
   return Object.create(call, { arguments: { value: given } }) as LinkCall;

@@ -13,6 +13,11 @@ import type { HostedAccounts } from '../hosted-accounts.ts';
 import type { LinkPeer } from '../links/link-server.ts';
 import type { LinkService } from '../links/serving-link.ts';
 import type { ClusterView } from '../membership/cluster-view.ts';
+import {
+  type AnswerAdministration,
+  administrationServiceName,
+  openAdministrationService,
+} from '../relayed-administration.ts';
 import { clusterServiceName } from './cluster-protocol.ts';
 import { openClusterService } from './cluster-service.ts';
 import { directoryServiceName } from './directory-protocol.ts';
@@ -29,6 +34,8 @@ export interface FrontendServicesOptions {
   readonly view: () => ClusterView;
   /** Refuses while the server starts. */
   readonly directory: () => InternalDirectory;
+  /** The admin API of this node. */
+  readonly answer: AnswerAdministration;
   readonly messageBytesMax: () => number;
   readonly clock: Clock;
   readonly random: Random;
@@ -54,6 +61,7 @@ export function openFrontendServices(
     directory ??= openDirectoryService({ directory: options.directory(), gate, keys, clock, random });
     return directory(call);
   };
+  const administration = openAdministrationService({ ...options, authorize: () => {}, isOuter: true });
   const cluster = { ...options, run: random.identifier(8) };
   const none: Services = new Map();
   return (peer) => {
@@ -76,6 +84,7 @@ export function openFrontendServices(
     return new Map([
       [accountServiceName, unless(members, accounts)],
       [directoryServiceName, unless(members, ask)],
+      [administrationServiceName, unless(members, administration)],
       // What a node asks before it has a row; one that was removed hears only that.
       [clusterServiceName, unless(['removed'], openClusterService(cluster, peer))],
     ]);

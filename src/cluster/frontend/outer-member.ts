@@ -16,10 +16,11 @@ import {
   type ClusterAnswer,
   type ClusterMethod,
   type ClusterQuestion,
+  clusterMethods,
   clusterServiceName,
-  parseClusterAnswer,
 } from './cluster-protocol.ts';
 import type { InnerNodes } from './inner-nodes.ts';
+import { parseMethodAnswer } from './link-protocol.ts';
 
 export interface OuterMemberOptions {
   readonly self: NodeId;
@@ -179,6 +180,6 @@ export class OuterMember implements ShardLocator, AsyncDisposable {
     question: ClusterQuestion<Method>,
   ): Promise<ClusterAnswer<Method>> {
     const request = { service: clusterServiceName, method, arguments: question };
-    return parseClusterAnswer(method, await this.#options.nodes.ask(request, answerMs));
+    return parseMethodAnswer(clusterMethods, method, await this.#options.nodes.ask(request, answerMs));
   }
 }

@@ -15,15 +15,16 @@ import type { AccountId } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
 import type { SaslScramProof } from '../../wire/sasl/sasl.ts';
 import {
-  type Answer,
+  type DirectoryAnswer,
   type DirectoryMethod,
+  type DirectoryQuestion,
+  directoryMethods,
   directoryServiceName,
-  parseDirectoryAnswer,
-  type Question,
 } from './directory-protocol.ts';
 import type { IssuedGrant } from './grant-gate.ts';
 import type { GrantKeeper } from './grant-keeper.ts';
 import type { InnerNodes } from './inner-nodes.ts';
+import { parseMethodAnswer } from './link-protocol.ts';
 
 const noKey = new Uint8Array(0);
 
@@ -79,7 +80,7 @@ export class RemoteDirectory implements Directory {
   }
 
   #entered(
-    { principal, grant, endsInMs }: Answer<'verifyPassword'> | Answer<'proveScram'>,
+    { principal, grant, endsInMs }: DirectoryAnswer<'verifyPassword' | 'proveScram'>,
     { service }: AuthenticationContext,
   ): Principal {
     const { accountId, address, administrator, appPasswordId } = principal;
@@ -89,19 +90,19 @@ export class RemoteDirectory implements Directory {
 
   async #ask<Method extends DirectoryMethod>(
     method: Method,
-    question: Question<Method>,
+    question: DirectoryQuestion<Method>,
     grant?: Uint8Array,
-  ): Promise<Answer<Method>> {
+  ): Promise<DirectoryAnswer<Method>> {
     const request = { service: directoryServiceName, method, arguments: question };
     const answer = await this.#nodes.ask({ ...request, ...(grant === undefined ? {} : { grant }) });
-    return parseDirectoryAnswer(method, answer);
+    return parseMethodAnswer(directoryMethods, method, answer);
   }
 }
 
 /** For the keeper: another grant of the same login. */
 export async function renewGrant(nodes: Pick<InnerNodes, 'ask'>, grant: Uint8Array): Promise<IssuedGrant> {
   const request = { service: directoryServiceName, method: 'renewGrant', arguments: undefined, grant };
-  return parseDirectoryAnswer('renewGrant', await nodes.ask(request));
+  return parseMethodAnswer(directoryMethods, 'renewGrant', await nodes.ask(request));
 }
 
 function notHere(): MailError {

@@ -5,7 +5,7 @@ import type { Service } from '../../directory/directory.ts';
 import type { AccountMethod } from '../remote-account-methods.ts';
 
 /** What crosses links for a session beside the port's methods. */
-type SessionMethod = AccountMethod | 'open' | 'watch' | 'lockMaildrop';
+type SessionMethod = AccountMethod | 'open' | 'watch' | 'tellSessions' | 'lockMaildrop';
 
 const imap: readonly Service[] = ['imap'];
 const both: readonly Service[] = ['imap', 'pop3'];
@@ -13,6 +13,7 @@ const both: readonly Service[] = ['imap', 'pop3'];
 const rights: Readonly<Record<SessionMethod, readonly Service[]>> = {
   open: both,
   watch: both,
+  tellSessions: both,
   lockMaildrop: ['pop3'],
   listMailboxes: imap,
   findMailbox: imap,
@@ -34,6 +35,9 @@ const rights: Readonly<Record<SessionMethod, readonly Service[]>> = {
   sort: imap,
   thread: imap,
   replace: imap,
+  acl: imap,
+  setAcl: imap,
+  accountsSharedWithMe: imap,
   annotations: imap,
   setAnnotations: imap,
   quota: imap,
@@ -41,7 +45,11 @@ const rights: Readonly<Record<SessionMethod, readonly Service[]>> = {
   setQuota: [],
 };
 
-/** Whether a session of the service may call it. */
-export function mayCall(service: Service, method: string): boolean {
+/** Services whose sessions go to others' mailboxes too. */
+const amongOthers: readonly Service[] = ['imap'];
+
+/** Whether a session of the service may call it; `forOthers`: with an account that is not its own. */
+export function mayCall(service: Service, method: string, forOthers: boolean): boolean {
+  if (forOthers && !amongOthers.includes(service)) return false;
   return Object.hasOwn(rights, method) && rights[method as SessionMethod].includes(service);
 }

@@ -2,13 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { shardOf } from '../../account/shard.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { silentLog } from '../../base/log.ts';
 import { seededRandom } from '../../base/random.ts';
 import type { Service } from '../../directory/directory.ts';
-import type { AccountId, NodeId } from '../../mail/ids.ts';
+import { openTestDirectory } from '../../directory/testing.ts';
+import type { AccountId, Epoch, NodeId } from '../../mail/ids.ts';
 import { isMailError, MailError } from '../../mail/mail-error.ts';
 import { openMemoryEngine } from '../../storage/memory-engine.ts';
+import { HostedAccounts } from '../hosted-accounts.ts';
 import { accountMethods } from '../remote-account-methods.ts';
 import { GrantGate, grantLifeMs, sessionLifeMs } from './grant-gate.ts';
 import { GrantKeeper } from './grant-keeper.ts';
@@ -191,9 +194,9 @@ test('many nodes that need the first key at once agree on it', async () => {
 
 test('every method of the port is decided on: quotas are the administrator’s, reading is not POP3’s alone', () => {
   const methods = Object.keys(accountMethods);
-  const allowed = (service: Service) => methods.filter((method) => mayCall(service, method));
+  const allowed = (service: Service) => methods.filter((method) => mayCall(service, method, false));
   assert.deepEqual(
-    methods.filter((method) => !mayCall('imap', method)),
+    methods.filter((method) => !mayCall('imap', method, false)),
     ['setQuota'],
   );
   assert.deepEqual(allowed('pop3').sort(), [
@@ -206,7 +209,8 @@ test('every method of the port is decided on: quotas are the administrator’s, 
   assert.deepEqual(allowed('smtp'), []);
   assert.deepEqual(allowed('http'), []);
   for (const managing of ['remove', 'endSessions', 'deliver', 'constructor', '__proto__', 'toString'])
-    for (const service of ['imap', 'pop3', 'smtp'] as const) assert.equal(mayCall(service, managing), false);
+    for (const service of ['imap', 'pop3', 'smtp'] as const)
+      assert.equal(mayCall(service, managing, false), false);
 });
 
 test('a SCRAM nonce is good for a minute, for its node and user, as it was written', () => {
@@ -271,4 +275,39 @@ test('a grant that is refused is forgotten; one that could not be renewed is tri
   await clock.move(0.1 * grantLifeMs);
   assert.equal(keeper.size, 0);
   keeper[Symbol.dispose]();
+});
+
+test('a node that gets an account knows of passwords that changed while another had it', async () => {
+  const { directory, engine, clock } = await openTestDirectory();
+  const { id } = await directory.addAccount({ address: 'alice@example.test', password: 'the first' });
+  // Its signals are late.
+  const deaf = new Proxy(engine, {
+    get: (target, name) => {
+      if (name === 'subscribe') return () => () => {};
+      const member = Reflect.get(target, name) as unknown;
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
+  await using other = (await openTestDirectory({}, deaf)).directory;
+  const random = seededRandom(1);
+  const grants = new GrantGate({
+    keys: new GrantKeys({ engine, clock, random }),
+    sessionEpoch: (...asked) => other.sessionEpoch(...asked),
+    clock,
+    random,
+  });
+  const never = async () => assert.fail('no account is opened here');
+  const hosted = new HostedAccounts({
+    accounts: { open: never },
+    leases: { epochOf: () => 1 as Epoch },
+    hosts: { closeShard: async () => {}, endSessions: () => {}, remove: never },
+    log: silentLog,
+    opened: () => other.forgetReads(),
+  });
+  const { grant } = await grants.issue({ account: id, peer: edge, service: 'imap' });
+  await grants.check(grant, { account: id, peer: edge });
+  await directory.setPassword(id, 'the second');
+  hosted.onShardOpened(shardOf(id), 1 as Epoch);
+  await assert.rejects(grants.check(grant, { account: id, peer: edge }), refused);
+  await directory[Symbol.asyncDispose]();
 });

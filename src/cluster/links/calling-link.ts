@@ -215,6 +215,7 @@ export class CallingLink {
   }
 
   #message(stream: number, wire: unknown, last: boolean): void {
+    this.#connection.returnRoom(stream);
     const open = this.#streams.get(stream)!;
     const answer = parseAnswer(wire);
     if (!last) {
@@ -245,7 +246,9 @@ export class CallingLink {
     const open = this.#streams.get(stream);
     if (open === undefined) throw new LinkProtocolError(`the end of stream ${stream}, which is not open`);
     this.#finish(stream, open);
-    if (!open.given || open.held) open.settle(new LinkFailure('the peer ended the call'), undefined);
+    // Made only when somebody hears of it: most streams that end so were given up, and an error takes its stack along.
+    if (!open.given) open.settle(new LinkFailure('the peer ended the call'), undefined);
+    else if (open.held) open.settle(undefined, undefined);
   }
 
   #failure(): LinkFailure {

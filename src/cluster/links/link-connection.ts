@@ -4,7 +4,6 @@
 // Ends, once, with a reason: what the peer did wrong, silence, or the socket's end.
 
 import type { Duplex } from 'node:stream';
-import type { ByteBudget } from '../../base/byte-budget.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
 import { Assembly } from './assembly.ts';
 import {
@@ -19,6 +18,7 @@ import {
   parseMessageStart,
 } from './frame.ts';
 import { encodeHello, type Hello, type LinkVersions, parseHello } from './hello.ts';
+import type { IncomingRoom } from './incoming-room.ts';
 import type { LinkLimits } from './link-limits.ts';
 import { decodeValue } from './link-value.ts';
 import { Outbox, type OutgoingMessage } from './outbox.ts';
@@ -46,12 +46,16 @@ export interface LinkConnectionOptions {
   readonly clock: Clock;
   readonly limits: LinkLimits;
   readonly versions: LinkVersions;
-  readonly incoming: ByteBudget;
+  readonly incoming: IncomingRoom;
   readonly events: LinkEvents;
 }
 
 /** How long a large message waits for room before its stream is refused. */
 const roomTimeoutMs = 20_000;
+/** How long it may take to come once it has room, which others wait for: as much as all the room takes at 18 Mbit/s. */
+const arrivalTimeoutMs = 120_000;
+/** Frames beyond one for each stream that may wait for a peer that does not read. */
+const framesMax = 10_000;
 
 interface Incoming {
   readonly assembly: Assembly;
@@ -59,6 +63,8 @@ interface Incoming {
   owed: number;
   /** Of the budget. */
   held: number;
+  /** Since when; monotonic. */
+  heldAt: number;
 }
 
 export class LinkConnection {
@@ -68,6 +74,8 @@ export class LinkConnection {
     data: (stream, piece) => this.#data(stream, piece),
   });
   readonly #incoming = new Map<number, Incoming>();
+  /** Bytes of the budget that messages hold which are complete, by stream: see returnRoom. */
+  readonly #lent = new Map<number, number>();
   #outbox: Outbox | undefined;
   #linkOwed = 0;
   #heardAt: number;
@@ -89,6 +97,11 @@ export class LinkConnection {
 
   get isClosed(): boolean {
     return this.#closed;
+  }
+
+  /** Messages that have begun to come. */
+  get unfinished(): number {
+    return this.#incoming.size;
   }
 
   get pendingBytes(): number {
@@ -136,6 +149,17 @@ export class LinkConnection {
     this.#incoming.delete(stream);
   }
 
+  /**
+   * The message that came last on the stream is of no more use: others may have its room. To be called for every one, also
+   * when the link has ended meanwhile.
+   */
+  returnRoom(stream: number): void {
+    const bytes = this.#lent.get(stream);
+    if (bytes === undefined) return;
+    this.#lent.delete(stream);
+    this.#options.incoming.release(bytes);
+  }
+
   /** What still comes of the message is counted and thrown away. */
   discard(stream: number): void {
     const incoming = this.#incoming.get(stream);
@@ -172,8 +196,13 @@ export class LinkConnection {
   /** Before the peer's windows are known only control frames go out, which need none. */
   #write(frame: Buffer): void {
     if (this.#closed) return;
-    if (this.#outbox === undefined) this.#options.socket.write(frame);
-    else this.#outbox.control(frame);
+    if (this.#outbox === undefined) {
+      this.#options.socket.write(frame);
+      return;
+    }
+    this.#outbox.control(frame);
+    if (this.#outbox.waitingFrames > this.#options.limits.heldMax + framesMax)
+      this.close('the peer sends, and does not read');
   }
 
   #received(chunk: Buffer): void {
@@ -254,28 +283,34 @@ export class LinkConnection {
     const needed = wanted && bytes > limits.streamWindowBytes ? bytes : 0;
     const hasRoom = needed === 0 || budget.tryAcquire(needed);
     const assembly = new Assembly(start, hasRoom ? undefined : limits.streamWindowBytes, wanted);
-    const incoming: Incoming = { assembly, owed: 0, held: hasRoom ? needed : 0 };
+    const heldAt = this.#options.clock.monotonic();
+    const incoming: Incoming = { assembly, owed: 0, held: hasRoom ? needed : 0, heldAt };
     this.#incoming.set(stream, incoming);
     if (!hasRoom) void this.#waitForRoom(stream, incoming);
   }
 
   async #waitForRoom(stream: number, incoming: Incoming): Promise<void> {
     const { bytes } = incoming.assembly;
-    const { incoming: budget, events } = this.#options;
+    const { incoming: budget } = this.#options;
     const granted = await budget.acquire(bytes, roomTimeoutMs);
     if (this.#incoming.get(stream) !== incoming || incoming.assembly.whole) {
       if (granted) budget.release(bytes);
       return;
     }
     if (!granted) {
-      this.discard(stream);
-      this.#giveCredit(stream, incoming);
-      events.tooLarge(stream);
+      this.#refuse(stream, incoming);
       return;
     }
     incoming.held = bytes;
+    incoming.heldAt = this.#options.clock.monotonic();
     incoming.assembly.widen();
     this.#giveCredit(stream, incoming);
+  }
+
+  #refuse(stream: number, incoming: Incoming): void {
+    this.discard(stream);
+    this.#giveCredit(stream, incoming);
+    this.#options.events.tooLarge(stream);
   }
 
   #data(stream: number, piece: Buffer): void {
@@ -287,10 +322,18 @@ export class LinkConnection {
     if (assembly.isLarge) this.#count(stream, incoming, piece.length);
     if (!assembly.isComplete) return;
     this.#incoming.delete(stream);
-    this.#release(incoming);
     const { events } = this.#options;
-    if (assembly.isDiscarded) events.discarded(stream, assembly.start);
-    else events.message(stream, decodeValue(assembly.header, assembly.body), assembly.start);
+    if (assembly.isDiscarded) {
+      events.discarded(stream, assembly.start);
+      return;
+    }
+    if (incoming.held > 0) this.#lent.set(stream, incoming.held);
+    try {
+      events.message(stream, decodeValue(assembly.header, assembly.body), assembly.start);
+    } catch (error) {
+      this.returnRoom(stream);
+      throw error;
+    }
   }
 
   #count(stream: number, incoming: Incoming, bytes: number): void {
@@ -328,6 +371,10 @@ export class LinkConnection {
       return;
     }
     if (now - this.#heardAt >= limits.pingAfterMs / 2 && this.#greeted) this.control(frameTypes.ping, 0);
+    for (const [stream, incoming] of this.#incoming) {
+      if (incoming.held > 0 && now - incoming.heldAt >= arrivalTimeoutMs) this.#refuse(stream, incoming);
+    }
+    if (this.#closed) return;
     this.#timer = clock.after(limits.pingAfterMs, () => this.#tick());
   }
 }

@@ -6,7 +6,7 @@ export interface LinkLimits {
   readonly streamWindowBytes: number;
   /** All large messages of a link together: what a small call may find before it in the network's buffers. */
   readonly linkWindowBytes: number;
-  /** Large messages that are being taken in, over all links of an end; more of them wait for their turn. */
+  /** Large messages that are being taken in, or worked on, over all links of an end; more of them wait for their turn. */
   readonly incomingBytesMax: number;
   /** Answers of one link that wait to be sent, or are being made: calls that would add to more wait to be begun. */
   readonly outgoingBytesMax: number;
@@ -18,6 +18,8 @@ export interface LinkLimits {
   readonly heldMax: number;
   /** Links a node accepts: every node of a large cluster, twice, while they reconnect. */
   readonly linksMax: number;
+  /** Of these, links of one peer: it needs one, and leaves some behind when the network breaks. The oldest goes. */
+  readonly peerLinksMax: number;
   /** From the first packet to the end of both hellos. */
   readonly handshakeTimeoutMs: number;
   /** An end that hears nothing for this long asks. */
@@ -35,6 +37,7 @@ export const linkLimitsDefault: LinkLimits = Object.freeze({
   callsWaitingMax: 10_000,
   heldMax: 200_000,
   linksMax: 4_096,
+  peerLinksMax: 8,
   handshakeTimeoutMs: 5_000,
   pingAfterMs: 1_000,
   silentMs: 3_000,

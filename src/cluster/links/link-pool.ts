@@ -3,6 +3,7 @@
 // A peer that cannot be reached is left alone for a while, which grows with every failure: calls to it fail at once.
 // Fails with LinkFailure; refusals and faults of the peer pass through.
 
+import { connect as connectLocally, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { ByteBudget } from '../../base/byte-budget.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -22,6 +23,7 @@ import { LinkFailure } from './link-failure.ts';
 import { type LinkLimits, linkLimitsDefault } from './link-limits.ts';
 import type { LinkRequest } from './link-request.ts';
 import { clientTlsOptions, linkProtocolName } from './link-tls.ts';
+import { formatIntroduction, isLocalPlace } from './local-link.ts';
 
 /** Where a node is reached. */
 export type LinkPlace = Pick<ShardPlace, 'node' | 'address'>;
@@ -29,6 +31,8 @@ export type LinkPlace = Pick<ShardPlace, 'node' | 'address'>;
 export interface LinkPoolOptions {
   /** Asked for each new link: certificates are renewed while the node runs. */
   readonly credentials: () => LinkCredentials;
+  /** A worker's, for links to the others of its machine. */
+  readonly localSecret?: string | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -191,14 +195,13 @@ export class LinkPool implements AsyncDisposable {
     return link;
   }
 
-  #connectSocket({ node, address }: LinkPlace): Promise<TLSSocket> {
-    const { clock, credentials } = this.#options;
+  #connectSocket({ node, address }: LinkPlace): Promise<Socket> {
+    const { clock, credentials, localSecret } = this.#options;
+    const isLocal = localSecret !== undefined && isLocalPlace(address);
     return new Promise((resolve, reject) => {
-      const socket = connect({
-        ...clientTlsOptions(credentials(), node),
-        host: address.host,
-        port: address.port,
-      });
+      const socket = isLocal
+        ? connectLocally({ path: address.host })
+        : connect({ ...clientTlsOptions(credentials(), node), host: address.host, port: address.port });
       socket.setNoDelay(true);
       const fail = (error: Error): void => {
         timer.cancel();
@@ -208,8 +211,9 @@ export class LinkPool implements AsyncDisposable {
       const timer = clock.after(this.#limits.handshakeTimeoutMs, () => fail(new Error('no answer in time')));
       socket.once('error', fail);
       socket.once('close', () => fail(new Error('the connection was refused')));
-      socket.once('secureConnect', () => {
-        if (socket.alpnProtocol !== linkProtocolName)
+      socket.once(isLocal ? 'connect' : 'secureConnect', () => {
+        if (isLocal) socket.write(formatIntroduction(credentials().node, localSecret));
+        else if ((socket as TLSSocket).alpnProtocol !== linkProtocolName)
           return fail(new Error('the peer speaks another protocol'));
         timer.cancel();
         socket.removeAllListeners('close');

@@ -1,20 +1,22 @@
 // Where other nodes reach this one: a TLS listener that takes members of the cluster only and hands what they ask to
-// services by name.
+// services by name. Between the workers of one machine it is a Unix socket instead (local-link.ts).
 // Invariant: no byte is sent to, and none beyond the handshake is read from, a peer that has not proven its membership.
 // Fails to open with a Fault when the port cannot be had; a link that fails ends alone.
 
-import type { AddressInfo } from 'node:net';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import type { AddressInfo, Socket } from 'node:net';
+import { createServer, type TLSSocket, Server as TlsServer } from 'node:tls';
 import { ByteBudget } from '../../base/byte-budget.ts';
-import type { Clock } from '../../base/clock.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Logger } from '../../base/log.ts';
 import type { NodeId } from '../../mail/ids.ts';
 import { certificateKeyDigest } from '../authority/certificates.ts';
 import type { LinkCredentials } from '../link-credentials.ts';
 import type { LinkVersions } from './hello.ts';
+import { type IncomingRoom, shareOf } from './incoming-room.ts';
 import { type LinkLimits, linkLimitsDefault } from './link-limits.ts';
 import { linkProtocolName, nodeNameOf, serverTlsOptions } from './link-tls.ts';
+import { createLocalServer, type LocalLinks, listenLocally } from './local-link.ts';
 import { type LinkService, ServingLink } from './serving-link.ts';
 
 /** Who calls, as its certificate says. */
@@ -29,9 +31,16 @@ export interface LinkPeer {
 export interface LinkServerOptions {
   readonly credentials: LinkCredentials;
   readonly address: { readonly host: string; readonly port: number };
+  /** Listens here instead. */
+  readonly local?: LocalLinks | undefined;
   readonly services: ReadonlyMap<string, LinkService>;
-  /** Other services than `services` for some peers; undefined: those. */
+  /** Other services than `services` for some peers, of whose doings nothing is taken on trust; undefined: those. */
   readonly servicesFor?: (peer: LinkPeer) => ReadonlyMap<string, LinkService> | undefined;
+  /**
+   * Whether another has the name of the peer by now, whose certificate is still good; asked for each link, and now and then
+   * while it lasts. Undefined: nobody has.
+   */
+  readonly isReplaced?: (peer: LinkPeer) => Promise<boolean>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits?: Partial<LinkLimits>;
@@ -39,6 +48,10 @@ export interface LinkServerOptions {
   readonly versions?: LinkVersions;
 }
 
+/** Of the room for large messages, one such peer has at the most this part. */
+const peerShare = 1 / 2;
+/** How long the link of a node lasts whose name was given to another. */
+const replacedCheckMs = 10_000;
 /** How often a server that drains looks whether it may close. */
 const drainPollMs = 10;
 
@@ -46,43 +59,91 @@ export class LinkServer implements AsyncDisposable {
   readonly #options: LinkServerOptions;
   readonly #limits: LinkLimits;
   readonly #incoming: ByteBudget;
+  /** Of peers that have services of their own; as many as nodes were enrolled. */
+  readonly #shares = new Map<NodeId, ByteBudget>();
   readonly #links = new Set<ServingLink>();
-  readonly #sockets = new Set<TLSSocket>();
-  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #server: ReturnType<typeof createServer> | ReturnType<typeof createLocalServer>;
   #closing = false;
 
   private constructor(options: LinkServerOptions) {
     this.#options = options;
     this.#limits = Object.freeze({ ...linkLimitsDefault, ...options.limits });
     this.#incoming = new ByteBudget(this.#limits.incomingBytesMax, options.clock);
-    this.#server = createServer({
-      ...serverTlsOptions(options.credentials),
+    this.#server =
+      options.local === undefined ? this.#createServer() : this.#createLocalServer(options.local);
+    this.#server.maxConnections = this.#limits.linksMax;
+  }
+
+  #createServer(): TlsServer {
+    const { credentials, log } = this.#options;
+    const server = createServer({
+      ...serverTlsOptions(credentials),
       handshakeTimeout: this.#limits.handshakeTimeoutMs,
       noDelay: true,
     });
-    this.#server.maxConnections = this.#limits.linksMax;
-    this.#server.on('secureConnection', (socket) => this.#accept(socket));
-    this.#server.on('tlsClientError', (error, socket) => {
-      options.log.warn({ err: error, from: socket.remoteAddress }, 'a link was refused: no member');
+    server.on('secureConnection', (socket) => this.#accept(socket));
+    server.on('tlsClientError', (error, socket) => {
+      log.warn({ err: error, from: socket.remoteAddress }, 'a link was refused: no member');
     });
+    return server;
+  }
+
+  #createLocalServer({ secret }: LocalLinks) {
+    const { clock, log } = this.#options;
+    const server = createLocalServer({
+      secret,
+      timeoutMs: this.#limits.handshakeTimeoutMs,
+      clock,
+      introduced: (socket, peer, rest) => {
+        if (this.#closing) return void socket.destroy();
+        this.#serve(socket, peer);
+        if (rest.length > 0) socket.unshift(rest);
+      },
+      refused: () => log.warn('a link was refused: no worker of this run'),
+    });
+    // Also those that have not said who they are: closing does not wait for them.
+    server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
+    return server;
   }
 
   /** Listens; rejects with a Fault. */
   static async open(options: LinkServerOptions): Promise<LinkServer> {
     const server = new LinkServer(options);
-    const { host, port } = options.address;
-    await new Promise<void>((resolve, reject) => {
-      server.#server.once('error', (cause) => {
-        const message = `cannot listen on ${host}:${port} for links: ${cause.message}`;
-        reject(new Fault(message, { temporary: false, cause }));
-      });
-      server.#server.listen(port, host, resolve);
-    });
+    if (options.local === undefined) await server.#listen(options.address);
+    else await server.#listenLocally(options.local.path);
     server.#server.on('error', (error) => options.log.error({ err: error }, 'the link listener failed'));
     return server;
   }
 
-  /** The port, which the system chose when 0 was asked for. */
+  async #listen({ host, port }: LinkServerOptions['address']): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', (cause) => {
+        const message = `cannot listen on ${host}:${port} for links: ${cause.message}`;
+        reject(new Fault(message, { temporary: false, cause }));
+      });
+      this.#server.listen(port, host, resolve);
+    });
+  }
+
+  async #listenLocally(path: string): Promise<void> {
+    try {
+      await listenLocally(this.#server, path);
+    } catch (cause) {
+      throw new Fault(`cannot listen at ${path} for links`, { temporary: false, cause });
+    }
+  }
+
+  /** Where it listens: with the port that the system chose when 0 was asked for. */
+  get address(): { readonly host: string; readonly port: number } {
+    const { local, address } = this.#options;
+    return local === undefined ? { ...address, port: this.port } : { host: local.path, port: 0 };
+  }
+
+  /** Not of a local one. */
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
   }
@@ -93,7 +154,7 @@ export class LinkServer implements AsyncDisposable {
 
   /** New links are made with these; the ones there are go on. */
   renew(credentials: LinkCredentials): void {
-    this.#server.setSecureContext(serverTlsOptions(credentials));
+    if (this.#server instanceof TlsServer) this.#server.setSecureContext(serverTlsOptions(credentials));
   }
 
   /** Ends every link, those with calls under way last and at the latest after `drainMs`. */
@@ -117,19 +178,6 @@ export class LinkServer implements AsyncDisposable {
     return this.close();
   }
 
-  #servicesFor(socket: TLSSocket, node: NodeId): ReadonlyMap<string, LinkService> {
-    const { services, servicesFor } = this.#options;
-    const certificate = socket.getPeerX509Certificate();
-    if (servicesFor === undefined || certificate === undefined) return services;
-    const zone: unknown = socket.getPeerCertificate().subject.OU;
-    const peer = {
-      node,
-      zone: typeof zone === 'string' ? zone : undefined,
-      keyDigest: certificateKeyDigest(certificate),
-    };
-    return servicesFor(peer) ?? services;
-  }
-
   #accept(socket: TLSSocket): void {
     const { log } = this.#options;
     // Its handshake was under way when the listener closed, which waits for it.
@@ -138,22 +186,73 @@ export class LinkServer implements AsyncDisposable {
       socket.destroy();
       return;
     }
-    const peer = nodeNameOf(socket.getPeerCertificate());
+    const peer = peerOf(socket);
     if (!socket.authorized || peer === undefined || socket.alpnProtocol !== linkProtocolName) {
-      log.warn({ from: socket.remoteAddress, peer }, 'a link was refused: no name, or another protocol');
+      const said = { from: socket.remoteAddress, peer: peer?.node };
+      log.warn(said, 'a link was refused: no name, or another protocol');
       socket.on('error', () => {});
       socket.destroy();
       return;
     }
+    void this.#admit(socket, peer);
+  }
+
+  /** Never rejects. */
+  async #admit(socket: TLSSocket, peer: LinkPeer): Promise<void> {
+    const { clock, servicesFor } = this.#options;
+    const leave = (): void => {
+      socket.destroy();
+    };
+    socket.on('error', leave);
     this.#sockets.add(socket);
+    socket.on('close', () => this.#sockets.delete(socket));
+    if ((await this.#isReplaced(peer)) !== false || this.#closing) leave();
+    if (socket.destroyed) return;
+    this.#serve(socket, peer.node, servicesFor?.(peer));
+    const check = (): Timer => clock.after(replacedCheckMs, () => void again());
+    const again = async (): Promise<void> => {
+      if (await this.#isReplaced(peer)) leave();
+      if (!socket.destroyed) timer = check();
+    };
+    let timer = check();
+    socket.on('close', () => timer.cancel());
+  }
+
+  /** Undefined: it cannot be told now. */
+  async #isReplaced(peer: LinkPeer): Promise<boolean | undefined> {
+    const { isReplaced, log } = this.#options;
+    if (isReplaced === undefined) return false;
+    try {
+      const is = await isReplaced(peer);
+      if (is) log.warn({ peer: peer.node }, 'a link was refused: another machine has the name of its node');
+      return is;
+    } catch (error) {
+      log.warn({ err: error, peer: peer.node }, 'whose link it is cannot be told now');
+      return undefined;
+    }
+  }
+
+  #incomingOf(peer: NodeId): IncomingRoom {
+    let share = this.#shares.get(peer);
+    if (share === undefined) {
+      share = new ByteBudget(this.#limits.incomingBytesMax * peerShare, this.#options.clock);
+      this.#shares.set(peer, share);
+    }
+    return shareOf(this.#incoming, share);
+  }
+
+  #serve(socket: Socket, peer: NodeId, ownServices?: ReadonlyMap<string, LinkService>): void {
+    this.#sockets.add(socket);
+    const ofPeer = [...this.#links].filter((each) => each.peer === peer);
+    if (ofPeer.length >= this.#limits.peerLinksMax) ofPeer[0]!.close('its peer has newer ones');
     const link = new ServingLink({
       socket,
       peer,
       clock: this.#options.clock,
-      log,
+      log: this.#options.log,
       limits: this.#limits,
-      incoming: this.#incoming,
-      services: this.#servicesFor(socket, peer),
+      incoming: ownServices === undefined ? this.#incoming : this.#incomingOf(peer),
+      services: ownServices ?? this.#options.services,
       ...(this.#options.versions && { versions: this.#options.versions }),
       closed: (ended) => {
         this.#links.delete(ended);
@@ -162,4 +261,18 @@ export class LinkServer implements AsyncDisposable {
     });
     this.#links.add(link);
   }
+}
+
+/** Undefined: the certificate names no node. */
+function peerOf(socket: TLSSocket): LinkPeer | undefined {
+  const named = socket.getPeerCertificate();
+  const node = nodeNameOf(named);
+  const certificate = socket.getPeerX509Certificate();
+  if (node === undefined || certificate === undefined) return undefined;
+  const zone: unknown = named.subject.OU;
+  return {
+    node,
+    zone: typeof zone === 'string' ? zone : undefined,
+    keyDigest: certificateKeyDigest(certificate),
+  };
 }

@@ -81,3 +81,13 @@ test('a message that is not what it says is refused', () => {
   assert.equal(bodies.length, 1);
   assert.throws(() => encodeValue({ when: new BigInt64Array(1) }), TypeError);
 });
+
+test('what only the decoder knows, and no node sends, is refused as everything else', () => {
+  const refuses = (...given: readonly number[]) =>
+    assert.throws(() => decodeValue(Buffer.from(given), Buffer.alloc(0)), LinkProtocolError);
+  refuses(0xc7, 6, 0x74, 1, 0x80, 0, 0, 0, 1); // a typed array, which is no Buffer
+  refuses(0xc7, 6, 0x74, 16, 0x80, 0, 0, 0, 1); // an ArrayBuffer
+  refuses(0xd6, 0xff, 1, 2, 3, 4); // a date
+  // Part 1 is a list, part 2 has it twice: 60 parts of this kind have no end.
+  refuses(0xd6, 0x69, 0, 0, 0, 2, 0x92, 0xd6, 0x69, 0, 0, 0, 1, 0x90, 0xd6, 0x70, 0, 0, 0, 1);
+});

@@ -2,7 +2,7 @@
 // arrays that are not small, so that bodies of mail are never copied into an encoding.
 // Invariant: what comes out equals what went in: undefined members, Buffers, Uint8Arrays, typed arrays, numbers.
 // In the header every MessagePack byte string is one of ours: kind, then the bytes; or kind + away and the length.
-// Decoding fails with LinkProtocolError.
+// Decoding fails with LinkProtocolError, whatever the peer sent.
 
 import { Packr } from 'msgpackr';
 import { LinkProtocolError } from './frame.ts';
@@ -23,7 +23,13 @@ const kinds = { buffer: 0, bytes: 1, uint32: 2, float64: 3 } as const;
 const awayBit = 0x80;
 
 // Records write the keys of objects of one shape once a message; nothing is remembered between messages.
-const packr = new Packr({ useRecords: true, encodeUndefinedAsNil: false, int64AsType: 'number' });
+// References between parts of a value are refused: some hundred bytes of them can mean a value without end.
+const packr = new Packr({
+  useRecords: true,
+  encodeUndefinedAsNil: false,
+  int64AsType: 'number',
+  structuredClone: false,
+});
 
 export function encodeValue(value: unknown): EncodedValue {
   const bodies: Uint8Array[] = [];
@@ -90,7 +96,7 @@ interface Cursor {
 function attach(value: unknown, cursor: Cursor, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (depth > depthMax) throw new LinkProtocolError('a value too deep');
-  if (value instanceof Uint8Array) return attachBytes(value as Buffer, cursor);
+  if (Buffer.isBuffer(value)) return attachBytes(value, cursor);
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) {
       const item: unknown = value[index];

@@ -83,6 +83,11 @@ export class Outbox {
     return this.#pendingBytes;
   }
 
+  /** Control frames that are not with the socket. */
+  get waitingFrames(): number {
+    return this.#control.length;
+  }
+
   control(frame: Buffer): void {
     this.#control.push(frame);
     this.#schedule();

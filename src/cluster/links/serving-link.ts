@@ -1,6 +1,8 @@
 // The end of a link that answers: hands each request to its service and sends back what becomes of it.
 // Invariants: every stream is ended by this side, exactly once, whatever the service does; no call is begun while too
-// much waits to be sent; a service hears of the end of the link as of a cancellation.
+// much waits to be sent; a service hears of the end of the link as of a cancellation. A call counts as under way until its
+// answer is with the network, and its request's room is taken until its service is done: a peer that asks and does not
+// read, or asks faster than services work, costs no more than that.
 // A service that fails with neither refusal nor fault is a bug: logged here, a fault for the caller, and the node goes on.
 
 import { Fault } from '../../base/fault.ts';
@@ -13,6 +15,7 @@ import { LinkConnection, type LinkConnectionOptions, type LinkEvents } from './l
 import { answerOf, answerOfError, LinkFailure } from './link-failure.ts';
 import { type LinkRequest, parseRequest } from './link-request.ts';
 import { type EncodedValue, encodeValue } from './link-value.ts';
+import { smallBytesMax } from './outbox.ts';
 
 export interface LinkCall extends LinkRequest {
   readonly peer: NodeId;
@@ -35,6 +38,9 @@ export interface ServingLinkOptions extends Omit<LinkConnectionOptions, 'events'
   readonly services: ReadonlyMap<string, LinkService>;
   readonly closed: (link: ServingLink) => void;
 }
+
+/** For each call: requests that are coming, and those that were refused while they came. */
+const unfinishedMax = 2;
 
 /** One stream from its first frame until its service is done. */
 class ServedCall {
@@ -73,13 +79,17 @@ export class ServingLink {
   readonly #options: ServingLinkOptions;
   readonly #connection: LinkConnection;
   readonly #streams = new Map<number, ServedCall>();
-  /** Streams whose answer is not wholly with the network. */
-  readonly #answering = new Set<number>();
+  /** Streams whose answer is not wholly with the network, and whether they are held ones. */
+  readonly #answering = new Map<number, boolean>();
   /** Requests that wait until less is to be sent. */
   #waiting: { readonly served: ServedCall; readonly request: LinkRequest }[] = [];
   /** What the calls under way may add to what is to be sent. */
   #expectedBytes = 0;
+  /** Until their answers are with the network. */
   #calls = 0;
+  #held = 0;
+  /** Held streams whose request is not whole. */
+  #arriving = 0;
   #closed = false;
 
   constructor(options: ServingLinkOptions) {
@@ -130,23 +140,37 @@ export class ServingLink {
     this.#connection.closeAfterWrites(reason);
   }
 
-  #begins(stream: number, { last, held }: MessageStart): boolean {
-    if (stream === 0 || this.#streams.has(stream))
+  #begins(stream: number, { last, held, headerBytes, bodyBytes }: MessageStart): boolean {
+    if (stream === 0 || this.#streams.has(stream) || this.#answering.has(stream))
       throw new LinkProtocolError(`stream ${stream} begun twice`);
     if (!last) throw new LinkProtocolError('a request in several messages');
     const { callsMax, heldMax } = this.#options.limits;
-    if (held ? this.#streams.size - this.#calls >= heldMax : this.#calls >= callsMax) {
+    // There are many, so they are short, and those come in one piece each.
+    if (held && (headerBytes + bodyBytes > smallBytesMax || this.#arriving >= callsMax))
+      throw new LinkProtocolError('long requests of held streams');
+    if (held ? this.#held >= heldMax : this.#calls >= callsMax)
       throw new LinkProtocolError('more streams than agreed');
-    }
+    if (this.#connection.unfinished >= unfinishedMax * callsMax)
+      throw new LinkProtocolError('more requests begun than ended');
     this.#streams.set(stream, new ServedCall(stream, held));
-    if (!held) this.#calls++;
+    this.#count(held, 1);
+    if (held) this.#arriving++;
     return true;
+  }
+
+  #count(held: boolean, change: 1 | -1): void {
+    if (held) this.#held += change;
+    else this.#calls += change;
   }
 
   #message(stream: number, wire: unknown): void {
     const served = this.#streams.get(stream);
-    if (served === undefined) return;
+    if (served === undefined) {
+      this.#connection.returnRoom(stream);
+      return;
+    }
     served.hasRequest = true;
+    if (served.held) this.#arriving--;
     const request = parseRequest(wire);
     if (served.held || this.#hasRoom(request)) void this.#serve(served, request);
     else this.#waiting.push({ served, request });
@@ -217,17 +241,28 @@ export class ServingLink {
 
   #finish(served: ServedCall, answer: EncodedValue | undefined): void {
     const { stream, held } = served;
+    if (served.hasRequest) this.#connection.returnRoom(stream);
     if (this.#closed || this.#streams.get(stream) !== served) return;
     this.#streams.delete(stream);
-    if (!held) this.#calls--;
+    if (held && !served.hasRequest) this.#arriving--;
     if (served.isCancelled || answer === undefined) {
+      this.#count(held, -1);
       this.#connection.drop(stream);
       this.#connection.control(frameTypes.end, stream);
       return;
     }
-    this.#answering.add(stream);
-    const sent = (): void => void this.#answering.delete(stream);
+    this.#answering.set(stream, held);
+    const sent = (): void => void this.#answered(stream);
     this.#connection.send({ stream, value: answer, last: true, held, sent });
+  }
+
+  /** Nothing of its answer waits any more. False: nothing did. */
+  #answered(stream: number): boolean {
+    const held = this.#answering.get(stream);
+    if (held === undefined) return false;
+    this.#answering.delete(stream);
+    this.#count(held, -1);
+    return true;
   }
 
   #logFailure(request: LinkRequest, error: unknown): void {
@@ -251,7 +286,7 @@ export class ServingLink {
     if (served !== undefined) {
       served.cancel();
       if (!served.hasRequest) this.#finish(served, undefined);
-    } else if (this.#answering.delete(stream)) {
+    } else if (this.#answered(stream)) {
       this.#connection.drop(stream);
       this.#connection.control(frameTypes.end, stream);
     }
@@ -259,6 +294,7 @@ export class ServingLink {
 
   #ended(reason: string): void {
     this.#closed = true;
+    for (const { served } of this.#waiting) this.#connection.returnRoom(served.stream);
     this.#waiting = [];
     const streams = [...this.#streams.values()];
     this.#streams.clear();

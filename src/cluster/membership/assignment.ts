@@ -35,7 +35,7 @@ interface Bin {
   readonly movable: number[];
 }
 
-/** Measured loads waver: what would gain less than this is left where it is. Counts are exact and need none. */
+/** Measured loads waver, and accounts come and go: what would gain less than this is left where it is. Counts are exact and need none. */
 const measuredGainMin = 0.1;
 const countedGainMin = 1e-9;
 
@@ -73,6 +73,48 @@ export function planMoves(
   house(homeless, context);
   balance(context);
   return movesBetween(shards, targets);
+}
+
+/**
+ * How many accounts each shard has, while they are few. `many`: shards are alike, counting them will do. `unknown`: nobody
+ * has counted yet, and nothing is moved for balance, lest it be moved back.
+ */
+export type Occupancy = Uint32Array | 'many' | 'unknown';
+
+/**
+ * planMoves with few accounts in mind: those that have any are spread by their accounts, then the empty ones so that all
+ * nodes have their number, because new accounts may come into any of them.
+ */
+export function planPlacement(
+  nodes: readonly AssignableNode[],
+  shards: readonly PlacedShard[],
+  occupancy: Occupancy,
+): PlannedMove[] {
+  if (occupancy === 'many') return planMoves(nodes, shards);
+  if (occupancy === 'unknown') {
+    const able = binsOf(nodes);
+    return planMoves(
+      nodes,
+      shards.map(({ node, pinned }) =>
+        node === undefined || (pinned !== undefined && able.has(pinned))
+          ? { node, pinned }
+          : { node, pinned: node },
+      ),
+    );
+  }
+  const occupied = shards.flatMap((_, shard) => ((occupancy[shard] ?? 0) > 0 ? [shard] : []));
+  const moves = planMoves(
+    nodes,
+    occupied.map((shard) => shards[shard]!),
+    occupied.map((shard) => occupancy[shard]!),
+  );
+  const settled: PlacedShard[] = [...shards];
+  for (const shard of occupied) settled[shard] = { node: shards[shard]!.node, pinned: shards[shard]!.node };
+  for (const { shard: index, to } of moves) {
+    const shard = occupied[index]!;
+    settled[shard] = { node: shards[shard]!.node, pinned: to };
+  }
+  return planMoves(nodes, settled);
 }
 
 interface PlanContext {

@@ -74,7 +74,7 @@ export class ClusterChange {
     const said = known?.epoch ?? (0 as Epoch);
     // Without a row of ours there is no epoch but the fence's; a fence above ours was raised past the cluster.
     const fence = known === undefined || decodeEpoch(read) > said ? read : encodeEpoch(said);
-    const epoch = (Math.max(said, decodeEpoch(fence)) + 1) as Epoch;
+    const epoch = (Math.max(said, decodeEpoch(fence), this.#view.highestEpoch(shard)) + 1) as Epoch;
     const raised = raiseEpoch(shard, fence, epoch);
     this.#conditions.push(raised.condition);
     this.#fences.push(raised.put);

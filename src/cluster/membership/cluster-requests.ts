@@ -7,7 +7,7 @@
 import type { NodeId, ShardId } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
 import type { Engine, Entry, Reader } from '../../storage/engine.ts';
-import { type PlannedMove, planMoves } from './assignment.ts';
+import { type Occupancy, type PlannedMove, planPlacement } from './assignment.ts';
 import { ClusterChange } from './cluster-change.ts';
 import { clusterRange, isPresent, type NodeRow, type ShardRow } from './cluster-rows.ts';
 import { ClusterView } from './cluster-view.ts';
@@ -103,11 +103,12 @@ export const rebalance: ClusterRequest = (view) => {
 };
 
 /** What `rebalance` would move. */
-export function plannedRebalance(view: ClusterView): PlannedMove[] {
+export function plannedRebalance(view: ClusterView, occupancy: Occupancy): PlannedMove[] {
   const nodes = [...view.nodes.values()].filter(({ row }) => mayHost(row));
-  return planMoves(
+  return planPlacement(
     nodes.map(({ row }) => ({ node: row.node, weight: row.weight })),
     view.shards.map((known) => ({ node: (known?.row.movingTo ?? known?.row.owner)?.node })),
+    occupancy,
   );
 }
 

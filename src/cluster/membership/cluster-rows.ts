@@ -44,7 +44,7 @@ export interface NodeLoad {
 export interface NodeDescription {
   readonly node: NodeId;
   readonly roles: readonly NodeRole[];
-  /** Its share of the load beside the others' weights; 0 takes none. */
+  /** Its share beside the others' weights: of accounts, if it is a backend, and of clients; 0 takes none. */
   readonly weight: number;
   readonly zone: string;
   /** Where its link listener is. */

@@ -2,9 +2,11 @@
 //
 // Invariant: revisions in here only rise, so that a read that was overtaken by a later one, or by our own commit,
 // changes nothing. What is here may be old, never wrong: whoever acts on it commits with a condition on these bytes.
+// But a database that failed over to a server which lacked the last commits has rows of before: a read that nothing overtook
+// is believed then (`takeWhole`), or no condition of ours would ever hold again.
 // A damaged row is kept out and counted; the row as it was known before stays.
 
-import type { NodeId, ShardId } from '../../mail/ids.ts';
+import type { Epoch, NodeId, ShardId } from '../../mail/ids.ts';
 import type { Bytes, Entry } from '../../storage/engine.ts';
 import { unlessDamaged } from '../../storage/record.ts';
 import { decodeTuple } from '../../storage/tuple.ts';
@@ -41,9 +43,14 @@ export class ClusterView {
   /** Rises when anything but heartbeats and load figures changes. */
   version = 0;
   damagedRows = 0;
+  /** The highest that was ever known of each shard, in rows that are lost too: those who had it may still be at work. */
+  readonly #epochs = new Map<ShardId, Epoch>();
   /** What each key held last, to decode only what is new. */
   readonly #slots = new Map<string, Slot>();
   #changed: ShardId[] = [];
+  /** What is taken in was read after everything that is known. */
+  #isWhole = false;
+  #wentBack = 0;
 
   constructor(shardCount: number) {
     this.shardCount = shardCount;
@@ -55,12 +62,32 @@ export class ClusterView {
     this.#changed = [];
     for (const { key, value } of entries) {
       const slot = this.#slot(key);
-      if (slot.bytes === value || (slot.bytes !== undefined && Buffer.compare(slot.bytes, value) === 0))
-        continue;
+      const before = slot.bytes;
+      if (before === value || (before !== undefined && Buffer.compare(before, value) === 0)) continue;
       slot.bytes = value;
-      if (unlessDamaged(() => this.#take(slot.kind, value)) === undefined) this.damagedRows++;
+      const isNew = unlessDamaged(() => this.#take(slot.kind, value));
+      if (isNew === undefined) this.damagedRows++;
+      else if (!isNew) slot.bytes = before;
     }
     return this.#changed;
+  }
+
+  /** All rows there are, read after everything that is known; how many went back to what they were, or are gone. */
+  takeWhole(entries: readonly Entry[]): number {
+    this.#wentBack = 0;
+    this.#isWhole = true;
+    this.merge(entries);
+    this.#isWhole = false;
+    const names = new Set(entries.map(({ key }) => latin1(key)));
+    for (const name of this.nodes.keys()) {
+      const key = latin1(nodeKey(name));
+      if (names.has(key)) continue;
+      this.nodes.delete(name);
+      this.#slots.delete(key);
+      this.#wentBack++;
+      this.version++;
+    }
+    return this.#wentBack;
   }
 
   /** All rows that are known: what a node passes on to one that has no engine, whose view merges them. */
@@ -82,6 +109,11 @@ export class ClusterView {
     return this.shards[shard]?.row;
   }
 
+  /** Beyond it the shard was never given away, as far as is known. */
+  highestEpoch(shard: ShardId): Epoch {
+    return this.#epochs.get(shard) ?? (0 as Epoch);
+  }
+
   /** The member's row says that it is up. */
   isUp(member: Member | undefined): boolean {
     if (member === undefined) return false;
@@ -90,7 +122,7 @@ export class ClusterView {
   }
 
   #slot(key: Bytes): Slot {
-    const text = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
+    const text = latin1(key);
     let slot = this.#slots.get(text);
     if (slot === undefined) {
       const kind = decodeTuple(key)[1];
@@ -101,33 +133,53 @@ export class ClusterView {
     return slot;
   }
 
-  #take(kind: Slot['kind'], bytes: Bytes): true {
-    if (kind === 'node') this.#takeNode({ row: decodeNode(bytes), bytes });
-    else if (kind === 'shard') this.#takeShard({ row: decodeShard(bytes), bytes });
-    else if (kind === 'controller') this.#takeController({ row: decodeController(bytes), bytes });
+  /** False when what is known is newer. */
+  #take(kind: Slot['kind'], bytes: Bytes): boolean {
+    if (kind === 'node') return this.#takeNode({ row: decodeNode(bytes), bytes });
+    if (kind === 'shard') return this.#takeShard({ row: decodeShard(bytes), bytes });
+    return kind !== 'controller' || this.#takeController({ row: decodeController(bytes), bytes });
+  }
+
+  #takeNode(known: Known<NodeRow>): boolean {
+    const before = this.nodes.get(known.row.node);
+    if (!this.#isNewer(known, before)) return false;
+    this.nodes.set(known.row.node, known);
+    if (before === undefined || describes(before.row) !== describes(known.row)) this.version++;
     return true;
   }
 
-  #takeNode(known: Known<NodeRow>): void {
-    const before = this.nodes.get(known.row.node)?.row;
-    if (before !== undefined && before.revision >= known.row.revision) return;
-    this.nodes.set(known.row.node, known);
-    if (before === undefined || describes(before) !== describes(known.row)) this.version++;
-  }
-
-  #takeShard(known: Known<ShardRow>): void {
-    const { shard, revision } = known.row;
-    if (shard >= this.shardCount || (this.shards[shard]?.row.revision ?? 0) >= revision) return;
+  #takeShard(known: Known<ShardRow>): boolean {
+    const { shard } = known.row;
+    if (shard >= this.shardCount) return true;
+    if (!this.#isNewer(known, this.shards[shard])) return false;
     this.shards[shard] = known;
+    if (known.row.epoch > this.highestEpoch(shard)) this.#epochs.set(shard, known.row.epoch);
     this.#changed.push(shard);
     this.version++;
+    return true;
   }
 
-  #takeController(known: Known<ControllerRow>): void {
-    if ((this.controller?.row.revision ?? 0) >= known.row.revision) return;
+  #takeController(known: Known<ControllerRow>): boolean {
+    if (!this.#isNewer(known, this.controller)) return false;
     this.controller = known;
     this.version++;
+    return true;
   }
+
+  /** Of a row whose bytes are others than those known. */
+  #isNewer(
+    found: Known<{ readonly revision: number }>,
+    known: Known<{ readonly revision: number }> | undefined,
+  ): boolean {
+    if (known === undefined || found.row.revision > known.row.revision) return true;
+    if (!this.#isWhole || Buffer.compare(found.bytes, known.bytes) === 0) return false;
+    this.#wentBack++;
+    return true;
+  }
+}
+
+function latin1(key: Bytes): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
 }
 
 /** What of a node's row matters to others, as one text. */

@@ -6,7 +6,7 @@
 // rows are as it saw them, in which case the decision is right now too, or the commit is refused.
 
 import type { NodeId, ShardId } from '../../mail/ids.ts';
-import { type PlacedShard, planMoves } from './assignment.ts';
+import { type Occupancy, type PlacedShard, planPlacement } from './assignment.ts';
 import { ClusterChange, type FenceRows } from './cluster-change.ts';
 import {
   isPresent,
@@ -31,6 +31,7 @@ export interface ControllerContext {
   readonly view: ClusterView;
   readonly observations: Observations;
   readonly fenceRows: FenceRows;
+  readonly occupancy: Occupancy;
   readonly times: MemberTimes;
   readonly now: number;
 }
@@ -161,7 +162,7 @@ class Distribution {
 
   /** Where each shard should be. A shard whose host came back as another one belongs there again. */
   #plan(): (NodeId | undefined)[] {
-    const { view } = this.#context;
+    const { view, occupancy } = this.#context;
     const nodes: { node: NodeId; weight: number }[] = [];
     const names = new Set<NodeId>();
     for (const { row } of view.nodes.values()) {
@@ -176,7 +177,7 @@ class Distribution {
       placed.push({ node: place?.node, pinned: known?.row.pinned });
     }
     const targets = placed.map(({ node }) => (node !== undefined && names.has(node) ? node : undefined));
-    for (const { shard, to } of planMoves(nodes, placed)) targets[shard] = to;
+    for (const { shard, to } of planPlacement(nodes, placed, occupancy)) targets[shard] = to;
     return targets;
   }
 }

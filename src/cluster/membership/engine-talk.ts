@@ -34,6 +34,8 @@ export class EngineTalk {
   readonly #times: MemberTimes;
   readonly #sent = new Map<number, Sent>();
   #reading: { readonly id: number; readonly sentAt: number } | undefined;
+  /** A commit was confirmed after the last read was sent: what that shows may be older. */
+  #isOvertaken = false;
   #lastId = 0;
   #inDoubt = false;
   /** Reads up to this one were sent before what is in doubt. */
@@ -62,6 +64,11 @@ export class EngineTalk {
     return this.#readBefore;
   }
 
+  /** The last read that was answered shows all that was known when its answer came. */
+  get isReadWhole(): boolean {
+    return !this.#isOvertaken;
+  }
+
   /** A commit of this kind may be sent. */
   isFree(errand: Errand, now: number): boolean {
     if (this.#inDoubt || now < this.#pauseUntil) return false;
@@ -86,6 +93,7 @@ export class EngineTalk {
     this.#sent.delete(id);
     if (outcome === 'committed') {
       this.#failures = 0;
+      this.#isOvertaken = true;
       return sent.change;
     }
     // One conflict is everyday business: somebody was faster.
@@ -112,6 +120,7 @@ export class EngineTalk {
     const id = ++this.#lastId;
     this.#reading = { id, sentAt: now };
     this.#readSentAt = now;
+    this.#isOvertaken = false;
     const withFences = this.#fencesWanted;
     this.#readWanted = false;
     this.#fencesWanted = false;

@@ -9,6 +9,7 @@
 
 import type { Epoch, ShardId } from '../../mail/ids.ts';
 import type { Entry } from '../../storage/engine.ts';
+import type { Occupancy } from './assignment.ts';
 import type { ClusterChange, FenceRows } from './cluster-change.ts';
 import { isSameMember, type Member, type NodeDescription, type NodeLoad } from './cluster-rows.ts';
 import { ClusterView } from './cluster-view.ts';
@@ -70,6 +71,8 @@ export class MemberCore {
   readonly observations = new Observations();
   readonly holdings = new ShardHoldings();
   readonly own: OwnRow;
+  /** What the controller balances by. */
+  occupancy: Occupancy = 'many';
   readonly #times: MemberTimes;
   readonly #talk: EngineTalk;
   /** No proof from before this counts. */
@@ -195,8 +198,20 @@ export class MemberCore {
   #takeRows({ id, rows, fences }: MemberEvent & { type: 'rowsRead' }, now: number): void {
     if (!this.#talk.takeRead(id)) return;
     if (fences !== undefined) this.#fenceRows = fences;
+    if (this.#talk.isReadWhole) this.#believe(rows);
     this.#learn(rows);
     this.observations.observe(this.view, now);
+  }
+
+  /** These are all rows, and none that is known was written after them. */
+  #believe(rows: readonly Entry[]): void {
+    const wentBack = this.view.takeWhole(rows);
+    if (wentBack === 0) return;
+    // Their fences went back with them; and mail may have, which hosts still remember: they read it again, under new epochs.
+    this.#talk.doubt(true);
+    this.#actions.push(...this.holdings.forgotten());
+    const message = 'rows of the cluster went back: the database lost commits that it had acknowledged';
+    this.#log('error', message, { rows: wentBack });
   }
 
   #takeResult(id: number, outcome: CommitOutcome, now: number): void {
@@ -275,6 +290,7 @@ export class MemberCore {
       view: this.view,
       observations: this.observations,
       fenceRows: this.#fenceRows,
+      occupancy: this.occupancy,
       times: this.#times,
       now,
     };

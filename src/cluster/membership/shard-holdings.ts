@@ -85,6 +85,11 @@ export class ShardHoldings {
     return [{ type: 'dropShard', shard, epoch: held.epoch }];
   }
 
+  /** The engine lost commits: what hosts remember may not be there any more. */
+  forgotten(): HoldingAction[] {
+    return [...this.#held.keys()].flatMap((shard) => this.fenced(shard));
+  }
+
   /** Hosts that did not finish in time. */
   expire(now: number): HoldingAction[] {
     const actions: HoldingAction[] = [];

@@ -1,0 +1,52 @@
+// What a node of the outer zone can make the cluster believe of it.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { systemClock } from '../../base/clock.ts';
+import type { NodeId } from '../../mail/ids.ts';
+import { openMemoryEngine } from '../../storage/memory-engine.ts';
+import type { LinkCall } from '../links/serving-link.ts';
+import { clusterTopic, decodeNode, nodeKey } from '../membership/cluster-rows.ts';
+import { ClusterView } from '../membership/cluster-view.ts';
+import { type ClusterServiceOptions, openClusterService } from './cluster-service.ts';
+
+const node = 'edge' as NodeId;
+
+test('who has left stays away until the process is another one', async () => {
+  const engine = openMemoryEngine();
+  const enrolled = [{ node, zone: 'outer', roles: ['frontend'] }];
+  const options: unknown = {
+    engine,
+    authority: { enrolledNodes: async () => enrolled },
+    settings: { current: async () => ({ version: 1 }) },
+    view: () => new ClusterView(1),
+    run: 'run',
+    clock: systemClock,
+  };
+  const peer = { node, zone: 'outer', keyDigest: '' };
+  const service = openClusterService(options as ClusterServiceOptions, peer);
+  const beat = async (incarnation: string, isLeaving = false): Promise<string> => {
+    const said = {
+      incarnation: incarnation.repeat(16),
+      roles: ['frontend', 'backend'],
+      host: '192.0.2.1',
+      linkVersions: { min: 1, max: 1 },
+      softwareVersion: '0.1.0',
+      listeners: [],
+      sessions: 0,
+      isLeaving,
+    };
+    await service({ method: 'heartbeat', held: false, arguments: said } as Partial<LinkCall> as LinkCall);
+    const { state, roles } = decodeNode((await engine.get(nodeKey(node)))!);
+    assert.deepEqual(roles, ['frontend']);
+    return state;
+  };
+  let signals = 0;
+  engine.subscribe(clusterTopic, () => signals++);
+  assert.equal(await beat('a'), 'active');
+  assert.equal(await beat('a'), 'active');
+  assert.equal(await beat('a', true), 'left');
+  assert.equal(await beat('a'), 'left');
+  assert.equal(signals, 2);
+  assert.equal(await beat('b'), 'active');
+});

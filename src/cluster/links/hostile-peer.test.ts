@@ -1,0 +1,187 @@
+// A member of the cluster that was broken into: what its links cost the node they lead to, and whom they harm.
+
+import assert from 'node:assert/strict';
+import { duplexPair } from 'node:stream';
+import { afterEach, test } from 'node:test';
+import { ByteBudget } from '../../base/byte-budget.ts';
+import { systemClock } from '../../base/clock.ts';
+import { silentLog } from '../../base/log.ts';
+import type { NodeId } from '../../mail/ids.ts';
+import { HandClock } from '../testing-cluster-members.ts';
+import { beginFrame, controlFrame, dataBytesMax, frameTypes, writeFrameHeader } from './frame.ts';
+import { encodeHello, linkVersions } from './hello.ts';
+import { type IncomingRoom, shareOf } from './incoming-room.ts';
+import { type LinkLimits, linkLimitsDefault } from './link-limits.ts';
+import { encodeValue } from './link-value.ts';
+import { type LinkService, ServingLink } from './serving-link.ts';
+
+const windowBytes = linkLimitsDefault.streamWindowBytes;
+
+interface Attack {
+  readonly link: ServingLink;
+  /** Why the link ended; undefined: it has not. */
+  endedBecause(): string | undefined;
+  send(...frames: readonly Buffer[]): Promise<void>;
+  /** Takes in what the node says. */
+  read(): void;
+}
+
+interface AttackOptions {
+  readonly limits?: Partial<LinkLimits>;
+  readonly clock?: HandClock;
+  readonly incoming?: IncomingRoom;
+  readonly service?: LinkService;
+}
+
+const attacks: Attack[] = [];
+afterEach(() => {
+  for (const { link } of attacks.splice(0)) link.close('the test is over');
+});
+
+async function attack({ limits = {}, clock, incoming, service }: AttackOptions = {}): Promise<Attack> {
+  const [near, far] = duplexPair();
+  const usedClock = clock ?? systemClock;
+  let reason: string | undefined;
+  const debug = (fields: { readonly reason?: string }): void => {
+    reason = fields.reason;
+  };
+  const link = new ServingLink({
+    socket: near,
+    clock: usedClock,
+    limits: { ...linkLimitsDefault, ...limits },
+    incoming: incoming ?? new ByteBudget(linkLimitsDefault.incomingBytesMax, usedClock),
+    log: Object.assign(Object.create(silentLog) as typeof silentLog, { debug }),
+    peer: 'stolen' as NodeId,
+    services: service === undefined ? new Map() : new Map([['test', service]]),
+    closed: () => {},
+  });
+  far.on('error', () => {});
+  const made: Attack = {
+    link,
+    endedBecause: () => reason,
+    read: () => void far.resume(),
+    send: async (...frames) => {
+      if (reason !== undefined) return;
+      far.write(Buffer.concat(frames));
+      for (let turn = 0; turn < 3; turn++) await systemClock.nextTurn();
+    },
+  };
+  attacks.push(made);
+  const { callsMax, linkWindowBytes } = linkLimitsDefault;
+  const hello = { versions: linkVersions, streamWindowBytes: windowBytes, linkWindowBytes, callsMax };
+  await made.send(controlFrame(frameTypes.hello, 0, encodeHello(hello)));
+  return made;
+}
+
+function begin(stream: number, bytes: { header: number; body?: number; held?: boolean }): Buffer {
+  const { header, body = 0, held = false } = bytes;
+  return beginFrame(stream, { last: true, held, headerBytes: header, bodyBytes: body });
+}
+
+function data(stream: number, bytes: Buffer): Buffer[] {
+  const frames: Buffer[] = [];
+  for (let at = 0; at < bytes.length; at += dataBytesMax) {
+    const piece = bytes.subarray(at, at + dataBytesMax);
+    const head = Buffer.alloc(9);
+    writeFrameHeader(head, 0, { type: frameTypes.data, stream, length: piece.length });
+    frames.push(head, piece);
+  }
+  return frames;
+}
+
+function call(stream: number, given?: Uint8Array, held = false): Buffer {
+  const { header, bodies } = encodeValue(['test', 'any', undefined, given, 0]);
+  const body = Buffer.concat(bodies);
+  return Buffer.concat([
+    begin(stream, { header: header.length, body: body.length, held }),
+    ...data(stream, Buffer.concat([header, body])),
+  ]);
+}
+
+/** The reason for which it ended while this was sent, in rounds. */
+async function ends(peer: Attack, rounds: number, frames: (round: number) => Buffer): Promise<string> {
+  for (let round = 0; round < rounds && peer.endedBecause() === undefined; round++)
+    await peer.send(frames(round));
+  return peer.endedBecause() ?? 'it goes on';
+}
+
+test('one that calls and never reads has no more calls under way than were agreed', async () => {
+  const peer = await attack();
+  const calls = (round: number) =>
+    Buffer.concat(Array.from({ length: 1000 }, (_, index) => call(1 + round * 1000 + index)));
+  assert.equal(await ends(peer, 100, calls), 'the peer sent more streams than agreed');
+});
+
+test('one that begins and cancels and never reads is cut', async () => {
+  const peer = await attack({ limits: { heldMax: 1000 } });
+  const cancelled = (stream: number): Buffer =>
+    Buffer.concat([begin(stream, { header: 9 }), controlFrame(frameTypes.cancel, stream)]);
+  const many = (round: number): Buffer =>
+    Buffer.concat(Array.from({ length: 1000 }, (_, index) => cancelled(1 + round * 1000 + index)));
+  assert.equal(await ends(peer, 200, many), 'the peer sends, and does not read');
+});
+
+test('requests of held streams are short, and come whole', async () => {
+  const long = await attack();
+  await long.send(begin(1, { header: windowBytes, held: true }));
+  assert.equal(long.endedBecause(), 'the peer sent long requests of held streams');
+  const halves = await attack();
+  const begun = (round: number): Buffer => begin(1 + round, { header: 1000, held: true });
+  assert.equal(await ends(halves, 300, begun), 'the peer sent long requests of held streams');
+});
+
+test('messages that were refused and never end are bounded', async () => {
+  const peer = await attack();
+  peer.read();
+  const begun = (round: number): Buffer => begin(1 + round, { header: 9, body: 2 ** 29 });
+  assert.equal(await ends(peer, 600, begun), 'the peer sent more requests begun than ended');
+});
+
+test('a request has its room until its service is done, also when its link has ended', async () => {
+  const incoming = new ByteBudget(5 * windowBytes, systemClock);
+  const { promise: done, resolve: finish } = Promise.withResolvers<void>();
+  let began = 0;
+  const service: LinkService = async () => {
+    began++;
+    await done;
+  };
+  const peer = await attack({ incoming, service });
+  await peer.send(call(1, Buffer.alloc(2 * windowBytes)), call(2, Buffer.alloc(2 * windowBytes)));
+  assert.equal(began, 2);
+  const used = incoming.bytesUsed;
+  assert.ok(used >= 4 * windowBytes);
+  await peer.send(controlFrame(frameTypes.cancel, 1));
+  peer.link.close('cut');
+  assert.equal(incoming.bytesUsed, used);
+  finish();
+  for (let turn = 0; turn < 3; turn++) await systemClock.nextTurn();
+  assert.equal(incoming.bytesUsed, 0);
+});
+
+test('a message that has room and does not come loses it', async () => {
+  const clock = new HandClock();
+  const incoming = new ByteBudget(5 * windowBytes, clock);
+  const peer = await attack({ clock, incoming });
+  peer.read();
+  await peer.send(begin(1, { header: 9, body: 4 * windowBytes }));
+  assert.ok(incoming.bytesUsed > 0);
+  // It says now and then that it lives.
+  for (let second = 0; second < 121; second++) {
+    await peer.send(controlFrame(frameTypes.pong, 0));
+    await clock.advance(1_000);
+  }
+  assert.equal(peer.endedBecause(), undefined);
+  assert.equal(incoming.bytesUsed, 0);
+});
+
+test('one that takes all of its share leaves the rest to others', async () => {
+  const all = new ByteBudget(8 * windowBytes, systemClock);
+  const share = shareOf(all, new ByteBudget(4 * windowBytes, systemClock));
+  const peer = await attack({ incoming: share });
+  await peer.send(...[1, 2, 3, 4].map((stream) => begin(stream, { header: 9, body: 2 * windowBytes - 9 })));
+  assert.equal(all.bytesUsed, 4 * windowBytes);
+  assert.equal(all.tryAcquire(4 * windowBytes), true);
+  all.release(4 * windowBytes);
+  peer.link.close('cut');
+  assert.equal(all.bytesUsed, 0);
+});
