@@ -13,6 +13,7 @@ import type { Directory } from '../directory/directory.ts';
 import { Intake } from '../transport/intake.ts';
 import { Routing } from '../transport/routing.ts';
 import { imapProtocol } from './imap/imap-protocol.ts';
+import type { ImapAdministration } from './imap/session.ts';
 import type { SessionProtocol } from './kit/connection.ts';
 import { DeadlineTicker } from './kit/deadline-ticker.ts';
 import { type Listener, openListener } from './kit/listener.ts';
@@ -27,6 +28,8 @@ export interface MailListenersOptions {
   /** Other processes of this server listen on the same ports. */
   readonly sharesPorts?: boolean;
   readonly directory: Directory;
+  /** Where the directory may be changed from: of servers that have it. */
+  readonly administration?: ImapAdministration;
   readonly accounts: AccountPorts;
   /** Another way than `accounts` for POP3's sessions, and for deliveries, which are nobody's session. */
   readonly pop3Accounts?: AccountPorts;
@@ -121,6 +124,7 @@ export class MailListeners {
           sharesPort: sharesPorts,
           tls: name === 'lmtp' ? 'none' : implicitTls.has(name) ? 'implicit' : 'starttls',
           tlsContexts: tls,
+          asksForCertificate: tls.knowsClients && name !== 'mx',
           protocol: this.#protocol(name, configured.address, config),
           proxyProtocolFrom: config.proxy_protocol_from,
           limits: listenerLimits(config),
@@ -148,6 +152,7 @@ export class MailListeners {
       return imapProtocol({
         ...common,
         authenticator: directory,
+        administration: this.#options.administration,
         accounts,
         messageBytes: this.#budget,
         version,
@@ -155,6 +160,7 @@ export class MailListeners {
         allowCleartextLogin: isCleartextAllowed,
         limits: {
           appendBytesMax: limits.message_size,
+          messagesMax: limits.imap_messages,
           idleTimeoutMs: limits.imap_idle,
           loginTimeoutMs: limits.login_time,
         },

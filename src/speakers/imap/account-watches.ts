@@ -1,9 +1,10 @@
-// One watch an account, however many sessions it has: events of the account mark the sessions that have the changed
-// mailbox selected as stale and wake those that idle. Invariant: a watch is open exactly while sessions are joined.
+// One watch an account and user of it, however many sessions he has: events of the account mark the sessions that have the
+// changed mailbox selected as stale and wake those that idle. Invariant: a watch is open exactly while sessions are joined; a
+// guest's is his own, for it tells what he may know.
 // Nothing here fails; what waking leads to is the session's business.
 
 import type { AccountEvent, AccountPort } from '../../account/port.ts';
-import type { AccountId } from '../../mail/ids.ts';
+import type { AccountId, MailboxId } from '../../mail/ids.ts';
 import { wakeSession } from './notify/tell-notifications.ts';
 import type { ImapSession } from './session.ts';
 
@@ -13,53 +14,88 @@ interface AccountWatch {
 }
 
 export class AccountWatches {
-  readonly #watches = new Map<AccountId, AccountWatch>();
+  readonly #watches = new Map<string, AccountWatch>();
 
   join(account: AccountPort, session: ImapSession): void {
-    const watch = this.#watches.get(account.accountId);
+    const key = keyOf(account, session);
+    const watch = this.#watches.get(key);
     if (watch !== undefined) {
       watch.sessions.add(session);
       return;
     }
     const sessions = new Set([session]);
-    const stop = account.watch((event) => tell(sessions, event));
-    this.#watches.set(account.accountId, { sessions, stop });
+    // Guests are not counted as sessions of the account.
+    const isOwn = session.account?.accountId === account.accountId;
+    const counted = { service: 'imap', count: () => sessions.size } as const;
+    const told = (event: AccountEvent): void => tell(sessions, account.accountId, event);
+    const stop = account.watch(told, isOwn ? counted : undefined);
+    this.#watches.set(key, { sessions, stop });
   }
 
-  leave(accountId: AccountId, session: ImapSession): void {
-    const watch = this.#watches.get(accountId);
+  leave(account: AccountPort, session: ImapSession): void {
+    const key = keyOf(account, session);
+    const watch = this.#watches.get(key);
     if (watch === undefined || !watch.sessions.delete(session) || watch.sessions.size > 0) return;
-    this.#watches.delete(accountId);
+    this.#watches.delete(key);
     watch.stop();
   }
 }
 
-function tell(sessions: ReadonlySet<ImapSession>, event: AccountEvent): void {
+function keyOf(account: AccountPort, session: ImapSession): string {
+  return `${account.accountId} ${session.account?.accountId ?? ''}`;
+}
+
+function tell(sessions: ReadonlySet<ImapSession>, accountId: AccountId, event: AccountEvent): void {
   for (const session of sessions) {
-    switch (event.type) {
-      case 'mailbox':
-        if (session.notifications?.wants('messages'))
-          session.notifications.changedMailboxes.add(event.mailboxId);
-        // Without a view a SELECT may be under way, whose snapshot is older than this.
-        if (session.view === undefined || session.view.mailboxId === event.mailboxId) session.stale = true;
-        else if (session.notifications === undefined) continue;
-        break;
-      case 'mailboxes':
-        // The selected mailbox may be among those deleted; asking costs little and happens rarely.
-        session.stale = true;
-        if (session.notifications !== undefined) session.notifications.namesChanged = true;
-        break;
-      case 'annotations':
-        if (session.notifications?.wantsAnnotations !== true) continue;
-        session.notifications.annotationsChanged(event.mailboxId, event.names);
-        break;
-      case 'closed':
-        session.farewell = 'Account is no longer available';
-        if (session.waiting) sayFarewell(session, session.farewell);
-        break;
-    }
-    wakeSession(session);
+    const isSelected = session.view === undefined || session.view.account.accountId === accountId;
+    if (session.account?.accountId === accountId) tellOwn(session, event, isSelected);
+    else if (isSelected) tellGuest(session, event);
   }
+}
+
+/** Or may be: without a view a SELECT may be under way, whose snapshot is older than what happened. */
+function isSelectedMailbox({ view }: ImapSession, mailboxId: MailboxId): boolean {
+  return view === undefined || view.mailboxId === mailboxId;
+}
+
+/** Of the account whose mailbox the session has selected; of others it hears by asking. */
+function tellGuest(session: ImapSession, event: AccountEvent): void {
+  if (event.type === 'annotations') return;
+  if (event.type === 'closed') leaveSelected(session);
+  else if (event.type === 'mailboxes' || isSelectedMailbox(session, event.mailboxId)) session.stale = true;
+  else return;
+  wakeSession(session);
+}
+
+function tellOwn(session: ImapSession, event: AccountEvent, isSelected: boolean): void {
+  switch (event.type) {
+    case 'mailbox':
+      if (session.notifications?.wants('messages'))
+        session.notifications.changedMailboxes.add(event.mailboxId);
+      if (isSelected && isSelectedMailbox(session, event.mailboxId)) session.stale = true;
+      else if (session.notifications === undefined) return;
+      break;
+    case 'mailboxes':
+      // The selected mailbox may be among those deleted; asking costs little and happens rarely.
+      if (isSelected) session.stale = true;
+      if (session.notifications !== undefined) session.notifications.namesChanged = true;
+      break;
+    case 'annotations':
+      if (session.notifications?.wantsAnnotations !== true) return;
+      session.notifications.annotationsChanged(event.mailboxId, event.names);
+      break;
+    case 'closed':
+      session.farewell = 'Account is no longer available';
+      if (session.waiting) sayFarewell(session, session.farewell);
+      break;
+  }
+  wakeSession(session);
+}
+
+/** The account is closed: as if the mailbox had been deleted. */
+function leaveSelected(session: ImapSession): void {
+  session.farewell = 'Selected mailbox is no longer there';
+  if (session.waiting) sayFarewell(session, session.farewell);
 }
 
 /** A session that waits for a command hears it now; one that runs a command at its end. */

@@ -6,6 +6,7 @@ import { saslMechanisms } from '../../wire/sasl/sasl.ts';
 import type { ImapLimits } from './imap-limits.ts';
 import type { ImapSession } from './session.ts';
 
+/** ENABLE needs a login, but Python's imaplib looks for it only in what it was told before. */
 const always: readonly Capability[] = ['IMAP4rev1', 'IMAP4rev2', 'LITERAL+', 'SASL-IR', 'ID', 'ENABLE'];
 
 /** Only after the login: it keeps the greeting short, and strangers need none of it. */
@@ -24,6 +25,9 @@ const authenticated: readonly Capability[] = [
   'LIST-EXTENDED',
   'LIST-STATUS',
   'LIST-METADATA',
+  'LIST-MYRIGHTS',
+  'ACL',
+  'RIGHTS=texk',
   'METADATA',
   'STATUS=SIZE',
   'COMPRESS=DEFLATE',
@@ -44,6 +48,7 @@ const authenticated: readonly Capability[] = [
   'SEARCH=FUZZY',
   'I18NLEVEL=1',
   'WITHIN',
+  'FILTERS',
   'QUOTA',
   'QUOTA=RES-STORAGE',
   'QUOTA=RES-MESSAGE',
@@ -72,8 +77,12 @@ export function capabilities(session: ImapSession): readonly Capability[] {
 }
 
 /** Those of sessions with an account, made once. */
-export function authenticatedCapabilities(limits: ImapLimits): readonly Capability[] {
-  return [...always, ...authenticated, `APPENDLIMIT=${limits.appendBytesMax}`];
+export function authenticatedCapabilities(limits: ImapLimits, setsQuotas: boolean): readonly Capability[] {
+  const { appendBytesMax, messagesMax } = limits;
+  const offered: Capability[] = [...always, ...authenticated, `APPENDLIMIT=${appendBytesMax}`];
+  if (setsQuotas) offered.push('QUOTASET');
+  if (messagesMax !== undefined) offered.push(`MESSAGELIMIT=${messagesMax}`);
+  return offered;
 }
 
 /** LOGIN and AUTHENTICATE are allowed on this connection now. */

@@ -18,6 +18,8 @@ import { formatStatusResponse } from '../../wire/imap/response-code.ts';
 import { ConnectionClosed, IdleTimeout, LineTooLong } from '../kit/connection.ts';
 import { dispatch } from './dispatcher.ts';
 import type { ImapLimits } from './imap-limits.ts';
+import { codeOfMissing, findPlaced } from './mailbox-location.ts';
+import { isTooMany, tooManyMessages } from './message-limit.ts';
 import { notifyWaiting } from './notify/tell-notifications.ts';
 import type { Reply } from './reply.ts';
 import type { ImapSession } from './session.ts';
@@ -101,6 +103,8 @@ export class CommandLoop {
       return parseCommand(step.command, { utf8: this.#session.utf8 });
     } catch (error) {
       if (!(error instanceof ImapSyntaxError)) throw error;
+      if (error.clearsSaved && this.#session.view !== undefined)
+        this.#session.view.saved = new Uint32Array(0);
       const refusal = syntaxRefusal(error);
       this.#answer(error.tag, refusal);
       return { type: 'refused', tag: error.tag, refusal };
@@ -182,19 +186,20 @@ export class CommandLoop {
 
   async #appendRefusal(): Promise<Refusal | undefined> {
     const session = this.#session;
-    const { account } = session;
-    if (account === undefined) return { status: 'BAD', code: undefined, text: 'APPEND needs a login first' };
+    if (session.account === undefined)
+      return { status: 'BAD', code: undefined, text: 'APPEND needs a login first' };
     try {
       const head = parseAppendHead(this.#reader.pending, { utf8: session.utf8 });
       if (head.name === 'REPLACE' && session.state !== 'selected') {
         return { status: 'BAD', code: undefined, text: 'REPLACE needs a selected mailbox' };
       }
+      // RFC 9738: all or none of them.
+      if (isTooMany(session, head.messages.length)) return tooManyMessages(session);
       if (head.messages.length > session.environment.limits.appendMessagesMax) {
         return { status: 'NO', code: 'LIMIT', text: 'Too many messages in one APPEND' };
       }
-      const mailbox = await account.findMailbox({ name: head.mailbox });
-      if (mailbox !== undefined) return undefined;
-      return { status: 'NO', code: 'TRYCREATE', text: 'No such mailbox' };
+      if ((await findPlaced(session, head.mailbox)) !== undefined) return undefined;
+      return { status: 'NO', code: codeOfMissing(head.mailbox), text: 'No such mailbox' };
     } catch (error) {
       if (error instanceof ImapSyntaxError) return syntaxRefusal(error);
       // The account's refusals and faults come again when the command runs, and are answered there.

@@ -2,6 +2,7 @@
 // mailbox at its end, and where it is specified. The dispatcher reads it; a command without an entry does not compile.
 
 import type { Command, CommandName } from '../../wire/imap/command.ts';
+import { deleteAcl, getAcl, listRights, myRights, setAcl } from './commands/acl.ts';
 import { append } from './commands/append.ts';
 import { authenticate } from './commands/authenticate.ts';
 import { cancelUpdate } from './commands/cancel-update.ts';
@@ -27,7 +28,7 @@ import { multisearch } from './commands/multisearch.ts';
 import { namespace } from './commands/namespace.ts';
 import { noop } from './commands/noop.ts';
 import { notify } from './commands/notify.ts';
-import { getQuota, getQuotaRoot } from './commands/quota.ts';
+import { getQuota, getQuotaRoot, setQuota } from './commands/quota.ts';
 import { rename } from './commands/rename.ts';
 import { replace } from './commands/replace.ts';
 import { search } from './commands/search.ts';
@@ -91,12 +92,18 @@ export const commandTable: { readonly [Name in CommandName]: CommandEntry<Name> 
   RENAME: { states: after, handler: rename, updates: 'all', showsProgress: true, rfc: '9051 6.3.6' },
   SUBSCRIBE: { states: after, handler: subscribe, updates: 'all', rfc: '9051 6.3.7' },
   UNSUBSCRIBE: { states: after, handler: subscribe, updates: 'all', rfc: '9051 6.3.8' },
-  LIST: { states: after, handler: list, updates: 'all', rfc: '9051 6.3.9, 5258, 5819, 6154' },
+  LIST: { states: after, handler: list, updates: 'all', rfc: '9051 6.3.9, 5258, 5819, 6154, 8440' },
   NOTIFY: { states: after, handler: notify, updates: 'all', polls: true, rfc: '5465' },
   GETMETADATA: { states: after, handler: getMetadata, updates: 'all', rfc: '5464 4.2' },
   SETMETADATA: { states: after, handler: setMetadata, updates: 'all', rfc: '5464 4.3' },
+  SETACL: { states: after, handler: setAcl, updates: 'all', rfc: '4314 3.1' },
+  DELETEACL: { states: after, handler: deleteAcl, updates: 'all', rfc: '4314 3.2' },
+  GETACL: { states: after, handler: getAcl, updates: 'all', rfc: '4314 3.3' },
+  LISTRIGHTS: { states: after, handler: listRights, updates: 'all', rfc: '4314 3.4' },
+  MYRIGHTS: { states: after, handler: myRights, updates: 'all', rfc: '4314 3.5' },
   GETQUOTA: { states: after, handler: getQuota, updates: 'all', rfc: '9208 4.1.1' },
   GETQUOTAROOT: { states: after, handler: getQuotaRoot, updates: 'all', rfc: '9208 4.1.2' },
+  SETQUOTA: { states: after, handler: setQuota, updates: 'all', rfc: '9208 4.1.3' },
   LSUB: { states: after, handler: lsub, updates: 'all', rfc: '3501 6.3.9' },
   NAMESPACE: { states: after, handler: namespace, updates: 'all', rfc: '9051 6.3.10' },
   STATUS: { states: after, handler: status, updates: 'all', rfc: '9051 6.3.11' },

@@ -2,6 +2,7 @@
 // written once. Holds a bounded number of texts; nothing fails.
 
 import { flagNames, keywordsMax, systemFlags } from '../../mail/flags.ts';
+import { type Rights, rightOfFlag } from '../../mail/rights.ts';
 import { formatFlagList } from '../../wire/imap/format-fetch.ts';
 import { formatStatusResponse, permanentFlagsCode } from '../../wire/imap/response-code.ts';
 
@@ -30,10 +31,18 @@ export class FlagText {
   }
 }
 
+export interface FlagsAllowed {
+  readonly keywords: readonly string[];
+  readonly readOnly: boolean;
+  readonly rights: Rights;
+}
+
 /** The FLAGS response and the PERMANENTFLAGS code of a mailbox (RFC 9051 7.1, 7.3.5). */
-export function flagsResponses(keywords: readonly string[], readOnly: boolean): string {
+export function flagsResponses({ keywords, readOnly, rights }: FlagsAllowed): string {
   const all = [...systemFlags, ...keywords];
-  const permanent = readOnly ? [] : keywords.length < keywordsMax ? [...all, '\\*'] : all;
-  const text = readOnly ? 'No permanent flags permitted' : 'Flags permitted';
+  const growing = keywords.length < keywordsMax ? [...all, '\\*'] : all;
+  // RFC 4314 5.1.1.
+  const permanent = readOnly ? [] : growing.filter((name) => rights.includes(rightOfFlag(name)));
+  const text = permanent.length === 0 ? 'No permanent flags permitted' : 'Flags permitted';
   return `* FLAGS ${formatFlagList(all)}\r\n${formatStatusResponse('*', 'OK', text, permanentFlagsCode(permanent))}`;
 }

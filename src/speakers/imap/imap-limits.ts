@@ -9,6 +9,8 @@ export interface ImapLimits {
   readonly appendBytesMax: number;
   /** Messages of one APPEND (RFC 3502): they are committed together. */
   readonly appendMessagesMax: number;
+  /** Messages that one command works on (RFC 9738), told as MESSAGELIMIT; undefined: as many as there are. */
+  readonly messagesMax: number | undefined;
   /** After so many bad commands in a row it is no IMAP client, and is sent away. */
   readonly badCommandsMax: number;
   /** Failed logins on one connection; the directory throttles across connections. */
@@ -28,6 +30,7 @@ export const imapLimitsDefault: ImapLimits = {
   literalBytesMax: 262_144,
   appendBytesMax: 50 * 1024 * 1024,
   appendMessagesMax: 100,
+  messagesMax: undefined,
   badCommandsMax: 20,
   loginAttemptsMax: 3,
   loginTimeoutMs: minute,

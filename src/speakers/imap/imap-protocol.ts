@@ -14,10 +14,12 @@ import { authenticatedCapabilities, capabilities } from './capabilities.ts';
 import { CommandLoop, readerLimits } from './command-loop.ts';
 import { type ImapLimits, imapLimitsDefault } from './imap-limits.ts';
 import { commandObserver } from './imap-metrics.ts';
-import { type ImapEnvironment, ImapSession } from './session.ts';
+import { type ImapAdministration, type ImapEnvironment, ImapSession } from './session.ts';
 
 export interface ImapDependencies {
   readonly authenticator: Authenticator;
+  /** For SETQUOTA (RFC 9208); undefined: not here. */
+  readonly administration?: ImapAdministration | undefined;
   readonly accounts: AccountPorts;
   /** Bytes of messages that come in by APPEND; shared with other protocols when one budget serves all. */
   readonly messageBytes: ByteBudget;
@@ -39,7 +41,7 @@ export function imapProtocol(dependencies: ImapDependencies): SessionProtocol {
     ...dependencies,
     limits,
     readerLimits: readerLimits(limits),
-    capabilities: authenticatedCapabilities(limits),
+    capabilities: authenticatedCapabilities(limits, dependencies.administration !== undefined),
     watches: new AccountWatches(),
     observeCommand: commandObserver(dependencies.metrics),
   };

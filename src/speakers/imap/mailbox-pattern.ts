@@ -21,6 +21,21 @@ export class MailboxPattern {
     this.#isLiteral = literal.length === this.#pattern.length;
   }
 
+  /** Whether some name that begins with `prefix` may match. */
+  mayMatchUnder(prefix: string): boolean {
+    const pattern = this.#pattern;
+    const end = pattern.search(/[*%]/);
+    const literal = end < 0 ? pattern : pattern.slice(0, end);
+    if (!prefix.startsWith(literal) && !literal.startsWith(prefix)) return false;
+    // Without a star a name has as many levels as the pattern.
+    return pattern.includes('*') || levelsOf(pattern) >= levelsOf(prefix);
+  }
+
+  /** RFC 9051 6.3.9: levels that are no mailboxes are listed for `%` and by their names; `*` is for what is there. */
+  matchesPlace(name: string): boolean {
+    return !this.#pattern.endsWith('*') && this.matches(name);
+  }
+
   matches(name: string): boolean {
     const pattern = this.#pattern;
     if (pattern === '*') return true;
@@ -41,6 +56,10 @@ export class MailboxPattern {
     }
     return reached[length] === 1;
   }
+}
+
+function levelsOf(text: string): number {
+  return text.split(delimiter).length;
 }
 
 /** Marks a place, and the one behind a wildcard there, which may match nothing. */

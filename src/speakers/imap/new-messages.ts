@@ -5,12 +5,14 @@
 import type { NewMessage } from '../../account/port.ts';
 import { prepareMessage } from '../../account/prepare.ts';
 import { isMailError } from '../../mail/mail-error.ts';
-import type { AppendMessage, CatenatePart, FetchItem } from '../../wire/imap/command.ts';
 import type { ImapMessageUrl } from '../../wire/imap/imap-url.ts';
+import type { AppendMessage, CatenatePart } from '../../wire/imap/message-command.ts';
 import { badUrlCode } from '../../wire/imap/response-code.ts';
+import { contentItem } from './fetch/fetch-plan.ts';
 import { type Located, MessageParts } from './fetch/message-parts.ts';
+import { findPlaced, type PlacedMailbox } from './mailbox-location.ts';
 import { no, type Reply } from './reply.ts';
-import { accountOf, type ImapSession } from './session.ts';
+import type { ImapSession } from './session.ts';
 
 /** A summary is about a kilobyte. */
 const summaryBytesMax = 256 * 1024;
@@ -84,11 +86,9 @@ interface FoundPart {
 /** What a URL names; undefined when there is no such thing. */
 async function locate(session: ImapSession, url: ImapMessageUrl | undefined): Promise<FoundPart | undefined> {
   if (url === undefined) return undefined;
-  const account = accountOf(session);
-  const selected = session.view?.mailboxId;
-  const target = url.mailbox === undefined ? selected && { id: selected } : { name: url.mailbox };
-  const mailbox = target === undefined ? undefined : await account.findMailbox(target);
-  if (mailbox === undefined || !mailbox.selectable) return undefined;
+  const mailbox = await mailboxOfUrl(session, url);
+  if (mailbox === undefined || !mailbox.selectable || !mailbox.rights.includes('r')) return undefined;
+  const { account } = mailbox;
   if (url.uidValidity !== undefined && url.uidValidity !== mailbox.uidValidity) return undefined;
   const uids = Uint32Array.of(url.uid);
   const [summary] = await account.readSummaries(mailbox.id, uids, summaryBytesMax);
@@ -98,9 +98,16 @@ async function locate(session: ImapSession, url: ImapMessageUrl | undefined): Pr
   const source = { account, mailboxId: mailbox.id, clock, uid: url.uid, size, bytes: undefined };
   const parts = new MessageParts({ ...source, summary: summary.summary });
   const { section, partial } = url;
-  const item: FetchItem = { type: 'section', peek: true, section, partial, label: '' };
+  const item = contentItem({ type: 'section', peek: true, section, partial, label: '' });
   const located = await goneIsUndefined(Promise.resolve(parts.locate(item)));
   return located === undefined ? undefined : foundPart(parts, located);
+}
+
+async function mailboxOfUrl(session: ImapSession, url: ImapMessageUrl): Promise<PlacedMailbox | undefined> {
+  if (url.mailbox !== undefined) return findPlaced(session, url.mailbox);
+  const { view } = session;
+  const info = await view?.account.findMailbox({ id: view.mailboxId });
+  return info && { ...info, account: view!.account };
 }
 
 function foundPart(parts: MessageParts, located: NonNullable<Located>): FoundPart {

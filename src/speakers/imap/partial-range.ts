@@ -1,6 +1,6 @@
 // RFC 9394: the part of a result that a PARTIAL range names. Pure.
 
-import type { PartialRange } from '../../wire/imap/command.ts';
+import type { PartialRange } from '../../wire/imap/search-command.ts';
 
 /** A view into `numbers`; empty when the range names nothing that is there. */
 export function partOf(numbers: Uint32Array, { from, to, fromEnd }: PartialRange): Uint32Array {

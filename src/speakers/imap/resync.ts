@@ -4,10 +4,10 @@
 
 import type { MailboxChanges } from '../../account/port.ts';
 import type { ModSeq } from '../../mail/ids.ts';
-import type { QresyncParameters } from '../../wire/imap/command.ts';
+import type { QresyncParameters } from '../../wire/imap/mailbox-command.ts';
 import { formatRanges, type SequenceSet, sequenceRanges } from '../../wire/imap/sequence-set.ts';
 import { FlagText } from './flag-text.ts';
-import { accountOf, type ImapSession } from './session.ts';
+import type { ImapSession } from './session.ts';
 import { flagsResponse, tellInBatches } from './updates.ts';
 import type { MailboxView } from './view.ts';
 
@@ -21,11 +21,10 @@ export interface Resync {
 }
 
 export async function resyncSince(
-  session: ImapSession,
   view: MailboxView,
   known: { readonly modSeq: number; readonly uids: SequenceSet | undefined; readonly seenUpTo: number },
 ): Promise<Resync> {
-  const changes = await accountOf(session).changesSince(view.mailboxId, known.modSeq as ModSeq);
+  const changes = await view.account.changesSince(view.mailboxId, known.modSeq as ModSeq);
   const last = view.uidNext - 1;
   const ranges = known.uids === undefined ? (last === 0 ? [] : [1, last]) : sequenceRanges(known.uids, last);
   const asked = clipped(ranges, known.seenUpTo + 1, last);

@@ -4,7 +4,7 @@
 import type { MessageColumns } from '../../account/port.ts';
 import type { SearchKey } from '../../mail/search-key.ts';
 import { ImapSyntaxError } from '../../wire/imap/imap-syntax-error.ts';
-import type { SearchCriterion } from '../../wire/imap/search-criterion.ts';
+import { hasCriterion, type SearchCriterion } from '../../wire/imap/search-criterion.ts';
 import { type SequenceSet, sequenceIndexes, sequenceRanges } from '../../wire/imap/sequence-set.ts';
 import { uidsAt } from './message-set.ts';
 import { parseObjectId } from './object-ids.ts';
@@ -52,25 +52,20 @@ export function searchKey(criterion: SearchCriterion, context: SearchContext): S
     case 'emailId':
     case 'threadId':
       return objectIdKey(criterion.type, criterion.id);
+    case 'filter':
+      throw undefinedFilter(criterion.name);
     default:
       return criterion;
   }
 }
 
 export function usesAge(criterion: SearchCriterion): boolean {
-  switch (criterion.type) {
-    case 'older':
-    case 'younger':
-      return true;
-    case 'and':
-    case 'or':
-      return criterion.keys.some(usesAge);
-    case 'not':
-    case 'fuzzy':
-      return usesAge(criterion.key);
-    default:
-      return false;
-  }
+  return hasCriterion(criterion, ['older', 'younger']);
+}
+
+/** RFC 5466 3.1. */
+export function undefinedFilter(name: string): ImapSyntaxError {
+  return new ImapSyntaxError('no such filter', { status: 'NO', code: `UNDEFINED-FILTER ${name}` });
 }
 
 function numbersNotPossible(): ImapSyntaxError {

@@ -3,11 +3,11 @@
 
 import type { SortCriterion } from '../../mail/message-order.ts';
 import type { SearchKey } from '../../mail/search-key.ts';
-import type { SearchArguments, SearchProgram, SearchReturn } from '../../wire/imap/command.ts';
 import { type EsearchResult, formatEsearch } from '../../wire/imap/format-esearch.ts';
+import type { SearchArguments, SearchProgram, SearchReturn } from '../../wire/imap/search-command.ts';
 import { partOf } from './partial-range.ts';
 import { searchKey, usesAge } from './search-key.ts';
-import { accountOf, type ImapSession } from './session.ts';
+import type { ImapSession } from './session.ts';
 import type { MailboxView } from './view.ts';
 
 export const returnAll: SearchReturn = {
@@ -35,9 +35,7 @@ export async function prepareSearch(
   view: MailboxView,
   { program, criteria }: { readonly program: SearchProgram; readonly criteria?: readonly SortCriterion[] },
 ): Promise<PreparedSearch> {
-  const columns = usesAge(program.key)
-    ? await accountOf(session).columns(view.mailboxId, undefined)
-    : undefined;
+  const columns = usesAge(program.key) ? await view.account.columns(view.mailboxId, undefined) : undefined;
   const now = Math.floor(session.environment.clock.now() / 1000);
   const context = { view, columns, now, uidOnly: session.uidOnly };
   return {
@@ -49,11 +47,10 @@ export async function prepareSearch(
 
 /** UIDs in the order asked. */
 export async function findUids(
-  session: ImapSession,
   view: MailboxView,
   { key, strictKey, criteria }: PreparedSearch,
 ): Promise<Uint32Array> {
-  const account = accountOf(session);
+  const account = view.account;
   const { mailboxId } = view;
   const found =
     criteria === undefined
@@ -73,13 +70,9 @@ export function chosenUids(uids: Uint32Array, wanted: SearchReturn): Uint32Array
   return Uint32Array.from(chosen);
 }
 
-export async function highestModSeq(
-  session: ImapSession,
-  view: MailboxView,
-  uids: Uint32Array,
-): Promise<number | undefined> {
+export async function highestModSeq(view: MailboxView, uids: Uint32Array): Promise<number | undefined> {
   if (uids.length === 0) return undefined;
-  const { modSeqs } = await accountOf(session).columns(view.mailboxId, uids.slice().sort());
+  const { modSeqs } = await view.account.columns(view.mailboxId, uids.slice().sort());
   let highest = 0;
   for (const modSeq of modSeqs) if (modSeq > highest) highest = modSeq;
   return highest;
@@ -90,11 +83,10 @@ const lessRelevant = 50;
 
 /** RFC 6203 4: messages that have the very text count for more than those that have its words. */
 export async function scoresOf(
-  session: ImapSession,
   view: MailboxView,
   { strictKey }: PreparedSearch,
 ): Promise<(uid: number) => number> {
-  const strict = strictKey && (await accountOf(session).search(view.mailboxId, strictKey));
+  const strict = strictKey && (await view.account.search(view.mailboxId, strictKey));
   const best = new Set(strict);
   return (uid) => (best.has(uid) ? relevant : lessRelevant);
 }
@@ -142,10 +134,9 @@ export function esearchText(view: MailboxView, found: FoundMessages): string {
 
 /** The mod-sequence to tell with a result, when one is asked for. */
 export async function toldModSeq(
-  session: ImapSession,
   view: MailboxView,
   { uids, asked }: { readonly uids: Uint32Array; readonly asked: SearchArguments },
 ): Promise<number | undefined> {
   if (!asked.usesModSeq) return undefined;
-  return highestModSeq(session, view, asked.return === undefined ? uids : chosenUids(uids, asked.return));
+  return highestModSeq(view, asked.return === undefined ? uids : chosenUids(uids, asked.return));
 }

@@ -39,8 +39,11 @@ export function startUpdates(session: ImapSession, update: SearchUpdate): void {
     session.searchUpdates = updates;
     return;
   }
-  const text = isSteady ? 'Too many contexts' : 'Relevancy is not followed';
-  session.connection.write(formatStatusResponse('*', 'NO', text, `NOUPDATE ${formatString(update.tag)}`));
+  refuseUpdates(session, update.tag, isSteady ? 'Too many contexts' : 'Relevancy is not followed');
+}
+
+export function refuseUpdates(session: ImapSession, tag: string, text: string): void {
+  session.connection.write(formatStatusResponse('*', 'NO', text, `NOUPDATE ${formatString(tag)}`));
 }
 
 /** False: there is none with this tag. */
@@ -72,7 +75,7 @@ export function tellLeaving(
 export async function tellResults(session: ImapSession): Promise<void> {
   for (const update of session.searchUpdates ?? []) {
     const { view } = update;
-    const found = new Set(await findUids(session, view, update.prepared));
+    const found = new Set(await findUids(view, update.prepared));
     // Expunges that are owed: the messages stay in the results as long as in the view.
     for (const uid of update.results) if (view.isHeld(uid)) found.add(uid);
     const order = [...found];

@@ -7,7 +7,12 @@ import type { AccountPort, AccountPorts } from '../../account/port.ts';
 import type { ByteBudget } from '../../base/byte-budget.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
-import type { AuthenticationContext, Authenticator, Principal } from '../../directory/directory.ts';
+import type {
+  AuthenticationContext,
+  Authenticator,
+  DirectoryAdministration,
+  Principal,
+} from '../../directory/directory.ts';
 import type { OperationId } from '../../mail/ids.ts';
 import type { Capability } from '../../wire/imap/capability.ts';
 import type { CommandReaderLimits } from '../../wire/imap/command-reader.ts';
@@ -19,11 +24,16 @@ import type { Notifications } from './notify/notifications.ts';
 import type { SearchUpdate } from './search-updates.ts';
 import type { MailboxView } from './view.ts';
 
+/** What sessions of administrators do with the directory. */
+export type ImapAdministration = Pick<DirectoryAdministration, 'account' | 'accountByAddress' | 'setAccount'>;
+
 export type SessionState = 'notAuthenticated' | 'authenticated' | 'selected' | 'logout';
 
 /** What all sessions of one speaker share. */
 export interface ImapEnvironment {
   readonly authenticator: Authenticator;
+  /** Undefined: administrators are like everybody here. */
+  readonly administration?: ImapAdministration | undefined;
   readonly accounts: AccountPorts;
   readonly watches: AccountWatches;
   readonly limits: ImapLimits;
@@ -52,6 +62,8 @@ export class ImapSession {
   state: SessionState = 'notAuthenticated';
   account: AccountPort | undefined;
   view: MailboxView | undefined;
+  /** An administrator logged in, with the account's own secret; look whether it is one still. */
+  administers = false;
   /** ENABLE IMAP4rev2 (RFC 9051 appendix E): ESEARCH instead of SEARCH, no RECENT, UTF-8 names. */
   revision2 = false;
   /** RFC 7162 3.1: a CONDSTORE enabling command came; FETCH answers carry MODSEQ. */
@@ -79,6 +91,10 @@ export class ImapSession {
   loginFailures = 0;
   /** Searches whose results the client is told of (RFC 5267 4.3); undefined: none (nearly always). */
   searchUpdates: SearchUpdate[] | undefined;
+  /** Others' accounts that it uses, by what stands before their mailboxes' names; undefined: none (nearly always). */
+  others: Map<string, AccountPort> | undefined;
+  /** Somebody else's, whose mailbox is or is about to be selected. */
+  #visited: AccountPort | undefined;
   #deflated: DeflatedConnection | undefined;
   #loginDeadlineMs: number;
   #operations = 0;
@@ -133,8 +149,21 @@ export class ImapSession {
   /** After authentication. */
   async enter(principal: Principal): Promise<void> {
     this.account = await this.environment.accounts.open(principal.accountId);
+    this.administers = principal.administrator && principal.appPasswordId === undefined;
     this.state = 'authenticated';
     this.environment.watches.join(this.account, this);
+  }
+
+  /** Before a mailbox of the account is opened: it is heard of its changes until `unselect`. */
+  visit(account: AccountPort): void {
+    if (account.accountId === this.account?.accountId) return;
+    this.#visited = account;
+    this.environment.watches.join(account, this);
+  }
+
+  #endVisit(): void {
+    if (this.#visited !== undefined) this.environment.watches.leave(this.#visited, this);
+    this.#visited = undefined;
   }
 
   /** Call `unselect` before the mailbox is opened: from then on `stale` tells of changes its snapshot may lack. */
@@ -144,6 +173,7 @@ export class ImapSession {
   }
 
   unselect(): void {
+    this.#endVisit();
     this.view = undefined;
     this.searchUpdates = undefined;
     this.stale = false;
@@ -156,6 +186,8 @@ export class ImapSession {
     this.unselect();
     this.release();
     this.account = undefined;
+    this.administers = false;
+    this.others = undefined;
     this.state = 'notAuthenticated';
     this.revision2 = false;
     this.condstore = false;
@@ -168,13 +200,14 @@ export class ImapSession {
   release(): void {
     this.notifications?.stop?.();
     this.notifications = undefined;
-    if (this.account !== undefined) this.environment.watches.leave(this.account.accountId, this);
+    this.#endVisit();
+    if (this.account !== undefined) this.environment.watches.leave(this.account, this);
     this.view = undefined;
     this.state = 'logout';
   }
 }
 
-/** The account of a session in a state that has one: the command table saw to it. */
+/** The session's own account, in a state that has one: the command table saw to it. */
 export function accountOf(session: ImapSession): AccountPort {
   return session.account!;
 }

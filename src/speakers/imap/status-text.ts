@@ -2,19 +2,20 @@
 
 import type { AccountPort, MailboxInfo } from '../../account/port.ts';
 import { flagDeleted } from '../../mail/flags.ts';
-import type { StatusItem } from '../../wire/imap/command.ts';
 import { formatStatus } from '../../wire/imap/format-status.ts';
+import type { StatusItem } from '../../wire/imap/mailbox-command.ts';
+import type { PlacedMailbox } from './mailbox-location.ts';
 import { mailboxIdText } from './object-ids.ts';
-import { accountOf, type ImapSession } from './session.ts';
+import type { ImapSession } from './session.ts';
 
 /** `* STATUS "INBOX" (MESSAGES 3)` with its line end. */
 export async function statusResponse(
   session: ImapSession,
-  info: MailboxInfo,
+  info: PlacedMailbox,
   items: readonly StatusItem[],
 ): Promise<string> {
-  const deletedBytes = items.includes('DELETED-STORAGE') ? await sumDeleted(accountOf(session), info) : 0;
-  const recent = items.includes('RECENT') ? await countRecent(accountOf(session), info) : 0;
+  const deletedBytes = items.includes('DELETED-STORAGE') ? await sumDeleted(info.account, info) : 0;
+  const recent = items.includes('RECENT') ? await countRecent(info.account, info) : 0;
   // RFC 7162 3.1: asking for it enables CONDSTORE.
   if (items.includes('HIGHESTMODSEQ')) session.condstore = true;
   const { appendBytesMax } = session.environment.limits;

@@ -4,12 +4,12 @@
 
 import type { MailboxChanges } from '../../account/port.ts';
 import { Slicer } from '../../base/slicer.ts';
-import type { FetchItem } from '../../wire/imap/command.ts';
+import type { FetchItem } from '../../wire/imap/message-command.ts';
 import { formatSequenceSet } from '../../wire/imap/sequence-set.ts';
 import { FetchRun } from './fetch/fetch-run.ts';
 import { FlagText, flagsResponses } from './flag-text.ts';
 import { tellLeaving, tellResults } from './search-updates.ts';
-import { accountOf, type ImapSession, viewOf } from './session.ts';
+import { type ImapSession, viewOf } from './session.ts';
 import type { MailboxView, ViewUpdate } from './view.ts';
 
 /** Messages told between two looks at the connection's back-pressure. */
@@ -26,7 +26,7 @@ export async function tellUpdates(session: ImapSession, mayExpunge: boolean, for
     session.stale = false;
     return;
   }
-  const account = accountOf(session);
+  const { account } = view;
   session.stale = false;
   let changes: MailboxChanges;
   try {
@@ -89,7 +89,7 @@ async function tell(
     connection.write(`* ${update.exists} EXISTS\r\n`);
     if (!session.revision2) connection.write(`* ${view.recent} RECENT\r\n`);
   }
-  if (update.keywords) connection.write(flagsResponses(view.keywords, view.readOnly));
+  if (update.flags) connection.write(flagsResponses(view));
   if (update.changed.length === 0 || session.notifications?.selected?.flags === false) return;
   session.toldModSeq = Math.max(session.toldModSeq, changes.modSeq);
   const flagText = new FlagText(view.keywords);

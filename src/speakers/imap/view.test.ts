@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { MailboxChanges, MailboxInfo, MessageColumns, OpenedMailbox } from '../../account/port.ts';
+import type {
+  AccountPort,
+  MailboxChanges,
+  MailboxInfo,
+  MessageColumns,
+  OpenedMailbox,
+} from '../../account/port.ts';
 import type { ModSeq, Uid } from '../../mail/ids.ts';
+import { allRights } from '../../mail/rights.ts';
 import { MailboxView } from './view.ts';
+
+/** A view only keeps it for others. */
+const noAccount = {} as AccountPort;
 
 /** A mailbox as the account would keep it: what is there, and what happened when. */
 class ModelMailbox {
@@ -40,6 +50,7 @@ class ModelMailbox {
       uidNext: this.uidNext,
       highestModSeq: this.modSeq,
       keywords: [],
+      rights: allRights,
     } as unknown as MailboxInfo;
     return {
       info,
@@ -64,6 +75,7 @@ class ModelMailbox {
       } as MessageColumns,
       vanished: Uint32Array.from(vanished.map(({ uid }) => uid)).sort(),
       incomplete,
+      rights: allRights,
     };
   }
 }
@@ -83,7 +95,7 @@ test('a client that applies what it is told has the mailbox, whatever happens in
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
       const mailbox = new ModelMailbox();
       for (let count = 0; count < 3; count++) mailbox.append();
-      const view = new MailboxView(mailbox.open(), { readOnly: false });
+      const view = new MailboxView(mailbox.open(), { account: noAccount, prefix: '', examines: false });
       /** The client's list: a UID for each number. It learns UIDs by asking, which is looking into the view. */
       let client = [...view.uids];
       const advance = (mayExpunge: boolean, incomplete: boolean): void => {
@@ -124,7 +136,7 @@ test('what was answered is not told again, later changes are', () => {
   const mailbox = new ModelMailbox();
   mailbox.append();
   mailbox.append();
-  const view = new MailboxView(mailbox.open(), { readOnly: false });
+  const view = new MailboxView(mailbox.open(), { account: noAccount, prefix: '', examines: false });
   view.answered(mailbox.touch(0)!, mailbox.modSeq);
   mailbox.touch(1);
   assert.deepEqual(view.advance(mailbox.changesSince(view.modSeq), true).changed, [1]);
@@ -136,7 +148,7 @@ test('what was answered is not told again, later changes are', () => {
 test('the saved search result loses what is expunged', () => {
   const mailbox = new ModelMailbox();
   for (let count = 0; count < 3; count++) mailbox.append();
-  const view = new MailboxView(mailbox.open(), { readOnly: false });
+  const view = new MailboxView(mailbox.open(), { account: noAccount, prefix: '', examines: false });
   view.saved = Uint32Array.of(1, 2);
   mailbox.expunge(0);
   view.advance(mailbox.changesSince(view.modSeq), true);

@@ -4,9 +4,11 @@
 // held, RFC 9051 7.5.1); what the session changed itself and was answered is not told again.
 // Pure: no I/O, nothing here fails but assertions.
 
-import type { MailboxChanges, OpenedMailbox } from '../../account/port.ts';
+import type { AccountPort, MailboxChanges, OpenedMailbox } from '../../account/port.ts';
 import { assert } from '../../base/assert.ts';
 import type { MailboxId, ModSeq, Uid } from '../../mail/ids.ts';
+import type { Rights } from '../../mail/rights.ts';
+import type { MailboxLocation } from './mailbox-location.ts';
 
 /** What an advance of the view has to tell the client, in the order it must be told. */
 export interface ViewUpdate {
@@ -18,8 +20,8 @@ export interface ViewUpdate {
   readonly exists: number | undefined;
   /** Indexes into changes.changed of messages whose flags are news to the client. */
   readonly changed: readonly number[];
-  /** True when the mailbox's keyword table grew beyond what the client knows. */
-  readonly keywords: boolean;
+  /** True when there are keywords that the client does not know, or it may set other flags than it was told. */
+  readonly flags: boolean;
 }
 
 interface Released {
@@ -32,8 +34,15 @@ const noneReleased: Released = { numbers: nothing, uids: nothing };
 const noUids = new Uint32Array(0);
 
 export class MailboxView {
+  /** That has the mailbox: the session's own, or somebody else's. */
+  readonly account: AccountPort;
+  /** What stands before its name there, for this client (mailbox-location.ts). */
+  readonly prefix: string;
   readonly mailboxId: MailboxId;
-  readonly readOnly: boolean;
+  /** What the session may do, as far as the client was told; the account has the last word. */
+  rights: Rights;
+  /** EXAMINE. */
+  readonly #examines: boolean;
   readonly uidValidity: number;
   /** The client knows everything up to here, but for the messages held. */
   modSeq: ModSeq;
@@ -53,9 +62,15 @@ export class MailboxView {
   /** UID to the mod-sequence under which this session's own change was answered. */
   #answered: Map<number, number> | undefined;
 
-  constructor(opened: OpenedMailbox, options: { readonly readOnly: boolean }) {
+  constructor(
+    opened: OpenedMailbox,
+    options: Pick<MailboxLocation, 'account' | 'prefix'> & { readonly examines: boolean },
+  ) {
+    this.account = options.account;
+    this.prefix = options.prefix;
+    this.rights = opened.info.rights;
     this.mailboxId = opened.info.id;
-    this.readOnly = options.readOnly;
+    this.#examines = options.examines;
     this.uidValidity = opened.info.uidValidity;
     this.modSeq = opened.info.highestModSeq;
     this.uidNext = opened.info.uidNext;
@@ -64,6 +79,10 @@ export class MailboxView {
     // Many sessions idle in empty mailboxes.
     this.#uids = opened.uids.length === 0 ? noUids : opened.uids;
     this.#count = opened.uids.length;
+  }
+
+  get readOnly(): boolean {
+    return this.#examines || !mayChange(this.rights);
   }
 
   /** The number of messages the client knows of. */
@@ -145,12 +164,13 @@ export class MailboxView {
     this.#settledModSeq = settled;
     const before = this.#count;
     const changed = this.#fold(changes);
-    const keywords = changes.keywords.length > this.keywords.length;
+    const flags = changes.keywords.length > this.keywords.length || changes.rights !== this.rights;
     this.keywords = changes.keywords;
+    this.rights = changes.rights;
     this.modSeq = changes.modSeq;
     this.uidNext = Math.max(this.uidNext, changes.uidNext);
     this.#answered = undefined;
-    return { expunged, vanished, exists: this.#count > before ? this.#count : undefined, changed, keywords };
+    return { expunged, vanished, exists: this.#count > before ? this.#count : undefined, changed, flags };
   }
 
   #hold(uids: Uint32Array): void {
@@ -223,4 +243,9 @@ export class MailboxView {
     this.#uids[this.#count++] = uid;
     assert(this.#count === 1 || this.#uids[this.#count - 2]! < uid, 'UIDs rise');
   }
+}
+
+/** RFC 4314 5.2. */
+function mayChange(rights: Rights): boolean {
+  return ['i', 'e', 's', 'w', 't'].some((right) => rights.includes(right));
 }

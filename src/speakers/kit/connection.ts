@@ -9,6 +9,8 @@ export interface TlsInfo {
   readonly cipher: string;
   /** The name the client asked for (SNI). */
   readonly serverName: string | undefined;
+  /** Whom the client's verified certificate names; none without one. For EXTERNAL. */
+  readonly clientNames: readonly string[];
   /** RFC 9266 tls-exporter, RFC 5929 tls-server-end-point: undefined when there is none. For SCRAM -PLUS. */
   channelBinding(type: 'tls-exporter' | 'tls-server-end-point' | 'tls-unique'): Uint8Array | undefined;
 }

@@ -35,6 +35,8 @@ export interface ListenerOptions {
   readonly tls: 'none' | 'starttls' | 'implicit';
   /** Required unless tls is none. */
   readonly tlsContexts?: TlsContexts | undefined;
+  /** Default: clients are not asked for one. */
+  readonly asksForCertificate?: boolean;
   readonly protocol: SessionProtocol;
   /** Addresses and ranges whose connections must begin with a PROXY header. */
   readonly proxyProtocolFrom?: readonly string[];
@@ -108,6 +110,7 @@ class SocketListener implements Listener {
       log: options.log.child({ listener: options.name }),
       closing: this.#closing.signal,
       tlsContexts: options.tls === 'none' ? undefined : options.tlsContexts,
+      asksForCertificate: options.asksForCertificate ?? false,
       limits: { ...connectionLimitsDefault, ...options.connectionLimits },
       closed: (connection) => this.#sessionGone(connection),
     };
@@ -218,6 +221,9 @@ class SocketListener implements Listener {
       this.#refuse(socket, endpoints, refusal);
       return;
     }
+    const { log } = this.#environment;
+    // A child keeps the level it was made with; a reload changes the root's.
+    if (log.level !== this.#options.log.level) log.level = this.#options.log.level;
     const traceId = `${this.#tracePrefix}-${(this.#traceCount++).toString(36)}`;
     const connection = new SocketConnection(socket, traceId, endpoints, this.#environment);
     this.#sessions.add(connection);

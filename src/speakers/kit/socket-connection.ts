@@ -20,6 +20,8 @@ export interface ConnectionEnvironment {
   readonly log: Logger;
   readonly closing: AbortSignal;
   readonly tlsContexts: TlsContexts | undefined;
+  /** Clients are asked for a certificate; they need not show one. */
+  readonly asksForCertificate: boolean;
   readonly limits: ConnectionLimits;
   /** Called once, when the socket is gone. */
   closed(connection: SocketConnection): void;
@@ -228,6 +230,9 @@ export class SocketConnection implements Connection {
       isServer: true,
       secureContext: contexts.contextFor(undefined),
       SNICallback: contexts.sniCallback,
+      requestCert: this.#environment.asksForCertificate,
+      // Whoever has none, or one of somebody else's, may still know a password.
+      rejectUnauthorized: false,
     });
     this.#socket = secure;
     this.#secureWaiter = Promise.withResolvers<void>();

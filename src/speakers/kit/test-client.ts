@@ -5,6 +5,12 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw } from 'node:zlib';
 
+/** What a client shows for itself, PEM. */
+export interface ShownCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** A client on a socket: `send` lines, `line` by line what comes back. */
 export class TestClient {
   #socket: Socket;
@@ -27,8 +33,12 @@ export class TestClient {
     return client;
   }
 
-  static async connectTls(port: number, servername = 'example.test'): Promise<TestClient> {
-    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, servername });
+  static async connectTls(
+    port: number,
+    servername = 'example.test',
+    shown?: ShownCertificate,
+  ): Promise<TestClient> {
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, servername, ...shown });
     const client = new TestClient(socket);
     await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
     return client;
@@ -68,10 +78,10 @@ export class TestClient {
   }
 
   /** Upgrades after the server agreed. */
-  async startTls(servername = 'example.test'): Promise<TLSSocket> {
+  async startTls(servername = 'example.test', shown?: ShownCertificate): Promise<TLSSocket> {
     const clear = this.#socket;
     clear.removeAllListeners('data');
-    const secure = connectTls({ socket: clear, rejectUnauthorized: false, servername });
+    const secure = connectTls({ socket: clear, rejectUnauthorized: false, servername, ...shown });
     this.#socket = secure;
     this.#attach();
     await new Promise<void>((resolve, reject) => secure.once('secureConnect', resolve).once('error', reject));

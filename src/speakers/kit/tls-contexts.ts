@@ -39,12 +39,13 @@ function subjectNames(certificate: X509Certificate): string[] {
   return names;
 }
 
-function buildContext(pem: CertificatePem, minVersion: TlsVersion): LoadedCertificate {
+function buildContext(pem: CertificatePem, settings: ContextSettings): LoadedCertificate {
   const certificate = new X509Certificate(pem.certificate);
   const context = createSecureContext({
     cert: pem.certificate,
     key: pem.key,
-    minVersion,
+    minVersion: settings.minVersion,
+    ...(settings.clientAuthorities === undefined ? {} : { ca: settings.clientAuthorities }),
     honorCipherOrder: true,
     // Without it OpenSSL refuses to resume sessions; renegotiation only serves attackers.
     sessionIdContext: 'rookery',
@@ -53,29 +54,53 @@ function buildContext(pem: CertificatePem, minVersion: TlsVersion): LoadedCertif
   return { names: subjectNames(certificate), notAfter: certificate.validToDate, context };
 }
 
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new Fault(`cannot read ${path}`, { temporary: false, cause });
+  }
+}
+
 async function readPem(files: CertificateFiles): Promise<CertificatePem> {
-  const read = async (path: string): Promise<string> => {
-    try {
-      return await readFile(path, 'utf8');
-    } catch (cause) {
-      throw new Fault(`cannot read ${path}`, { temporary: false, cause });
-    }
-  };
-  return { certificate: await read(files.certificateFile), key: await read(files.keyFile) };
+  return { certificate: await readText(files.certificateFile), key: await readText(files.keyFile) };
+}
+
+/** PEM of one certificate or more. Rejects with a Fault: OpenSSL would take a file without any and trust nobody. */
+async function readAuthorities(path: string): Promise<string> {
+  const pem = await readText(path);
+  try {
+    new X509Certificate(pem);
+  } catch (cause) {
+    throw new Fault(`not a certificate: ${path}`, { temporary: false, cause });
+  }
+  return pem;
 }
 
 async function loadCertificate(
   source: CertificateFiles | CertificatePem,
-  minVersion: TlsVersion,
+  settings: ContextSettings,
 ): Promise<LoadedCertificate> {
   const pem = 'certificateFile' in source ? await readPem(source) : source;
   try {
-    return buildContext(pem, minVersion);
+    return buildContext(pem, settings);
   } catch (cause) {
     const place =
       'certificateFile' in source ? `${source.certificateFile} with ${source.keyFile}` : 'given PEM';
     throw new Fault(`not a usable certificate and key: ${place}`, { temporary: false, cause });
   }
+}
+
+interface ContextSettings {
+  readonly minVersion: TlsVersion;
+  /** PEM. */
+  readonly clientAuthorities: string | undefined;
+}
+
+export interface TlsContextsOptions {
+  readonly minVersion?: TlsVersion;
+  /** PEM file: who signs clients' certificates. Undefined: clients are not asked for any. */
+  readonly clientAuthoritiesFile?: string | undefined;
 }
 
 export class TlsContexts {
@@ -86,20 +111,30 @@ export class TlsContexts {
   readonly sniCallback: SniCallback = (serverName, done) => done(null, this.contextFor(serverName));
 
   readonly #minVersion: TlsVersion;
+  readonly #clientAuthoritiesFile: string | undefined;
 
-  private constructor(sources: readonly (CertificateFiles | CertificatePem)[], minVersion: TlsVersion) {
+  private constructor(
+    sources: readonly (CertificateFiles | CertificatePem)[],
+    { minVersion = 'TLSv1.2', clientAuthoritiesFile }: TlsContextsOptions,
+  ) {
     this.#sources = sources;
     this.#minVersion = minVersion;
+    this.#clientAuthoritiesFile = clientAuthoritiesFile;
   }
 
   /** Reads every certificate; rejects with a Fault naming the file that cannot be used. At least one source. */
   static async open(
     sources: readonly (CertificateFiles | CertificatePem)[],
-    minVersion: TlsVersion = 'TLSv1.2',
+    options: TlsContextsOptions = {},
   ): Promise<TlsContexts> {
-    const contexts = new TlsContexts(sources, minVersion);
+    const contexts = new TlsContexts(sources, options);
     await contexts.reload();
     return contexts;
+  }
+
+  /** Certificates of clients can be verified. */
+  get knowsClients(): boolean {
+    return this.#clientAuthoritiesFile !== undefined;
   }
 
   get certificates(): readonly LoadedCertificate[] {
@@ -109,9 +144,12 @@ export class TlsContexts {
   /** Reads the files again, or other ones; handshakes from now on use them. Nothing changes when one is bad. */
   async reload(sources = this.#sources): Promise<void> {
     if (sources.length === 0) throw new Fault('TLS needs at least one certificate', { temporary: false });
-    const certificates = await Promise.all(
-      sources.map((source) => loadCertificate(source, this.#minVersion)),
-    );
+    const file = this.#clientAuthoritiesFile;
+    const settings: ContextSettings = {
+      minVersion: this.#minVersion,
+      clientAuthorities: file === undefined ? undefined : await readAuthorities(file),
+    };
+    const certificates = await Promise.all(sources.map((source) => loadCertificate(source, settings)));
     const byName = new Map<string, SecureContext>();
     for (const { names, context } of certificates) {
       for (const name of names) if (!byName.has(name)) byName.set(name, context);

@@ -1,7 +1,9 @@
-// What a session may know of its TLS: version, cipher, name asked for, and channel bindings for SCRAM -PLUS.
+// What a session may know of its TLS: version, cipher, name asked for, whom the client's certificate names, and channel
+// bindings for SCRAM -PLUS.
 
 import { hash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
+import { clientNamesOf } from './client-certificate.ts';
 import type { TlsInfo } from './connection.ts';
 
 const exporterLabel = 'EXPORTER-Channel-Binding';
@@ -15,9 +17,11 @@ function endPointHashName(signatureAlgorithm: string | undefined): string {
 
 export class TlsSession implements TlsInfo {
   readonly #socket: TLSSocket;
+  readonly clientNames: readonly string[];
 
   constructor(socket: TLSSocket) {
     this.#socket = socket;
+    this.clientNames = clientNamesOf(socket);
   }
 
   get protocol(): string {

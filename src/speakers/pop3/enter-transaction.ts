@@ -1,6 +1,7 @@
 // From AUTHORIZATION to TRANSACTION, for PASS and AUTH alike: opens the account, takes the maildrop lock.
 // When that is refused the session stays in AUTHORIZATION (RFC 1939 section 4) and nothing is held.
 
+import type { AccountEvent } from '../../account/port.ts';
 import type { Principal } from '../../directory/directory.ts';
 import type { MailError } from '../../mail/mail-error.ts';
 import { Maildrop } from './maildrop.ts';
@@ -22,9 +23,10 @@ export async function enterTransaction(session: Pop3Session, principal: Principa
   session.user = undefined;
   session.state = 'transaction';
   // The account was removed or disabled: nothing of it is given out any more.
-  session.unwatch = account.watch((event) => {
+  const told = (event: AccountEvent): void => {
     if (event.type === 'closed') connection.destroy();
-  });
+  };
+  session.unwatch = account.watch(told, { service: 'pop3', count: () => 1 });
   const { remaining, remainingBytes } = maildrop;
   connection.log.info({ account: principal.address, messages: remaining }, 'pop3 login');
   session.ok(`maildrop has ${remaining} messages (${remainingBytes} octets)`);

@@ -7,6 +7,7 @@ import type { Clock } from '../../../base/clock.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { Random } from '../../../base/random.ts';
 import type { ClusterAdministration } from '../../../cluster/cluster-administration.ts';
+import type { AdministrationArea } from '../../../config/schema.ts';
 import type { DirectoryAdministration } from '../../../directory/directory.ts';
 import type { ApiToken, TokenScope } from '../../../directory/tokens.ts';
 import type { Engine } from '../../../storage/engine.ts';
@@ -39,6 +40,8 @@ export interface AdminDependencies {
   readonly metricsText: () => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Undefined while the server may take traffic, else why not. */
   readonly unreadyReason: () => string | undefined;
+  /** What is reached through nodes of the outer zone. */
+  readonly areasForOuterZone: () => readonly AdministrationArea[];
   readonly effectiveConfig: () => Record<string, unknown>;
   readonly reload: () => Promise<ReloadOutcome>;
   /** Undefined on a server that is no node of a cluster, and on a node that has no way to the engine. */

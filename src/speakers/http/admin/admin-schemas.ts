@@ -39,6 +39,12 @@ export const domainSchema = z.object({
   enabled: z.boolean(),
   aliasOf: z.string().nullable().describe('Another name of that domain.'),
   catchAll: z.string().nullable().describe('Gets what no account or alias takes.'),
+  postmaster: z
+    .string()
+    .nullable()
+    .describe(
+      'Gets mail for postmaster, unless an account or alias has that address; null: an administrator.',
+    ),
   description: z.string(),
 });
 export const newDomainSchema = domainSchema.partial().required({ name: true }).strict();
@@ -51,6 +57,8 @@ export const accountSchema = z.object({
   fullName: z.string(),
   enabled: z.boolean(),
   administrator: z.boolean(),
+  groups: z.array(z.string()).describe('What lists of rights may name as group=<name>.'),
+  shared: z.boolean().describe('Nobody logs in; its mailboxes are for those that their lists let in.'),
   services: z.array(z.enum(services)),
   quotaBytes: z.int().nonnegative().nullable(),
   quotaMessages: z.int().nonnegative().nullable(),
@@ -88,6 +96,18 @@ export const mailboxSchema = z.object({
   messages: z.number(),
   unseen: z.number(),
   bytes: z.number(),
+});
+
+export const aclEntrySchema = z.object({
+  identifier: z
+    .string()
+    .describe('An address, group=<name> or anyone; with - before it: what it is refused.'),
+  rights: z.string().describe('Letters of RFC 4314.'),
+});
+export const aclChangeSchema = z.strictObject({
+  identifier: z.string(),
+  mode: z.enum(['add', 'remove', 'replace']).default('replace'),
+  rights: z.string().describe('None with replace: the entry goes.'),
 });
 
 export const messageRowSchema = z.object({

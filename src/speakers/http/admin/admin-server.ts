@@ -1,5 +1,6 @@
 // The admin API: REST over HTTP on the admin listener and on a socket in the data directory. The socket (mode 0600) is
-// trusted as the operator; everywhere else a bearer token with scopes is needed, except for /healthz, /readyz and /metrics.
+// trusted as the operator; everywhere else a bearer token with scopes is needed, except for /healthz, /readyz, changing
+// one's own password, and /metrics from this machine. Other nodes carry requests here over links (relayed-requests.ts).
 // Every error is problem+json; every write may carry an Idempotency-Key; /api/openapi.json describes it all.
 
 import { chmodSync, rmSync } from 'node:fs';
@@ -18,12 +19,16 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { Fault } from '../../../base/fault.ts';
+import type { AnswerAdministration } from '../../../cluster/relayed-administration.ts';
+import type { AdministrationArea } from '../../../config/schema.ts';
 import { type TokenScope, tokenScopes } from '../../../directory/tokens.ts';
 import { isMailError, MailError } from '../../../mail/mail-error.ts';
 import type { AdminDependencies } from './admin-dependencies.ts';
 import { problemSchema } from './admin-schemas.ts';
 import { IdempotencyKeys } from './idempotency.ts';
+import { isLocalRequest } from './local-request.ts';
 import { problem, problemContentType, statusByMailError } from './problem.ts';
+import { openRelayedRequests } from './relayed-requests.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { aliasRoutes } from './routes/aliases.ts';
 import { clusterRoutes } from './routes/cluster.ts';
@@ -32,7 +37,9 @@ import { clusterTokenRoutes } from './routes/cluster-tokens.ts';
 import { domainRoutes } from './routes/domains.ts';
 import { healthRoutes } from './routes/health.ts';
 import { messageRoutes } from './routes/messages.ts';
+import { nodeRoutes } from './routes/nodes.ts';
 import { operationRoutes } from './routes/operations.ts';
+import { passwordRoutes } from './routes/password.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 
 declare module 'fastify' {
@@ -42,8 +49,16 @@ declare module 'fastify' {
     scopes: readonly TokenScope[];
   }
   interface FastifyContextConfig {
-    /** What a caller must be allowed; undefined: anyone. */
-    scope?: TokenScope;
+    /** What a caller must be allowed; 'any': a token is enough; undefined: anyone. */
+    scope?: TokenScope | 'any';
+    /** Whoever is on this machine needs no token. */
+    isOpenLocally?: true;
+    /** What must be open to the outer zone for a request through it; by default as little as can be: 'site'. */
+    area?: AdministrationArea;
+    /** Another node answers. */
+    isCarried?: true;
+    /** It takes as long as it takes, and answers bit by bit: not for carrying. */
+    isLong?: true;
     /** The answer holds a secret that is shown once. */
     secret?: true;
   }
@@ -67,6 +82,8 @@ export interface AdminServerOptions {
 export interface AdminServer {
   /** Where it listens, ports filled in. */
   readonly addresses: readonly { readonly address: string; readonly port: number }[];
+  /** Requests that other nodes carry here. */
+  readonly answer: AnswerAdministration;
   close(): Promise<void>;
 }
 
@@ -82,18 +99,30 @@ const connectionsMax = 200;
 export async function openAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const apps: AdminApp[] = [];
   const addresses: { address: string; port: number }[] = [];
-  const keys = new IdempotencyKeys(options.dependencies.engine, options.dependencies.clock);
+  const { dependencies } = options;
+  const keys = new IdempotencyKeys(dependencies.engine, dependencies.clock);
+  const relayed = openRelayedRequests({
+    operator: () => buildAdminApp(dependencies, { trusted: true, keys, isRelayed: true }),
+    inner: () => buildAdminApp(dependencies, { trusted: false, keys, isRelayed: true }),
+    outer: () =>
+      buildAdminApp(dependencies, {
+        trusted: false,
+        keys,
+        isRelayed: true,
+        areas: dependencies.areasForOuterZone,
+      }),
+  });
   try {
     const { socketPath } = options;
     if (socketPath !== undefined) {
-      const operatorApp = await buildAdminApp(options.dependencies, { trusted: true, keys });
+      const operatorApp = await buildAdminApp(dependencies, { trusted: true, keys });
       apps.push(operatorApp);
       rmSync(socketPath, { force: true });
       await operatorApp.listen({ path: socketPath });
       chmodSync(socketPath, 0o600);
     }
     for (const { address, port } of options.listen) {
-      const app = await buildAdminApp(options.dependencies, { trusted: false, keys });
+      const app = await buildAdminApp(dependencies, { trusted: false, keys });
       apps.push(app);
       await app.listen({ host: address, port }).catch((error: NodeJS.ErrnoException) => {
         throw listenFault(error, address, port);
@@ -107,7 +136,9 @@ export async function openAdminServer(options: AdminServerOptions): Promise<Admi
   }
   return {
     addresses,
+    answer: relayed.answer,
     close: async () => {
+      await relayed.close();
       await Promise.all(apps.map((app) => app.close()));
       if (options.socketPath !== undefined) rmSync(options.socketPath, { force: true });
     },
@@ -126,6 +157,10 @@ function listenFault(error: NodeJS.ErrnoException, address: string, port: number
 interface AppOptions {
   readonly trusted: boolean;
   readonly keys: IdempotencyKeys;
+  /** Another node took the request: nobody is on this machine. */
+  readonly isRelayed?: boolean;
+  /** The areas that requests reach; undefined: all. */
+  readonly areas?: () => readonly AdministrationArea[];
 }
 
 /** Exported for tests, which inject requests. */
@@ -158,7 +193,7 @@ export async function buildAdminApp(dependencies: AdminDependencies, options: Ap
   });
   app.decorateRequest('caller', '');
   app.decorateRequest('scopes');
-  app.addHook('onRequest', async (request) => authenticate(request, dependencies, options.trusted));
+  app.addHook('onRequest', async (request) => authenticate(request, dependencies, options));
   addIdempotency(app, options.keys);
   addErrors(app, dependencies);
   app.addContentTypeParser(
@@ -174,11 +209,13 @@ export async function buildAdminApp(dependencies: AdminDependencies, options: Ap
     accountRoutes,
     aliasRoutes,
     messageRoutes,
+    passwordRoutes,
     operationRoutes,
     tokenRoutes,
     clusterRoutes,
     clusterTokenRoutes,
     clusterConfigurationRoutes,
+    nodeRoutes,
   ];
   await app.register(async (scope) => {
     for (const routes of routeSets) routes(scope as unknown as AdminApp, dependencies);
@@ -188,29 +225,42 @@ export async function buildAdminApp(dependencies: AdminDependencies, options: Ap
 }
 
 class Unauthenticated extends Error {}
-class ScopeMissing extends Error {}
+class NotAllowed extends Error {}
 class NotFound extends Error {}
 
 async function authenticate(
   request: FastifyRequest,
   dependencies: AdminDependencies,
-  trusted: boolean,
+  { trusted, isRelayed, areas }: AppOptions,
 ): Promise<void> {
   // Before a body is read: who is not known may not fill memory with one.
   if (request.is404) throw new NotFound(`there is no ${request.method} ${request.url.split('?')[0]}`);
+  const { scope, area = 'site', isOpenLocally, isCarried, isLong } = request.routeOptions.config;
+  if (isRelayed === true && isCarried === true)
+    throw new NotAllowed('a request is carried once: name the node to the first one');
+  if (isRelayed === true && isLong === true)
+    throw new NotAllowed('this takes longer than a request is carried: ask the node itself');
+  if (areas !== undefined && !areas().includes(area))
+    throw new NotAllowed(
+      `this is not done through a node of the outer zone (administration.outer_frontends has no "${area}"): ask one of the inner zone`,
+    );
   if (trusted) {
     request.caller = 'socket';
     request.scopes = tokenScopes;
     return;
   }
-  const scope = request.routeOptions.config.scope;
-  if (scope === undefined) return;
+  if (
+    scope === undefined ||
+    (isOpenLocally === true && isRelayed !== true && isLocalRequest(request.ip, request.headers))
+  )
+    return;
   const header = request.headers.authorization ?? '';
   const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
   const verified = token === undefined ? undefined : await dependencies.tokens.verify(token);
   if (verified === undefined)
     throw new Unauthenticated('send "Authorization: Bearer TOKEN"; tokens are made by `rookery token add`');
-  if (!verified.scopes.includes(scope)) throw new ScopeMissing(`this token lacks the scope "${scope}"`);
+  if (scope !== 'any' && !verified.scopes.includes(scope))
+    throw new NotAllowed(`this token lacks the scope "${scope}"`);
   request.caller = verified.id;
   request.scopes = verified.scopes;
 }
@@ -220,6 +270,8 @@ function addIdempotency(app: AdminApp, keys: IdempotencyKeys): void {
   app.addHook('preHandler', async (request, reply) => {
     const key = request.headers['idempotency-key'];
     if (key === undefined || request.method === 'GET' || request.method === 'HEAD') return;
+    // Nothing is kept for those whom nobody knows, nor twice for what another node answers.
+    if (request.caller === '' || request.routeOptions.config.isCarried === true) return;
     if (typeof key !== 'string' || key === '' || key.length > idempotencyKeyBytesMax) {
       throw new MailError(
         'invalidArgument',
@@ -303,7 +355,7 @@ function addErrors(app: AdminApp, dependencies: AdminDependencies): void {
       return send(request, reply, 'authenticationFailed', 401, error.message);
     }
     if (error instanceof NotFound) return send(request, reply, 'notFound', 404, error.message);
-    if (error instanceof ScopeMissing) return send(request, reply, 'permissionDenied', 403, error.message);
+    if (error instanceof NotAllowed) return send(request, reply, 'permissionDenied', 403, error.message);
     if (isMailError(error))
       return send(request, reply, error.kind, statusByMailError[error.kind], error.message);
     if (error.statusCode !== undefined && error.statusCode < 500) {

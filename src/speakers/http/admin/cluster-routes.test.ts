@@ -180,6 +180,7 @@ describe('the admin API of a cluster', () => {
       node: place.node,
       epoch: place.epoch,
       sessions: 4,
+      openSessions: [{ node: 'f', service: 'imap', sessions: 4 }],
       link: { ...place.address },
     });
     refused(await at('f').ask('GET', '/who/bob@example.test'), 404, /no account bob@example.test/);
@@ -306,6 +307,11 @@ describe('the admin API of a cluster', () => {
   });
 
   test('a removed node gives its shards away and ends; its name is free, and admitted when it is to join again', async () => {
+    const early = await at('a').ask('POST', '/nodes/b/admit');
+    assert.deepEqual(
+      [early.status, early.body.detail],
+      [409, 'b is active, not removed: only a name that was removed needs to be admitted again'],
+    );
     const removed = await at('a').ask('DELETE', '/nodes/b');
     assert.deepEqual([removed.body.state, removed.body.removing], ['draining', true]);
     await site.nodes[2]!.removed;

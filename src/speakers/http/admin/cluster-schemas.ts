@@ -53,7 +53,13 @@ export const clusterSchema = z.object({
     bytesWritten: z.number(),
     bytesOnDisk: z.number(),
     health: z
-      .object({ server: z.string(), version: z.string(), standbys: z.array(standbySchema) })
+      .object({
+        server: z.string(),
+        version: z.string(),
+        role: z.string(),
+        maySeeStandbys: z.boolean().describe('False: the role lacks pg_monitor.'),
+        standbys: z.array(standbySchema),
+      })
       .nullable()
       .describe("What the engine's own server says."),
   }),
@@ -92,6 +98,10 @@ export const accountPlaceSchema = z.object({
   node: z.string().nullable().describe('Null: nobody hosts it at the moment.'),
   epoch: z.number().nullable(),
   sessions: z.number().nullable().describe('Open sessions, on whichever nodes; null: not known.'),
+  openSessions: z
+    .array(z.object({ node: z.string(), service: z.string(), sessions: z.number().nullable() }))
+    .nullable()
+    .describe('The same by node and service; null: its host did not say.'),
   link: z.object({ host: z.string(), port: z.number() }).nullable(),
 });
 

@@ -9,8 +9,8 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../../base/clock.ts';
 import { MailError } from '../../../mail/mail-error.ts';
-import type { Engine } from '../../../storage/engine.ts';
-import { decodeRecord, encodeRecord } from '../../../storage/record.ts';
+import type { Bytes, Engine } from '../../../storage/engine.ts';
+import { decodeJsonRecord, encodeJsonRecord, unlessDamaged } from '../../../storage/record.ts';
 import { encodeTuple, tuplePrefixRange } from '../../../storage/tuple.ts';
 
 /** How long an answer is kept. */
@@ -20,6 +20,8 @@ const pruneIntervalMs = 3_600_000;
 const pruneEntriesMax = 1_000;
 /** A larger answer is not kept (nothing the API answers to a write is near it). */
 const answerBytesMax = 64 * 1024;
+
+const formatVersion = 1;
 
 export interface KeptAnswer {
   readonly status: number;
@@ -60,7 +62,7 @@ export class IdempotencyKeys {
     try {
       const value = await this.#engine.get(encodeTuple(['idempotency', owner, key]));
       if (value === undefined) return undefined;
-      const stored = JSON.parse(decodeRecord('idempotency', 1, value).payload.toString()) as Stored;
+      const stored = decode(value);
       if (this.#clock.now() - stored.at > keptMs) return undefined;
       if (stored.request !== request)
         throw new MailError('invalidArgument', 'this Idempotency-Key was used for another request');
@@ -83,7 +85,7 @@ export class IdempotencyKeys {
       if (answer.status >= 500 || answer.status === tooManyRequests) return;
       if (answer.body !== undefined && answer.body.length > answerBytesMax) return;
       const stored: Stored = { ...answer, at: this.#clock.now() };
-      const value = encodeRecord('idempotency', 1, Buffer.from(JSON.stringify(stored)));
+      const value = encodeJsonRecord('idempotency', formatVersion, stored);
       await this.#engine.commit({ puts: [{ key: encodeTuple(['idempotency', owner, key]), value }] });
       await this.#pruneNowAndThen();
     } finally {
@@ -91,25 +93,31 @@ export class IdempotencyKeys {
     }
   }
 
-  /** Forgets answers older than a day. */
+  /** Forgets answers older than a day, and those that nobody can read: their requests would be refused for ever. */
   async #pruneNowAndThen(): Promise<void> {
     if (this.#clock.monotonic() < this.#pruneAtMs) return;
     this.#pruneAtMs = this.#clock.monotonic() + pruneIntervalMs;
     let range = tuplePrefixRange(['idempotency']);
     for (;;) {
       const page = await this.#engine.page(range, { entriesMax: pruneEntriesMax, bytesMax: 4 * 1024 * 1024 });
-      const old = page.entries.filter((entry) => {
-        const stored = JSON.parse(decodeRecord('idempotency', 1, entry.value).payload.toString()) as Stored;
-        return this.#clock.now() - stored.at > keptMs;
-      });
+      const old = page.entries.filter(({ value }) => this.#isOld(value));
       if (old.length > 0) await this.#engine.commit({ deletes: old.map((entry) => entry.key) });
       if (page.next === undefined) return;
       range = { ...range, start: page.next };
     }
   }
+
+  #isOld(value: Bytes): boolean {
+    const stored = unlessDamaged(() => decode(value));
+    return stored === undefined || this.#clock.now() - stored.at > keptMs;
+  }
 }
 
 const tooManyRequests = 429;
+
+function decode(value: Bytes): Stored {
+  return decodeJsonRecord('idempotency', formatVersion, value);
+}
 
 function openly(name: string, value: unknown): unknown {
   return name === 'password' ? undefined : value;

@@ -3,11 +3,12 @@
 
 import type { Appended, ReplaceOptions } from '../../../account/port.ts';
 import { isMailError } from '../../../mail/mail-error.ts';
-import type { AppendCommand, ReplaceCommand } from '../../../wire/imap/command.ts';
+import type { AppendCommand, ReplaceCommand } from '../../../wire/imap/message-command.ts';
 import { appendUidCode } from '../../../wire/imap/response-code.ts';
+import { codeOfMissing, isSelected, locate } from '../mailbox-location.ts';
 import { newMessages } from '../new-messages.ts';
 import { no, ok, type Reply } from '../reply.ts';
-import { accountOf, type ImapSession } from '../session.ts';
+import { type ImapSession, viewOf } from '../session.ts';
 
 export async function append(session: ImapSession, command: AppendCommand): Promise<Reply> {
   const appended = await appendMessages(session, command);
@@ -25,17 +26,19 @@ export async function appendMessages(
   try {
     const messages = await newMessages(session, command.messages, borrowed);
     if ('status' in messages) return messages;
-    const options = { operation: session.operation(), target: { name: command.mailbox }, messages };
-    const account = accountOf(session);
+    const { account, name } = await locate(session, command.mailbox);
+    if (replaces !== undefined && account.accountId !== viewOf(session).account.accountId)
+      return no('Not from one account to another', 'CANNOT');
+    const options = { operation: session.operation(), target: { name }, messages };
     const appended =
       replaces === undefined
         ? await account.append(options)
         : await account.replace({ ...options, replaces });
-    if (appended.mailboxId === session.view?.mailboxId) session.stale = true;
+    if (isSelected(session, account, appended.mailboxId)) session.stale = true;
     return appended;
   } catch (error) {
     if (!isMailError(error, 'noSuchMailbox')) throw error;
-    return no('No such mailbox', 'TRYCREATE');
+    return no('No such mailbox', codeOfMissing(command.mailbox));
   } finally {
     session.environment.messageBytes.release(borrowed.bytes);
   }

@@ -1,6 +1,6 @@
 // CANCELUPDATE (RFC 5267 4.3.5).
 
-import type { CancelUpdateCommand } from '../../../wire/imap/command.ts';
+import type { CancelUpdateCommand } from '../../../wire/imap/search-command.ts';
 import { bad, ok, type Reply } from '../reply.ts';
 import { isUpdateTag, stopUpdates } from '../search-updates.ts';
 import type { ImapSession } from '../session.ts';

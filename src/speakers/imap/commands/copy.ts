@@ -1,19 +1,32 @@
-// COPY and UID COPY (RFC 9051 6.4.7), with COPYUID (RFC 4315).
+// COPY and UID COPY (RFC 9051 6.4.7), with COPYUID (RFC 4315), refused beyond the limit (RFC 9738).
 
 import type { Copied } from '../../../account/port.ts';
 import { isMailError } from '../../../mail/mail-error.ts';
-import type { CopyCommand } from '../../../wire/imap/command.ts';
+import type { CopyCommand } from '../../../wire/imap/message-command.ts';
 import { copyUidCode, type ResponseCode } from '../../../wire/imap/response-code.ts';
+import { copyBetweenAccounts } from '../copy-between-accounts.ts';
+import { codeOfMissing, locate } from '../mailbox-location.ts';
+import { isTooMany, tooManyMessages } from '../message-limit.ts';
 import { resolveUids } from '../message-set.ts';
 import { expungeIssued, no, ok, type Reply } from '../reply.ts';
-import { accountOf, type ImapSession, viewOf } from '../session.ts';
+import { type ImapSession, viewOf } from '../session.ts';
 
 export async function copy(session: ImapSession, command: CopyCommand): Promise<Reply> {
-  const outcome = await copyMessages(session, command, false);
+  const uids = resolveUids(viewOf(session), command.set, command.uid);
+  if (isTooMany(session, uids.length)) return tooManyMessages(session);
+  const outcome = await copyMessages(session, command, { uids, move: false });
   if ('status' in outcome) return outcome;
-  if (outcome.targetUids.length === 0) return ok('No messages to copy');
+  if (outcome.targetUids.length === 0) return noneThere(command);
   if (outcome.to === viewOf(session).mailboxId) session.stale = true;
   return ok('Copy completed', copiedCode(outcome));
+}
+
+/**
+ * The answer when everything has gone that was to be copied or moved: a UID without a message is no error (RFC 9051 6.4.9), the
+ * number of a message that the client was not told to be gone is one (RFC 5530: EXPUNGEISSUED).
+ */
+export function noneThere(command: CopyCommand): Reply {
+  return command.uid ? ok('No messages matched') : expungeIssued;
 }
 
 export function copiedCode(copied: Copied): ResponseCode {
@@ -24,20 +37,21 @@ export function copiedCode(copied: Copied): ResponseCode {
 export async function copyMessages(
   session: ImapSession,
   command: CopyCommand,
-  move: boolean,
+  { uids, move }: { readonly uids: Uint32Array; readonly move: boolean },
 ): Promise<Copied | Reply> {
   const view = viewOf(session);
-  const uids = resolveUids(view, command.set, command.uid);
   if (uids.length === 0) return ok('No messages matched');
   // RFC 9051 6.4.7: all or none; one that is known to be gone would be missing.
   if (!command.uid && view.owesExpunge && uids.some((uid) => view.isHeld(uid))) return expungeIssued;
-  const operation = session.operation();
-  const to = { name: command.mailbox };
   try {
-    return await accountOf(session).copy({ operation, from: view.mailboxId, uids, to, move });
+    const to = await locate(session, command.mailbox);
+    if (to.account.accountId !== view.account.accountId)
+      return await copyBetweenAccounts(session, { view, uids, to, move });
+    const operation = session.operation();
+    const { mailboxId: from, account } = view;
+    return await account.copy({ operation, from, uids, to: { name: to.name }, move });
   } catch (error) {
     if (!isMailError(error, 'noSuchMailbox')) throw error;
-    // RFC 9051 6.4.7: the client may create it and try again.
-    return no('No such mailbox', 'TRYCREATE');
+    return no('No such mailbox', codeOfMissing(command.mailbox));
   }
 }

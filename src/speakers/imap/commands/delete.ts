@@ -1,17 +1,16 @@
 // DELETE (RFC 9051 6.3.5). The session's own selected mailbox may be deleted: it is then selected no more.
 
-import type { MailboxCommand } from '../../../wire/imap/command.ts';
+import type { MailboxCommand } from '../../../wire/imap/mailbox-command.ts';
+import { isSelected, locate } from '../mailbox-location.ts';
 import { ok, type Reply } from '../reply.ts';
-import { accountOf, type ImapSession } from '../session.ts';
+import type { ImapSession } from '../session.ts';
 
 const done = ok('Delete completed');
 
 export async function deleteMailbox(session: ImapSession, command: MailboxCommand): Promise<Reply> {
-  const account = accountOf(session);
-  const name = command.mailbox;
-  const selectedId = session.view?.mailboxId;
-  const mailbox = selectedId === undefined ? undefined : await account.findMailbox({ name });
+  const { account, name } = await locate(session, command.mailbox);
+  const mailbox = session.view === undefined ? undefined : await account.findMailbox({ name });
   await account.deleteMailbox({ operation: session.operation(), name });
-  if (mailbox !== undefined && mailbox.id === selectedId) session.unselect();
+  if (mailbox !== undefined && isSelected(session, account, mailbox.id)) session.unselect();
   return done;
 }

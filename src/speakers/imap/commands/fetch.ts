@@ -1,7 +1,8 @@
-// FETCH and UID FETCH (RFC 9051 6.4.5, 6.4.9; RFC 7162 3.1.4; RFC 9394 3.3).
+// FETCH and UID FETCH (RFC 9051 6.4.5, 6.4.9; RFC 7162 3.1.4; RFC 9394 3.3; RFC 9738).
 
-import type { FetchCommand } from '../../../wire/imap/command.ts';
+import type { FetchCommand } from '../../../wire/imap/message-command.ts';
 import { FetchRun } from '../fetch/fetch-run.ts';
+import { highestOf, withLimit } from '../message-limit.ts';
 import { resolvePlaces, uidsAt } from '../message-set.ts';
 import { partOf } from '../partial-range.ts';
 import { bad, expungeIssued, no, ok, type Reply } from '../reply.ts';
@@ -20,13 +21,16 @@ export async function fetch(session: ImapSession, command: FetchCommand): Promis
   if (command.vanished) await tellVanished(session, command);
   const named = resolvePlaces(view, command.set, command.uid);
   // RFC 9394 3.4: the range comes before CHANGEDSINCE.
-  const places = command.partial === undefined ? named : partOf(named, command.partial);
-  if (places.length === 0) return done;
+  const wanted = command.partial === undefined ? named : partOf(named, command.partial);
+  if (wanted.length === 0) return done;
+  const places = highestOf(session, wanted);
   const run = new FetchRun(session, command, places.length);
-  await run.run(uidsAt(view, places), places);
-  if (run.unknownEncoding) return unknownEncoding;
+  const uids = uidsAt(view, places);
+  const lowestUid = places === wanted ? undefined : uids[0]!;
+  await run.run(uids, places);
+  if (run.unknownEncoding) return withLimit(session, unknownEncoding, lowestUid);
   // A UID that is gone is simply not answered (RFC 9051 6.4.9).
-  return run.missing && !command.uid ? expungeIssued : done;
+  return withLimit(session, run.missing && !command.uid ? expungeIssued : done, lowestUid);
 }
 
 /** What is gone since CHANGEDSINCE; expunges that are owed to the view come first, and are not told twice. */
@@ -36,5 +40,5 @@ async function tellVanished(session: ImapSession, command: FetchCommand): Promis
   const { set } = command;
   const uids = set.saved ? { saved: false, ranges: [...view.saved].flatMap((uid) => [uid, uid]) } : set;
   const known = { modSeq: command.changedSince!, uids, seenUpTo: 0 };
-  session.connection.write(vanishedEarlier(await resyncSince(session, view, known)));
+  session.connection.write(vanishedEarlier(await resyncSince(view, known)));
 }

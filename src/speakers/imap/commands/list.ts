@@ -1,13 +1,17 @@
-// LIST (RFC 9051 6.3.9; RFC 5258 selection and return options, RFC 5819 STATUS, RFC 6154 SPECIAL-USE).
+// LIST (RFC 9051 6.3.9; RFC 5258 selection and return options, RFC 5819 STATUS, RFC 6154 SPECIAL-USE, RFC 8440 MYRIGHTS).
+// Others' mailboxes are listed as far as their rights say (RFC 4314 section 4).
 
 import { Slicer } from '../../../base/slicer.ts';
-import type { ListCommand } from '../../../wire/imap/command.ts';
+import { formatMyRights } from '../../../wire/imap/format-acl.ts';
 import { formatList } from '../../../wire/imap/format-list.ts';
+import type { ListCommand } from '../../../wire/imap/mailbox-command.ts';
+import { placedMailboxes, type WantedOwners } from '../mailbox-lists.ts';
+import { otherUsersNamespace, type PlacedMailbox, sharedNamespace } from '../mailbox-location.ts';
 import { delimiter } from '../mailbox-names.ts';
 import { MailboxPattern } from '../mailbox-pattern.ts';
 import { MailboxTree, parentsOf } from '../mailbox-tree.ts';
 import { ok, type Reply } from '../reply.ts';
-import { accountOf, type ImapSession } from '../session.ts';
+import type { ImapSession } from '../session.ts';
 import { statusResponse } from '../status-text.ts';
 import { metadataResponse } from './metadata.ts';
 
@@ -21,9 +25,9 @@ export async function list(session: ImapSession, command: ListCommand): Promise<
     connection.write('* LIST (\\Noselect) "/" ""\r\n');
     return done;
   }
-  const tree = new MailboxTree(await accountOf(session).listMailboxes());
   const patterns = command.patterns.map((pattern) => new MailboxPattern(command.reference, pattern));
-  const matches = (name: string) => patterns.some((pattern) => pattern.matches(name));
+  const tree = new MailboxTree(await placedMailboxes(session, wantedOwners(command, patterns)));
+  const matches = (name: string) => patterns.some((pattern) => matchesIn(tree, pattern, name));
   const slicer = new Slicer(session.environment.clock);
   const pauses = async (): Promise<void> => {
     if (connection.congested) await connection.drain();
@@ -43,15 +47,41 @@ export async function list(session: ImapSession, command: ListCommand): Promise<
     connection.write(formatList('LIST', { name, attributes, delimiter, childInfo }, session));
     const info = tree.mailboxes.get(name);
     // RFC 5819 section 2: no STATUS for what cannot be selected.
-    if (command.return.status !== undefined && info?.selectable === true && selected) {
+    if (command.return.status !== undefined && info?.selectable === true && selected && mayRead(info)) {
       connection.write(await statusResponse(session, info, command.return.status));
     }
     // RFC 9590 section 3: none of what does not exist.
-    if (command.return.metadata !== undefined && info !== undefined && selected) {
+    if (command.return.metadata !== undefined && info !== undefined && selected && mayRead(info)) {
       connection.write(await metadataResponse(session, info, command.return.metadata));
     }
+    // RFC 8440 section 4.
+    if (command.return.myRights && info !== undefined && selected)
+      connection.write(formatMyRights(name, info.rights, session));
   }
   return done;
+}
+
+/** Others' accounts are asked only where the patterns, and the subscriptions, may name something of theirs. */
+function wantedOwners(command: ListCommand, patterns: readonly MailboxPattern[]): WantedOwners {
+  const mayMatch = (prefix: string) => patterns.some((pattern) => pattern.mayMatchUnder(prefix));
+  const isIn = (namespace: string) =>
+    mayMatch(namespace + delimiter) || patterns.some((pattern) => pattern.matchesPlace(namespace));
+  return {
+    any: isIn(otherUsersNamespace) || isIn(sharedNamespace),
+    under: (prefix, subscriptions) =>
+      mayMatch(prefix) &&
+      (!command.select.subscribed || subscriptions.some((name) => name.startsWith(prefix))),
+  };
+}
+
+function matchesIn(tree: MailboxTree, pattern: MailboxPattern, name: string): boolean {
+  return tree.missing.has(name) && !tree.subscribed.has(name)
+    ? pattern.matchesPlace(name)
+    : pattern.matches(name);
+}
+
+function mayRead({ rights }: PlacedMailbox): boolean {
+  return rights.includes('r');
 }
 
 function selects(tree: MailboxTree, command: ListCommand, name: string): boolean {

@@ -2,8 +2,8 @@
 // subscribed names below, as \Noselect.
 
 import { Slicer } from '../../../base/slicer.ts';
-import type { LsubCommand } from '../../../wire/imap/command.ts';
 import { formatList } from '../../../wire/imap/format-list.ts';
+import type { LsubCommand } from '../../../wire/imap/mailbox-command.ts';
 import { delimiter } from '../mailbox-names.ts';
 import { MailboxPattern } from '../mailbox-pattern.ts';
 import { MailboxTree, parentsOf } from '../mailbox-tree.ts';

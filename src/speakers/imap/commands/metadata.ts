@@ -4,10 +4,12 @@
 import { annotationBytesMax } from '../../../account/annotation-record.ts';
 import type { AccountPort, Annotation } from '../../../account/port.ts';
 import type { MailboxId } from '../../../mail/ids.ts';
-import { isMailError, MailError } from '../../../mail/mail-error.ts';
-import type { GetMetadataCommand, SetMetadataCommand } from '../../../wire/imap/command.ts';
+import { isMailError } from '../../../mail/mail-error.ts';
 import { formatMetadata, type MetadataEntry } from '../../../wire/imap/format-metadata.ts';
+import type { GetMetadataCommand, SetMetadataCommand } from '../../../wire/imap/mailbox-command.ts';
 import { metadataCode } from '../../../wire/imap/response-code.ts';
+import { isFilterKept } from '../filters.ts';
+import { type PlacedMailbox, placedMailbox } from '../mailbox-location.ts';
 import { no, ok, type Reply } from '../reply.ts';
 import { accountOf, type ImapSession } from '../session.ts';
 
@@ -35,6 +37,10 @@ export async function setMetadata(session: ImapSession, command: SetMetadataComm
   if (changes.some(({ value }) => value !== undefined && value.length > annotationBytesMax)) {
     return no('Annotation is too large', metadataCode('MAXSIZE', annotationBytesMax));
   }
+  // RFC 5466 3.2.
+  const isServer = command.mailbox === '';
+  if (isServer && changes.some(({ name, value }) => value !== undefined && !isFilterKept(name, value)))
+    return no('Not a search', 'CANNOT');
   const { annotations, mailboxId } = await holder(session, command.mailbox);
   try {
     await annotations.setAnnotations({ operation: session.operation(), mailboxId, changes });
@@ -48,10 +54,10 @@ export async function setMetadata(session: ImapSession, command: SetMetadataComm
 /** `* METADATA` of a mailbox of LIST: what is not there is NIL (RFC 9590 section 3). */
 export async function metadataResponse(
   session: ImapSession,
-  mailbox: { readonly id: MailboxId; readonly name: string },
+  mailbox: PlacedMailbox,
   entries: readonly string[],
 ): Promise<string> {
-  const annotations = await accountOf(session).annotations(mailbox.id);
+  const annotations = await mailbox.account.annotations(mailbox.id);
   return formatMetadata(mailbox.name, chosenEntries(annotations, { entries, depth: 0 }), session);
 }
 
@@ -59,11 +65,9 @@ async function holder(
   session: ImapSession,
   mailbox: string,
 ): Promise<{ readonly annotations: AccountPort; readonly mailboxId: MailboxId | undefined }> {
-  const annotations = accountOf(session);
-  if (mailbox === '') return { annotations, mailboxId: undefined };
-  const info = await annotations.findMailbox({ name: mailbox });
-  if (info === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
-  return { annotations, mailboxId: info.id };
+  if (mailbox === '') return { annotations: accountOf(session), mailboxId: undefined };
+  const { account, id } = await placedMailbox(session, mailbox);
+  return { annotations: account, mailboxId: id };
 }
 
 /** What is asked by name is told as NIL when it is not there; what may be below it is not. */

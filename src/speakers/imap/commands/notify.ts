@@ -2,7 +2,8 @@
 // dispatcher's updates, as after a NOOP (3.1).
 
 import type { MailboxList } from '../../../account/port.ts';
-import type { NotifyCommand, StatusItem } from '../../../wire/imap/command.ts';
+import type { NotifyCommand, StatusItem } from '../../../wire/imap/mailbox-command.ts';
+import { isSelected } from '../mailbox-location.ts';
 import { Notifications } from '../notify/notifications.ts';
 import { no, ok, type Reply } from '../reply.ts';
 import { accountOf, type ImapSession } from '../session.ts';
@@ -44,14 +45,15 @@ async function tellStatus(
   { mailboxes }: MailboxList,
 ): Promise<void> {
   for (const info of mailboxes) {
-    if (!info.selectable || info.id === session.view?.mailboxId) continue;
+    const account = accountOf(session);
+    if (!info.selectable || isSelected(session, account, info.id)) continue;
     const items: StatusItem[] = [];
     if (notifications.covers(info.name, 'messages')) items.push('MESSAGES', 'UIDNEXT', 'UIDVALIDITY');
     if (notifications.covers(info.name, 'flags')) items.push('HIGHESTMODSEQ');
     if (items.length === 0) continue;
     // The client did not ask for CONDSTORE by it.
     const { condstore } = session;
-    session.connection.write(await statusResponse(session, info, items));
+    session.connection.write(await statusResponse(session, { ...info, account }, items));
     session.condstore = condstore;
     if (session.connection.congested) await session.connection.drain();
   }

@@ -1,36 +1,104 @@
-// GETQUOTA and GETQUOTAROOT (RFC 9208): one quota root, '', for all of an account. SETQUOTA is not offered: limits are the
-// administrator's, who sets them in the directory, where they also outlive the account's storage.
+// GETQUOTA, GETQUOTAROOT and SETQUOTA (RFC 9208): one quota root an account: '' the session's own,
+// `Other Users/ann@example.org` Ann's. Administrators see and set everybody's. The limits are the directory's, which tells the
+// account; an account that cannot be reached follows later, and the client is told so.
 
-import type { QuotaStatus } from '../../../account/port.ts';
-import type { GetQuotaCommand, GetQuotaRootCommand } from '../../../wire/imap/command.ts';
+import type { AccountPort, QuotaStatus } from '../../../account/port.ts';
+import type { DirectoryAccount } from '../../../directory/directory.ts';
 import { formatQuota, formatQuotaRoot } from '../../../wire/imap/format-quota.ts';
+import type {
+  GetQuotaCommand,
+  GetQuotaRootCommand,
+  SetQuotaCommand,
+} from '../../../wire/imap/mailbox-command.ts';
+import { accountUnder, locate, ownerUnder } from '../mailbox-location.ts';
 import { no, ok, type Reply } from '../reply.ts';
 import { accountOf, type ImapSession } from '../session.ts';
 
-const accountRoot = '';
+const ownRoot = '';
 const done = ok('Getquota completed');
 /** RFC 9208 5.1: STORAGE counts in units of 1024 octets. */
 const storageUnitBytes = 1024;
+const unitsOf: ReadonlyMap<string, number> = new Map([
+  ['STORAGE', storageUnitBytes],
+  ['MESSAGE', 1],
+]);
 
 export async function getQuota(session: ImapSession, command: GetQuotaCommand): Promise<Reply> {
-  if (command.root !== accountRoot) return no('No such quota root', 'NONEXISTENT');
-  session.connection.write(quotaResponse(await accountOf(session).quota()));
+  const account = await accountOfRoot(session, command.root);
+  if (account === undefined) return no('No such quota root', 'NONEXISTENT');
+  session.connection.write(quotaResponse(command.root, await account.quota()));
   return done;
 }
 
 /** The mailbox need not exist (4.1.2). */
 export async function getQuotaRoot(session: ImapSession, command: GetQuotaRootCommand): Promise<Reply> {
-  const quota = await accountOf(session).quota();
-  session.connection.write(formatQuotaRoot(command.mailbox, [accountRoot], session) + quotaResponse(quota));
+  const { account, prefix } = await locate(session, command.mailbox);
+  const root = prefix.slice(0, -1);
+  const response = quotaResponse(root, await account.quota());
+  session.connection.write(formatQuotaRoot(command.mailbox, [octets(root)], session) + response);
   return done;
 }
 
-function quotaResponse({ bytesUsed, bytesMax, messagesUsed, messagesMax }: QuotaStatus): string {
+export async function setQuota(session: ImapSession, { root, limits }: SetQuotaCommand): Promise<Reply> {
+  const administration = await administrationOf(session);
+  if (administration === undefined) return no('Only administrators set limits', 'NOPERM');
+  const owner = await ownerOfRoot(session, root);
+  if (owner === undefined) return no('No such quota root', 'NONEXISTENT');
+  for (const [resource, limit] of limits) {
+    const unit = unitsOf.get(resource);
+    if (unit === undefined) return no('No such resource', 'CANNOT');
+    if (!Number.isSafeInteger(limit * unit)) return no('Limit is too large', 'CANNOT');
+  }
+  const storage = limits.get('STORAGE');
+  const wanted = {
+    quotaBytes: storage === undefined ? undefined : storage * storageUnitBytes,
+    quotaMessages: limits.get('MESSAGE'),
+  };
+  await administration.setAccount(owner.id, wanted);
+  const quota = await (await session.environment.accounts.open(owner.id)).quota();
+  if (quota.bytesMax !== wanted.quotaBytes || quota.messagesMax !== wanted.quotaMessages)
+    return no('The limits are set; the account follows when it can be reached', 'UNAVAILABLE');
+  session.connection.write(quotaResponse(root, quota));
+  return ok('Setquota completed');
+}
+
+async function accountOfRoot(session: ImapSession, root: string): Promise<AccountPort | undefined> {
+  if (root === ownRoot) return accountOf(session);
+  const account = await accountUnder(session, root);
+  if (account !== undefined || (await administrationOf(session)) === undefined) return account;
+  const owner = await ownerOfRoot(session, root);
+  return owner && session.environment.accounts.open(owner.id);
+}
+
+/** For sessions of administrators who are it still; undefined for all others. */
+async function administrationOf(session: ImapSession) {
+  const { administration } = session.environment;
+  if (!session.administers) return undefined;
+  const self = await administration?.account(accountOf(session).accountId);
+  return self?.enabled === true && self.administrator ? administration : undefined;
+}
+
+/** Anybody's, shared with the session or not: for administrators. */
+function ownerOfRoot(session: ImapSession, root: string): Promise<DirectoryAccount | undefined> {
+  const administration = session.environment.administration!;
+  if (root === ownRoot) return administration.account(accountOf(session).accountId);
+  return ownerUnder(root, (address) => administration.accountByAddress(address));
+}
+
+/** Of UTF-8. */
+function octets(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+function quotaResponse(
+  root: string,
+  { bytesUsed, bytesMax, messagesUsed, messagesMax }: QuotaStatus,
+): string {
   const resources: { name: string; used: number; max: number }[] = [];
   if (bytesMax !== undefined) {
     const used = Math.ceil(bytesUsed / storageUnitBytes);
     resources.push({ name: 'STORAGE', used, max: Math.floor(bytesMax / storageUnitBytes) });
   }
   if (messagesMax !== undefined) resources.push({ name: 'MESSAGE', used: messagesUsed, max: messagesMax });
-  return formatQuota(accountRoot, resources);
+  return formatQuota(octets(root), resources);
 }

@@ -2,7 +2,7 @@
 // EXPUNGE (4.3), which the dispatcher's updates tell.
 
 import type { Uid } from '../../../mail/ids.ts';
-import type { ReplaceCommand } from '../../../wire/imap/command.ts';
+import type { ReplaceCommand } from '../../../wire/imap/message-command.ts';
 import { appendUidCode, formatStatusResponse } from '../../../wire/imap/response-code.ts';
 import { resolveUids } from '../message-set.ts';
 import { expungeIssued, no, ok, type Reply } from '../reply.ts';

@@ -1,8 +1,11 @@
 // SEARCH, SORT and their UID forms (RFC 9051 6.4.4; RFC 4731 ESEARCH, RFC 5182 SAVE, RFC 5256 SORT, RFC 5267 ESORT and
-// UPDATE, RFC 6203 FUZZY, RFC 7162 3.1.5 MODSEQ, RFC 9394 PARTIAL).
+// UPDATE, RFC 6203 FUZZY, RFC 7162 3.1.5 MODSEQ, RFC 9394 PARTIAL, RFC 5466 FILTER,
+// RFC 9738 limit).
 
-import type { SearchCommand, SortCommand } from '../../../wire/imap/command.ts';
 import { formatSearch } from '../../../wire/imap/format-esearch.ts';
+import type { SearchCommand, SortCommand } from '../../../wire/imap/search-command.ts';
+import { withFilters } from '../filters.ts';
+import { foundWithin, tooManyMessages, withLimit } from '../message-limit.ts';
 import { bad, ok, type Reply } from '../reply.ts';
 import {
   chosenUids,
@@ -13,7 +16,7 @@ import {
   scoresOf,
   toldModSeq,
 } from '../search-run.ts';
-import { isUpdateTag, startUpdates } from '../search-updates.ts';
+import { isUpdateTag, refuseUpdates, startUpdates } from '../search-updates.ts';
 import { type ImapSession, viewOf } from '../session.ts';
 
 const searched = ok('Search completed');
@@ -24,18 +27,22 @@ export async function search(session: ImapSession, command: SearchCommand | Sort
   const wanted = command.return;
   // RFC 5267 4.3.
   if (wanted?.update === true && isUpdateTag(session, command.tag)) return bad('Tag is in use for updates');
-  if (command.usesModSeq) session.condstore = true;
   const criteria = command.name === 'SORT' ? command.criteria : undefined;
   // `$` in the key means the result before this command.
   const saved = view.saved;
   // RFC 5182 2.1: a SEARCH with SAVE that fails leaves nothing saved.
   if (wanted?.save === true) view.saved = new Uint32Array(0);
+  const program = await withFilters(session, command);
+  if (program.usesModSeq) session.condstore = true;
   const prepared = await withSaved(view, saved, () =>
-    prepareSearch(session, view, { program: command, ...(criteria && { criteria }) }),
+    prepareSearch(session, view, { program, ...(criteria && { criteria }) }),
   );
-  const uids = await findUids(session, view, prepared);
-  const modSeq = await toldModSeq(session, view, { uids, asked: command });
-  const done = command.name === 'SORT' ? sorted : searched;
+  const found = await findUids(view, prepared);
+  const uids = foundWithin(session, found, { wanted, sorted: criteria !== undefined });
+  if (uids === undefined) return tooManyMessages(session);
+  const modSeq = await toldModSeq(view, { uids, asked: program });
+  const isCut = uids !== found;
+  const done = command.name === 'SORT' ? sorted : withLimit(session, searched, isCut ? uids[0]! : undefined);
   if (wanted === undefined && (command.name === 'SORT' || !session.revision2)) {
     const numbers = command.uid ? uids : uids.map((uid) => view.sequenceOf(uid));
     session.connection.write(formatSearch(numbers, modSeq, command.name));
@@ -43,10 +50,11 @@ export async function search(session: ImapSession, command: SearchCommand | Sort
   }
   const asked = wanted ?? returnAll;
   if (asked.save) view.saved = chosenUids(uids, asked).slice().sort();
-  const score = asked.relevancy ? await scoresOf(session, view, prepared) : undefined;
+  const score = asked.relevancy ? await scoresOf(view, prepared) : undefined;
   const { tag, uid } = command;
   session.connection.write(esearchText(view, { tag, uid, uids, wanted: asked, modSeq, score }));
-  if (asked.update) startUpdates(session, { tag, uid, view, prepared, results: [...uids] });
+  if (asked.update && isCut) refuseUpdates(session, tag, 'Too many messages');
+  else if (asked.update) startUpdates(session, { tag, uid, view, prepared, results: [...uids] });
   return done;
 }
 

@@ -1,19 +1,21 @@
 // SELECT and EXAMINE (RFC 9051 6.3.2, 6.3.3; RFC 7162 3.1, 3.2.5; RFC 8474 4.2).
 
-import type { OpenedMailbox } from '../../../account/port.ts';
+import type { AccountPort, OpenedMailbox } from '../../../account/port.ts';
 import { MailError } from '../../../mail/mail-error.ts';
-import type { QresyncParameters, SelectCommand } from '../../../wire/imap/command.ts';
 import { formatList } from '../../../wire/imap/format-list.ts';
+import type { QresyncParameters, SelectCommand } from '../../../wire/imap/mailbox-command.ts';
 import { flagsResponses } from '../flag-text.ts';
+import { locate, type MailboxLocation, placedAt } from '../mailbox-location.ts';
 import { attributeOfRole, delimiter } from '../mailbox-names.ts';
 import { mailboxIdText } from '../object-ids.ts';
 import { bad, ok, type Reply, uidRequired } from '../reply.ts';
 import { matchedUpTo, type Resync, resyncSince, tellResync } from '../resync.ts';
-import { accountOf, type ImapSession } from '../session.ts';
+import type { ImapSession } from '../session.ts';
 import { MailboxView } from '../view.ts';
 
 const selectedReadWrite = ok('Select completed', 'READ-WRITE');
-const selectedReadOnly = ok('Examine completed', 'READ-ONLY');
+const selectedReadOnly = ok('Select completed', 'READ-ONLY');
+const examined = ok('Examine completed', 'READ-ONLY');
 
 export async function select(session: ImapSession, command: SelectCommand): Promise<Reply> {
   const { qresync } = command;
@@ -21,32 +23,51 @@ export async function select(session: ImapSession, command: SelectCommand): Prom
   if (qresync !== undefined && !session.qresync) return bad('QRESYNC needs to be enabled first');
   // RFC 9586 section 3.
   if (qresync?.match !== undefined && session.uidOnly) return uidRequired;
-  const readOnly = command.name === 'EXAMINE';
+  const examines = command.name === 'EXAMINE';
   const before = session.view === undefined ? '' : '* OK [CLOSED] Previous mailbox is closed\r\n';
   // A SELECT that fails leaves nothing selected (RFC 9051 6.3.2).
   session.unselect();
   if (before !== '') session.connection.write(before);
   if (command.condstore) session.condstore = true;
-  const target = { name: command.mailbox };
-  const opened = await accountOf(session).openMailbox(target, { claimRecent: !readOnly });
-  if (!opened.info.selectable) throw new MailError('mailboxNotSelectable', 'only a place');
-  const view = new MailboxView(opened, { readOnly });
-  const resync =
-    qresync?.uidValidity === view.uidValidity ? await caughtUp(session, view, qresync) : undefined;
+  const location = await locate(session, command.mailbox);
+  // IMAP4rev2 has no \Recent.
+  const claimRecent = !examines && !session.revision2 && session.operation();
+  const opened = await open(session, location, { claimRecent });
+  const view = new MailboxView(opened, { ...location, examines });
+  const resync = qresync?.uidValidity === view.uidValidity ? await caughtUp(view, qresync) : undefined;
   session.select(view);
-  session.connection.write(selectResponses(session, view, opened));
+  const info = placedAt(location, opened.info);
+  session.connection.write(selectResponses(session, view, { ...opened, info }));
   if (resync !== undefined) await tellResync(session, view, resync);
-  return readOnly ? selectedReadOnly : selectedReadWrite;
+  if (examines) return examined;
+  return view.readOnly ? selectedReadOnly : selectedReadWrite;
 }
 
-function caughtUp(session: ImapSession, view: MailboxView, given: QresyncParameters): Promise<Resync> {
+/** What is heard of the account from then on is about the mailbox. */
+async function open(
+  session: ImapSession,
+  { account, name }: MailboxLocation,
+  options: Parameters<AccountPort['openMailbox']>[1],
+): Promise<OpenedMailbox> {
+  session.visit(account);
+  try {
+    const opened = await account.openMailbox({ name }, options);
+    if (!opened.info.selectable) throw new MailError('mailboxNotSelectable', 'only a place');
+    return opened;
+  } catch (error) {
+    session.unselect();
+    throw error;
+  }
+}
+
+function caughtUp(view: MailboxView, given: QresyncParameters): Promise<Resync> {
   const { modSeq, knownUids, match } = given;
-  return resyncSince(session, view, { modSeq, uids: knownUids, seenUpTo: matchedUpTo(match, view) });
+  return resyncSince(view, { modSeq, uids: knownUids, seenUpTo: matchedUpTo(match, view) });
 }
 
 function selectResponses(session: ImapSession, view: MailboxView, opened: OpenedMailbox): string {
   const { info, firstUnseen } = opened;
-  let text = flagsResponses(view.keywords, view.readOnly);
+  let text = flagsResponses(view);
   text += `* ${view.count} EXISTS\r\n`;
   if (session.revision2) {
     const attribute = attributeOfRole(info.role);

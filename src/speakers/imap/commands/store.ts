@@ -1,14 +1,15 @@
-// STORE and UID STORE (RFC 9051 6.4.6), with UNCHANGEDSINCE (RFC 7162 3.1.3). What the session changes is answered here
+// STORE and UID STORE (RFC 9051 6.4.6), with UNCHANGEDSINCE (RFC 7162 3.1.3), under a limit (RFC 9738). What the session changes is answered here
 // and not told again by the view's updates.
 
 import type { StoredFlags } from '../../../account/port.ts';
 import type { ModSeq } from '../../../mail/ids.ts';
-import type { StoreCommand } from '../../../wire/imap/command.ts';
+import type { StoreCommand } from '../../../wire/imap/message-command.ts';
 import { modifiedCode, type ResponseCode } from '../../../wire/imap/response-code.ts';
 import { FlagText, flagsResponses } from '../flag-text.ts';
+import { highestOf, withLimit } from '../message-limit.ts';
 import { resolveUids } from '../message-set.ts';
 import { expungeIssued, no, ok, type Reply } from '../reply.ts';
-import { accountOf, type ImapSession, viewOf } from '../session.ts';
+import { type ImapSession, viewOf } from '../session.ts';
 import { flagsResponse, tellInBatches } from '../updates.ts';
 
 const done = ok('Store completed');
@@ -17,12 +18,10 @@ export async function store(session: ImapSession, command: StoreCommand): Promis
   const view = viewOf(session);
   if (view.readOnly) return no('Mailbox is selected read-only', 'NOPERM');
   if (command.unchangedSince !== undefined) session.condstore = true;
-  const uids = resolveUids(view, command.set, command.uid);
-  if (uids.length === 0) return done;
-  // With changes of others under way, .SILENT must not hide them (RFC 9051 6.4.6): what is answered then is told again.
-  // With UNCHANGEDSINCE the client knows what it changed.
-  const hides = !command.silent || !session.stale || command.unchangedSince !== undefined;
-  const stored = await accountOf(session).storeFlags({
+  const named = resolveUids(view, command.set, command.uid);
+  if (named.length === 0) return done;
+  const uids = highestOf(session, named);
+  const stored = await view.account.storeFlags({
     operation: session.operation(),
     mailboxId: view.mailboxId,
     uids,
@@ -31,11 +30,18 @@ export async function store(session: ImapSession, command: StoreCommand): Promis
     unchangedSince: command.unchangedSince as ModSeq | undefined,
   });
   const { messages } = stored;
-  if (hides)
+  // With changes of others in between, .SILENT must not hide them (RFC 9051 6.4.6): what is answered then is told again.
+  // With UNCHANGEDSINCE the client knows what it changed.
+  const knowsAll = stored.modSeqBefore <= view.modSeq;
+  if (!command.silent || knowsAll || command.unchangedSince !== undefined)
     messages.uids.forEach((uid, at) => {
       view.answered(uid, messages.modSeqs[at]!);
     });
   await tellStored(session, command, stored);
+  return withLimit(session, replyTo(session, command, stored), uids === named ? undefined : uids[0]!);
+}
+
+function replyTo(session: ImapSession, command: StoreCommand, stored: StoredFlags): Reply {
   if (stored.modified.length > 0)
     return ok('Conditional store failed', codeOfModified(session, command, stored));
   // RFC 9051 7.1 EXPUNGEISSUED; a UID command just passes over what is gone (6.4.9).
@@ -52,7 +58,7 @@ async function tellStored(session: ImapSession, command: StoreCommand, stored: S
   const view = viewOf(session);
   if (stored.keywords.length > view.keywords.length) {
     view.keywords = stored.keywords;
-    session.connection.write(flagsResponses(view.keywords, view.readOnly));
+    session.connection.write(flagsResponses(view));
   }
   const { uids, flagsLow, flagsHigh, modSeqs } = stored.messages;
   // .SILENT drops the flags; CONDSTORE clients still get the new mod-sequences (RFC 7162 3.1.3).

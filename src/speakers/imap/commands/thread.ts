@@ -1,20 +1,25 @@
 // THREAD and UID THREAD (RFC 5256).
 
-import type { ThreadCommand } from '../../../wire/imap/command.ts';
 import { formatThread } from '../../../wire/imap/format-esearch.ts';
+import type { ThreadCommand } from '../../../wire/imap/search-command.ts';
+import { withFilters } from '../filters.ts';
+import { isTooMany, tooManyMessages } from '../message-limit.ts';
 import { ok, type Reply } from '../reply.ts';
 import { prepareSearch } from '../search-run.ts';
-import { accountOf, type ImapSession, viewOf } from '../session.ts';
+import { type ImapSession, viewOf } from '../session.ts';
 import type { MailboxView } from '../view.ts';
 
 const done = ok('Thread completed');
 
 export async function thread(session: ImapSession, command: ThreadCommand): Promise<Reply> {
   const view = viewOf(session);
-  if (command.usesModSeq) session.condstore = true;
-  const { key } = await prepareSearch(session, view, { program: command });
+  const program = await withFilters(session, command);
+  if (program.usesModSeq) session.condstore = true;
+  const { key } = await prepareSearch(session, view, { program });
   const { algorithm } = command;
-  const pairs = await accountOf(session).thread(view.mailboxId, { key, algorithm });
+  const pairs = await view.account.thread(view.mailboxId, { key, algorithm });
+  // RFC 9738: a thread is not cut. A pair is a message, or a parent that is not there.
+  if (isTooMany(session, pairs.length / 2)) return tooManyMessages(session);
   session.connection.write(formatThread(known(pairs, view, command.uid)));
   return done;
 }

@@ -3,9 +3,9 @@
 
 import { summaryHeader, summaryHeaderBlock } from '../../../account/summary.ts';
 import { assert } from '../../../base/assert.ts';
-import { headerFields, selectedFields } from '../../../mail/header.ts';
+import { headerFields } from '../../../mail/header.ts';
 import { isMailError } from '../../../mail/mail-error.ts';
-import { type ContentItem, isWhole } from './fetch-plan.ts';
+import { type ContentItem, chosenFields, isWhole } from './fetch-plan.ts';
 import { type Located, type MessageParts, UnknownEncoding } from './message-parts.ts';
 
 /** Values up to this are pulled before they are written; several messages are pulled at once. */
@@ -64,18 +64,17 @@ async function contentValue(parts: MessageParts, item: ContentItem, located: Loc
 /** Values of the message's own header, from its summary; undefined when the summary does not hold it. */
 export function keptHeaderValues(
   summary: Uint8Array,
+  size: number,
   items: readonly ContentItem[],
 ): readonly ContentValue[] | undefined {
   const header = summaryHeader(summary);
   if (header === undefined) return undefined;
   const block = summaryHeaderBlock(summary) ?? headerFields(header);
+  const hasBody = size > block.end;
   return items.map((item) => {
     assert(item.type === 'section', 'headers are sections');
-    const { section, partial } = item;
-    const all =
-      section.text === 'header'
-        ? header
-        : selectedFields(header, block, section.fields, section.text === 'headerFields');
+    const { partial } = item;
+    const all = chosenFields(item, header, { block, hasBody });
     const told = partial === undefined ? all : all.subarray(partial.offset, partial.offset + partial.bytes);
     return wholeValue(told, told.length);
   });

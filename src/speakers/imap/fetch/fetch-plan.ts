@@ -1,9 +1,13 @@
 // What a FETCH needs, found out once for all its messages: which columns, summaries and bytes to pull, and the
 // labels ready to copy. Pure.
 
-import type { FetchCommand, FetchItem } from '../../../wire/imap/command.ts';
+import { FieldNames, selectedFields } from '../../../mail/field-names.ts';
+import type { HeaderBlock } from '../../../mail/header.ts';
+import type { FetchCommand, FetchItem } from '../../../wire/imap/message-command.ts';
 
-export type ContentItem = Extract<FetchItem, { readonly type: 'section' | 'binary' | 'binarySize' }>;
+type RawContentItem = Extract<FetchItem, { readonly type: 'section' | 'binary' | 'binarySize' }>;
+/** With the names of HEADER.FIELDS, ready to be looked for (contentItem makes it). */
+export type ContentItem = RawContentItem & { readonly fieldNames: FieldNames<string> | undefined };
 
 export interface PlannedItem {
   readonly item: FetchItem;
@@ -40,7 +44,7 @@ const summaryTypes: ReadonlySet<FetchItem['type']> = new Set([
 export function fetchPlan(command: FetchCommand, uidOnly: boolean): FetchPlan {
   const others = uidOnly ? command.items.filter((item) => item.type !== 'uid') : command.items;
   const items = others.length > 0 ? others : command.items;
-  const content = items.filter(isContent);
+  const content = items.filter(isContent).map(contentItem);
   return {
     items: items.map((item, index) => ({
       item,
@@ -57,8 +61,26 @@ export function fetchPlan(command: FetchCommand, uidOnly: boolean): FetchPlan {
   };
 }
 
-function isContent(item: FetchItem): item is ContentItem {
+function isContent(item: FetchItem): item is RawContentItem {
   return item.type === 'section' || item.type === 'binary' || item.type === 'binarySize';
+}
+
+export function contentItem(item: RawContentItem): ContentItem {
+  const fields = item.type === 'section' ? item.section.fields : [];
+  if (fields.length === 0) return { ...item, fieldNames: undefined };
+  const names = new Set(fields.map((name) => name.toLowerCase()));
+  return { ...item, fieldNames: new FieldNames([...names]) };
+}
+
+/** The part of a header that HEADER.FIELDS or HEADER.FIELDS.NOT asks for; all of it for HEADER. */
+export function chosenFields(
+  item: ContentItem,
+  header: Uint8Array,
+  { block, hasBody }: { readonly block: HeaderBlock; readonly hasBody: boolean },
+): Uint8Array {
+  if (item.fieldNames === undefined || item.type !== 'section') return header;
+  const matching = item.section.text === 'headerFields';
+  return selectedFields(header, block, { names: item.fieldNames, matching, hasBody });
 }
 
 function isOwnHeader(item: ContentItem): boolean {

@@ -3,17 +3,18 @@
 // one is written; no turn of the event loop lasts longer than a slice. Messages that are gone are passed over and
 // remembered in `missing`. Account refusals and faults pass through; the lines written until then stand.
 
-import type { MessageSummary } from '../../../account/port.ts';
+import type { MessageColumns, MessageSummary } from '../../../account/port.ts';
 import { Slicer } from '../../../base/slicer.ts';
+import { keywordsIn } from '../../../mail/flags.ts';
 import type { Uid } from '../../../mail/ids.ts';
 import { isMailError } from '../../../mail/mail-error.ts';
 import { transferDecoder } from '../../../mail/transfer-encoding.ts';
-import type { FetchCommand } from '../../../wire/imap/command.ts';
+import type { FetchCommand, FetchItem } from '../../../wire/imap/message-command.ts';
 import { ConnectionClosed } from '../../kit/connection.ts';
 import { flagsResponses } from '../flag-text.ts';
-import { accountOf, type ImapSession, viewOf } from '../session.ts';
+import { type ImapSession, viewOf } from '../session.ts';
 import type { ContentValue } from './content-values.ts';
-import { type ContentItem, type FetchPlan, fetchPlan } from './fetch-plan.ts';
+import { type FetchPlan, fetchPlan } from './fetch-plan.ts';
 import { ItemWriter } from './item-writer.ts';
 import { markSeen } from './mark-seen.ts';
 import { type ContentPiece, handled, MessagePuller, messageBytesPerPull } from './message-puller.ts';
@@ -52,8 +53,7 @@ export class FetchRun {
 
   /** `uids` and `places` in parallel, ascending. */
   async run(uids: Uint32Array, places: Uint32Array): Promise<void> {
-    const account = accountOf(this.#session);
-    const { mailboxId } = viewOf(this.#session);
+    const { account, mailboxId } = viewOf(this.#session);
     try {
       for (let at = 0; at < uids.length; at += windowMessages) {
         const window = {
@@ -62,6 +62,7 @@ export class FetchRun {
         };
         const columns = await account.columns(mailboxId, window.uids);
         if (columns.uids.length < window.uids.length) this.missing = true;
+        if (this.#plan.hasFlags) await this.#learnKeywords(columns);
         const targets = targetsOf(columns, window, this.#command.changedSince);
         if (this.#plan.content.length > 0) await this.#writeContents(targets);
         else if (this.#plan.needsSummary) await this.#writeSummaries(targets);
@@ -153,7 +154,7 @@ export class FetchRun {
       if (!isContent(planned.item.type)) this.#items.item(planned, targets, row, message.summary);
       else {
         this.#writer.label(planned.label);
-        this.#writeValueStart(planned.item as ContentItem, values[place++]);
+        this.#writeValueStart(planned.item.type, values[place++]);
       }
     }
     this.#closeMessage(targets, row, message.seen);
@@ -178,24 +179,25 @@ export class FetchRun {
       }
       const value = message.values[place++];
       this.#writer.label(planned.label);
-      this.#writeValueStart(planned.item as ContentItem, value);
+      this.#writeValueStart(planned.item.type, value);
       if (value !== undefined) await this.#streamRest(targets.columns.uids[row]!, value);
     }
     this.#closeMessage(targets, row, message.seen);
   }
 
-  #writeValueStart(item: ContentItem, value: ContentValue): void {
+  #writeValueStart(type: FetchItem['type'], value: ContentValue): void {
     const writer = this.#writer;
     if (value === undefined) {
-      writer.text('NIL');
+      // RFC 3516 section 7: a size is a number, that of a part that is not there too.
+      writer.text(type === 'binarySize' ? '0' : 'NIL');
       return;
     }
-    if (item.type === 'binarySize') {
+    if (type === 'binarySize') {
       writer.number(value.total);
       return;
     }
     // RFC 3516 section 4.2: literal8 where NUL may come.
-    const mayHaveNul = item.type === 'binary' && (value.restStart < value.end || value.bytes.includes(0));
+    const mayHaveNul = type === 'binary' && (value.restStart < value.end || value.bytes.includes(0));
     writer.text(mayHaveNul ? '~{' : '{');
     writer.number(value.total);
     writer.text('}\r\n');
@@ -243,8 +245,8 @@ export class FetchRun {
   #pullRange(uid: number, start: number, end: number): Promise<Uint8Array | undefined> {
     const length = Math.min(messageBytesPerPull, end - start);
     if (length <= 0) return Promise.resolve(undefined);
-    const { mailboxId } = viewOf(this.#session);
-    return handled(accountOf(this.#session).readRange(mailboxId, uid as Uid, { offset: start, length }));
+    const { account, mailboxId } = viewOf(this.#session);
+    return handled(account.readRange(mailboxId, uid as Uid, { offset: start, length }));
   }
 
   #cutConnection(): never {
@@ -263,13 +265,31 @@ export class FetchRun {
     const to = from + piece.values.length;
     const gone = (row: number) => piece.values[row - from] === 'gone';
     const seen = await markSeen(this.#session, targets, { from, to, gone });
-    if (seen?.newKeywords !== undefined) {
-      // Flags of others' making are told with ours: their names first.
-      view.keywords = seen.newKeywords;
-      this.#items.setKeywords(view.keywords);
-      this.#writer.text(flagsResponses(view.keywords, view.readOnly));
-    }
+    // Flags of others' making are told with ours.
+    if (seen?.newKeywords !== undefined) this.#tellKeywords(seen.newKeywords);
     return seen?.uids;
+  }
+
+  /** Another session may have used a keyword that this one has not been told of. */
+  async #learnKeywords({ flagsLow, flagsHigh }: MessageColumns): Promise<void> {
+    const { account, mailboxId, keywords } = viewOf(this.#session);
+    let low = 0;
+    let high = 0;
+    for (let row = 0; row < flagsLow.length; row++) {
+      low |= flagsLow[row]!;
+      high |= flagsHigh[row]!;
+    }
+    if (keywordsIn(low, high) <= keywords.length) return;
+    const info = await account.findMailbox({ id: mailboxId });
+    if (info !== undefined) this.#tellKeywords(info.keywords);
+  }
+
+  /** Names come before they are used. */
+  #tellKeywords(keywords: readonly string[]): void {
+    const view = viewOf(this.#session);
+    view.keywords = keywords;
+    this.#items.setKeywords(keywords);
+    this.#writer.text(flagsResponses(view));
   }
 
   #mustPause(): boolean {

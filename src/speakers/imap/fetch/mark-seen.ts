@@ -3,7 +3,7 @@
 
 import { flagSeen } from '../../../mail/flags.ts';
 import { errorResponse } from '../mail-error-responses.ts';
-import { accountOf, type ImapSession, viewOf } from '../session.ts';
+import { type ImapSession, viewOf } from '../session.ts';
 import type { Targets } from './targets.ts';
 
 export interface Seen {
@@ -25,9 +25,10 @@ export async function markSeen(
   for (let row = rows.from; row < rows.to; row++) {
     if ((flagsLow[row]! & flagSeen) === 0 && !rows.gone(row)) unseen.push(uids[row]!);
   }
-  if (unseen.length === 0) return undefined;
+  // RFC 4314 section 4: not set, and nothing is said of it.
+  if (unseen.length === 0 || !view.rights.includes('s')) return undefined;
   try {
-    const stored = await accountOf(session).storeFlags({
+    const stored = await view.account.storeFlags({
       operation: session.operation(),
       mailboxId: view.mailboxId,
       uids: Uint32Array.from(unseen),

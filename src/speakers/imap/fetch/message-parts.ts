@@ -6,15 +6,16 @@ import type { AccountPort } from '../../../account/port.ts';
 import { summaryHeader, summaryHeaderBlock, summaryStructure } from '../../../account/summary.ts';
 import type { Clock } from '../../../base/clock.ts';
 import { Slicer } from '../../../base/slicer.ts';
-import { headerFields, selectedFields } from '../../../mail/header.ts';
+import { asBuffer } from '../../../mail/bytes.ts';
+import { headerFields } from '../../../mail/header.ts';
 import type { MailboxId, Uid } from '../../../mail/ids.ts';
 import { MailError } from '../../../mail/mail-error.ts';
 import { numberedRange, partAt, type SectionText } from '../../../mail/mime/section.ts';
 import type { MessageStructure } from '../../../mail/mime/structure.ts';
 import { isIdentityEncoding, transferDecoder } from '../../../mail/transfer-encoding.ts';
 import type { BodySection } from '../../../wire/imap/body-section.ts';
-import type { Partial } from '../../../wire/imap/command.ts';
-import { type ContentItem, isWhole } from './fetch-plan.ts';
+import type { Partial } from '../../../wire/imap/message-command.ts';
+import { type ContentItem, chosenFields, isWhole } from './fetch-plan.ts';
 
 /** Where an item's bytes are: a range of the message as it is or to be decoded, bytes made from it, nowhere (NIL). */
 export type Located =
@@ -81,7 +82,7 @@ export class MessageParts {
     if (item.section.text !== 'headerFields' && item.section.text !== 'headerFieldsNot') {
       return cut({ type: 'range', ...range }, item.partial);
     }
-    return this.#fields(range, item.section, item.partial);
+    return this.#fields(range, item);
   }
 
   /** The bytes of a range; a range that is in memory costs nothing. */
@@ -115,14 +116,15 @@ export class MessageParts {
 
   async #fields(
     range: { readonly start: number; readonly end: number },
-    section: BodySection,
-    partial: Partial | undefined,
+    item: ContentItem & { readonly type: 'section' },
   ): Promise<Located> {
     const header = await this.read(range.start, range.end);
-    const indexed = section.part.length === 0 ? summaryHeaderBlock(this.source.summary!) : undefined;
+    const indexed = item.section.part.length === 0 ? summaryHeaderBlock(this.source.summary!) : undefined;
     const block = indexed ?? headerFields(header);
-    const bytes = selectedFields(header, block, section.fields, section.text === 'headerFields');
-    return cut({ type: 'bytes', bytes }, partial);
+    const body = numberedRange(this.#parsed(), item.section.part, 'TEXT');
+    const hasBody = body !== undefined && body.end > body.start;
+    const bytes = asBuffer(chosenFields(item, header, { block, hasBody }));
+    return cut({ type: 'bytes', bytes }, item.partial);
   }
 
   async #decoded(part: readonly number[], partial: Partial | undefined): Promise<Located> {

@@ -5,7 +5,7 @@
 import type { AccountPort, MessageSummary } from '../../../account/port.ts';
 import type { Clock } from '../../../base/clock.ts';
 import type { MailboxId } from '../../../mail/ids.ts';
-import { accountOf, type ImapSession, viewOf } from '../session.ts';
+import { type ImapSession, viewOf } from '../session.ts';
 import {
   areAllWhole,
   type ContentValues,
@@ -43,8 +43,9 @@ export class MessagePuller {
   readonly #allWhole: boolean;
 
   constructor(session: ImapSession, plan: FetchPlan) {
-    this.#account = accountOf(session);
-    this.#mailboxId = viewOf(session).mailboxId;
+    const { account, mailboxId } = viewOf(session);
+    this.#account = account;
+    this.#mailboxId = mailboxId;
     this.#clock = session.environment.clock;
     this.#plan = plan;
     this.#allWhole = areAllWhole(plan.content);
@@ -95,7 +96,8 @@ export class MessagePuller {
     const values: ContentValues[] = [];
     const missing: number[] = [];
     for (const [index, { summary }] of summaries.entries()) {
-      const kept = summary === undefined ? 'gone' : keptHeaderValues(summary, this.#plan.content);
+      const size = targets.columns.sizes[row + index]!;
+      const kept = summary === undefined ? 'gone' : keptHeaderValues(summary, size, this.#plan.content);
       if (kept === undefined) missing.push(index);
       values.push(kept ?? 'gone');
     }

@@ -4,7 +4,7 @@
 
 import type { MailboxInfo, MailboxList } from '../../../account/port.ts';
 import type { MailboxId } from '../../../mail/ids.ts';
-import type { NotifyGroup, NotifySelected } from '../../../wire/imap/command.ts';
+import type { NotifyGroup, NotifySelected } from '../../../wire/imap/mailbox-command.ts';
 
 /** A mailbox as the client was last told of it. */
 export interface KnownMailbox {

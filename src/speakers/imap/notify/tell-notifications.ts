@@ -4,11 +4,12 @@
 
 import type { MailboxInfo, MailboxList } from '../../../account/port.ts';
 import type { MailboxId } from '../../../mail/ids.ts';
-import type { StatusItem } from '../../../wire/imap/command.ts';
 import { formatList } from '../../../wire/imap/format-list.ts';
 import { formatMetadataNames } from '../../../wire/imap/format-metadata.ts';
+import type { StatusItem } from '../../../wire/imap/mailbox-command.ts';
 import { ConnectionClosed } from '../../kit/connection.ts';
 import { errorResponse } from '../mail-error-responses.ts';
+import { isSelected } from '../mailbox-location.ts';
 import { delimiter } from '../mailbox-names.ts';
 import { MailboxTree } from '../mailbox-tree.ts';
 import { accountOf, type ImapSession } from '../session.ts';
@@ -78,14 +79,15 @@ async function tellMailbox(
   mailboxId: MailboxId,
 ): Promise<void> {
   // RFC 5465 3.1: message events of the selected mailbox are those of SELECTED alone.
-  if (session.view?.mailboxId === mailboxId) return;
-  const info = await accountOf(session).findMailbox({ id: mailboxId });
+  const account = accountOf(session);
+  if (isSelected(session, account, mailboxId)) return;
+  const info = await account.findMailbox({ id: mailboxId });
   if (info === undefined || !info.selectable) return;
   const items = statusItems(session, notifications, info);
   const before = notifications.known.get(mailboxId);
   notifications.known.set(mailboxId, knownOf(info));
   if (items.length === 0 || before?.highestModSeq === info.highestModSeq) return;
-  session.connection.write(await statusResponse(session, info, items));
+  session.connection.write(await statusResponse(session, { ...info, account }, items));
   if (session.connection.congested) await session.connection.drain();
 }
 

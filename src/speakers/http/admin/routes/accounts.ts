@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { DirectoryAccount } from '../../../../directory/directory.ts';
+import { MailError } from '../../../../mail/mail-error.ts';
 import type { AdminDependencies } from '../admin-dependencies.ts';
 import {
   accountChangeSchema,
@@ -20,17 +21,19 @@ import {
   undefinedForNulls,
 } from '../admin-schemas.ts';
 import type { AdminApp } from '../admin-server.ts';
+import { aclRoutes } from './acl.ts';
 import { findAccount } from './find-account.ts';
 
 const params = z.object({ account: z.string().describe('Address or id.') });
 const listQuery = pageQuery.extend({ domain: lookedUp.optional() });
-const read = { config: { scope: 'read' as const } };
-const write = { config: { scope: 'write:directory' as const } };
+const read = { config: { scope: 'read' as const, area: 'directory' as const } };
+const write = { config: { scope: 'write:directory' as const, area: 'directory' as const } };
 
 function shownAccount(account: DirectoryAccount): z.output<typeof accountSchema> {
   return nullsForUndefined({
     ...account,
     addresses: [...account.addresses],
+    groups: [...account.groups],
     services: [...account.services],
   });
 }
@@ -39,6 +42,7 @@ export function accountRoutes(app: AdminApp, dependencies: AdminDependencies): v
   addAccountRoutes(app, dependencies);
   addSecretRoutes(app, dependencies);
   addStorageRoutes(app, dependencies);
+  aclRoutes(app, dependencies);
 }
 
 function addAccountRoutes(app: AdminApp, { directory }: AdminDependencies): void {
@@ -152,14 +156,18 @@ function addStorageRoutes(app: AdminApp, { directory, accounts }: AdminDependenc
     async (request) => {
       const { id } = await findAccount(directory, request.params.account);
       const { bytesMax, messagesMax } = request.body;
-      // The directory says what the limits are; the account keeps a copy to enforce them without asking.
+      // The directory says what the limits are, and tells the account, which keeps a copy to enforce them without asking.
       const account = await directory.setAccount(id, {
         ...(bytesMax === undefined ? {} : { quotaBytes: bytesMax ?? undefined }),
         ...(messagesMax === undefined ? {} : { quotaMessages: messagesMax ?? undefined }),
       });
-      const port = await accounts.open(id);
-      await port.setQuota({ bytesMax: account.quotaBytes, messagesMax: account.quotaMessages });
-      return nullsForUndefined(await port.quota());
+      const quota = await (await accounts.open(id)).quota();
+      if (quota.bytesMax !== account.quotaBytes || quota.messagesMax !== account.quotaMessages)
+        throw new MailError(
+          'unavailable',
+          'the limits are set; the account follows them when it can be reached',
+        );
+      return nullsForUndefined(quota);
     },
   );
   const mailboxes = z.object({ items: z.array(mailboxSchema) });

@@ -17,8 +17,8 @@ const params = z.object({ alias: z.string() });
 const listQuery = pageQuery.extend({ domain: lookedUp.optional() });
 
 export function aliasRoutes(app: AdminApp, { directory }: AdminDependencies): void {
-  const read = { config: { scope: 'read' as const } };
-  const write = { config: { scope: 'write:directory' as const } };
+  const read = { config: { scope: 'read' as const, area: 'directory' as const } };
+  const write = { config: { scope: 'write:directory' as const, area: 'directory' as const } };
 
   app.get(
     '/api/aliases',

@@ -37,8 +37,14 @@ export function clusterRoutes(app: AdminApp, dependencies: AdminDependencies): v
     async (request) => {
       const cluster = findCluster(dependencies);
       const account = await findAccount(dependencies.directory, request.params.account);
-      const { address: link, ...place } = await cluster.placeOf(account.id);
-      return nullsForUndefined({ account: account.id, address: account.address, ...place, link });
+      const { address: link, openSessions, ...place } = await cluster.placeOf(account.id);
+      return nullsForUndefined({
+        account: account.id,
+        address: account.address,
+        ...place,
+        openSessions: openSessions?.map(nullsForUndefined),
+        link,
+      });
     },
   );
   const description = 'What `rookery balancer` writes configurations from.';

@@ -17,8 +17,8 @@ import type { AdminApp } from '../admin-server.ts';
 const params = z.object({ domain: z.string() });
 
 export function domainRoutes(app: AdminApp, { directory }: AdminDependencies): void {
-  const read = { config: { scope: 'read' as const } };
-  const write = { config: { scope: 'write:directory' as const } };
+  const read = { config: { scope: 'read' as const, area: 'directory' as const } };
+  const write = { config: { scope: 'write:directory' as const, area: 'directory' as const } };
 
   app.get(
     '/api/domains',

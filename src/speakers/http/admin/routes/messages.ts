@@ -46,7 +46,7 @@ function addAppend(
   const params = z.object({ account: z.string() });
   const stored = z.object({ mailbox: z.number(), uid: z.number() });
   const options = {
-    config: { scope: 'write:accounts' as const },
+    config: { scope: 'write:accounts' as const, area: 'mail' as const },
     bodyLimit: messageBytesMax,
     schema: { params, querystring: appendQuery, response: { 201: stored } },
   };
@@ -91,7 +91,7 @@ async function mailboxById(port: AccountPort, id: number): Promise<MailboxInfo> 
 
 function addList(app: AdminApp, { directory, accounts }: AdminDependencies): void {
   const options = {
-    config: { scope: 'read' as const },
+    config: { scope: 'read' as const, area: 'mail' as const },
     schema: { params: mailboxParams, querystring: listQuery, response: { 200: pageOf(messageRowSchema) } },
   };
   app.get('/api/accounts/:account/mailboxes/:mailbox/messages', options, async (request) => {
@@ -120,7 +120,7 @@ function addList(app: AdminApp, { directory, accounts }: AdminDependencies): voi
 
 function addDownload(app: AdminApp, { directory, accounts }: AdminDependencies): void {
   const options = {
-    config: { scope: 'read' as const },
+    config: { scope: 'read' as const, area: 'mail' as const },
     schema: { params: messageParams, produces: ['message/rfc822'] },
   };
   app.get('/api/accounts/:account/mailboxes/:mailbox/messages/:uid', options, async (request, reply) => {

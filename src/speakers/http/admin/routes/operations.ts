@@ -30,7 +30,8 @@ export function operationRoutes(app: AdminApp, dependencies: AdminDependencies):
   const body = z.strictObject({ repair: z.boolean().default(true) });
   const description =
     'Walks everything while the server goes on; the answer is one JSON line an event, the last one is of type "done".';
-  app.post('/api/store/check', { ...operate, schema: { body, description } }, async (request, reply) => {
+  const config = { ...operate.config, isLong: true as const };
+  app.post('/api/store/check', { config, schema: { body, description } }, async (request, reply) => {
     const events = dependencies.checkStore({ repair: request.body.repair });
     return reply.type('application/x-ndjson').send(Readable.from(linesOf(events)));
   });

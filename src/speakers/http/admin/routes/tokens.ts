@@ -33,6 +33,15 @@ export function tokenRoutes(app: AdminApp, { tokens }: AdminDependencies): void 
       return reply.status(201).send(nullsForUndefined({ ...token, scopes: [...token.scopes] }));
     },
   );
+  const own = tokenSchema.pick({ scopes: true });
+  app.get(
+    '/api/token',
+    {
+      config: { scope: 'any', area: 'directory' },
+      schema: { description: 'What the token that is shown may do.', response: { 200: own } },
+    },
+    async ({ scopes }) => ({ scopes: [...scopes] }),
+  );
   const params = z.object({ token: z.string() });
   app.delete(
     '/api/tokens/:token',
