@@ -5,6 +5,7 @@ import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { AccountHosts } from './account/account-hosts.ts';
 import { shardOf } from './account/shard.ts';
+import type { StoredMessages } from './account/stored-messages.ts';
 import type { Clock } from './base/clock.ts';
 import { Fault } from './base/fault.ts';
 import type { Logger } from './base/log.ts';
@@ -26,9 +27,16 @@ import type { LinkCredentials } from './cluster/link-credentials.ts';
 import { linkVersions } from './cluster/links/hello.ts';
 import { LinkPool } from './cluster/links/link-pool.ts';
 import { LinkServer } from './cluster/links/link-server.ts';
+import type { LocalLinks } from './cluster/links/local-link.ts';
 import type { LocatedAccounts } from './cluster/located-accounts.ts';
 import type { NodeAddress, NodeLoad } from './cluster/membership/cluster-rows.ts';
+import {
+  type AnswerAdministration,
+  administrationServiceName,
+  openAdministrationService,
+} from './cluster/relayed-administration.ts';
 import { RemoteAccounts } from './cluster/remote-accounts.ts';
+import { OccupancyWatch } from './cluster/shard-occupancy.ts';
 import type { Config } from './config/schema.ts';
 import type { InternalDirectory } from './directory/internal-directory.ts';
 import type { AccountId, NodeId, ShardId } from './mail/ids.ts';
@@ -49,12 +57,18 @@ export interface NodeSurroundings {
   /** Where the node keeps its credentials: its data directory, or a worker's own. */
   readonly directory: string;
   readonly credentials: LinkCredentials;
+  /** One of several workers of the machine: its links, instead of listen.link's. */
+  readonly local: LocalLinks | undefined;
+  /** Given to one of several workers, which all read the same files. */
+  readonly stored: StoredMessages | undefined;
   readonly engine: Engine;
   readonly settings: ClusterConfigurationStore;
   /** Refuses while the server starts. */
   readonly accountDirectory: () => InternalDirectory;
   /** Somebody may not do any more what this node remembers that he may. */
   readonly forgetReads: () => void;
+  /** The admin API of this node. Refuses while the server starts. */
+  readonly answer: AnswerAdministration;
   /** The configuration in effect, after reloads too. */
   readonly current: () => Config;
   readonly clock: Clock;
@@ -157,14 +171,26 @@ export async function openClusterNode(
     leases,
     log,
     fenced: (shard, epoch) => member.reportFenced(shard, epoch),
+    opened: surroundings.forgetReads,
   });
   const authorize = (_call: unknown, peer: NodeId): void => authorizePeer(member, peer);
-  const listen = config.listen.link[0];
-  if (listen === undefined) throw new Fault('a node of a cluster needs listen.link', { temporary: false });
+  const { local, stored } = surroundings;
   const links = await LinkServer.open({
     credentials,
-    address: { host: listen.address, port: listen.port },
-    services: new Map([[accountServiceName, openAccountService({ hosted, authorize })]]),
+    address: linkAddress(surroundings),
+    local,
+    services: new Map([
+      [accountServiceName, openAccountService({ hosted, authorize, clock })],
+      [
+        administrationServiceName,
+        openAdministrationService({
+          answer: surroundings.answer,
+          authorize: (peer) => authorizePeer(member, peer),
+          isOuter: false,
+        }),
+      ],
+    ]),
+    isReplaced: ({ node, keyDigest }) => authority.isReplaced({ node, publicKeyDigest: keyDigest }),
     servicesFor: openFrontendServices({
       ...surroundings,
       authority,
@@ -195,14 +221,21 @@ export async function openClusterNode(
   if (joining !== undefined) opened.use(joining);
   const linksMax = config.cluster.links;
   const pool = opened.use(
-    new LinkPool({ credentials: () => keeper.credentials, clock, random, log, linksMax }),
+    new LinkPool({
+      credentials: () => keeper.credentials,
+      localSecret: local?.secret,
+      clock,
+      random,
+      log,
+      linksMax,
+    }),
   );
   member = new ClusterMember({
     engine,
     clock,
     random,
     log,
-    description: describe(surroundings, { host: listen.address, port: links.port }),
+    description: describe(surroundings, links.address),
     host: hosted,
     predecessorGone: true,
     load: () => load.read(),
@@ -212,7 +245,18 @@ export async function openClusterNode(
     },
   });
   leases.member = member;
-  const accounts = new RemoteAccounts({ locator: member, pool, hosted, clock, log });
+  opened.use(
+    new OccupancyWatch({
+      engine,
+      clock,
+      log,
+      isWanted: () => member.isController,
+      changed: (occupancy) => {
+        member.occupancy = occupancy;
+      },
+    }),
+  );
+  const accounts = new RemoteAccounts({ locator: member, pool, hosted, stored, clock, log });
   opened.defer(() => accounts.close());
   // First of all: others take this node's shards while everything below still runs.
   opened.use(member);
@@ -233,10 +277,13 @@ export async function openClusterNode(
     authority,
     configuration: surroundings.settings,
     cell,
+    pool,
+    answer: surroundings.answer,
     site: () => siteOf(surroundings.current()),
     clock,
+    openSessions: (account) => accounts.sessionsOf(account),
   });
-  const endpoints = [{ name: 'link', address: listen.address, port: links.port }];
+  const endpoints = [{ name: 'link', address: links.address.host, port: links.address.port }];
   if (joining !== undefined)
     endpoints.push({ name: 'join', address: config.listen.join[0]!.address, port: joining.port });
   return {
@@ -246,6 +293,14 @@ export async function openClusterNode(
     hosts: (account) => hosted.serves(shardOf(account)),
     endpoints,
   };
+}
+
+/** Of no use to a worker. */
+function linkAddress({ config, local }: NodeSurroundings): NodeAddress {
+  const listen = config.listen.link[0];
+  if (listen !== undefined) return { host: listen.address, port: listen.port };
+  if (local === undefined) throw new Fault('a node of a cluster needs listen.link', { temporary: false });
+  return { host: local.path, port: 0 };
 }
 
 async function listenForNodes({
@@ -276,7 +331,7 @@ function describe({ config, credentials }: NodeSurroundings, listening: NodeAddr
   return {
     node: credentials.node,
     roles,
-    weight: roles.includes('backend') ? weight : 0,
+    weight,
     zone,
     address: advertised(config.cluster.address, listening),
     linkVersions: { min: linkVersions.lowest, max: linkVersions.highest },

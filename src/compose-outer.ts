@@ -15,16 +15,22 @@ import { type JoinedSettings, loadNodePlaces, saveNodePlaces } from './cluster/a
 import { CredentialKeeper } from './cluster/authority/credential-keeper.ts';
 import {
   type ClusterAnswer,
+  clusterMethods,
   clusterServiceName,
-  parseClusterAnswer,
 } from './cluster/frontend/cluster-protocol.ts';
 import { GrantKeeper } from './cluster/frontend/grant-keeper.ts';
 import { InnerNodes } from './cluster/frontend/inner-nodes.ts';
+import { parseMethodAnswer } from './cluster/frontend/link-protocol.ts';
 import { OuterMember } from './cluster/frontend/outer-member.ts';
 import { RemoteDirectory, renewGrant } from './cluster/frontend/remote-directory.ts';
 import type { LinkCredentials } from './cluster/link-credentials.ts';
 import { linkVersions } from './cluster/links/hello.ts';
 import { LinkPool } from './cluster/links/link-pool.ts';
+import {
+  administrationMethod,
+  administrationProtocol,
+  administrationServiceName,
+} from './cluster/relayed-administration.ts';
 import { RemoteAccounts } from './cluster/remote-accounts.ts';
 import { withJoinedSettings } from './compose-join.ts';
 import { certificateFiles } from './compose-surroundings.ts';
@@ -32,7 +38,7 @@ import { type Config, isReloadable } from './config/schema.ts';
 import { changedKeys } from './config/show-config.ts';
 import type { DirectoryAdministration, Service } from './directory/directory.ts';
 import type { ReadConfig, Reloaded, RunningServer } from './operator/running-server.ts';
-import { openHealthServer } from './speakers/http/admin/health-server.ts';
+import { openOuterAdminServer } from './speakers/http/admin/outer-admin-server.ts';
 import { TlsContexts } from './speakers/kit/tls-contexts.ts';
 import { MailListeners } from './speakers/mail-listeners.ts';
 import { lockDirectory } from './storage/directory-lock.ts';
@@ -89,7 +95,9 @@ export async function openOuterNode(options: OuterNodeOptions): Promise<RunningS
   await member.start();
   opened.use(member);
   observeOuter(metrics, { member, grants, pool });
-  const tls = await TlsContexts.open(await certificateFiles(config), config.tls.minimum_version);
+  const tls = await TlsContexts.open(await certificateFiles(config), {
+    minVersion: config.tls.minimum_version,
+  });
   const accounts = openAccounts('imap', { member, pool, grants, log }, opened);
   const listeners = await MailListeners.open({
     config,
@@ -112,10 +120,10 @@ export async function openOuterNode(options: OuterNodeOptions): Promise<RunningS
     if (isDraining || member.isDraining) return 'draining';
     return member.isConnected ? undefined : 'no node of the inner zone answers';
   };
-  const health = opened.use(await openHealth(config, { metrics, unreadyReason, log }));
+  const admin = opened.use(await openAdmin(config, { nodes, metrics, unreadyReason, log }));
   const endpoints = [
     ...listeners.endpoints,
-    ...health.addresses.map((place) => ({ name: 'admin', ...place })),
+    ...admin.addresses.map((place) => ({ name: 'admin', ...place })),
   ];
   member.listeners = endpoints;
   log.info({ version, data: config.data, endpoints }, 'started');
@@ -226,12 +234,25 @@ function openAccounts(
   return accounts;
 }
 
-function openHealth(
-  config: Config,
-  { metrics, ...rest }: { metrics: Metrics; unreadyReason: () => string | undefined; log: Logger },
-) {
-  const metricsText = async () => ({ contentType: metrics.contentType, body: await metrics.expose() });
-  return openHealthServer({ listen: config.listen.admin, metricsText, ...rest });
+interface AdminParts {
+  readonly nodes: InnerNodes;
+  readonly metrics: Metrics;
+  readonly unreadyReason: () => string | undefined;
+  readonly log: Logger;
+}
+
+function openAdmin(config: Config, { nodes, metrics, unreadyReason, log }: AdminParts) {
+  return openOuterAdminServer({
+    listen: config.listen.admin,
+    metricsText: async () => ({ contentType: metrics.contentType, body: await metrics.expose() }),
+    unreadyReason,
+    administer: async (request) => {
+      const asked = { service: administrationServiceName, method: administrationMethod, arguments: request };
+      return parseMethodAnswer(administrationProtocol, administrationMethod, await nodes.ask(asked));
+    },
+    random,
+    log,
+  });
 }
 
 /** Links to the nodes it knows of, with a certificate that is kept from ending. */
@@ -280,7 +301,7 @@ async function askCluster<Method extends 'configuration' | 'renewCertificate'>(
   question: unknown,
 ): Promise<ClusterAnswer<Method>> {
   const request = { service: clusterServiceName, method, arguments: question };
-  return parseClusterAnswer(method, await nodes.ask(request, startWaitMs));
+  return parseMethodAnswer(clusterMethods, method, await nodes.ask(request, startWaitMs));
 }
 
 /** What the operator named, or the first address that clients reach. */

@@ -2,6 +2,7 @@
 // Fails with Fault when the store cannot be opened, or is the unfinished copy of another one.
 
 import { join } from 'node:path';
+import { isContentKey } from './account/account-keys.ts';
 import type { Clock } from './base/clock.ts';
 import { Fault } from './base/fault.ts';
 import type { Logger } from './base/log.ts';
@@ -17,6 +18,7 @@ import { openLmdbEngine } from './storage/lmdb-engine.ts';
 import { openMemoryEngine } from './storage/memory-engine.ts';
 import { openPostgresEngine } from './storage/postgres-engine.ts';
 import { openServedEngine } from './storage/served-engine.ts';
+import { openFileRows, SettledRows } from './storage/settled-rows.ts';
 
 /** Level 3 is zstd's own default: three times the speed of the levels that save a little more. */
 const compressionLevel = 3;
@@ -38,13 +40,13 @@ export interface Storage {
 }
 
 export async function openEngine(config: Config, { clock, log }: StorageSurroundings): Promise<Engine> {
-  const { storage, data } = config;
+  const { storage } = config;
   switch (storage.engine) {
     case 'memory':
       return openMemoryEngine();
     case 'lmdb':
       return openLmdbEngine({
-        directory: join(data, 'store'),
+        directory: storeDirectory(config),
         reserveBytes: storage.reserve,
         log,
         clock,
@@ -66,11 +68,27 @@ export async function openEngine(config: Config, { clock, log }: StorageSurround
 /** A worker's: the supervisor has the engine itself. */
 export function openWorkersEngine(
   path: string,
+  config: Config,
   { clock, log }: Pick<StorageSurroundings, 'clock' | 'log'>,
 ): Promise<Engine> {
+  const settled = openSettledRows(config, log);
   // The engine logged why. Started again, the worker reads what is on disk.
-  return openServedEngine({ path, clock, log, onLost: () => process.exit(1) });
+  return openServedEngine({ path, settled, clock, log, onLost: () => process.exit(1) });
 }
+
+/** Undefined: everything is read over the socket. */
+function openSettledRows(config: Config, log: Logger): SettledRows | undefined {
+  if (config.storage.engine !== 'lmdb') return undefined;
+  try {
+    return new SettledRows(openFileRows(storeDirectory(config)), isContentKey);
+  } catch (error) {
+    // A limit on address space, for which the supervisor may have found a size that fits.
+    log.warn({ err: error }, 'the store’s file cannot be read by workers themselves, which costs time');
+    return undefined;
+  }
+}
+
+const storeDirectory = ({ data }: Config): string => join(data, 'store');
 
 /** Opens both, to be closed by `opened`; the engine by `open`, unless the configuration's own is meant. */
 export async function openStorage(

@@ -4,9 +4,6 @@
 import type { Config, ListenerName } from './config/schema.ts';
 import type { WorkerOrders } from './operator/workers/worker-messages.ts';
 
-/** Where the workers' links listen; the others learn the port from the cluster's rows. */
-const linkPlace = { address: '127.0.0.1', port: 0 };
-
 export function workerConfig(config: Config, orders: WorkerOrders): Config {
   const { limits, cluster } = config;
   const share = (bytes: number): number => Math.ceil(bytes / orders.workers);
@@ -17,7 +14,7 @@ export function workerConfig(config: Config, orders: WorkerOrders): Config {
   }
   return {
     ...config,
-    listen: { ...listen, admin: orders.hasAdmin ? listen.admin : [], link: [linkPlace], join: [] },
+    listen: { ...listen, admin: orders.hasAdmin ? listen.admin : [], link: [], join: [] },
     limits: {
       ...limits,
       account_memory: share(limits.account_memory),

@@ -7,7 +7,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { shardCount } from './account/shard.ts';
 import { systemClock } from './base/clock.ts';
 import { Fault } from './base/fault.ts';
@@ -39,6 +39,8 @@ import { openEngineServer } from './storage/engine-server.ts';
 import { version } from './version.ts';
 
 const surroundings = { clock: systemClock, random: systemRandom };
+/** Five bits of chance each. */
+const linkSecretCharacters = 52;
 /** Listeners that are only this machine's business: each worker has its own, or none has any. */
 const ownListeners = new Set(['link', 'join']);
 
@@ -106,13 +108,16 @@ async function makeOrders(
   const authority = (await openAuthority(options)) ?? (await createAuthority(options));
   const ports = await choosePorts(config);
   const workers = workerCount(config);
+  const secret = systemRandom.identifier(linkSecretCharacters);
   const orders: WorkerOrders[] = [];
   for (let number = 1; number <= workers; number++) {
     const name = parseNodeName(`worker-${number}`)!;
     const directory = join(config.data, 'workers', name);
     await enrol(authority, { engine, config, name, directory });
-    const hasAdmin = number === 1;
-    orders.push({ name, directory, enginePath: path, ports, hasAdmin, workers, isPretty: isPretty(config) });
+    // The others find it by its node's row, where a place in the file system is told by its beginning.
+    const links = { path: resolve(config.data, `${name}.sock`), secret };
+    const own = { name, directory, links, hasAdmin: number === 1 };
+    orders.push({ ...own, enginePath: path, ports, workers, isPretty: isPretty(config) });
   }
   return orders;
 }

@@ -4,9 +4,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AccountHosts, openAccountHosts } from './account/account-hosts.ts';
+import { deliveriesThrough } from './account/delivery.ts';
 import type { AccountPorts } from './account/port.ts';
 import { prepareMessage } from './account/prepare.ts';
 import { checkStore } from './account/store-check.ts';
+import { StoredMessages } from './account/stored-messages.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { type Logger, openLog } from './base/log.ts';
 import { Metrics } from './base/metrics.ts';
@@ -16,9 +18,12 @@ import { outerZone } from './cluster/authority/cluster-authority.ts';
 import { loadCredentials, loadJoined } from './cluster/authority/credential-files.ts';
 import { type ClusterSettings, noClusterSettings, nodeDefaults } from './cluster/cluster-configuration.ts';
 import { ClusterConfigurationStore } from './cluster/cluster-configuration-store.ts';
+import { directoryPeople } from './cluster/directory-people.ts';
 import type { LinkCredentials } from './cluster/link-credentials.ts';
+import type { LocalLinks } from './cluster/links/local-link.ts';
 import { acquireAllShards } from './cluster/local-shards.ts';
 import { LocatedAccounts } from './cluster/located-accounts.ts';
+import type { AnswerAdministration } from './cluster/relayed-administration.ts';
 import type { RemoteAccounts } from './cluster/remote-accounts.ts';
 import { withJoinedSettings } from './compose-join.ts';
 import { type ClusterNode, LoadMeter, NodeLeases, openClusterNode } from './compose-node.ts';
@@ -37,10 +42,10 @@ import { changedKeys, maskedConfig } from './config/show-config.ts';
 import { type InternalDirectory, openInternalDirectory } from './directory/internal-directory.ts';
 import type { LoginLimits } from './directory/settings.ts';
 import { openApiTokens } from './directory/tokens.ts';
-import type { AccountId } from './mail/ids.ts';
+import type { AccountId, OperationId } from './mail/ids.ts';
 import { isMailError, MailError } from './mail/mail-error.ts';
 import type { ReadConfig, RunningServer, WorkerPlace } from './operator/running-server.ts';
-import { openAdminServer } from './speakers/http/admin/admin-server.ts';
+import { type AdminServer, openAdminServer } from './speakers/http/admin/admin-server.ts';
 import { TlsContexts } from './speakers/kit/tls-contexts.ts';
 import { MailListeners } from './speakers/mail-listeners.ts';
 import type { BlobStore } from './storage/blob-store.ts';
@@ -75,7 +80,8 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
   const credentials = await loadCredentials(nodeDirectory);
   if (joined?.zone === outerZone && credentials !== undefined)
     return openOuterNode({ readConfig, joined, credentials, log });
-  const open = orders === undefined ? undefined : () => openWorkersEngine(orders.enginePath, { clock, log });
+  const open =
+    orders === undefined ? undefined : () => openWorkersEngine(orders.enginePath, given, { clock, log });
   const storage = await openStorage(withJoinedSettings(given, joined), { clock, random, log, open }, opened);
   const { engine, blobs, maintain } = storage;
   // What the whole cluster is told lies in the store, below this node's own file.
@@ -89,12 +95,27 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
   const reread = async (): Promise<Config> =>
     effective((await clusterSettings?.current()) ?? noClusterSettings);
   const settings = await clusterSettings?.current();
-  const config = effective(settings ?? noClusterSettings);
+  const config = settings === undefined ? withJoinedSettings(given, joined) : effective(settings);
   let current = config;
+  let admin: AdminServer | undefined;
   const metrics = new Metrics();
   const { hosts, directory, accounts, node, load } = await openAccounts(
     config,
-    { engine, blobs, nodeDirectory, credentials, clusterSettings, current: () => current, log, metrics },
+    {
+      engine,
+      blobs,
+      nodeDirectory,
+      credentials,
+      local: orders?.links,
+      clusterSettings,
+      answer: async (...asked) => {
+        if (admin === undefined) throw new MailError('unavailable', 'the server is starting');
+        return admin.answer(...asked);
+      },
+      current: () => current,
+      log,
+      metrics,
+    },
     opened,
   );
   if (maintain !== undefined)
@@ -103,9 +124,18 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
   // The engine's figures are those of the process that has it.
   if (orders === undefined) observeEngine(metrics, engine);
   observeBlobs(metrics, blobs);
-  const tls = await TlsContexts.open(await certificateFiles(config), config.tls.minimum_version);
-  const parts = { directory, accounts, tls, clock, random, log, metrics, version };
-  const listeners = await MailListeners.open({ config, sharesPorts: orders !== undefined, ...parts });
+  const tls = await TlsContexts.open(await certificateFiles(config), {
+    minVersion: config.tls.minimum_version,
+    clientAuthoritiesFile: config.tls.client_authorities,
+  });
+  const deliveries = node?.accounts.deliveries ?? deliveriesThrough(accounts);
+  const parts = { directory, accounts, deliveries, tls, clock, random, log, metrics, version };
+  const listeners = await MailListeners.open({
+    config,
+    sharesPorts: orders !== undefined,
+    administration: directory,
+    ...parts,
+  });
   load.sessions = () => listeners.sessions;
   const reload = async (next: Config) => {
     const changed = changedKeys(current, next);
@@ -132,7 +162,7 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
     );
   let isDraining = false;
   const tokens = opened.use(openApiTokens({ engine, clock, random, log }));
-  const admin = await openAdminServer({
+  admin = await openAdminServer({
     listen: config.listen.admin,
     socketPath: orders?.hasAdmin === false ? undefined : join(config.data, 'admin.sock'),
     dependencies: {
@@ -164,6 +194,7 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
       unreadyReason: () =>
         isDraining || node?.administration.isDraining() === true ? 'draining' : undefined,
       cluster: node?.administration,
+      areasForOuterZone: () => current.administration.outer_frontends,
       effectiveConfig: () => maskedConfig(current),
       reload: () => orRefusal(async () => place?.site.reload() ?? reload(await reread())),
       version,
@@ -173,7 +204,7 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
       log,
     },
   });
-  opened.defer(() => admin.close());
+  opened.defer(admin.close);
   const endpoints = [
     ...listeners.endpoints,
     ...admin.addresses.map((place) => ({ name: 'admin', ...place })),
@@ -219,7 +250,9 @@ interface StorageParts {
   readonly nodeDirectory: string;
   /** Undefined: the server is alone. */
   readonly credentials: LinkCredentials | undefined;
+  readonly local: LocalLinks | undefined;
   readonly clusterSettings: ClusterConfigurationStore | undefined;
+  readonly answer: AnswerAdministration;
   readonly current: () => Config;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -237,17 +270,35 @@ interface AccountParts {
 
 async function openAccounts(
   config: Config,
-  { engine, blobs, nodeDirectory, credentials, clusterSettings, current, log, metrics }: StorageParts,
+  {
+    engine,
+    blobs,
+    nodeDirectory,
+    credentials,
+    local,
+    clusterSettings,
+    answer,
+    current,
+    log,
+    metrics,
+  }: StorageParts,
   opened: Stack,
 ): Promise<AccountParts> {
   const leases = credentials === undefined ? await acquireAllShards(engine) : new NodeLeases();
-  const limits = { memoryBytesMax: config.limits.account_memory, tombstonesMax: config.storage.tombstones };
-  const hosts = opened.use(openAccountHosts({ engine, blobs, shards: leases, clock, log, limits, metrics }));
+  const limits = {
+    memoryBytesMax: config.limits.account_memory,
+    tombstonesMax: config.storage.tombstones,
+    ...(credentials === undefined ? { operationLifeMs: 0 } : {}),
+  };
   let directory: InternalDirectory | undefined;
   const accountDirectory = (): InternalDirectory => {
     if (directory === undefined) throw new MailError('unavailable', 'the server is starting');
     return directory;
   };
+  const people = directoryPeople(accountDirectory);
+  const hosts = opened.use(
+    openAccountHosts({ engine, blobs, shards: leases, clock, log, limits, metrics, people }),
+  );
   const located = new LocatedAccounts(hosts, { account: async (id) => accountDirectory().account(id) });
   const load = new LoadMeter(hosts, engine, clock);
   let node: ClusterNode | undefined;
@@ -257,9 +308,12 @@ async function openAccounts(
       config,
       directory: nodeDirectory,
       credentials,
+      local,
+      stored: local === undefined ? undefined : new StoredMessages({ engine, blobs }),
       engine,
       settings,
       accountDirectory,
+      answer,
       forgetReads: () => directory?.forgetReads(),
       current,
       clock,
@@ -273,7 +327,10 @@ async function openAccounts(
       opened,
     );
   }
-  const site = node?.accounts ?? { open: (id: AccountId) => located.open(id), ...alone(hosts) };
+  const site = node?.accounts ?? {
+    open: (id: AccountId, actor?: AccountId) => located.open(id, actor),
+    ...alone(hosts),
+  };
   directory = opened.use(
     await openInternalDirectory({
       engine,
@@ -289,8 +346,12 @@ async function openAccounts(
           onAccountAdded: async ({ id }) => void (await site.open(id)),
           onAccountChanged: async (account) => {
             const port = await site.open(account.id);
-            await port.setQuota({ bytesMax: account.quotaBytes, messagesMax: account.quotaMessages });
-            if (!account.enabled) await site.endSessions(account.id);
+            await port.setQuota({
+              operation: random.identifier(24) as OperationId,
+              bytesMax: account.quotaBytes,
+              messagesMax: account.quotaMessages,
+            });
+            if (!account.enabled || account.shared) await site.endSessions(account.id);
           },
           onPasswordChanged: (id) => site.endSessions(id),
           // Removed already when the hook is told a second time.

@@ -17,6 +17,8 @@ export interface ServerPlace {
   /** http(s)://host:port; then `token` is needed. */
   readonly server?: string;
   readonly token?: string;
+  /** Another node of its cluster answers, through it. */
+  readonly node?: string;
 }
 
 export interface AdminRequest {
@@ -98,13 +100,13 @@ export class AdminClient {
 
   #toSocket(request: AdminRequest, options: RequestOptions): ReturnType<typeof httpRequest> {
     const socketPath = adminSocketPath(this.#place.data);
-    return httpRequest({ ...options, socketPath, path: pathWith(request) });
+    return httpRequest({ ...options, socketPath, path: this.#path(request) });
   }
 
   #toUrl(request: AdminRequest, options: RequestOptions): ReturnType<typeof httpRequest> {
     let url: URL;
     try {
-      url = new URL(pathWith(request), this.#place.server);
+      url = new URL(this.#path(request), this.#place.server);
     } catch {
       throw new CommandFailure(
         `--server ${this.#place.server} is not a URL; expected http://HOST:PORT`,
@@ -112,6 +114,12 @@ export class AdminClient {
       );
     }
     return (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, options);
+  }
+
+  #path(request: AdminRequest): string {
+    const { node } = this.#place;
+    const path = pathWith(request);
+    return node === undefined ? path : path.replace(/^\/api\//, `/api/nodes/${encodeURIComponent(node)}/`);
   }
 
   #unreachable(error: NodeJS.ErrnoException): CommandFailure {

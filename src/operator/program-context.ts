@@ -13,6 +13,7 @@ interface GlobalOptions {
   readonly data: string;
   readonly server?: string;
   readonly token?: string;
+  readonly on?: string;
   readonly json?: boolean;
 }
 
@@ -23,11 +24,12 @@ export function withContext<Arguments extends unknown[]>(
   return async (...rest) => {
     const command = rest.at(-1) as Command;
     const options = command.optsWithGlobals<GlobalOptions>();
-    const { data, server, token } = options;
+    const { data, server, token, on } = options;
     const client = new AdminClient({
       data,
       ...(server === undefined ? {} : { server }),
       ...(token === undefined ? {} : { token }),
+      ...(on === undefined ? {} : { node: on }),
     });
     const output = openOutput({
       json: options.json === true,

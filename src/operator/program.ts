@@ -37,6 +37,7 @@ export function buildProgram(options: ProgramOptions): Command {
       process.env.ROOKERY_SERVER,
     )
     .option('--token <token>', 'bearer token for --server', process.env.ROOKERY_TOKEN)
+    .option('--on <node>', 'ask that node of the cluster, through the one that is reached')
     .option('--json', 'print JSON')
     .version(options.version, '--version', 'print the version')
     .showHelpAfterError('(--help shows what there is)')

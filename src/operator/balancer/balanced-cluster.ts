@@ -31,6 +31,9 @@ export const publicPorts: Readonly<Record<BalancedProtocol, number>> = {
   admin: 2080,
 };
 
+/** Where a balancer listens, if not on the protocol's own port; `health` is what keepalived asks. */
+export type BalancerPorts = Partial<Readonly<Record<BalancedProtocol | 'health', number>>>;
+
 export interface BalancedNode {
   readonly name: string;
   /** Where the balancer reaches it. */
@@ -107,7 +110,13 @@ export function checkBalancedCluster(cluster: BalancedCluster): void {
   if (problems.length > 0) throw new MailError('invalidArgument', problems.join('\n'));
 }
 
-export function isPort(port: unknown): port is number {
+/** Refuses with invalidArgument. */
+export function checkPorts(ports: BalancerPorts = {}): void {
+  for (const port of Object.values(ports))
+    if (!isPort(port)) throw new MailError('invalidArgument', `${port} is no port`);
+}
+
+function isPort(port: unknown): port is number {
   return Number.isInteger(port) && (port as number) >= 1 && (port as number) <= 65_535;
 }
 

@@ -1,12 +1,18 @@
 // rookery balancer haproxy|keepalived|dns: prints the configuration of what stands in front of the nodes.
 
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { isMailError } from '../../mail/mail-error.ts';
 import type { AdminClient } from '../admin-client.ts';
 import { CommandFailure } from '../exit-codes.ts';
 import { collect, parseWholeNumber } from '../parse-option.ts';
 import { withContext } from '../program-context.ts';
-import type { BalancedCluster, BalancerHost, FloatingAddress } from './balanced-cluster.ts';
+import {
+  type BalancedCluster,
+  type BalancerHost,
+  type BalancerPorts,
+  balancedProtocols,
+  type FloatingAddress,
+} from './balanced-cluster.ts';
 import { formatDns } from './dns.ts';
 import { formatHaproxy } from './haproxy.ts';
 import { formatKeepalived } from './keepalived.ts';
@@ -17,6 +23,10 @@ export type DescribeCluster = (client: AdminClient) => Promise<BalancedCluster>;
 interface HaproxyCommandOptions {
   readonly bind?: readonly string[];
   readonly privateBind?: string;
+  readonly port?: BalancerPorts;
+  readonly source?: string;
+  /** commander's name for --no-proxy-header. */
+  readonly proxyHeader: boolean;
   readonly statsSocket?: string;
   readonly log?: string;
   readonly user?: string;
@@ -28,11 +38,13 @@ interface KeepalivedCommandOptions {
   readonly floating?: readonly string[];
   readonly interface: string;
   readonly routerId?: number;
+  readonly healthPort?: number;
 }
 
 interface DnsCommandOptions {
   readonly balancer?: readonly string[];
   readonly floating?: readonly string[];
+  readonly port?: BalancerPorts;
   readonly ttl?: number;
 }
 
@@ -51,14 +63,23 @@ function addHaproxyCommand(balancer: Command, describe: DescribeCluster): void {
     .description('print a complete HAProxy configuration for the nodes there are')
     .option('--bind <address>', 'listen there, not on all addresses (may be repeated)', collect)
     .option('--private-bind <address>', 'an address of a private network, for LMTP and the admin API')
+    .option(
+      '--port <protocol=port>',
+      'listen for a protocol there, such as imaps=10993; "health" is what keepalived asks (may be repeated)',
+      collectPort,
+    )
+    .option('--source <address>', 'the address the nodes are reached from; it stands in proxy_protocol_from')
+    .option('--no-proxy-header', 'do not tell the nodes who the clients are; see docs/balancer.md')
     .option('--stats-socket <path>', 'the socket that HAProxy is asked by (/run/haproxy/admin.sock)')
     .option('--log <place>', '"/dev/log", "stdout" or the address of a syslog server (/dev/log)')
     .option('--user <name>', 'user and group to run as; "none": whoever starts it (haproxy)')
     .option('--connections <number>', 'connections at a time (100000)', parseWholeNumber)
     .action(
       withContext(async ({ client }, options: HaproxyCommandOptions) => {
-        const { connections, user, ...rest } = options;
+        const { connections, user, port, proxyHeader, ...rest } = options;
         const more = {
+          hasProxyHeader: proxyHeader,
+          ...(port === undefined ? {} : { ports: port }),
           ...(connections === undefined ? {} : { connectionsMax: connections }),
           ...(user === undefined ? {} : { user: user === 'none' ? null : user }),
         };
@@ -75,10 +96,14 @@ function addKeepalivedCommand(balancer: Command, describe: DescribeCluster): voi
   )
     .option('--interface <name>', 'the network interface of the balancers', 'eth0')
     .option('--router-id <number>', '1 to 255, used by nobody else in the network (51)', parseWholeNumber)
+    .option('--health-port <number>', 'where HAProxy says whether it has nodes (8405)', parseWholeNumber)
     .action(
       withContext(async ({ client }, name: string, options: KeepalivedCommandOptions) => {
-        const { routerId } = options;
-        const more = routerId === undefined ? {} : { routerId };
+        const { routerId, healthPort } = options;
+        const more = {
+          ...(routerId === undefined ? {} : { routerId }),
+          ...(healthPort === undefined ? {} : { healthPort }),
+        };
         print(withBalancers(await describe(client), options), (cluster) =>
           formatKeepalived(cluster, { balancer: name, ...more }),
         );
@@ -90,10 +115,19 @@ function addDnsCommand(balancer: Command, describe: DescribeCluster): void {
   withBalancerOptions(
     balancer.command('dns').description('print the zone fragment: addresses, MX, SRV and autoconfig names'),
   )
+    .option(
+      '--port <protocol=port>',
+      'where clients find a protocol, if not on its own port, for SRV (may be repeated)',
+      collectPort,
+    )
     .option('--ttl <seconds>', 'time to live (300)', parseWholeNumber)
     .action(
       withContext(async ({ client }, options: DnsCommandOptions) => {
-        const more = options.ttl === undefined ? {} : { ttlSeconds: options.ttl };
+        const { ttl, port } = options;
+        const more = {
+          ...(ttl === undefined ? {} : { ttlSeconds: ttl }),
+          ...(port === undefined ? {} : { ports: port }),
+        };
         print(withBalancers(await describe(client), { interface: 'eth0', ...options }), (cluster) =>
           formatDns(cluster, more),
         );
@@ -121,6 +155,15 @@ function withBalancers(cluster: BalancedCluster, options: KeepalivedCommandOptio
       : { balancers: balancer.map((text) => parseBalancer(text, options.interface)) }),
     ...(floating === undefined ? {} : { floatingAddresses: floating.map(parseFloating) }),
   };
+}
+
+const portNames: readonly string[] = [...balancedProtocols, 'health'];
+
+function collectPort(text: string, previous: BalancerPorts = {}): BalancerPorts {
+  const [, name = '', port] = /^([a-z0-9]+)=(\d{1,5})$/.exec(text) ?? [];
+  if (!portNames.includes(name))
+    throw new InvalidArgumentError(`expected NAME=PORT, NAME one of ${portNames.join(', ')}`);
+  return { ...previous, [name]: Number(port) };
 }
 
 function parseBalancer(text: string, device: string): BalancerHost {

@@ -63,7 +63,7 @@ test('haproxy: one section a protocol, to the nodes that speak it, with the PROX
     'timeout server 1860s',
     'balance source',
     'hash-type consistent sdbm avalanche',
-    'hash-balance-factor 150',
+    'hash-balance-factor 300',
     'default-server on-marked-down shutdown-sessions send-proxy-v2',
     'server one 10.0.0.1:993 track nodes/one weight 100',
     'server two 10.0.0.2:993 track nodes/two weight 50',
@@ -87,11 +87,46 @@ test('haproxy: one section a protocol, to the nodes that speak it, with the PROX
     'server one 10.0.0.1:2080',
     'server two 10.0.0.2:2080 # was draining when this was written; /readyz says when no more',
   ]);
-  assert.ok(sectionOf(text, 'listen admin')!.includes('default-server on-marked-down shutdown-sessions'));
+  assert.deepEqual(sectionOf(text, 'listen admin')!.slice(0, 7), [
+    'bind 10.0.0.5:2080',
+    'timeout client 360s',
+    'timeout server 360s',
+    'mode http',
+    'option httplog',
+    'balance roundrobin',
+    'default-server on-marked-down shutdown-sessions',
+  ]);
   assert.ok(sectionOf(text, 'listen lmtp')!.includes('bind 10.0.0.5:24'));
   assert.equal(sectionOf(text, 'listen pop3s'), undefined);
   const unprivate = formatHaproxy(cluster);
   assert.equal(sectionOf(unprivate, 'listen lmtp') ?? sectionOf(unprivate, 'listen admin'), undefined);
+});
+
+test('haproxy: other ports, an address to reach the nodes from, and no word of who the clients are', () => {
+  const ports = { imaps: 10_993, mx: 10_025, health: 18_405 };
+  const text = formatHaproxy(cluster, { ports, source: '10.0.0.5', hasProxyHeader: false });
+  assert.ok(sectionOf(text, 'listen imaps')!.includes('bind :::10993 v4v6'));
+  assert.ok(sectionOf(text, 'listen mx')!.includes('bind :::10025 v4v6'));
+  assert.ok(sectionOf(text, 'listen submissions')!.includes('bind :::465 v4v6'));
+  assert.ok(sectionOf(text, 'frontend health')!.includes('bind 127.0.0.1:18405'));
+  assert.ok(sectionOf(text, 'defaults')!.includes('source 10.0.0.5'));
+  assert.doesNotMatch(text, /send-proxy/);
+  assert.ok(!formatHaproxy(cluster).includes('    source '));
+});
+
+test('haproxy: the others may have all clients of the heaviest node, so that none goes to a dead one', () => {
+  const boundOf = (...weights: number[]): string | undefined => {
+    const nodes = weights.map((weight, index) => node(`n${index}`, index + 1, { weight }));
+    const lines = sectionOf(formatHaproxy({ ...cluster, nodes }), 'listen imaps')!;
+    return lines.find((line) => line.startsWith('hash-balance-factor'))?.split(' ')[1];
+  };
+  assert.equal(boundOf(1), undefined);
+  assert.equal(boundOf(100, 0), undefined);
+  assert.equal(boundOf(100, 100), '200');
+  assert.equal(boundOf(100, 100, 100), '200');
+  assert.equal(boundOf(100, 50, 50), '200');
+  assert.equal(boundOf(300, 100, 100), '250');
+  assert.equal(boundOf(100, 50), '300');
 });
 
 test('clients go to the outer zone where there is one, LMTP never; roles decide the rest', () => {
@@ -125,7 +160,14 @@ test('what could end a word or a line in a configuration is refused', () => {
   for (const [more, pattern] of wrong)
     assert.throws(() => formatHaproxy({ ...cluster, ...more }), refused(pattern));
   assert.throws(() => formatHaproxy(cluster, { bind: ['*\n'] }), refused(/cannot stand/));
+  assert.throws(() => formatHaproxy(cluster, { source: '10.0.0.5 usesrc client' }), refused(/cannot stand/));
   assert.throws(() => formatHaproxy(cluster, { connectionsMax: 0 }), refused(/number of connections/));
+  assert.throws(() => formatHaproxy(cluster, { ports: { imaps: 70_000 } }), refused(/70000 is no port/));
+  assert.throws(() => formatDns(cluster, { ports: { imaps: 0 } }), refused(/0 is no port/));
+  assert.throws(
+    () => formatKeepalived(withBalancers, { balancer: 'lb1', healthPort: 0 }),
+    refused(/0 is no port/),
+  );
 });
 
 test('keepalived: the preferred balancer has the higher priority, the others are its peers', () => {
@@ -159,6 +201,9 @@ test('dns: floating addresses first, else the balancers, else the nodes that do 
   assert.ok(floating.includes('_imap._tcp.example.com. 300 IN SRV 0 0 0 .'));
   assert.ok(floating.includes('_submissions._tcp.example.com. 300 IN SRV 0 1 465 mail.example.org.'));
   assert.ok(floating.includes('autoconfig.example.com. 300 IN CNAME mail.example.org.'));
+  const elsewhere = records(formatDns(withBalancers, { ports: { imaps: 10_993, imap: 10_143 } }));
+  assert.ok(elsewhere.includes('_imaps._tcp.example.org. 300 IN SRV 0 1 10993 mail.example.org.'));
+  assert.ok(elsewhere.includes('_imap._tcp.example.org. 300 IN SRV 0 0 0 .'));
   const balancers = records(formatDns({ ...withBalancers, floatingAddresses: [] }));
   assert.deepEqual(balancers.slice(0, 2), [
     'mail.example.org. 300 IN A 10.0.0.11',
@@ -208,13 +253,25 @@ test('the commands print them, and options name balancers the cluster does not k
     await run('haproxy', '--user', 'none', '--connections', '10', '--bind', '192.0.2.1', '--bind', '::1'),
     formatHaproxy(cluster, { user: null, connectionsMax: 10, bind: ['192.0.2.1', '::1'] }),
   );
+  const ports = ['--port', 'imaps=10993', '--port', 'health=18405'];
+  assert.equal(
+    await run('haproxy', ...ports, '--source', '10.0.0.5', '--no-proxy-header'),
+    formatHaproxy(cluster, {
+      ports: { imaps: 10_993, health: 18_405 },
+      source: '10.0.0.5',
+      hasProxyHeader: false,
+    }),
+  );
   const balancer = ['--balancer', 'lb1=10.0.0.11', '--balancer', 'lb2=10.0.0.12'];
   const floating = ['--floating', '192.0.2.10/24', '--floating', '2001:db8::10/64'];
   const onEth0 = withBalancers.balancers.map((each) => ({ ...each, interface: 'eth0' }));
   assert.equal(
-    await run('keepalived', 'lb2', ...balancer, ...floating),
-    formatKeepalived({ ...withBalancers, balancers: onEth0 }, { balancer: 'lb2' }),
+    await run('keepalived', 'lb2', ...balancer, ...floating, '--health-port', '18405'),
+    formatKeepalived({ ...withBalancers, balancers: onEth0 }, { balancer: 'lb2', healthPort: 18_405 }),
   );
-  assert.equal(await run('dns', ...floating, '--ttl', '60'), formatDns(withBalancers, { ttlSeconds: 60 }));
+  assert.equal(
+    await run('dns', ...floating, '--ttl', '60', '--port', 'imaps=10993'),
+    formatDns(withBalancers, { ttlSeconds: 60, ports: { imaps: 10_993 } }),
+  );
   await assert.rejects(run('keepalived', 'lb1'), (error) => error instanceof CommandFailure);
 });

@@ -9,13 +9,17 @@ import { MailError } from '../../mail/mail-error.ts';
 import {
   type BalancedCluster,
   type BalancedProtocol,
+  type BalancerPorts,
   checkBalancedCluster,
+  checkPorts,
   nodesFor,
   publicPorts,
 } from './balanced-cluster.ts';
 
 export interface DnsOptions {
   readonly ttlSeconds?: number;
+  /** Where clients find a protocol, if not on its own port: the balancers', or those before address translation. */
+  readonly ports?: BalancerPorts;
 }
 
 /** A change reaches clients in minutes, and resolvers are not asked for each connection. */
@@ -27,7 +31,8 @@ const clientProtocols = ['imaps', 'imap', 'pop3s', 'pop3', 'submissions', 'submi
 /** The fragment. Refuses with invalidArgument what cannot be written. */
 export function formatDns(cluster: BalancedCluster, options: DnsOptions = {}): string {
   checkBalancedCluster(cluster);
-  const { ttlSeconds = ttlSecondsDefault } = options;
+  const { ttlSeconds = ttlSecondsDefault, ports = {} } = options;
+  checkPorts(ports);
   if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds < 1)
     throw new MailError('invalidArgument', `${ttlSeconds} is no time to live`);
   const record = (name: string, type: string, value: string): string =>
@@ -45,7 +50,8 @@ export function formatDns(cluster: BalancedCluster, options: DnsOptions = {}): s
   for (const domain of cluster.domains) {
     lines.push('', `; mail for ${domain}`, record(domain, 'MX', `10 ${mxName}.`));
     for (const [place, protocol] of clientProtocols.entries()) {
-      const port = services.portOf(protocol);
+      const offered = services.portOf(protocol);
+      const port = offered === undefined ? undefined : (ports[protocol] ?? offered);
       // RFC 6186 3.4: a service that is not offered has the root for a target. TLS from the first byte comes first.
       const value = port === undefined ? '0 0 0 .' : `${place % 2 === 0 ? 0 : 10} 1 ${port} ${hostname}.`;
       lines.push(record(`_${protocol}._tcp.${domain}`, 'SRV', value));

@@ -5,18 +5,20 @@
 // - any other answer: it lives and drains. HAProxy's state for that is NOLB: nobody new, sessions go on to their end.
 // - no answer: it is down. Its sessions are cut, so that clients of a machine that froze or lost its network come
 //   back at once, on another node, instead of waiting for their own time-outs.
-// Affinity is a consistent hash of the client's address with a bound (no node gets more than half above its share): a
+// Affinity is a consistent hash of the client's address with a bound (no node gets more than some times its share): a
 // client's next connection finds its TLS session and its verified password on the same node. A stick table would do
 // the same, but needs copying between balancers, and HAProxy goes on sending sticky clients to a node that drains.
+// A node that refuses connections is passed over before its check has failed; see boundPercent for what that needs.
 
 import { MailError } from '../../mail/mail-error.ts';
 import {
   type BalancedCluster,
   type BalancedNode,
   type BalancedProtocol,
+  type BalancerPorts,
   balancedProtocols,
   checkBalancedCluster,
-  isPort,
+  checkPorts,
   nodesFor,
   publicPorts,
 } from './balanced-cluster.ts';
@@ -27,7 +29,11 @@ export interface HaproxyOptions {
   /** An address of a private network for LMTP and the admin API; without it they are left out. */
   readonly privateBind?: string;
   /** Where it listens, if not on the protocol's own port. */
-  readonly ports?: Partial<Readonly<Record<BalancedProtocol | 'health', number>>>;
+  readonly ports?: BalancerPorts;
+  /** The address it reaches the nodes from; default: the one the system chooses. */
+  readonly source?: string;
+  /** False: nodes are told nothing of the client, as by any other layer 4 switch. Default true. */
+  readonly hasProxyHeader?: boolean;
   /** Path of the socket for `haproxyctl` and the like; default /run/haproxy/admin.sock. */
   readonly statsSocket?: string;
   /** "/dev/log" or "stdout" (for a container). */
@@ -42,12 +48,12 @@ interface ProtocolSection {
   readonly title: string;
   readonly isPublic: boolean;
   readonly hasAffinity: boolean;
-  /** The node's listener expects the PROXY header of a trusted balancer. */
-  readonly sendsProxy: boolean;
+  /** Balanced request by request, and the node is told nothing of the client; the others: connection by connection. */
+  readonly isHttp: boolean;
   readonly idle: 'imapMs' | 'pop3Ms' | 'smtpMs';
 }
 
-const client = { isPublic: true, hasAffinity: true, sendsProxy: true } as const;
+const client = { isPublic: true, hasAffinity: true, isHttp: false } as const;
 const sections: Readonly<Record<BalancedProtocol, ProtocolSection>> = {
   // Senders are many, each with a few messages: nothing to remember about them, so load decides.
   mx: { ...client, title: 'SMTP from the Internet', hasAffinity: false, idle: 'smtpMs' },
@@ -61,15 +67,15 @@ const sections: Readonly<Record<BalancedProtocol, ProtocolSection>> = {
     title: 'LMTP of this site, which trusts its clients',
     isPublic: false,
     hasAffinity: false,
-    sendsProxy: true,
+    isHttp: false,
     idle: 'smtpMs',
   },
   admin: {
     title: 'the admin API, which needs a token',
     isPublic: false,
     hasAffinity: false,
-    // HTTP, without the PROXY header: see the log of the balancer for who it was.
-    sendsProxy: false,
+    // Who it was stands in the balancer's log.
+    isHttp: true,
     idle: 'smtpMs',
   },
 };
@@ -85,7 +91,7 @@ export function formatHaproxy(cluster: BalancedCluster, options: HaproxyOptions 
   checkBalancedCluster(cluster);
   checkOptions(options);
   const parts = [
-    introduction(cluster),
+    introduction(cluster, options),
     globalSection(options),
     defaultsSection(options),
     healthSection(options),
@@ -99,6 +105,7 @@ function checkOptions(options: HaproxyOptions): void {
   const words = [
     ...(options.bind ?? []),
     options.privateBind,
+    options.source,
     options.statsSocket,
     options.log,
     options.user,
@@ -110,19 +117,23 @@ function checkOptions(options: HaproxyOptions): void {
   const { connectionsMax = connectionsDefault } = options;
   if (!Number.isSafeInteger(connectionsMax) || connectionsMax < 1)
     throw new MailError('invalidArgument', `${connectionsMax} is no number of connections`);
-  for (const port of Object.values(options.ports ?? {}))
-    if (!isPort(port)) throw new MailError('invalidArgument', `${port} is no port`);
+  checkPorts(options.ports);
 }
 
 function at(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-function introduction({ hostname, nodes }: BalancedCluster): string[] {
+function introduction(
+  { hostname, nodes }: BalancedCluster,
+  { hasProxyHeader = true }: HaproxyOptions,
+): string[] {
   return [
     `# HAProxy for ${hostname}: ${nodes.length} nodes. Written by "rookery balancer haproxy"; make it again after nodes were`,
     '# added or removed (draining and failures are followed without that). Check: haproxy -c -f FILE',
-    "# The nodes must trust this machine's addresses: proxy_protocol_from in their configuration.",
+    hasProxyHeader
+      ? "# The nodes must trust this machine's addresses: proxy_protocol_from in their configuration."
+      : "# Without the PROXY header: this machine's addresses must not stand in the nodes' proxy_protocol_from.",
   ];
 }
 
@@ -142,7 +153,7 @@ function globalSection(options: HaproxyOptions): string[] {
   ];
 }
 
-function defaultsSection({ connectionsMax = connectionsDefault }: HaproxyOptions): string[] {
+function defaultsSection({ connectionsMax = connectionsDefault, source }: HaproxyOptions): string[] {
   return [
     'defaults',
     '    mode tcp',
@@ -161,6 +172,7 @@ function defaultsSection({ connectionsMax = connectionsDefault }: HaproxyOptions
     '    timeout queue 10s',
     '    timeout client-fin 30s',
     '    timeout server-fin 30s',
+    ...(source === undefined ? [] : [`    source ${source}`]),
     `    maxconn ${connectionsMax}`,
   ];
 }
@@ -232,11 +244,8 @@ function protocolSection(
   if (nodes.length === 0 || addresses[0] === undefined) return [];
   const port = options.ports?.[protocol] ?? publicPorts[protocol];
   const idle = `${Math.ceil((cluster.idle[section.idle] + moreThanNodeMs) / 1000)}s`;
-  const balance = section.hasAffinity
-    ? ['    balance source', '    hash-type consistent sdbm avalanche', '    hash-balance-factor 150']
-    : ['    balance leastconn'];
   const heaviest = Math.max(...nodes.map(({ weight }) => weight));
-  const proxy = section.sendsProxy ? ' send-proxy-v2' : '';
+  const proxy = section.isHttp || options.hasProxyHeader === false ? '' : ' send-proxy-v2';
   return [
     [
       `# ${section.title}`,
@@ -246,7 +255,7 @@ function protocolSection(
       ),
       `    timeout client ${idle}`,
       `    timeout server ${idle}`,
-      ...balance,
+      ...balanceLines(section, nodes),
       `    default-server on-marked-down shutdown-sessions${proxy}`,
       ...nodes.map((node) => {
         const place = at(node.address, node.listeners[protocol]!);
@@ -254,4 +263,30 @@ function protocolSection(
       }),
     ],
   ];
+}
+
+function balanceLines({ hasAffinity, isHttp }: ProtocolSection, nodes: readonly BalancedNode[]): string[] {
+  if (isHttp) return ['    mode http', '    option httplog', '    balance roundrobin'];
+  if (!hasAffinity) return ['    balance leastconn'];
+  const bound = boundPercent(nodes.map(({ weight }) => weight));
+  return [
+    '    balance source',
+    '    hash-type consistent sdbm avalanche',
+    ...(bound === undefined ? [] : [`    hash-balance-factor ${bound}`]),
+  ];
+}
+
+/** Far from even is still better than another node each time. */
+const boundPercentMin = 200;
+
+/**
+ * How much of its share a node may have. A node that was just killed has no connections, so those there are
+ * fill the others beyond their share: unless all of them may be on the others, HAProxy finds these full and sends new
+ * clients nowhere but to the dead one, until its check has failed three times. Undefined: there is one node.
+ */
+function boundPercent(weights: readonly number[]): number | undefined {
+  const all = weights.reduce((sum, weight) => sum + weight, 0);
+  const withoutHeaviest = all - Math.max(...weights);
+  if (withoutHeaviest === 0) return undefined;
+  return Math.max(boundPercentMin, Math.ceil((100 * all) / withoutHeaviest));
 }

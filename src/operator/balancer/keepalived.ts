@@ -4,7 +4,7 @@
 
 import { isIPv4 } from 'node:net';
 import { MailError } from '../../mail/mail-error.ts';
-import { type BalancedCluster, checkBalancedCluster } from './balanced-cluster.ts';
+import { type BalancedCluster, checkBalancedCluster, checkPorts } from './balanced-cluster.ts';
 import { healthPortDefault } from './haproxy.ts';
 
 export interface KeepalivedOptions {
@@ -26,6 +26,7 @@ const balancersMax = 20;
 export function formatKeepalived(cluster: BalancedCluster, options: KeepalivedOptions): string {
   checkBalancedCluster(cluster);
   const { balancer, routerId = routerIdDefault, healthPort = healthPortDefault } = options;
+  checkPorts({ health: healthPort });
   const { balancers, floatingAddresses } = cluster;
   const place = balancers.findIndex(({ name }) => name === balancer);
   const own = balancers[place];

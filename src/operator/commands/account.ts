@@ -12,6 +12,10 @@ interface AccountOptions {
   readonly address?: string[];
   readonly enabled?: boolean;
   readonly administrator?: boolean;
+  /** False: --no-groups. */
+  readonly group?: string[];
+  readonly groups?: boolean;
+  readonly shared?: boolean;
   readonly services?: string[];
   readonly randomPassword?: boolean;
   readonly passwordStdin?: boolean;
@@ -20,8 +24,9 @@ interface AccountOptions {
 export const accountPath = (name: string): string => `/api/accounts/${encodeURIComponent(name)}`;
 
 function settings(options: AccountOptions): Record<string, unknown> {
-  const { fullName, address, enabled, administrator, services } = options;
-  return { fullName, addresses: address, enabled, administrator, services };
+  const { fullName, address, enabled, administrator, services, shared } = options;
+  const groups = options.group ?? (options.groups === false ? [] : undefined);
+  return { fullName, addresses: address, enabled, administrator, groups, shared, services };
 }
 
 function withSettings(command: Command): Command {
@@ -29,6 +34,8 @@ function withSettings(command: Command): Command {
     .option('--full-name <name>', 'the name shown to people')
     .option('--address <address>', 'a further address (may be repeated)', collect)
     .option('--administrator <yes|no>', 'may administer the site', parseBoolean)
+    .option('--group <name>', 'a group it is in (may be repeated)', collect)
+    .option('--shared <yes|no>', 'nobody logs in: its mailboxes are shared with others', parseBoolean)
     .option('--services <list>', 'which protocols it may use, comma-separated', parseServices);
 }
 
@@ -69,6 +76,7 @@ function addAddAndSet(account: Command): void {
       ),
     );
   withSettings(account.command('set <account>').description('change an account'))
+    .option('--no-groups', 'it is in no group any more')
     .option('--enabled <yes|no>', 'whether it takes mail and logins', parseBoolean)
     .action(
       withContext(async ({ client, output }, name: string, options: AccountOptions) => {

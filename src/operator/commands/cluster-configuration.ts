@@ -1,4 +1,4 @@
-// rookery cluster config get|diff|apply|history|rollback: what all nodes run with, as TOML.
+// rookery cluster config get|diff|set|unset|apply|history|rollback: what all nodes run with, as TOML.
 //
 // A text that `get` printed names its version in a comment, and `apply` makes the change from that version: when
 // somebody else applied something meanwhile, it is refused and nothing is overwritten.
@@ -10,14 +10,16 @@ import {
   type ClusterSettings,
   diffClusterSettings,
   type SettingChange,
+  withSetting,
 } from '../../cluster/cluster-configuration.ts';
 import { formatClusterSettings, parseClusterSettings } from '../../cluster/cluster-configuration-text.ts';
+import { parseSettingValue } from '../../config/load-config.ts';
 import { isMailError } from '../../mail/mail-error.ts';
 import type { AdminClient } from '../admin-client.ts';
 import { CommandFailure, exitCodes } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
 import { parseWholeNumber } from '../parse-option.ts';
-import { withContext } from '../program-context.ts';
+import { type CommandContext, withContext } from '../program-context.ts';
 import { formatTime } from './cluster-tokens.ts';
 
 interface Configuration extends ClusterSettings {
@@ -38,6 +40,7 @@ const fileHelp = '"-": standard input';
 export function addClusterConfigCommands(cluster: Command): void {
   const config = cluster.command('config').description('what all nodes run with; see docs/configuration.md');
   addReading(config);
+  addSet(config);
   addApply(config);
   config
     .command('rollback')
@@ -89,6 +92,41 @@ function addReading(config: Command): void {
         output.table(shown, ['version', 'changed', 'changedBy', 'comment']);
       }),
     );
+}
+
+function addSet(config: Command): void {
+  const node = ['--node <node>', 'for that node alone, stronger than what is set for all'] as const;
+  config
+    .command('set <key> <value>')
+    .description('change one setting, such as log.level debug; running nodes take it over')
+    .option(...node)
+    .action(
+      withContext(async (context, key: string, value: string, options: { node?: string }) => {
+        await changeSetting(context, { node: options.node, key, value: parseSettingValue(value) });
+      }),
+    );
+  config
+    .command('unset <key>')
+    .description('take one setting out')
+    .option(...node)
+    .action(
+      withContext(async (context, key: string, options: { node?: string }) => {
+        await changeSetting(context, { node: options.node, key, value: undefined });
+      }),
+    );
+}
+
+async function changeSetting(
+  { client, output }: CommandContext,
+  change: { readonly node: string | undefined; readonly key: string; readonly value: unknown },
+): Promise<void> {
+  const present = await current(client);
+  const next = withSetting(present, change);
+  const changes = diffClusterSettings(present, next);
+  showChanges(output, changes);
+  if (changes.length === 0) return;
+  const body = { ...next, version: present.version, comment: formatChanges(changes) };
+  tellApplied(output, await client.call({ method: 'PUT', path, body }));
 }
 
 function addApply(config: Command): void {

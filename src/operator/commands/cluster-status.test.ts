@@ -85,7 +85,8 @@ test('a node that is silent is told before it is declared dead', () => {
 test('PostgreSQL is shown with its standbys', () => {
   const standby = { name: 'db2', state: 'streaming', isSynchronous: true, lagBytes: 0 };
   const late = { name: 'db3', state: 'catchup', isSynchronous: false, lagBytes: 5 * 1024 ** 3 };
-  const health = { server: 'db1:5432', version: '17.2', standbys: [standby, late] };
+  const rights = { role: 'mail', maySeeStandbys: true };
+  const health = { server: 'db1:5432', version: '17.2', ...rights, standbys: [standby, late] };
   const line = (storage: ClusterBody['storage']) =>
     formatClusterStatus({ ...healthy, storage }).split('\n')[3];
   assert.equal(
@@ -96,4 +97,9 @@ test('PostgreSQL is shown with its standbys', () => {
     line({ engine: 'postgres', bytesOnDisk: 1, health: { ...health, standbys: [] } }),
     'storage postgres 17.2 at db1:5432, 1 B; no standby',
   );
+  const unknown = { name: 'not known', state: 'not known', isSynchronous: false, lagBytes: null };
+  const blind = { ...health, maySeeStandbys: false, standbys: [unknown] };
+  const storage = { engine: 'postgres', bytesOnDisk: 0, health: blind };
+  assert.equal(line(storage), 'storage postgres 17.2 at db1:5432; 1 standbys, nothing known of them');
+  assert.match(formatClusterStatus({ ...healthy, storage }), /^! PostgreSQL .* GRANT pg_monitor TO mail$/m);
 });

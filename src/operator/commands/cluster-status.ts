@@ -28,6 +28,8 @@ interface StorageBody {
   readonly health: {
     readonly server: string;
     readonly version: string;
+    readonly role: string;
+    readonly maySeeStandbys: boolean;
     readonly standbys: readonly {
       readonly name: string;
       readonly state: string;
@@ -92,7 +94,8 @@ function storageLine({ engine, bytesOnDisk, health }: StorageBody): string {
     ({ name, state, isSynchronous, lagBytes }) =>
       `${name} (${isSynchronous ? 'synchronous' : 'asynchronous'}, ${state}, ${lagBytes === null ? 'lag not known' : `${formatBytes(lagBytes)} behind`})`,
   );
-  const copies = standbys.length === 0 ? 'no standby' : `standby ${standbys.join(', ')}`;
+  const seen = standbys.length === 0 ? 'no standby' : `standby ${standbys.join(', ')}`;
+  const copies = health.maySeeStandbys ? seen : `${standbys.length} standbys, nothing known of them`;
   return `${engine} ${health.version} at ${health.server}${size}; ${copies}`;
 }
 
@@ -111,8 +114,14 @@ function nodeRow(node: ClusterNodeBody): Record<string, unknown> {
     'commits/s': isUp ? Math.round(commitsPerSecond) : null,
     seen: isUp ? formatAge(node.silentMs) : null,
     version: node.softwareVersion,
-    address: `${node.address.host.includes(':') ? `[${node.address.host}]` : node.address.host}:${node.address.port}`,
+    address: addressText(node.address),
   };
+}
+
+/** A worker's is a socket in the file system. */
+function addressText({ host, port }: ClusterNodeBody['address']): string {
+  if (host.startsWith('/')) return host;
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function stateOf({ state, drained, removing }: ClusterNodeBody): string {
@@ -120,7 +129,8 @@ function stateOf({ state, drained, removing }: ClusterNodeBody): string {
   return drained && state !== 'draining' ? `${state}, drained` : state;
 }
 
-function problemsOf({ nodes, node, leaseLeftMs, shards, damagedRows, configurationVersion }: ClusterBody) {
+function problemsOf(status: ClusterBody): string[] {
+  const { nodes, node, leaseLeftMs, shards, damagedRows, configurationVersion, storage } = status;
   const problems: string[] = [];
   if (configurationVersion === null) problems.push('the storage does not answer');
   if (leaseLeftMs < 0)
@@ -137,6 +147,10 @@ function problemsOf({ nodes, node, leaseLeftMs, shards, damagedRows, configurati
     if (each.state === 'active' && leaseLeftMs >= 0 && each.silentMs > silentMsMax)
       problems.push(`${each.node} has not been heard of for ${formatAge(each.silentMs)}`);
   }
+  if (storage.health?.maySeeStandbys === false)
+    problems.push(
+      `PostgreSQL does not show its standbys to the role ${storage.health.role}: as a superuser, GRANT pg_monitor TO ${storage.health.role}`,
+    );
   if (damagedRows > 0)
     problems.push(`${damagedRows} rows of the cluster cannot be read: see the server's log`);
   return problems;

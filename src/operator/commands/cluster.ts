@@ -23,6 +23,14 @@ interface ShardBody {
   readonly movingTo: string | null;
 }
 
+/** What GET /api/cluster/who answers. */
+interface AccountPlaceBody {
+  readonly openSessions:
+    | readonly { readonly node: string; readonly service: string; readonly sessions: number | null }[]
+    | null;
+  readonly link: { readonly host: string; readonly port: number } | null;
+}
+
 const watchIntervalMs = 1_000;
 const drainPollMs = 500;
 const drainWaitMsDefault = 60_000;
@@ -54,12 +62,21 @@ function addStatusCommands(cluster: Command): void {
     );
   cluster
     .command('who <account>')
-    .description('say which node hosts an account, and how many sessions it has')
+    .description('say which node hosts an account, and how many sessions it has on which nodes')
     .action(
       withContext(async ({ client, output }, account: string, _options: object) => {
-        output.record(await client.call({ path: `/api/cluster/who/${encodeURIComponent(account)}` }));
+        const path = `/api/cluster/who/${encodeURIComponent(account)}`;
+        const place = await client.call<AccountPlaceBody>({ path });
+        output.record(output.json ? { ...place } : placeForPeople(place));
       }),
     );
+}
+
+function placeForPeople({ openSessions, link, ...place }: AccountPlaceBody): Record<string, unknown> {
+  const sessions = openSessions?.map(
+    ({ node, service, sessions: count }) => `${node}: ${count ?? 'unknown'} ${service}`,
+  );
+  return { ...place, openSessions: sessions?.join(', ') || null, link: link && `${link.host}:${link.port}` };
 }
 
 function addDrainCommands(cluster: Command): void {

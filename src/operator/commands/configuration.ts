@@ -70,12 +70,12 @@ export function addConfigCommands(program: Command): void {
 
 function showFile(command: Command): void {
   const options = command.optsWithGlobals<ConfigOptions & { json?: boolean }>();
-  const config = configFrom(options, command);
-  process.stdout.write(
-    options.json === true ? `${JSON.stringify(maskedConfig(config), null, 2)}\n` : configAsToml(config),
-  );
+  const config = maskedConfig(configFrom(options, command));
+  process.stdout.write(options.json === true ? `${JSON.stringify(config, null, 2)}\n` : configAsToml(config));
 }
 
 const showRunning = withContext(async ({ client, output }, _options: object) => {
-  output.record(await client.call({ path: '/api/config' }));
+  const config = await client.call<Record<string, unknown>>({ path: '/api/config' });
+  if (output.json) output.record(config);
+  else output.say(configAsToml(config).trimEnd());
 });

@@ -4,22 +4,24 @@ import type { Command } from 'commander';
 import { parseBoolean } from '../parse-option.ts';
 import { withContext } from '../program-context.ts';
 
-const columns = ['name', 'enabled', 'aliasOf', 'catchAll', 'description'];
+const columns = ['name', 'enabled', 'aliasOf', 'catchAll', 'postmaster', 'description'];
 
 interface DomainOptions {
   readonly enabled?: boolean;
   readonly aliasOf?: string;
   readonly catchAll?: string;
+  readonly postmaster?: string;
   readonly description?: string;
 }
 
 /** "none" takes a setting away. */
 function settings(options: DomainOptions): Record<string, unknown> {
-  const { enabled, aliasOf, catchAll, description } = options;
+  const { enabled, aliasOf, catchAll, postmaster, description } = options;
   return {
     enabled,
     aliasOf: aliasOf === 'none' ? null : aliasOf,
     catchAll: catchAll === 'none' ? null : catchAll,
+    postmaster: postmaster === 'none' ? null : postmaster,
     description,
   };
 }
@@ -28,6 +30,7 @@ function withSettings(command: Command): Command {
   return command
     .option('--alias-of <domain>', 'another name of that domain ("none": not any more)')
     .option('--catch-all <address>', 'gets mail to addresses that do not exist ("none": not any more)')
+    .option('--postmaster <address>', 'gets mail for postmaster ("none": an administrator does)')
     .option('--enabled <yes|no>', 'whether mail is taken for it', parseBoolean)
     .option('--description <text>', 'a note for administrators');
 }

@@ -7,6 +7,7 @@ import { collect } from '../parse-option.ts';
 import { withContext } from '../program-context.ts';
 import { openProgress } from '../progress.ts';
 import { accountPath } from './account.ts';
+import { addAclCommands } from './mailbox-acl.ts';
 
 export function addMailboxCommands(program: Command): void {
   const mailbox = program.command('mailbox').description('mailboxes of an account');
@@ -21,6 +22,7 @@ export function addMailboxCommands(program: Command): void {
         output.table(items, ['name', 'role', 'messages', 'unseen', 'bytes', 'subscribed']);
       }),
     );
+  addAclCommands(mailbox);
 }
 
 interface CheckEvent {

@@ -11,6 +11,8 @@ export interface WorkerOrders {
   readonly directory: string;
   /** Where the supervisor serves the store. */
   readonly enginePath: string;
+  /** For its links to the other workers. */
+  readonly links: { readonly path: string; readonly secret: string };
   /** The ports in the places of 0, by the listener's name. */
   readonly ports: Readonly<Record<string, readonly number[]>>;
   /** One of them has the admin API. */
