@@ -164,7 +164,9 @@ function openNode(
     configuration: new ClusterConfigurationStore(engine, systemClock),
     cell: 'main',
     clock: systemClock,
-    openSessions: async () => 4,
+    pool: { call: () => assert.fail('there are no links here') },
+    answer: () => assert.fail('nobody carries requests here'),
+    openSessions: async () => [{ node: plan.name as NodeId, service: 'imap', sessions: 4 }],
     site: () => ({ hostname: 'mail.example.test', idle: { imapMs: 3, pop3Ms: 2, smtpMs: 1 } }),
   });
   return {
@@ -189,6 +191,7 @@ export function adminDependencies(
     checkStore: never,
     metricsText: async () => ({ contentType: 'text/plain', body: '' }),
     unreadyReason: () => (cluster?.isDraining() === true ? 'drained' : undefined),
+    areasForOuterZone: () => ['password', 'directory'],
     effectiveConfig: never,
     reload: never,
     cluster,

@@ -1,7 +1,7 @@
 // Runs a client's octets through the IMAP command reader and parser as a session would, for tests and
 // fuzzing: what comes of them must not depend on how they are cut into reads.
 
-import type { AppendCommand, Command, ReplaceCommand } from '../src/wire/imap/command.ts';
+import type { Command } from '../src/wire/imap/command.ts';
 import {
   type CommandReader,
   type CommandReaderLimits,
@@ -9,6 +9,7 @@ import {
   CommandReader as Reader,
 } from '../src/wire/imap/command-reader.ts';
 import { ImapSyntaxError } from '../src/wire/imap/imap-syntax-error.ts';
+import type { AppendCommand, ReplaceCommand } from '../src/wire/imap/message-command.ts';
 import { parseAppendHead, parseCommand } from '../src/wire/imap/parse-command.ts';
 
 /** What a session would do, as one line or value each: comparable with deepEqual. */

@@ -60,6 +60,8 @@ export interface ServerOptions {
   readonly args?: readonly string[];
   /** User names: accounts of example.test, made once it runs. */
   readonly accounts?: readonly string[];
+  /** A command that runs it elsewhere, with the rest of the line as its arguments (network-namespace.ts). */
+  readonly within?: readonly string[];
 }
 
 export interface LogLine {
@@ -132,7 +134,7 @@ export class ServerProcess implements AsyncDisposable {
   static async start(options: ServerOptions = {}): Promise<ServerProcess> {
     const folder = options.data === undefined ? await makeTemporaryFolder() : undefined;
     const data = options.data ?? folder!.at('data');
-    const output = new ServerOutput(serverArguments({ ...options, data }));
+    const output = new ServerOutput(serverArguments({ ...options, data }), options.within);
     try {
       const started = (await output.logged((line) => line.msg === 'started')) as StartedLine;
       const ports = Object.fromEntries(started.endpoints.map(({ name, port }) => [name, port]));
@@ -245,8 +247,9 @@ class ServerOutput {
   #unparsed = '';
   #wake: (() => void)[] = [];
 
-  constructor(args: readonly string[]) {
-    this.child = spawn(process.execPath, [program, ...args], {
+  constructor(args: readonly string[], within: readonly string[] = []) {
+    const [command, ...rest] = [...within, process.execPath, program, ...args];
+    this.child = spawn(command!, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: environment,
     });

@@ -1,5 +1,6 @@
 // mbsync (isync): a whole account synchronised with a maildir tree, both ways, over TLS that checks the certificate; a
-// second run finds nothing to do, and what changes on one side is on the other after the next.
+// second run finds nothing to do, and what changes on one side is on the other after the next. Debian's version (1.4) knows neither
+// CONDSTORE nor QRESYNC; it uses UIDPLUS, NAMESPACE, LITERAL+ and COMPRESS=DEFLATE.
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';

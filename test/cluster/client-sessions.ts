@@ -2,9 +2,12 @@
 // breaks. Nothing here connects a second time: a session that ends is a failed test.
 
 import assert from 'node:assert/strict';
-import { LineSession } from '../faults/line-session.ts';
+import { LineSession, ServerGone } from '../faults/line-session.ts';
 import { addressOf, passwordOf } from '../server-process.ts';
 import type { NodeProcess } from './node-process.ts';
+
+/** Where clients connect: a node, or what stands in front of the nodes. */
+export type Entrance = Pick<NodeProcess, 'name' | 'host' | 'port'>;
 
 /** A message as a session sees it. */
 export interface Seen {
@@ -13,21 +16,27 @@ export interface Seen {
   readonly flags: string;
 }
 
-export async function openImap(node: NodeProcess, user: string): Promise<LineSession> {
+/** Rejects with ServerGone when it is told to come again. */
+export async function openImap(node: Entrance, user: string): Promise<LineSession> {
   const session = await LineSession.open(node.port('imap'), node.host);
   await session.line();
-  await session.command(`l LOGIN ${addressOf(user)} "${passwordOf(user)}"`, 'l OK');
+  const answer = await session.command(`l LOGIN ${addressOf(user)} "${passwordOf(user)}"`, 'l ');
+  if (answer.startsWith('l NO [UNAVAILABLE]')) {
+    session.end();
+    throw new ServerGone(answer);
+  }
+  assert.match(answer, /^l OK/);
   return session;
 }
 
 /** Logged in, with INBOX selected. */
-export async function openInbox(node: NodeProcess, user: string): Promise<LineSession> {
+export async function openInbox(node: Entrance, user: string): Promise<LineSession> {
   const session = await openImap(node, user);
   await session.command('s SELECT INBOX', 's OK');
   return session;
 }
 
-export async function openLmtp(node: NodeProcess): Promise<LineSession> {
+export async function openLmtp(node: Entrance): Promise<LineSession> {
   const session = await LineSession.open(node.port('lmtp'), node.host);
   await session.reply();
   assert.match(await session.reply('LHLO load.example'), /^250/);
@@ -42,7 +51,7 @@ export async function beginDelivery(session: LineSession, users: readonly string
 }
 
 /** By LMTP, through a session of its own. */
-export async function deliver(node: NodeProcess, user: string, messages: readonly string[]): Promise<void> {
+export async function deliver(node: Entrance, user: string, messages: readonly string[]): Promise<void> {
   const session = await openLmtp(node);
   for (const message of messages) {
     await beginDelivery(session, [user]);
@@ -83,7 +92,7 @@ export function parseSeen(items: string): Seen {
 }
 
 /** What a new session sees. */
-export async function freshSeen(node: NodeProcess, user: string): Promise<Seen[]> {
+export async function freshSeen(node: Entrance, user: string): Promise<Seen[]> {
   const session = await openInbox(node, user);
   const seen = await fetchSeen(session);
   session.end();
@@ -91,7 +100,7 @@ export async function freshSeen(node: NodeProcess, user: string): Promise<Seen[]
 }
 
 /** The subjects in a user's INBOX, in the order of UIDs. */
-export async function subjectsOf(node: NodeProcess, user: string): Promise<string[]> {
+export async function subjectsOf(node: Entrance, user: string): Promise<string[]> {
   const session = await openInbox(node, user);
   session.write('u UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])\r\n');
   const lines = await session.until('u OK');

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { systemClock } from '../../src/base/clock.ts';
 import { type Random, systemRandom } from '../../src/base/random.ts';
-import { freshSeen } from './client-sessions.ts';
+import { type Entrance, freshSeen } from './client-sessions.ts';
 import type { ClusterProcesses } from './cluster-processes.ts';
 import {
   changeAlways,
@@ -16,7 +16,7 @@ import {
   watchAlways,
 } from './load-clients.ts';
 import { MailLedger } from './mail-ledger.ts';
-import type { NodeProcess } from './node-process.ts';
+import { NodeProcess } from './node-process.ts';
 
 interface Fault {
   readonly what: string;
@@ -30,6 +30,7 @@ export class ClusterLoad implements Disposable {
   readonly troubles: Trouble[] = [];
   readonly #cluster: ClusterProcesses;
   readonly #random: Random;
+  readonly #users: readonly string[];
   readonly #faults: Fault[] = [];
   readonly #ended: Promise<void>[] = [];
   readonly #watched: Promise<Watched>[] = [];
@@ -38,27 +39,30 @@ export class ClusterLoad implements Disposable {
   readonly #failed = Promise.withResolvers<never>();
   #isStopping = false;
 
-  constructor(cluster: ClusterProcesses, random: Random) {
+  constructor(cluster: ClusterProcesses, random: Random, users = cluster.users) {
     this.#cluster = cluster;
     this.#random = random;
+    this.#users = users;
     this.#failed.promise.catch(() => {});
   }
 
-  /** Clients go to any node that is up, or to one of these. Resolves when all of them work. */
-  async start(nodes?: readonly NodeProcess[]): Promise<void> {
-    this.#begin(nodes);
+  /** Clients go to any node that is up, or to one of these: nodes, a balancer. Resolves when all of them work. */
+  async start(entrances?: readonly Entrance[]): Promise<void> {
+    this.#begin(entrances);
     await this.fault('start of the load', async () => {});
     await this.untilAllWork();
   }
 
-  #begin(nodes: readonly NodeProcess[] | undefined): void {
-    const { users } = this.#cluster;
+  #begin(entrances: readonly Entrance[] | undefined): void {
+    const users = this.#users;
+    // A node that is down is passed over; a balancer does that itself.
+    const isUp = (entrance: Entrance): boolean => !(entrance instanceof NodeProcess) || entrance.takesMail;
     const load: Surroundings = {
       ledger: this.ledger,
       random: this.#random,
       isStopping: () => this.#isStopping,
       chooseNode: () => {
-        const up = this.#cluster.up.filter((node) => nodes === undefined || nodes.includes(node));
+        const up = (entrances ?? this.#cluster.nodes).filter(isUp);
         return up[this.#random.integer(Math.max(1, up.length))];
       },
       worked: (user, askedAt) => this.#worked(user, askedAt),
@@ -94,8 +98,8 @@ export class ClusterLoad implements Disposable {
   async untilAllWork(): Promise<void> {
     const last = this.#faults.at(-1);
     const deadline = systemClock.monotonic() + allWorkMsMax;
-    while (last !== undefined && last.successes.size < this.#cluster.users.length) {
-      const missing = this.#cluster.users.filter((user) => !last.successes.has(user));
+    while (last !== undefined && last.successes.size < this.#users.length) {
+      const missing = this.#users.filter((user) => !last.successes.has(user));
       assert.ok(
         systemClock.monotonic() < deadline,
         `after ${last.what} nothing works for ${missing.join(', ')}`,
@@ -107,7 +111,11 @@ export class ClusterLoad implements Disposable {
   /** So many more messages have been acknowledged: something is under way everywhere. */
   async untilAcknowledged(more: number): Promise<void> {
     const wanted = this.ledger.acknowledged + more;
-    while (this.ledger.acknowledged < wanted) await this.during(systemClock.sleep(20));
+    const deadline = systemClock.monotonic() + allWorkMsMax;
+    while (this.ledger.acknowledged < wanted) {
+      assert.ok(systemClock.monotonic() < deadline, 'nothing is acknowledged any more');
+      await this.during(systemClock.sleep(20));
+    }
   }
 
   /** Stops the clients and checks everything. */
@@ -116,12 +124,12 @@ export class ClusterLoad implements Disposable {
     await this.during(Promise.all(this.#ended));
     this.#settled.resolve();
     const watched = await this.during(Promise.all(this.#watched));
-    const up = this.#cluster.up;
+    const up = this.#cluster.nodes.filter((each) => each.takesMail);
     for (const { user, view, node } of watched) {
       if (view.length === 0) continue;
       assert.deepEqual(view, await freshSeen(up.find((each) => each !== node)!, user), `the view of ${user}`);
     }
-    await this.ledger.check(this.#cluster.users, up);
+    await this.ledger.check(this.#users, up);
     this.#report();
   }
 

@@ -18,6 +18,12 @@ export interface ClusterOptions {
   /** With relays before the link listeners, so that links can be cut. */
   readonly relayed?: boolean;
   readonly settings?: readonly string[];
+  /** More of them, of one node: node1, node2, …. */
+  readonly settingsOf?: (node: string, host: string) => readonly string[];
+  /** "127.a.b" (test/loopback-network.ts): there nodes keep their ports over restarts. Default 127.0.0. */
+  readonly network?: string;
+  /** For the database: its rows lie there. */
+  readonly databaseFolder?: string;
 }
 
 export interface ClusterStatus {
@@ -27,8 +33,10 @@ export interface ClusterStatus {
     readonly node: string;
     readonly state: string;
     readonly drained: boolean;
+    readonly roles: readonly string[];
     readonly shards: number;
     readonly silentMs: number;
+    readonly load: { readonly openAccounts: number };
   }[];
   readonly shards: { readonly total: number; readonly unhosted: number; readonly moving: number };
 }
@@ -48,6 +56,8 @@ export class ClusterProcesses implements AsyncDisposable {
   readonly storeUrl: string;
   readonly #options: ClusterOptions;
   readonly #folder: TemporaryFolder;
+  /** Accounts stay where a test wants them, whatever balance would do. */
+  #isPlaced = false;
 
   private constructor(
     options: ClusterOptions,
@@ -67,7 +77,7 @@ export class ClusterProcesses implements AsyncDisposable {
     const cluster = new ClusterProcesses(options, {
       folder,
       postgres,
-      storeUrl: await postgres.makeDatabase(),
+      storeUrl: await postgres.makeDatabase(options.databaseFolder),
     });
     try {
       const store = cluster.#storeSettings.flatMap((setting) => ['--set', setting]);
@@ -86,6 +96,7 @@ export class ClusterProcesses implements AsyncDisposable {
       await Promise.all(Array.from({ length: nodes - 1 }, () => cluster.addNode()));
       await cluster.untilBalanced();
       await cluster.#addAccounts();
+      await cluster.untilBalanced();
       return cluster;
     } catch (error) {
       await cluster[Symbol.asyncDispose]();
@@ -97,11 +108,14 @@ export class ClusterProcesses implements AsyncDisposable {
   async addNode(): Promise<NodeProcess> {
     const number = this.nodes.length + 1;
     const isFirst = number === 1;
+    const { network, settings = [], settingsOf } = this.#options;
+    const [name, host] = [`node${number}`, `${network ?? '127.0.0'}.${number}`];
     const node = new NodeProcess({
-      name: `node${number}`,
-      host: `127.0.0.${number}`,
-      data: this.#folder.at(`node${number}`),
-      settings: [...(this.#options.settings ?? []), ...(isFirst ? this.#storeSettings : [])],
+      name,
+      host,
+      data: this.#folder.at(name),
+      settings: [...settings, ...(settingsOf?.(name, host) ?? []), ...(isFirst ? this.#storeSettings : [])],
+      keepsPorts: network !== undefined,
       ...(isFirst ? {} : { join: () => this.#joinToken() }),
       ...(this.#options.relayed === true ? { callers: () => this.nodes } : {}),
     });
@@ -133,6 +147,7 @@ export class ClusterProcesses implements AsyncDisposable {
 
   /** Moves the users' accounts to a node, where they stay while it is up. */
   async place(users: readonly string[], node: NodeProcess): Promise<void> {
+    this.#isPlaced = true;
     for (const user of users) {
       const { shard } = await this.#placeOf(user);
       await this.admin().call({
@@ -165,11 +180,21 @@ export class ClusterProcesses implements AsyncDisposable {
     await this.#ask(node, 'undrain');
   }
 
-  /** Every shard has a host, nothing moves, and the running nodes have even shares. */
+  /** Every shard has a host, nothing moves or is about to, and the running nodes have even shares. */
   async untilBalanced(): Promise<void> {
+    const deadline = systemClock.monotonic() + waitMsMax;
+    do {
+      assert.ok(systemClock.monotonic() < deadline, 'shards move and move');
+      await this.#untilEven();
+    } while (!this.#isPlaced && (await this.#plannedMoves()) > 0);
+  }
+
+  async #untilEven(): Promise<void> {
     await this.until('the cluster is balanced', (status) => {
       const { total, unhosted, moving } = status.shards;
-      const takers = this.nodes.filter((node) => node.isRunning && !isDrained(status, node));
+      const takers = this.nodes.filter(
+        (node) => node.isRunning && hostsAccounts(status, node) && !isDrained(status, node),
+      );
       const share = Math.floor(total / takers.length);
       return unhosted === 0 && moving === 0 && takers.every((node) => shardsOf(status, node) >= share);
     });
@@ -224,6 +249,12 @@ export class ClusterProcesses implements AsyncDisposable {
     return `${token}@${through.host}:${through.server.ports.join}`;
   }
 
+  /** Because accounts were made, nodes came or went. */
+  async #plannedMoves(): Promise<number> {
+    const request = { method: 'POST', path: '/api/cluster/rebalance', body: { dryRun: true } } as const;
+    return (await this.admin().call<{ moves: unknown[] }>(request)).moves.length;
+  }
+
   async #addAccounts(): Promise<void> {
     await this.admin().call({ method: 'POST', path: '/api/domains', body: { name: domain } });
     for (const [index, user] of this.users.entries()) {
@@ -246,6 +277,11 @@ export class ClusterProcesses implements AsyncDisposable {
 
 function shardsOf(status: ClusterStatus, node: NodeProcess): number {
   return status.nodes.find((each) => each.node === node.name)?.shards ?? 0;
+}
+
+function hostsAccounts(status: ClusterStatus, node: NodeProcess): boolean {
+  const row = status.nodes.find((each) => each.node === node.name);
+  return row === undefined || row.roles.includes('backend');
 }
 
 function isDrained(status: ClusterStatus, node: NodeProcess): boolean {

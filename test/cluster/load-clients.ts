@@ -7,9 +7,8 @@ import { systemClock } from '../../src/base/clock.ts';
 import type { Random } from '../../src/base/random.ts';
 import { LineSession, ServerGone } from '../faults/line-session.ts';
 import { addressOf } from '../server-process.ts';
-import { openImap, openLmtp, parseSeen, type Seen } from './client-sessions.ts';
+import { type Entrance, openImap, openLmtp, parseSeen, type Seen } from './client-sessions.ts';
 import type { Known, MailLedger } from './mail-ledger.ts';
-import type { NodeProcess } from './node-process.ts';
 
 export interface Trouble {
   readonly node: string;
@@ -23,8 +22,8 @@ export interface Surroundings {
   readonly ledger: MailLedger;
   readonly random: Random;
   readonly isStopping: () => boolean;
-  /** A node that takes clients. */
-  readonly chooseNode: () => NodeProcess | undefined;
+  /** One that takes clients; undefined: none does at the moment. */
+  readonly chooseNode: () => Entrance | undefined;
   /** Something of a user's account worked that was asked at this moment. */
   readonly worked: (user: string, askedAt: number) => void;
   readonly troubled: (trouble: Trouble) => void;
@@ -39,7 +38,7 @@ const idleMsMax = 700;
 async function onSessions(
   load: Surroundings,
   client: string,
-  work: (node: NodeProcess) => Promise<void>,
+  work: (node: Entrance) => Promise<void>,
 ): Promise<void> {
   while (!load.isStopping()) {
     const node = load.chooseNode();
@@ -96,7 +95,7 @@ export function deliverAlways(
   });
 }
 
-async function openSmtp(node: NodeProcess): Promise<LineSession> {
+async function openSmtp(node: Entrance): Promise<LineSession> {
   const session = await LineSession.open(node.port('mx'), node.host);
   await session.reply();
   await session.reply('EHLO load.example');
@@ -127,7 +126,7 @@ export function changeAlways(load: Surroundings, user: string): Promise<void> {
 
 interface SessionParts {
   readonly load: Surroundings;
-  readonly node: NodeProcess;
+  readonly node: Entrance;
   readonly session: LineSession;
   readonly user: string;
 }
@@ -236,7 +235,7 @@ class Changer {
 /** What a watcher ends with. */
 export interface Watched {
   readonly user: string;
-  readonly node: NodeProcess;
+  readonly node: Entrance;
   readonly view: readonly (Seen | undefined)[];
 }
 

@@ -14,6 +14,10 @@ export interface NodePlan {
   readonly join?: () => Promise<string>;
   /** The nodes that may call it; with them there is a relay before its link listener. */
   readonly callers?: () => readonly NodeProcess[];
+  /** Over restarts, as a machine does: its address is nobody else's. */
+  readonly keepsPorts?: boolean;
+  /** See ServerOptions. */
+  readonly within?: readonly string[];
 }
 
 export class NodeProcess {
@@ -22,6 +26,7 @@ export class NodeProcess {
   readonly #plan: NodePlan;
   #relay: LinkRelay | undefined;
   #server: ServerProcess | undefined;
+  #ports: ServerProcess['ports'] | undefined;
   #isFrozen = false;
   #isLeaving = false;
 
@@ -50,6 +55,11 @@ export class NodeProcess {
     return this.#server !== undefined && !this.#isFrozen && !this.#isLeaving;
   }
 
+  /** Mail clients can connect to it. */
+  get takesMail(): boolean {
+    return this.isUp && 'imap' in this.server.ports;
+  }
+
   port(name: ListenerName): number {
     return this.server.ports[name];
   }
@@ -57,22 +67,27 @@ export class NodeProcess {
   /** Resolves when it listens. */
   async start(): Promise<void> {
     assert.ok(!this.isRunning, `${this.name} runs`);
-    const { name, host, data, settings, join, callers } = this.#plan;
+    const { name, host, data, settings, join, callers, keepsPorts = false, within = [] } = this.#plan;
     if (callers !== undefined) {
       const pids = (): number[] => callers().flatMap((node) => (node.isRunning ? [node.server.pid] : []));
       this.#relay ??= await LinkRelay.open(host, pids);
     }
     const relayed = this.#relay === undefined ? [] : [`cluster.address=${this.#relay.address}`];
+    const kept = Object.entries(this.#ports ?? {}).map(
+      ([listener, port]) => `listen.${listener}=${host}:${port}`,
+    );
     const server = await ServerProcess.start({
       data,
       address: host,
-      settings: [...settings, ...relayed],
+      settings: [...kept, ...settings, ...relayed],
       args: join === undefined ? [] : ['--join', await join(), '--node', name],
+      within,
     });
     if (this.#relay !== undefined) this.#relay.target = { host, port: server.ports.link };
     this.#isFrozen = false;
     this.#isLeaving = false;
     this.#server = server;
+    if (keepsPorts) this.#ports = server.ports;
   }
 
   /** SIGKILL. */

@@ -136,12 +136,15 @@ describe('docs/operations.md', { skip }, () => {
           'one',
           'cluster config history',
         );
-        assert.deepEqual(history.map(({ version, comment }) => [version, comment]).slice(0, 1), [
+        assert.deepEqual(history.map(({ version, comment }) => [version, comment]).slice(0, 3), [
+          [3, '- nodes.two.log.level = "debug"'],
+          [2, '+ nodes.two.log.level = "debug"'],
           [1, 'the balancers'],
         ]);
         await three();
       },
     },
+    'Asking one node through another': { after: three },
     'A balancer in front': { after: mailFlows },
     'Draining and rebooting': { after: three },
     Upgrading: { after: three },

@@ -6,12 +6,12 @@ import { createTransport } from 'nodemailer';
 import { LineSession } from '../faults/line-session.ts';
 import { addressOf, passwordOf } from '../server-process.ts';
 import { scramFinal, scramFirst } from '../sessions/scram-client.ts';
-import type { NodeProcess } from './node-process.ts';
+import type { Entrance } from './client-sessions.ts';
 
 /** In every message that is sent here. */
 export const marker = 'the words of a message that nobody else may read';
 
-export async function send(through: NodeProcess, by: 'mx' | 'submission', user: string, subject: string) {
+export async function send(through: Entrance, by: 'mx' | 'submission', user: string, subject: string) {
   const auth = by === 'submission' ? { user: addressOf(user), pass: passwordOf(user) } : undefined;
   const transport = createTransport({
     host: through.host,
@@ -25,7 +25,7 @@ export async function send(through: NodeProcess, by: 'mx' | 'submission', user: 
 }
 
 export async function imapLogin(
-  through: NodeProcess,
+  through: Entrance,
   { user, pass, loginMethod }: { user: string; pass: string; loginMethod?: string },
 ): Promise<ImapFlow> {
   const client = new ImapFlow({
@@ -40,7 +40,7 @@ export async function imapLogin(
   return client;
 }
 
-export async function scramLogin(through: NodeProcess, user: string, password: string): Promise<void> {
+export async function scramLogin(through: Entrance, user: string, password: string): Promise<void> {
   const session = await LineSession.open(through.port('imap'), through.host);
   await session.line();
   const { message, bare } = scramFirst(addressOf(user));
@@ -63,7 +63,7 @@ const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const fromBase64 = (text: string): string => Buffer.from(text, 'base64').toString();
 
 /** Sorted, of all messages in INBOX. */
-export async function subjects(through: NodeProcess, user: string): Promise<string[]> {
+export async function subjects(through: Entrance, user: string): Promise<string[]> {
   const client = await imapLogin(through, { user: addressOf(user), pass: passwordOf(user) });
   await client.mailboxOpen('INBOX');
   const found: string[] = [];
@@ -75,13 +75,13 @@ export async function subjects(through: NodeProcess, user: string): Promise<stri
   return found.sort();
 }
 
-export async function openWith(through: NodeProcess, user: string, password: string): Promise<void> {
+export async function openWith(through: Entrance, user: string, password: string): Promise<void> {
   const client = await imapLogin(through, { user: addressOf(user), pass: password });
   await client.logout();
 }
 
 export async function popCount(
-  through: NodeProcess,
+  through: Entrance,
   user: string,
   password = passwordOf(user),
 ): Promise<number> {

@@ -23,10 +23,13 @@ import { openGrant, sealGrant } from '../../src/cluster/frontend/session-grant.t
 import { decodeNode, nodeKey } from '../../src/cluster/membership/cluster-rows.ts';
 import type { AccountId, NodeId } from '../../src/mail/ids.ts';
 import { isMailError, type MailErrorKind } from '../../src/mail/mail-error.ts';
+import { type BalancedCluster, nodesFor } from '../../src/operator/balancer/balanced-cluster.ts';
+import { describeCluster } from '../../src/operator/balancer/describe-cluster.ts';
 import { openPostgresEngine } from '../../src/storage/postgres-engine.ts';
 import { missingPostgres } from '../postgres-server.ts';
 import { makeTemporaryFolder, type TemporaryFolder } from '../run-program.ts';
 import { addressOf, passwordOf, ServerProcess } from '../server-process.ts';
+import { administrationAttacks, askNode, carriedRequest, tokenWith } from './admin-requests.ts';
 import { beginDelivery, openImap, openInbox, openLmtp } from './client-sessions.ts';
 import { ClusterProcesses } from './cluster-processes.ts';
 import type { NodeProcess } from './node-process.ts';
@@ -59,6 +62,22 @@ suite('a frontend of the outer zone', { skip: missingPostgres() }, () => {
       [row?.state, row?.shards, row?.zone, row?.roles],
       ['active', 0, 'outer', ['frontend', 'mx']],
     );
+  });
+
+  test('a balancer sends clients to it, and to no inner node', async () => {
+    const described = (): Promise<BalancedCluster> => describeCluster(cluster.admin());
+    const listens = async (): Promise<boolean> =>
+      (await described()).nodes.some(
+        ({ name, listeners }) => name === 'edge' && listeners.imaps !== undefined,
+      );
+    // Its next heartbeat says so.
+    const deadline = systemClock.monotonic() + 60_000;
+    while (!(await listens())) {
+      assert.ok(systemClock.monotonic() < deadline, 'edge does not say where it listens');
+      await systemClock.sleep(100);
+    }
+    const taking = nodesFor(await described(), 'imaps').map(({ name, weight }) => [name, weight]);
+    assert.deepEqual(taking, [['edge', 100]]);
   });
 
   test('SMTP, submission and LMTP deliver through it; IMAP and POP3 read through it', async () => {
@@ -146,17 +165,55 @@ suite('a frontend of the outer zone', { skip: missingPostgres() }, () => {
     await setPassword(cluster, 'carol', passwordOf('carol'));
   });
 
-  test('its admin listener tells how it is, and nothing else', async () => {
-    const ask = async (path: string, method = 'GET') => {
-      const answer = await fetch(`http://${edge.host}:${edge.port('admin')}${path}`, { method });
-      return { status: answer.status, body: await answer.text() };
-    };
-    assert.equal((await ask('/healthz')).status, 200);
-    assert.equal((await ask('/readyz')).status, 200);
-    assert.match((await ask('/metrics')).body, /^rookery_frontend_connected 1$/m);
-    for (const path of ['/api/accounts', '/api/cluster', '/api/config', '/api/openapi.json', '/'])
-      assert.equal((await ask(path)).status, 404, path);
-    assert.equal((await ask('/api/tokens', 'POST')).status, 404);
+  const askEdge = (line: string, body?: object, token?: string) => askNode(edge, line, { body, token });
+
+  test('its admin listener tells how it is, and nothing else to whoever shows no token', async () => {
+    assert.equal((await askEdge('GET /healthz')).status, 200);
+    assert.equal((await askEdge('GET /readyz')).status, 200);
+    assert.match((await askEdge('GET /metrics')).body, /^rookery_frontend_connected 1$/m);
+    for (const line of ['GET /api/accounts', 'GET /api/domains', 'POST /api/accounts', 'GET /api/token'])
+      assert.equal((await askEdge(line, line.startsWith('POST') ? {} : undefined)).status, 401, line);
+    for (const line of ['GET /api/cluster', 'GET /api/config', 'GET /api/openapi.json', 'GET /api/tokens'])
+      assert.equal((await askEdge(line)).status, 403, line);
+    assert.equal((await askEdge('GET /')).status, 404);
+  });
+
+  test('domains and accounts are administered through it, by whoever has a token; the cluster is not', async () => {
+    const token = await tokenWith(cluster, 'read', 'write:directory', 'operate', 'metrics');
+    const dora = addressOf('dora');
+    const added = { address: dora, password: 'the first one' };
+    assert.equal((await askEdge('POST /api/accounts', added, token)).status, 201);
+    assert.equal((await askEdge('POST /api/accounts', added, token)).status, 409);
+    assert.equal((await askEdge('POST /api/accounts', {}, token)).status, 400);
+    assert.equal((await askEdge('POST /api/domains', { name: 'other.test' }, token)).status, 201);
+    const quota = await askEdge(`PUT /api/accounts/${dora}/quota`, { messagesMax: 7 }, token);
+    assert.equal(JSON.parse(quota.body).messagesMax, 7);
+    await openWith(edge, 'dora', 'the first one');
+    for (const line of [
+      'GET /api/cluster',
+      'POST /api/cluster/nodes/node1/drain',
+      'GET /api/nodes/node1/config',
+    ])
+      assert.equal((await askEdge(line, line.startsWith('POST') ? {} : undefined, token)).status, 403, line);
+    const long = { address: dora, fullName: 'x'.repeat(2 * 1024 * 1024) };
+    assert.equal((await askEdge('POST /api/accounts', long, token)).status, 413);
+    const weak = await tokenWith(cluster, 'read');
+    assert.equal((await askEdge(`DELETE /api/accounts/${dora}`, undefined, weak)).status, 403);
+    await openWith(edge, 'dora', 'the first one');
+  });
+
+  test('users change their own passwords through it, proven by the old one', async () => {
+    const change = async (current: string, password: string) =>
+      (await askEdge('PUT /api/password', { address: addressOf('dora'), current, password })).status;
+    assert.equal(await change('guessed', 'hers no more'), 401);
+    assert.equal(await change('the first one', 'the second one'), 204);
+    await assert.rejects(openWith(edge, 'dora', 'the first one'));
+    await openWith(edge, 'dora', 'the second one');
+    const token = await tokenWith(cluster, 'read', 'write:directory');
+    const path = `/api/accounts/${addressOf('dora')}`;
+    assert.equal((await askEdge(`DELETE ${path}`, undefined, token)).status, 204);
+    assert.equal((await askEdge('DELETE /api/domains/other.test', undefined, token)).status, 204);
+    await assert.rejects(openWith(edge, 'dora', 'the second one'));
   });
 
   test('the cluster’s configuration reaches it, and drain takes it out', async () => {
@@ -166,6 +223,21 @@ suite('a frontend of the outer zone', { skip: missingPostgres() }, () => {
       body: { version: 0, settings: { limits: { imap_idle: '45 min' } }, overrides: {} },
     });
     await edge.server.logged(({ msg }) => msg === 'configuration reloaded');
+    const token = await tokenWith(cluster, 'read');
+    assert.equal((await askEdge('GET /api/cluster', undefined, token)).status, 403);
+    await cluster.admin().call({
+      method: 'PUT',
+      path: '/api/cluster/configuration',
+      body: { version: 1, settings: { administration: { outer_frontends: ['site'] } }, overrides: {} },
+    });
+    await until(async () => (await askEdge('GET /api/cluster', undefined, token)).status === 200);
+    await until(async () => (await askEdge('GET /api/accounts', undefined, token)).status === 403);
+    await cluster.admin().call({
+      method: 'POST',
+      path: '/api/cluster/configuration/rollback',
+      body: { to: 1, version: 2 },
+    });
+    await until(async () => (await askEdge('GET /api/accounts', undefined, token)).status === 200);
     const ready = async () => (await fetch(`http://${edge.host}:${edge.port('admin')}/readyz`)).status;
     await cluster.admin().call({ method: 'POST', path: '/api/cluster/nodes/edge/drain' });
     await until(async () => (await ready()) === 503);
@@ -354,6 +426,30 @@ suite('a frontend of the outer zone', { skip: missingPostgres() }, () => {
         thief.call(host, { service, method: 'get', given: ['cluster'], grant }),
         'notSupported',
       );
+    const carried = carriedRequest('GET /api/accounts');
+    await denied(
+      'administration as the operator',
+      thief.call(host, {
+        service: 'administration',
+        method: 'request',
+        given: { ...carried, isOperator: true },
+      }),
+      'permissionDenied',
+    );
+    for (const method of ['inject', 'answer', 'constructor'])
+      await denied(
+        `${method} of administration`,
+        thief.call(host, { service: 'administration', method, given: carried, grant }),
+        'permissionDenied',
+      );
+    const token = await tokenWith(cluster, 'read', 'write:accounts', 'operate');
+    const seen = { token, grant: Buffer.from(grant).toString('base64url'), address: addressOf('bob') };
+    for (const { line, fields, body, status } of administrationAttacks(seen))
+      await t.test(`${line} ${fields.authorization?.slice(0, 12) ?? ''}`, async () => {
+        const given = carriedRequest(line, fields, body);
+        const told = await thief.call(host, { service: 'administration', method: 'request', given, grant });
+        assert.equal((told as { status: number }).status, status);
+      });
     for (const method of ['rows', 'entries', 'createJoinToken', 'tokens', 'authority', 'apply', 'remove'])
       await denied(
         `${method} of the cluster`,
@@ -374,7 +470,7 @@ suite('a frontend of the outer zone', { skip: missingPostgres() }, () => {
     await t.test('hosting accounts, by saying so', async () => {
       await gate.call(host, heartbeat(['backend', 'mx']));
       const row = decodeNode((await engine.get(nodeKey('gate' as NodeId)))!);
-      assert.deepEqual([row.roles, row.weight, row.zone], [['mx'], 0, 'outer']);
+      assert.deepEqual([row.roles, row.zone], [['mx'], 'outer']);
       assert.equal((await cluster.status()).nodes.find(({ node }) => node === 'gate')?.shards, 0);
     });
     await t.test('a certificate is renewed for who asks, whoever the request names', async () => {

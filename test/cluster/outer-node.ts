@@ -16,11 +16,19 @@ export interface OuterNodeOptions {
   readonly name: string;
   readonly host: string;
   readonly data: string;
+  /** Default: frontend and mx. */
+  readonly roles?: readonly string[];
+  readonly settings?: readonly string[];
+  /** See ServerOptions. */
+  readonly within?: readonly string[];
 }
 
 /** A token for one node of the outer zone. */
-export async function outerToken(cluster: ClusterProcesses): Promise<string> {
-  const body = { roles: ['frontend', 'mx'], zone: 'outer', uses: 1 };
+export async function outerToken(
+  cluster: ClusterProcesses,
+  roles: readonly string[] = ['frontend', 'mx'],
+): Promise<string> {
+  const body = { roles, zone: 'outer', uses: 1 };
   const path = '/api/cluster/tokens';
   return (await cluster.admin().call<{ token: string }>({ method: 'POST', path, body })).token;
 }
@@ -28,14 +36,14 @@ export async function outerToken(cluster: ClusterProcesses): Promise<string> {
 /** Joined and running; it has no setting that names the store. */
 export async function startOuterNode(
   cluster: ClusterProcesses,
-  options: OuterNodeOptions,
+  { roles, ...options }: OuterNodeOptions,
 ): Promise<NodeProcess> {
   // Asked at every start; a node that has joined already makes nothing of it.
   const join = async (): Promise<string> => {
     const through = cluster.up[0]!;
-    return `${await outerToken(cluster)}@${through.host}:${through.server.ports.join}`;
+    return `${await outerToken(cluster, roles)}@${through.host}:${through.server.ports.join}`;
   };
-  const node = new NodeProcess({ ...options, settings: [], join });
+  const node = new NodeProcess({ settings: [], ...options, join });
   await node.start();
   return node;
 }

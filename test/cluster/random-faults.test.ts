@@ -1,19 +1,30 @@
 // Faults at random under load, seeded: nodes killed, frozen, stopped and started, links cut, PostgreSQL crashed and cut
-// off, drains. After each the cluster recovers, and at the end everything acknowledged is there, once.
-// CLUSTER_SEED=N repeats the choice of faults, CLUSTER_MINUTES=N makes it longer, CLUSTER_NODES=N larger.
+// off, its disk slow or full, drains. All clients come through HAProxy. After each fault the cluster recovers by itself,
+// and at the end everything acknowledged is there, once.
+// CLUSTER_SEED=N repeats the choice of faults, CLUSTER_MINUTES=N makes it longer, CLUSTER_NODES=N larger, and
+// CLUSTER_FAULTS=slowDisk,fullDisk chooses among these only.
 // (PROMISES 2, 33, 64, 76, 102.)
 
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
 import { type Random, seededRandom, systemRandom } from '../../src/base/random.ts';
+import { loopbackNetwork } from '../loopback-network.ts';
 import { missingPostgres } from '../postgres-server.ts';
+import { missingPrograms } from '../run-program.ts';
 import { ClusterLoad } from './cluster-load.ts';
 import { ClusterProcesses, lostLeaseErrors } from './cluster-processes.ts';
+import { missingFullDisk, missingSlowDisk, SmallDisk, slowDisk } from './disk-faults.ts';
+import { FrontBalancer, settingsBehind } from './front-balancer.ts';
 import type { NodeProcess } from './node-process.ts';
 
 const seed = Number(process.env.CLUSTER_SEED ?? systemRandom.integer(2 ** 31));
-const minutes = Number(process.env.CLUSTER_MINUTES ?? 0.5);
+const minutes = Number(process.env.CLUSTER_MINUTES ?? 0.7);
 const nodes = Number(process.env.CLUSTER_NODES ?? 3);
+/** Of PostgreSQL's processes together; each commit waits for one or two. Without a limit there are some hundred. */
+const slowWritesPerSecond = 3;
+/** Ten times what the load writes; what is not used takes no memory. */
+const diskMegabytes = 1_000 + 1_000 * minutes;
 const users = Array.from({ length: 10 }, (_, index) => `user${index}`);
 
 interface Scene {
@@ -21,6 +32,8 @@ interface Scene {
   readonly node: NodeProcess;
   readonly other: NodeProcess;
   readonly random: Random;
+  /** Where the rows of PostgreSQL lie; undefined: with the rest of it. */
+  readonly disk: SmallDisk | undefined;
 }
 
 /** Each ends with everything mended. */
@@ -70,27 +83,72 @@ const faults: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     await cluster.postgres.restart();
     await node.start();
   },
+  slowDisk: async ({ cluster, random }) => {
+    using _slow = slowDisk(cluster.postgres, slowWritesPerSecond);
+    await systemClock.sleep(2_000 + random.integer(3_000));
+  },
+  fullDisk: async ({ disk, random }) => {
+    disk!.fill();
+    await systemClock.sleep(2_000 + random.integer(3_000));
+    disk!.free();
+  },
 };
+
+/** Those that this machine cannot have are left out, with the reason. */
+function possibleFaults(): string[] {
+  const missing: Readonly<Record<string, string | false>> = {
+    slowDisk: missingSlowDisk(),
+    fullDisk: missingFullDisk(),
+  };
+  const wanted = process.env.CLUSTER_FAULTS?.split(',') ?? Object.keys(faults);
+  return wanted.filter((name) => {
+    assert.ok(Object.hasOwn(faults, name), `there is no fault ${name}`);
+    const reason = missing[name] ?? false;
+    if (reason !== false) process.stdout.write(`# without ${name}: ${reason}\n`);
+    return reason === false;
+  });
+}
+
+/** All in a random order, then all in another one. */
+function* draw(names: readonly string[], random: Random): Generator<string, never> {
+  assert.ok(names.length > 0, 'there is no fault to choose');
+  for (;;) {
+    const left = [...names];
+    while (left.length > 0) yield left.splice(random.integer(left.length), 1)[0]!;
+  }
+}
 
 const title = `faults at random for ${minutes} min, CLUSTER_SEED=${seed} CLUSTER_NODES=${nodes}`;
 
-test(title, { skip: missingPostgres() }, async () => {
+test(title, { skip: missingPostgres() || missingPrograms('haproxy') }, async () => {
   const random = seededRandom(seed);
-  await using cluster = await ClusterProcesses.start({ users, nodes, relayed: true });
+  const drawn = draw(possibleFaults(), random);
+  using disk = missingFullDisk() === false ? new SmallDisk(diskMegabytes) : undefined;
+  const network = loopbackNetwork();
+  const address = `${network}.100`;
+  await using cluster = await ClusterProcesses.start({
+    users,
+    nodes,
+    relayed: true,
+    network,
+    settings: settingsBehind(address),
+    ...(disk === undefined ? {} : { databaseFolder: disk.folder }),
+  });
+  await using balancer = await FrontBalancer.start({ address, through: cluster.nodes[0]! });
   using load = new ClusterLoad(cluster, systemRandom);
-  await load.start();
+  await load.start([balancer]);
   const until = systemClock.monotonic() + minutes * 60_000;
   while (systemClock.monotonic() < until) {
-    const names = Object.keys(faults);
-    const name = names[random.integer(names.length)]!;
+    const name = drawn.next().value;
     const first = random.integer(nodes);
     const node = cluster.nodes[first]!;
     const other = cluster.nodes[(first + 1 + random.integer(nodes - 1)) % nodes]!;
     await load.during(systemClock.sleep(random.integer(500)));
     process.stdout.write(`# ${name}: ${node.name}, ${other.name}\n`);
-    await load.fault(name, () => faults[name]!({ cluster, node, other, random }));
+    await load.fault(name, () => faults[name]!({ cluster, node, other, random, disk }));
     await load.untilAllWork();
     await load.during(cluster.untilBalanced());
+    await load.untilAcknowledged(users.length);
   }
   await load.stopAndCheck();
   await cluster.stop(lostLeaseErrors);

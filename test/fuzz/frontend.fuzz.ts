@@ -3,19 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { seededRandom } from '../../src/base/random.ts';
-import {
-  type ClusterMethod,
-  clusterMethods,
-  parseClusterQuestion,
-} from '../../src/cluster/frontend/cluster-protocol.ts';
-import {
-  type DirectoryMethod,
-  directoryMethods,
-  parseQuestion,
-} from '../../src/cluster/frontend/directory-protocol.ts';
+import { clusterMethods } from '../../src/cluster/frontend/cluster-protocol.ts';
+import { directoryMethods } from '../../src/cluster/frontend/directory-protocol.ts';
+import { type LinkProtocol, parseMethodQuestion } from '../../src/cluster/frontend/link-protocol.ts';
 import { isScramNonce, makeScramNonce } from '../../src/cluster/frontend/scram-nonce.ts';
 import { openGrant, sealGrant } from '../../src/cluster/frontend/session-grant.ts';
 import { decodeValue, encodeValue } from '../../src/cluster/links/link-value.ts';
+import { parseAccountRequest } from '../../src/cluster/remote-account-methods.ts';
 import { parseDelivery } from '../../src/cluster/remote-delivery.ts';
 import type { AccountId, NodeId } from '../../src/mail/ids.ts';
 import { isMailError } from '../../src/mail/mail-error.ts';
@@ -47,6 +41,7 @@ const questions: readonly object[] = [
   { operation: 'o', bytes: Buffer.from('x'), detail: 'd' },
   { known: 'x' },
   { request: 'x' },
+  ['aaaaaaaaaaaaaaaa', [7], 'bbbbbbbbbbbbbbbb'],
 ];
 
 export const target: FuzzTarget = {
@@ -59,11 +54,10 @@ export const target: FuzzTarget = {
     if (isScramNonce(text, owner, { keys: [key], now })) assert.equal(text, nonce);
     const given = decoded(bytes);
     const parsers = [
-      ...Object.keys(directoryMethods).map((method) => () => parseQuestion(method as DirectoryMethod, given)),
-      ...Object.keys(clusterMethods).map(
-        (method) => () => parseClusterQuestion(method as ClusterMethod, given),
-      ),
+      ...questionParsers(directoryMethods, given),
+      ...questionParsers(clusterMethods, given),
       () => parseDelivery(given),
+      () => parseAccountRequest(given),
     ];
     for (const parse of parsers) orRefused(parse);
   },
@@ -76,6 +70,10 @@ function decoded(bytes: Buffer): unknown {
   } catch {
     return undefined; // not plain data: the link ends, see link-frames.fuzz.ts
   }
+}
+
+function questionParsers(protocol: LinkProtocol, given: unknown): (() => unknown)[] {
+  return Object.keys(protocol).map((method) => () => parseMethodQuestion(protocol, method, given));
 }
 
 function orRefused(parse: () => unknown): void {

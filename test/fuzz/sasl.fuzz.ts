@@ -17,8 +17,9 @@ const authenticator: SaslAuthenticator<undefined, string> = {
   verifyPassword: refuse,
   scramVerifier: async () => ({ salt, iterations: 4096, storedKey: key, serverKey: key }),
   finishScram: refuse,
+  verifyCertificate: refuse,
 };
-const tls = { channelBinding: () => key };
+const tls = { clientNames: ['tim@example.test'], channelBinding: () => key };
 
 /** Messages of one exchange are separated by LF. */
 const seeds = [

@@ -58,6 +58,8 @@ describe('the command line of a cluster', () => {
     assert.deepEqual([status.node, status.nodes.length, status.shards.total], ['a', 2, 256]);
     const who = await prints('a', 'cluster who ada@example.test');
     assert.match(who, /^node: +[ab]$/m);
+    assert.match(who, /^openSessions: +[ab]: 4 imap$/m);
+    assert.match(who, /^link: +10\.0\.0\.[12]:2433$/m);
     await fails('a', 'cluster who bob@example.test', exitCodes.notFound, /no account bob@example\.test/);
     const shards = JSON.parse(await prints('a', '--json cluster shards --node b'));
     assert.equal(shards.length, 128);

@@ -48,6 +48,7 @@ describe('the command line', () => {
       enabled: true,
       aliasOf: null,
       catchAll: null,
+      postmaster: null,
       description: 'note',
     };
     assert.deepEqual(added, expected);
@@ -55,8 +56,8 @@ describe('the command line', () => {
     const names = (await json<Row[]>('domain list')).map(({ name }) => name);
     assert.deepEqual(names, ['example.test', 'second.test']);
     const table = (await server.rookery(['domain', 'list'])).stdout;
-    assert.match(table, /^NAME +ENABLED +ALIAS OF +CATCH ALL +DESCRIPTION$/m);
-    assert.match(table, /^second\.test +yes +- +- +note$/m);
+    assert.match(table, /^NAME +ENABLED +ALIAS OF +CATCH ALL +POSTMASTER +DESCRIPTION$/m);
+    assert.match(table, /^second\.test +yes +- +- +- +note$/m);
     assert.equal((await json('domain set second.test --enabled no')).enabled, false);
     assert.equal((await json('domain set second.test --alias-of example.test')).aliasOf, 'example.test');
     assert.equal((await json('domain set second.test --alias-of none')).aliasOf, null);
@@ -113,6 +114,44 @@ describe('the command line', () => {
     assert.equal(await canLogIn('carol@example.test', String(app.password)), false);
     await json('account set carol@example.test --services pop3,smtp');
     assert.equal(await canLogIn('carol@example.test', 'carol secret'), false);
+  });
+
+  test('groups, shared accounts, and who may use their mailboxes', async () => {
+    const { shared } = await json('account add office@example.test --no-password --shared yes');
+    assert.equal(shared, true);
+    const groups = async () => (await json('account show alice@example.test')).groups;
+    await json('account set alice@example.test --group staff --group sales');
+    assert.deepEqual(await groups(), ['staff', 'sales']);
+    const inbox = 'office@example.test INBOX';
+    const owner = { identifier: 'office@example.test', rights: 'lrswipkxtea' };
+    assert.deepEqual(await json(`mailbox acl show ${inbox}`), [owner]);
+    const staff = { identifier: 'group=staff', rights: 'lrs' };
+    assert.deepEqual(await json(`mailbox acl set ${inbox} group=staff lrs`), [owner, staff]);
+    assert.match(
+      (await server.rookery(['mailbox', 'acl', 'show', ...inbox.split(' ')])).stdout,
+      /^group=staff +lrs$/m,
+    );
+    const seen = async (): Promise<string[]> => {
+      const auth = { user: 'alice@example.test', pass: passwordOf('alice') };
+      const place = { host: '127.0.0.1', port: server.ports.imap, secure: false, doSTARTTLS: false } as const;
+      const client = new ImapFlow({ ...place, auth, logger: false });
+      await client.connect();
+      const listed = await client.list();
+      await client.logout();
+      return listed.map(({ path }) => path).filter((path) => path.startsWith('Shared/'));
+    };
+    assert.deepEqual(await seen(), ['Shared/office@example.test/INBOX']);
+    await fails(`mailbox acl set ${inbox} nobody@example.test lr`, exitCodes.failure, /nobody@example\.test/);
+    await fails(`mailbox acl set ${inbox} group=staff lrq`, exitCodes.failure, /lrq/);
+    await fails('mailbox acl show office@example.test Nowhere', exitCodes.notFound, /Nowhere/);
+    assert.equal(
+      (await server.rookery(['mailbox', 'acl', 'remove', ...inbox.split(' '), 'group=staff'])).code,
+      0,
+    );
+    assert.deepEqual(await json(`mailbox acl show ${inbox}`), [owner]);
+    assert.deepEqual(await seen(), []);
+    await json('account set alice@example.test --no-groups');
+    assert.deepEqual(await groups(), []);
   });
 
   test('aliases', async () => {

@@ -1,20 +1,19 @@
 // A whole server for session tests, in this process: the real account hosts and directory over the memory engine, and
-// listeners on free ports of the loopback address. Everything is closed by `await using`.
+// listeners on free ports of the loopback address. Where the accounts are hosted is the setting's business
+// (account-hosting.ts). Everything is closed by `await using`.
 
-import {
-  type AccountHosts,
-  type AccountHostsOptions,
-  openAccountHosts,
-} from '../../src/account/account-hosts.ts';
+import type { AccountHostsOptions } from '../../src/account/account-hosts.ts';
 import type { AccountPort } from '../../src/account/port.ts';
+import { newOperation } from '../../src/account/testing.ts';
 import { ByteBudget } from '../../src/base/byte-budget.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
+import { directoryPeople } from '../../src/cluster/directory-people.ts';
 import type { NewAccount } from '../../src/directory/directory.ts';
 import { type InternalDirectory, openInternalDirectory } from '../../src/directory/internal-directory.ts';
 import { testSettings } from '../../src/directory/testing.ts';
-import type { AccountId, Epoch } from '../../src/mail/ids.ts';
+import type { AccountId } from '../../src/mail/ids.ts';
 import type { SessionProtocol } from '../../src/speakers/kit/connection.ts';
 import { type Listener, openListener } from '../../src/speakers/kit/listener.ts';
 import { exampleCertificate } from '../../src/speakers/kit/test-certificates.ts';
@@ -22,6 +21,7 @@ import { TlsContexts } from '../../src/speakers/kit/tls-contexts.ts';
 import type { BlobStore } from '../../src/storage/blob-store.ts';
 import type { Engine } from '../../src/storage/engine.ts';
 import { openMemoryEngine } from '../../src/storage/memory-engine.ts';
+import { type HostedForTests, openAccountHosting } from './account-hosting.ts';
 import { openMemoryBlobs } from './memory-blobs.ts';
 
 /** Of all accounts of the harness. */
@@ -29,7 +29,7 @@ export const password = 'correct horse';
 
 export interface Harness extends AsyncDisposable {
   readonly engine: Engine;
-  readonly hosts: AccountHosts;
+  readonly accounts: HostedForTests;
   readonly directory: InternalDirectory;
   readonly messageBytes: ByteBudget;
   /** Adds `name@example.test`; alice and bob are there. */
@@ -50,9 +50,9 @@ export async function openHarness(
 ): Promise<Harness> {
   const { engine, blobs } = storage;
   const clock = systemClock;
-  const shards = { epochOf: () => 0 as Epoch };
-  const hosts = openAccountHosts({ engine, blobs, shards, clock, log: silentLog, limits });
-  const directory = await openInternalDirectory({
+  const people = directoryPeople(() => directory);
+  const hosting = await openAccountHosting({ engine, blobs, limits, people });
+  const directory: InternalDirectory = await openInternalDirectory({
     engine,
     clock,
     random: systemRandom,
@@ -62,7 +62,12 @@ export async function openHarness(
       failuresPerAddress: 1000,
       hooks: {
         onAccountAdded: ({ id, quotaBytes, quotaMessages }) =>
-          hosts.create(id, { bytesMax: quotaBytes, messagesMax: quotaMessages }),
+          hosting.create(id, { bytesMax: quotaBytes, messagesMax: quotaMessages }),
+        onAccountChanged: async ({ id, quotaBytes, quotaMessages }) => {
+          const account = await hosting.accounts.open(id);
+          const limits = { bytesMax: quotaBytes, messagesMax: quotaMessages };
+          await account.setQuota({ operation: newOperation(), ...limits });
+        },
       },
     },
   });
@@ -71,7 +76,7 @@ export async function openHarness(
   const tlsContexts = await TlsContexts.open([exampleCertificate]);
   const harness: Harness = {
     engine,
-    hosts,
+    accounts: hosting.accounts,
     directory,
     messageBytes: new ByteBudget(256 * 1024 * 1024, clock),
     async addAccount(name, more) {
@@ -80,7 +85,7 @@ export async function openHarness(
     },
     async account(name) {
       const found = await directory.accountByAddress(`${name}@example.test`);
-      return hosts.open(found!.id);
+      return hosting.accounts.open(found!.id);
     },
     async listen(protocol, tls = 'none') {
       const listener = await openListener({
@@ -100,7 +105,7 @@ export async function openHarness(
     async [Symbol.asyncDispose]() {
       await Promise.all(listeners.map((listener) => listener.close(100)));
       await directory[Symbol.asyncDispose]();
-      await hosts.close();
+      await hosting.close();
       await blobs.close();
       await engine.close();
     },

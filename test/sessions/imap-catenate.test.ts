@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { newOperation } from '../../src/account/testing.ts';
 import { type ImapClient, mail } from './imap-client.ts';
 import { openImapServer } from './imap-server.ts';
 
@@ -170,7 +171,11 @@ test('REPLACE counts against the quota what it adds in the end', async () => {
   const a = await server.alice();
   const draft = mail('draft');
   await a.append('Drafts', draft).ok();
-  await (await server.harness.account('alice')).setQuota({ bytesMax: draft.length + 10, messagesMax: 1 });
+  await (await server.harness.account('alice')).setQuota({
+    operation: newOperation(),
+    bytesMax: draft.length + 10,
+    messagesMax: 1,
+  });
   await a.append('Drafts', draft).no('OVERQUOTA');
   await a.send('SELECT Drafts').ok();
   await a.send(`REPLACE 1 Drafts {${draft.length}+}\r\n${draft}`).ok();

@@ -43,6 +43,11 @@ export class Sent {
     return answer;
   }
 
+  /** However it ended. */
+  ended(): Promise<Answer> {
+    return this.#answer;
+  }
+
   async #ends(status: string, code: string | RegExp | undefined): Promise<Answer> {
     const answer = await this.#answer;
     const told = `${this.#command} → ${answer.status} [${answer.code}] ${answer.text}\n${answer.untagged.join('\n')}`;

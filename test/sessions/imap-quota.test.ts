@@ -2,6 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { newOperation } from '../../src/account/testing.ts';
+import type { DirectoryAccount } from '../../src/directory/directory.ts';
+import type { AccountId } from '../../src/mail/ids.ts';
 import { password } from './harness.ts';
 import { mail } from './imap-client.ts';
 import { openImapServer } from './imap-server.ts';
@@ -11,11 +14,11 @@ test('GETQUOTA and GETQUOTAROOT tell what is used and what may be', async () => 
   const a = await server.alice();
   await a.send('GETQUOTA ""').tells('* QUOTA "" ()');
   const account = await server.harness.account('alice');
-  await account.setQuota({ bytesMax: 512 * 1024, messagesMax: undefined });
+  await account.setQuota({ operation: newOperation(), bytesMax: 512 * 1024, messagesMax: undefined });
   const message = mail('one', 'x'.repeat(2048));
   await a.append('INBOX', message).ok();
   await a.send('GETQUOTA ""').tells('* QUOTA "" (STORAGE 3 512)');
-  await account.setQuota({ bytesMax: 512 * 1024, messagesMax: 1 });
+  await account.setQuota({ operation: newOperation(), bytesMax: 512 * 1024, messagesMax: 1 });
   await a.send('GETQUOTAROOT INBOX').tells('* QUOTAROOT INBOX ""', '* QUOTA "" (STORAGE 3 512 MESSAGE 1 1)');
   await a
     .send('GETQUOTAROOT "not yet there"')
@@ -23,7 +26,8 @@ test('GETQUOTA and GETQUOTAROOT tell what is used and what may be', async () => 
   await a.append('INBOX', message).no('OVERQUOTA');
   await a.send('GETQUOTA "#user/alice"').no('NONEXISTENT');
   await a.send('GETQUOTA').bad();
-  await a.send('SETQUOTA "" (STORAGE 1)').bad();
+  await a.send('SETQUOTA "" (STORAGE 1)').no('NOPERM');
+  await a.send('SETQUOTA "" STORAGE 1').bad();
   await a.send('SELECT INBOX').ok();
   await a
     .send('STATUS INBOX (DELETED DELETED-STORAGE)')
@@ -32,6 +36,95 @@ test('GETQUOTA and GETQUOTAROOT tell what is used and what may be', async () => 
   await a
     .send('STATUS INBOX (DELETED DELETED-STORAGE)')
     .tells(`* STATUS INBOX (DELETED 1 DELETED-STORAGE ${message.length})`);
+});
+
+test('SETQUOTA sets the limits of the directory and of the account, for administrators', async () => {
+  await using server = await openImapServer();
+  const { directory } = server.harness;
+  const root = await server.harness.addAccount('root', { administrator: true });
+  await server.harness.addAccount('team', { shared: true });
+  const bob = (await directory.accountByAddress('bob@example.test'))!.id;
+  const r = await server.connect();
+  await r.send(`LOGIN root@example.test "${password}"`).ok(/ QUOTASET( |$)/);
+  const others = 'Other Users/bob@example.test';
+  await r
+    .send(`SETQUOTA "${others}" (STORAGE 510 MESSAGE 3)`)
+    .tells(`* QUOTA "${others}" (STORAGE 0 510 MESSAGE 0 3)`);
+  const limits = async () => {
+    const { quotaBytes, quotaMessages } = (await directory.account(bob))!;
+    return [quotaBytes, quotaMessages];
+  };
+  assert.deepEqual(await limits(), [510 * 1024, 3]);
+  const b = await server.bob();
+  await b.send('GETQUOTA ""').tells('* QUOTA "" (STORAGE 0 510 MESSAGE 0 3)');
+  // Limits that are not named are discarded (4.1.3), and zero is a limit.
+  await r.send(`SETQUOTA "${others}" (message 0)`).tells(`* QUOTA "${others}" (MESSAGE 0 0)`);
+  assert.deepEqual(await limits(), [undefined, 0]);
+  await b.append('INBOX', mail('one')).no('OVERQUOTA');
+  await r.send(`SETQUOTA "${others}" ()`).tells(`* QUOTA "${others}" ()`);
+  await b.append('INBOX', mail('one')).ok();
+  await r.send(`GETQUOTA "${others}"`).tells(`* QUOTA "${others}" ()`);
+  await r.send('SETQUOTA "" (STORAGE 7)').tells('* QUOTA "" (STORAGE 0 7)');
+  await r
+    .send('SETQUOTA "Shared/team@example.test" (STORAGE 9)')
+    .tells('* QUOTA "Shared/team@example.test" (STORAGE 0 9)');
+  // Nothing is changed by what is refused.
+  await r.send(`SETQUOTA "${others}" (STORAGE 1 MAILBOX 5)`).no('CANNOT');
+  await r.send(`SETQUOTA "${others}" (STORAGE 9007199254740991)`).no('CANNOT');
+  await r.send(`SETQUOTA "${others}" (STORAGE 1 STORAGE 2)`).bad();
+  await r.send(`SETQUOTA "${others}" (STORAGE -1)`).bad();
+  await r.send(`SETQUOTA "${others}" (STORAGE)`).bad();
+  for (const missing of [
+    '#user/bob',
+    'Other Users/team@example.test',
+    'Other Users/eve@example.test',
+    'INBOX',
+  ])
+    await r.send(`SETQUOTA "${missing}" (STORAGE 1)`).no('NONEXISTENT');
+  assert.deepEqual(await limits(), [undefined, undefined]);
+  // Everybody else, and who was an administrator.
+  await b.send('SETQUOTA "" (STORAGE 99999)').no('NOPERM');
+  await b.send('SETQUOTA "Other Users/alice@example.test" (STORAGE 1)').no('NOPERM');
+  await b.send('GETQUOTA "Other Users/alice@example.test"').no('NONEXISTENT');
+  await directory.setAccount(root, { administrator: false });
+  await r.send('SETQUOTA "" (STORAGE 99999)').no('NOPERM');
+  assert.equal((await directory.account(root))!.quotaBytes, 7 * 1024);
+});
+
+test('an app password of an administrator sets no limits', async () => {
+  await using server = await openImapServer();
+  const { directory } = server.harness;
+  const root = await server.harness.addAccount('root', { administrator: true });
+  const app = await directory.addAppPassword(root, { name: 'phone', services: ['imap'] });
+  const r = await server.connect();
+  await r.send(`LOGIN root@example.test "${app.password}"`).ok();
+  await r.send('SETQUOTA "" (STORAGE 1)').no('NOPERM');
+  await r.send('UNAUTHENTICATE').ok();
+  await r.send(`LOGIN root@example.test "${password}"`).ok();
+  await r.send('SETQUOTA "" (STORAGE 1)').ok();
+  await r.send('UNAUTHENTICATE').ok();
+  await r.send(`LOGIN bob@example.test "${password}"`).ok();
+  await r.send('SETQUOTA "" (STORAGE 1)').no('NOPERM');
+});
+
+test('limits that the account did not follow yet are told as set, not as kept', async () => {
+  const account = async (id: AccountId) => ({ id, enabled: true, administrator: true }) as DirectoryAccount;
+  const administration = { account, accountByAddress: async () => undefined, setAccount: account };
+  await using server = await openImapServer({}, { administration });
+  await server.harness.addAccount('root', { administrator: true });
+  const r = await server.connect();
+  await r.send(`LOGIN root@example.test "${password}"`).ok();
+  assert.deepEqual((await r.send('SETQUOTA "" (STORAGE 1)').no('UNAVAILABLE')).untagged, []);
+  await r.send('GETQUOTA ""').tells('* QUOTA "" ()');
+});
+
+test('where the directory cannot be changed nobody sets limits', async () => {
+  await using server = await openImapServer({}, { administration: undefined });
+  await server.harness.addAccount('root', { administrator: true });
+  const r = await server.connect();
+  const { code } = await r.send(`LOGIN root@example.test "${password}"`).ok();
+  assert.doesNotMatch(code!, /QUOTASET/);
+  await r.send('SETQUOTA "" (STORAGE 1)').no('NOPERM');
 });
 
 test('UNAUTHENTICATE leaves nothing of the account in the session', async () => {

@@ -12,7 +12,8 @@ import { ImapClient } from './imap-client.ts';
 export function imapFor(harness: Harness, more: Partial<ImapDependencies> = {}): SessionProtocol {
   return imapProtocol({
     authenticator: harness.directory,
-    accounts: harness.hosts,
+    administration: harness.directory,
+    accounts: harness.accounts,
     messageBytes: harness.messageBytes,
     clock: systemClock,
     random: systemRandom,

@@ -215,7 +215,7 @@ test('ID, NAMESPACE, ENABLE, NOOP, CHECK', async () => {
   await a.send('ID NIL').tells('* ID ("name" "Rookery")');
   await a.send(`LOGIN alice@example.test "${password}"`).ok();
   await a.send('ID ("name" "test")').tells('* ID ("name" "Rookery" "version" "0.0.0")');
-  await a.send('NAMESPACE').tells('* NAMESPACE (("" "/")) NIL NIL');
+  await a.send('NAMESPACE').tells('* NAMESPACE (("" "/")) (("Other Users/" "/")) (("Shared/" "/"))');
   await a.send('ENABLE CONDSTORE X-UNKNOWN').tells('* ENABLED CONDSTORE');
   await a.send('ENABLE X-UNKNOWN').tells('* ENABLED');
   await a.send('SELECT INBOX').ok();
@@ -229,7 +229,7 @@ test('an account that is closed ends its sessions, idle or waiting', async () =>
   const b = await server.alice('INBOX');
   await b.idle();
   const { accountId } = await server.harness.account('alice');
-  server.harness.hosts.endSessions(accountId);
+  await server.harness.accounts.endSessions(accountId);
   assert.equal(await b.line(), '* BYE Account is no longer available');
   assert.equal(await b.line(), undefined);
   assert.equal(await a.line(), '* BYE Account is no longer available');

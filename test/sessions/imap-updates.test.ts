@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ImapClient, mail } from './imap-client.ts';
-import { type ImapServer, openImapServer } from './imap-server.ts';
+import type { AccountPort } from '../../src/account/port.ts';
+import type { AccountId } from '../../src/mail/ids.ts';
+import { ImapClient, mail } from './imap-client.ts';
+import { type ImapServer, imapFor, openImapServer } from './imap-server.ts';
 
 /** Alice twice in an INBOX with messages 1…count. */
 async function twoSessions(count: number): Promise<{ server: ImapServer; a: ImapClient; b: ImapClient }> {
@@ -45,6 +47,35 @@ test('.SILENT does not hide what others changed', async () => {
   await a.send('NOOP').tells();
 });
 
+test('.SILENT does not hide what others change meanwhile', async () => {
+  const { server, b } = await twoSessions(1);
+  await using _ = server;
+  const { promise: isTold, resolve: begun } = Promise.withResolvers<void>();
+  const { promise: mayStore, resolve: goOn } = Promise.withResolvers<void>();
+  const waiting = async (accountId: AccountId): Promise<AccountPort> => {
+    const port = await server.harness.accounts.open(accountId);
+    const storeFlags: AccountPort['storeFlags'] = async (options) => {
+      begun();
+      await mayStore;
+      return port.storeFlags(options);
+    };
+    return new Proxy(port, {
+      get(target, name) {
+        if (name === 'storeFlags') return storeFlags;
+        const member: unknown = Reflect.get(target, name, target);
+        return typeof member === 'function' ? member.bind(target) : member;
+      },
+    });
+  };
+  const listener = await server.harness.listen(imapFor(server.harness, { accounts: { open: waiting } }));
+  using slow = await ImapClient.login(listener.port, 'alice', 'INBOX');
+  const tag = slow.write('STORE 1 +FLAGS.SILENT (\\Seen)');
+  await isTold;
+  await b.send('STORE 1 +FLAGS (\\Flagged)').ok();
+  goOn();
+  await slow.expect(tag).tells('* 1 FETCH (UID 1 FLAGS (\\Flagged \\Seen))');
+});
+
 test('a new keyword is announced before it is used', async () => {
   const { server, a, b } = await twoSessions(1);
   await using _ = server;
@@ -57,6 +88,14 @@ test('a new keyword is announced before it is used', async () => {
       `* OK [PERMANENTFLAGS (${known} $New \\*)] Flags permitted`,
       '* 1 FETCH (UID 1 FLAGS ($New))',
     );
+  // Also when the client asks before it was told.
+  await a.send('STORE 1 +FLAGS ($Newer)').ok();
+  const { untagged } = await b.send('FETCH 1 FLAGS').ok();
+  assert.deepEqual(untagged.slice(0, 3), [
+    `* FLAGS (${known} $New $Newer)`,
+    `* OK [PERMANENTFLAGS (${known} $New $Newer \\*)] Flags permitted`,
+    '* 1 FETCH (FLAGS ($New $Newer))',
+  ]);
 });
 
 test('EXPUNGE waits while message numbers are in use, and numbers stay', async () => {
@@ -193,25 +232,29 @@ test('a COPY into the selected mailbox itself is told', async () => {
 test('a client that does not read holds up the server, not its memory', async () => {
   const { server, a } = await twoSessions(0);
   await using _ = server;
-  const account = await server.harness.account('alice');
   const text = mail('big', 'All work and no play makes a dull boy\r\n'.repeat(20_000));
   for (let count = 0; count < 40; count++) await a.append('Archive', text).ok();
-  await a.send('SELECT Archive').ok();
   let readBytes = 0;
-  const read = account.readMessages.bind(account);
-  account.readMessages = async (...call) => {
-    const messages = await read(...call);
-    for (const { bytes } of messages) readBytes += bytes?.length ?? 0;
-    return messages;
+  const counted = async (accountId: AccountId): Promise<AccountPort> => {
+    const port = await server.harness.accounts.open(accountId);
+    const read = port.readMessages.bind(port);
+    port.readMessages = async (...call) => {
+      const messages = await read(...call);
+      for (const { bytes } of messages) readBytes += bytes?.length ?? 0;
+      return messages;
+    };
+    return port;
   };
-  a.socket.socket.pause();
-  const tag = a.write('FETCH 1:* BODY.PEEK[]');
+  const listener = await server.harness.listen(imapFor(server.harness, { accounts: { open: counted } }));
+  using slow = await ImapClient.login(listener.port, 'alice', 'Archive');
+  slow.socket.socket.pause();
+  const tag = slow.write('FETCH 1:* BODY.PEEK[]');
   // Another session's commands all run meanwhile, many turns of the event loop.
   const b = await server.alice('INBOX');
   for (let count = 0; count < 200; count++) await b.send('NOOP').ok();
   assert.ok(readBytes > 0 && readBytes < 20 * text.length, `${readBytes} bytes were read`);
-  a.socket.socket.resume();
-  const { untagged } = await a.expect(tag).ok();
+  slow.socket.socket.resume();
+  const { untagged } = await slow.expect(tag).ok();
   assert.equal(untagged.length, 40);
   assert.equal(readBytes, 40 * text.length);
 });

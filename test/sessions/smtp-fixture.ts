@@ -36,7 +36,7 @@ export class GatedAccounts implements AccountPorts {
   }
 
   async open(accountId: AccountId): Promise<AccountPort> {
-    const port = await this.#harness.hosts.open(accountId);
+    const port = await this.#harness.accounts.open(accountId);
     const account = await this.#harness.directory.account(accountId);
     const name = account!.address.split('@')[0]!;
     const append = async (options: AppendOptions): Promise<Appended> => {

@@ -1,4 +1,5 @@
-// SMTP from other servers (the mx profile), as transcripts over real sockets.
+// SMTP from other servers (the mx profile): the conversation, as transcripts over real sockets. What happens to a message's
+// bytes is in smtp-bytes.test.ts, what happens at limits and ends in smtp-limits.test.ts.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -190,111 +191,6 @@ test('several recipients: one copy each, no Delivered-To, details name mailboxes
   assert.ok(!message!.text.includes('for <'));
 });
 
-test('everything in one packet: answers in order, in one go', async () => {
-  await using server = await openSmtpServer('mx');
-  using client = await greeted(server);
-  client.write(`${from}\r\n${to}\r\nRCPT TO:<x@example.test>\r\nDATA\r\n`);
-  const found: string[] = [];
-  for (let count = 0; count < 4; count++) found.push(codeOf(await client.reply()));
-  assert.deepEqual(found, ['250 2.1.0', '250 2.1.5', '550 5.1.1', '354']);
-  client.write(`one\r\n.\r\n${from}\r\n${to}\r\nDATA\r\ntwo\r\n.\r\nQUIT\r\n`);
-  const rest = await client.rest();
-  const answers = rest.split('\r\n').map((line) => line.slice(0, 3));
-  assert.deepEqual(answers, ['250', '250', '250', '354', '250', '221', '']);
-  assert.deepEqual(
-    server.accounts.delivered.map(({ text }) => text.slice(-5)),
-    ['one\r\n', 'two\r\n'],
-  );
-});
-
-test('a byte at a time makes no difference', async () => {
-  await using server = await openSmtpServer('mx');
-  using client = await greeted(server);
-  for (const byte of `${from}\r\n${to}\r\nDATA\r\n..a\r\n.b\r\n\r\n.\r\nQUIT\r\n`) {
-    client.socket.write(byte);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  await client.rest();
-  assert.match(server.accounts.delivered[0]!.text, /\r\n\.a\r\nb\r\n\r\n$/);
-});
-
-test('smuggling: only CR LF . CR LF ends a message, bare line ends refuse it', async () => {
-  await using server = await openSmtpServer('mx', { protocol: { limits: { errorsMax: 100 } } });
-  using client = await greeted(server);
-  const vectors = [
-    '\n.\n',
-    '\n.\r\n',
-    '\r\n.\n',
-    '\r.\r',
-    '\r\n.\r',
-    '\r.\r\n',
-    '\r\r\n.\r\r\n',
-    '\r\n\0.\r\n\n',
-  ];
-  for (const vector of vectors) {
-    await codes(client, from, to, 'DATA');
-    client.write(
-      `Subject: a\r\n\r\ntext${vector}MAIL FROM:<evil@x>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nevil\r\n.\r\n`,
-    );
-    assert.equal(codeOf(await client.reply()), '554 5.6.0', JSON.stringify(vector));
-  }
-  assert.deepEqual(await codes(client, 'NOOP'), ['250 2.0.0']);
-  assert.equal(server.accounts.delivered.length, 0);
-});
-
-test('NUL and eight-bit bytes are kept as they came', async () => {
-  await using server = await openSmtpServer('mx');
-  using client = await greeted(server);
-  await codes(client, `${from} BODY=8BITMIME`, to, 'DATA');
-  client.write('Subject: \xe4\xf6\r\n\r\n\0\x80\xff\r\n.\r\n');
-  assert.equal(codeOf(await client.reply()), '250 2.0.0');
-  assert.ok(server.accounts.delivered[0]!.text.endsWith('Subject: \xe4\xf6\r\n\r\n\0\x80\xff\r\n'));
-});
-
-test('too large: read to its end, refused, and the session goes on', async () => {
-  await using server = await openSmtpServer('mx', { protocol: { limits: { messageBytesMax: 10_000 } } });
-  using client = await greeted(server);
-  await codes(client, from, to, 'DATA');
-  client.write(`${'x'.repeat(78)}\r\n`.repeat(10_000));
-  client.write('.\r\n');
-  assert.equal(codeOf(await client.reply()), '552 5.3.4');
-  assert.deepEqual(await codes(client, from, to, 'DATA'), ['250 2.1.0', '250 2.1.5', '354']);
-  client.write('small\r\n.\r\n');
-  assert.equal(codeOf(await client.reply()), '250 2.0.0');
-  assert.equal(server.budget.bytesUsed, 0);
-});
-
-test('a large message in many pieces arrives whole', async () => {
-  await using server = await openSmtpServer('mx');
-  using client = await greeted(server);
-  await codes(client, from, to, 'DATA');
-  const body = Array.from(
-    { length: 100_000 },
-    (_, index) => `line ${index} ${'.'.repeat(index % 90)}\r\n`,
-  ).join('');
-  client.write(`${body.replace(/^\./gm, '..')}.\r\n`);
-  assert.equal(codeOf(await client.reply()), '250 2.0.0');
-  assert.ok(server.accounts.delivered[0]!.text.endsWith(body));
-  assert.equal(server.budget.bytesUsed, 0);
-});
-
-test('no memory left: the message waits, then is deferred', async () => {
-  await using server = await openSmtpServer('mx', {
-    budgetBytes: 200_000,
-    protocol: { limits: { memoryTimeoutMs: 50, messageBytesMax: 100_000 } },
-  });
-  assert.equal(await server.budget.acquire(190_000, 0), true);
-  using client = await greeted(server);
-  await codes(client, from, to, 'DATA');
-  client.write('text\r\n.\r\n');
-  assert.equal(codeOf(await client.reply()), '452 4.3.1');
-  await codes(client, from, to, 'DATA');
-  server.budget.release(190_000);
-  client.write('text\r\n.\r\n');
-  assert.equal(codeOf(await client.reply()), '250 2.0.0');
-  assert.equal(server.budget.bytesUsed, 0);
-});
-
 test('failures of delivery become replies', async () => {
   await using server = await openSmtpServer('mx', { protocol: { limits: { errorsMax: 100 } } });
   using client = await greeted(server);
@@ -356,49 +252,6 @@ test('loops are found by Received and by Delivered-To', async () => {
   assert.equal(server.accounts.delivered.length, 2);
 });
 
-test('BDAT: chunks, binary, LAST', async () => {
-  await using server = await openSmtpServer('mx');
-  using client = await greeted(server);
-  assert.deepEqual(await codes(client, `${from} BODY=BINARYMIME`, to, 'DATA'), [
-    '250 2.1.0',
-    '250 2.1.5',
-    '503 5.5.1',
-  ]);
-  client.write('BDAT 5\r\nab\n\0\rBDAT 0\r\nBDAT 9 LAST\r\n.\r\n.\r\n\n\r.NOOP\r\n');
-  assert.equal(codeOf(await client.reply()), '250 2.0.0');
-  assert.equal(codeOf(await client.reply()), '250 2.0.0');
-  assert.equal(codeOf(await client.reply()), '250 2.0.0');
-  assert.equal(codeOf(await client.reply()), '250 2.0.0');
-  assert.ok(server.accounts.delivered[0]!.text.endsWith('ab\n\0\r.\r\n.\r\n\n\r.'));
-});
-
-test('BDAT: the counted bytes are never commands', async () => {
-  await using server = await openSmtpServer('mx', { protocol: { limits: { messageBytesMax: 50 } } });
-  using client = await greeted(server);
-  client.write('BDAT 6\r\nQUIT\r\nNOOP\r\n');
-  assert.equal(codeOf(await client.reply()), '503 5.5.1');
-  assert.equal(codeOf(await client.reply()), '250 2.0.0');
-  await codes(client, from, to);
-  client.write(`BDAT 40\r\n${'x'.repeat(40)}`);
-  assert.equal(codeOf(await client.reply()), '250 2.0.0');
-  assert.deepEqual(await codes(client, 'DATA', 'RCPT TO:<bob@example.test>'), ['503 5.5.1', '503 5.5.1']);
-  client.write(`BDAT 40\r\n${'x'.repeat(40)}BDAT 4 LAST\r\nQUIT`);
-  assert.equal(codeOf(await client.reply()), '552 5.3.4');
-  assert.equal(codeOf(await client.reply()), '503 5.5.1');
-  await codes(client, from, to);
-  client.write('BDAT 51 LAST\r\nQUIT\r\n');
-  assert.equal(codeOf(await client.reply()), '552 5.3.4');
-  assert.equal(await client.rest(), '');
-  assert.equal(server.budget.bytesUsed, 0);
-});
-
-test('BDAT with a bad size ends the session: nobody knows where the next command is', async () => {
-  await using server = await openSmtpServer('mx');
-  using client = await greeted(server);
-  client.write('BDAT x\r\nQUIT\r\n');
-  assert.match(await client.rest(), /^501 5\.5\.4 [^\r]*\r\n$/);
-});
-
 test('STARTTLS: hello is forgotten, Received says ESMTPS; nothing may follow it in the clear', async () => {
   await using server = await openSmtpServer('mx');
   using client = await greeted(server);
@@ -417,78 +270,4 @@ test('STARTTLS: hello is forgotten, Received says ESMTPS; nothing may follow it 
   using injector = await greeted(server);
   injector.write('STARTTLS\r\nNOOP\r\n');
   assert.match(await injector.rest(), /^503 5\.5\.1 [^\r]*\r\n$/);
-});
-
-test('limits: errors, commands that lead nowhere, messages and rates', async () => {
-  const limits = { errorsMax: 3, idleCommandsMax: 5, messagesMax: 1, messagesPerMinuteMax: 2 };
-  await using server = await openSmtpServer('mx', { protocol: { limits } });
-  using guesser = await greeted(server);
-  assert.deepEqual(await codes(guesser, 'A', 'B', 'C'), ['500 5.5.1', '500 5.5.1', '500 5.5.1']);
-  assert.match(await guesser.rest(), /^421 4\.7\.0 /);
-  using idler = await greeted(server);
-  idler.write('NOOP\r\n'.repeat(10));
-  assert.match(await idler.rest(), /^(250 2\.0\.0 OK\r\n){4}421 4\.7\.0 [^\r]*\r\n$/);
-  using sender = await greeted(server);
-  await codes(sender, from, to, 'DATA');
-  sender.write('x\r\n.\r\n');
-  assert.equal(codeOf(await sender.reply()), '250 2.0.0');
-  assert.deepEqual(await codes(sender, from), ['421 4.7.0']);
-  using again = await greeted(server);
-  assert.deepEqual(await codes(again, from, 'RSET', from), ['250 2.1.0', '250 2.0.0', '450 4.7.1']);
-});
-
-test('too many connections are told so', async () => {
-  await using server = await openSmtpServer('mx', {
-    listener: { limits: { connectionsMax: 1, connectionsPerAddressMax: 1 } },
-  });
-  using first = await greeted(server);
-  using second = await server.connect();
-  assert.match(await second.rest(), /^421 4\.3\.2 mail\.example\.test Too many connections/);
-  first.send('QUIT');
-  assert.match(await first.rest(), /^221 /);
-});
-
-test('shutting down: idle sessions hear 421, a message under way is finished', async () => {
-  await using server = await openSmtpServer('mx');
-  using idle = await greeted(server);
-  using busy = await greeted(server);
-  await codes(busy, from, to, 'DATA');
-  busy.write('first\r\n');
-  const closed = server.listener.close(10_000);
-  assert.match(await idle.rest(), /^421 4\.3\.2 /);
-  idle.end();
-  busy.write('second\r\n.\r\n');
-  assert.equal(codeOf(await busy.reply()), '250 2.0.0');
-  assert.match(await busy.rest(), /^421 4\.3\.2 /);
-  busy.end();
-  await closed;
-  assert.equal(server.accounts.delivered.length, 1);
-});
-
-test('a peer that goes away in the middle leaves nothing behind', async () => {
-  await using server = await openSmtpServer('mx');
-  const client = await greeted(server);
-  await codes(client, from, to, 'DATA');
-  client.write('half a mess');
-  client.end();
-  await client.rest();
-  await server.listener.close(1_000);
-  assert.equal(server.accounts.delivered.length, 0);
-  assert.equal(server.budget.bytesUsed, 0);
-});
-
-test('a client that reads nothing is not fed without end', async () => {
-  await using server = await openSmtpServer('mx', { protocol: { limits: { idleCommandsMax: 1e9 } } });
-  using client = await greeted(server);
-  client.socket.pause();
-  const batch = 'HELP\r\n'.repeat(10_000);
-  let sent = 0;
-  while (client.socket.writableLength < 4 * 1024 * 1024 && sent < 5_000) {
-    client.socket.write(batch);
-    sent++;
-    if (sent % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
-  }
-  assert.ok(sent < 5_000, 'the server went on reading');
-  using other = await greeted(server);
-  assert.deepEqual(await codes(other, 'NOOP'), ['250 2.0.0']);
 });

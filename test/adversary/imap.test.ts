@@ -1,0 +1,206 @@
+// IMAP under attack: every command of the table in every state, right and wrong, with arguments cut short, oversized, not
+// UTF-8, with NULs and out of all ranges: each has one tagged answer, which in a wrong state is never OK, nothing hangs, and
+// memory stays bounded.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { commandTable } from '../../src/speakers/imap/command-table.ts';
+import { TestClient } from '../../src/speakers/kit/test-client.ts';
+import type { CommandName } from '../../src/wire/imap/command.ts';
+import { addressOf, passwordOf, ServerProcess } from '../server-process.ts';
+import { deliver, residentBytes, unharmed } from './attacked-server.ts';
+
+/** One line a command, with all it may have. A new command does not compile until it is attacked here. */
+const examples: Readonly<Record<CommandName, string>> = {
+  CAPABILITY: 'CAPABILITY',
+  NOOP: 'NOOP',
+  LOGOUT: 'LOGOUT',
+  ID: 'ID ("name" "sodr" "version" NIL)',
+  STARTTLS: 'STARTTLS',
+  AUTHENTICATE: 'AUTHENTICATE PLAIN AGEAYg==',
+  LOGIN: 'LOGIN nobody@example.test "wrong"',
+  COMPRESS: 'COMPRESS DEFLATE',
+  UNAUTHENTICATE: 'UNAUTHENTICATE',
+  ENABLE: 'ENABLE X-NOTHING X-MORE',
+  SELECT: 'SELECT Drafts (QRESYNC (1 2 1:3 (1,2 1,2)))',
+  EXAMINE: 'EXAMINE Drafts (CONDSTORE)',
+  CREATE: 'CREATE new/box (USE (\\Flagged))',
+  DELETE: 'DELETE new/box/that',
+  RENAME: 'RENAME new/box new/other',
+  SUBSCRIBE: 'SUBSCRIBE new/box',
+  UNSUBSCRIBE: 'UNSUBSCRIBE new/box',
+  LIST: 'LIST (SUBSCRIBED RECURSIVEMATCH) "" ("%" Sent/*) RETURN (CHILDREN STATUS (MESSAGES UNSEEN))',
+  NOTIFY:
+    'NOTIFY SET STATUS (selected (MessageNew (UID FLAGS) MessageExpunge)) (subtree Lists (MailboxName))',
+  SETACL: 'SETACL "Other Users/nobody@example.test/INBOX" "-group=staff" +lrd',
+  DELETEACL: 'DELETEACL INBOX nobody@example.test',
+  GETACL: 'GETACL INBOX',
+  LISTRIGHTS: 'LISTRIGHTS INBOX anyone',
+  MYRIGHTS: 'MYRIGHTS "Shared/team@example.test/INBOX"',
+  GETMETADATA: 'GETMETADATA INBOX (MAXSIZE 10 DEPTH 1) (/private/comment)',
+  SETMETADATA: 'SETMETADATA INBOX (/private/comment "text" /shared/x NIL)',
+  GETQUOTA: 'GETQUOTA "#user"',
+  GETQUOTAROOT: 'GETQUOTAROOT INBOX',
+  SETQUOTA: 'SETQUOTA "Other Users/nobody@example.test" (STORAGE 512 MESSAGE 1000)',
+  LSUB: 'LSUB "" "%"',
+  NAMESPACE: 'NAMESPACE',
+  STATUS: 'STATUS INBOX (MESSAGES UIDNEXT SIZE)',
+  APPEND: 'APPEND INBOX (\\Seen) "17-Jul-1996 02:44:25 -0700" {3+}\r\nabc',
+  REPLACE: 'UID REPLACE 1 INBOX (\\Seen) {3+}\r\nabc',
+  IDLE: 'IDLE',
+  CHECK: 'CHECK',
+  CLOSE: 'CLOSE',
+  UNSELECT: 'UNSELECT',
+  EXPUNGE: 'UID EXPUNGE 1:3',
+  SEARCH: 'UID SEARCH RETURN (MIN ALL) CHARSET UTF-8 OR SUBJECT "a" NOT (LARGER 5 SINCE 1-Feb-1994)',
+  SORT: 'SORT RETURN (COUNT) (REVERSE DATE SUBJECT) UTF-8 UNSEEN',
+  THREAD: 'UID THREAD REFERENCES UTF-8 TEXT "a"',
+  ESEARCH: 'ESEARCH IN (mailboxes "INBOX" subtree "b") RETURN (MIN) UNSEEN',
+  CANCELUPDATE: 'CANCELUPDATE "B01" "B02"',
+  FETCH: 'FETCH 1:2,* (FLAGS BODY.PEEK[1.2.HEADER.FIELDS (DATE "a b")]<0.10> BINARY[1]) (CHANGEDSINCE 5)',
+  STORE: 'UID STORE 1 (UNCHANGEDSINCE 5) +FLAGS.SILENT (\\Flagged $Label)',
+  COPY: 'COPY 1:* Archive',
+  MOVE: 'UID MOVE 9:* Archive',
+};
+
+const badArguments = [
+  '',
+  ' ',
+  '"',
+  '""',
+  '"\\',
+  '(',
+  ')',
+  '()',
+  '('.repeat(3_000),
+  'NIL',
+  '*',
+  '%',
+  '0',
+  '-1',
+  '1:',
+  '4294967296',
+  '9'.repeat(400),
+  '1,'.repeat(20_000),
+  'A'.repeat(60_000),
+  `"${'A'.repeat(60_000)}"`,
+  '\\',
+  '\xff\xfe',
+  '"\xff\xfe"',
+  '"\xc3"',
+  'a\0b',
+  '"a\0b"',
+  'a\rb',
+  '&',
+  '"&AAA-&bad"',
+  '{3+}\r\n\xff\0\xfe',
+  '~{3+}\r\n\xff\0\xfe',
+  '{99999999999}',
+  '{99999999999999999999+}',
+  '{-1}',
+  '{1',
+];
+
+/** Of the server, for a few sessions: lines and literals are given back. */
+const memoryGrowthMax = 150 * 1024 * 1024;
+
+function* damaged(example: string): Generator<string> {
+  const [line, literal] = example.split('\r\n');
+  for (let length = 1; length < line!.length; length++) {
+    // What would be a literal that never comes is left to others.
+    if (!/\{\d+\+?\}$/.test(line!.slice(0, length))) yield line!.slice(0, length);
+  }
+  const words = line!.split(' ');
+  const first = words[0] === 'UID' ? 2 : 1;
+  for (const bad of badArguments) {
+    yield `${words.slice(0, first).join(' ')} ${bad}`;
+    if (literal === undefined) yield `${line} ${bad}`;
+    for (let place = first; place < words.length; place++) {
+      const whole = words.with(place, bad).join(' ');
+      yield literal === undefined || place === words.length - 1 ? whole : `${whole}\r\n${literal}`;
+    }
+  }
+}
+
+describe('IMAP under attack', () => {
+  let server: ServerProcess;
+  before(async () => {
+    server = await ServerProcess.start({
+      accounts: ['alice', 'bob'],
+      settings: ['authentication.failures_per_address=1000000'],
+    });
+    await deliver(server, 'bob', 'Subject: one\r\n\r\nText.\r\n');
+  });
+  after(() => unharmed(server));
+
+  const inState = async (state: string): Promise<TestClient> => {
+    const client = await TestClient.connect(server.ports.imap);
+    await client.line();
+    const lines = [`b1 LOGIN ${addressOf('bob')} "${passwordOf('bob')}"`, 'b2 SELECT INBOX'];
+    for (const line of lines.slice(0, ['notAuthenticated', 'authenticated', 'selected'].indexOf(state))) {
+      client.send(line);
+      for (
+        let answer = await client.line();
+        !answer?.startsWith(line.slice(0, 3));
+        answer = await client.line()
+      ) {
+        assert(answer !== undefined, 'the session ended at its start');
+      }
+    }
+    return client;
+  };
+
+  /** The tagged answer; undefined when the session ended, which it may with a BYE. */
+  const ask = async (client: TestClient, tag: string, command: string): Promise<string | undefined> => {
+    client.write(`${tag} ${command}\r\n`);
+    let isEnding = false;
+    for (;;) {
+      const line = await client.line();
+      if (line === undefined) {
+        assert(isEnding, `no BYE after ${JSON.stringify(command.slice(0, 200))}`);
+        return undefined;
+      }
+      if (line.startsWith(`${tag} `)) return line.slice(tag.length + 1);
+      if (line.startsWith('* BYE')) isEnding = true;
+      // Whatever it waits for: no SASL response, no DONE.
+      if (line.startsWith('+')) client.send('*');
+      // A line whose tag was not understood is answered without one.
+      if (line.startsWith('* BAD')) return line.slice(2);
+    }
+  };
+
+  for (const state of ['notAuthenticated', 'authenticated', 'selected'] as const) {
+    test(`every command with every damage has one answer: ${state}`, async () => {
+      const memoryBefore = residentBytes(server);
+      let client = await inState(state);
+      let count = 0;
+      for (const [name, example] of Object.entries(examples) as [CommandName, string][]) {
+        const isWrong = !commandTable[name].states.includes(state);
+        for (const command of isWrong ? [...damaged(example), example] : damaged(example)) {
+          const tag = `x${++count}`;
+          const answer = await ask(client, tag, command);
+          const told = `${state} ${JSON.stringify(command).slice(0, 120)} → ${answer}`;
+          if (answer !== undefined) assert.match(answer, /^(OK|NO|BAD) /, told);
+          if (isWrong && command.toUpperCase().startsWith(example.split(' ', 1)[0]!))
+            assert.doesNotMatch(answer ?? 'BAD', /^OK/, told);
+          assert.doesNotMatch(answer ?? '', /SERVERBUG/, told);
+          const alive = answer === undefined ? undefined : await ask(client, `n${count}`, 'NOOP');
+          if (alive === undefined || !isIn(state, answer!, name)) {
+            client.destroy();
+            client = await inState(state);
+          } else assert.match(alive, /^OK/, told);
+        }
+      }
+      client.destroy();
+      const grown = residentBytes(server) - memoryBefore;
+      assert(grown < memoryGrowthMax, `${grown} bytes more`);
+    });
+  }
+});
+
+/** False: what worked after all may have changed the state. */
+function isIn(state: string, answer: string, name: CommandName): boolean {
+  const changing = ['SELECT', 'EXAMINE', 'CLOSE', 'UNSELECT', 'AUTHENTICATE', 'LOGIN', 'DELETE'];
+  if (state === 'selected' && (name === 'SELECT' || name === 'EXAMINE')) return false;
+  return !(answer.startsWith('OK') && changing.includes(name));
+}

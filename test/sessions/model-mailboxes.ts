@@ -1,0 +1,69 @@
+// An account too simple to be wrong: what IMAP sessions should find, command after command.
+
+import assert from 'node:assert/strict';
+
+export interface ModelMessage {
+  flags: ReadonlySet<string>;
+  /** Rises with every change of the flags, as its mod-sequence does. */
+  version: number;
+}
+
+export class ModelMailbox {
+  readonly messages = new Map<number, ModelMessage>();
+  uidNext = 1;
+  /** Learnt from the first answer that names it. */
+  uidValidity: string | undefined;
+
+  add(flags: ReadonlySet<string>): number {
+    this.messages.set(this.uidNext, { flags, version: 0 });
+    return this.uidNext++;
+  }
+
+  store(uids: readonly number[], mode: string, names: readonly string[]): void {
+    for (const uid of uids) {
+      const message = this.messages.get(uid);
+      if (message === undefined) continue;
+      const flags = changedFlags(message.flags, mode, names);
+      if (flagText(flags) === flagText(message.flags)) continue;
+      this.messages.set(uid, { flags, version: message.version + 1 });
+    }
+  }
+
+  /** The new UIDs, for those of `uids` that are there. */
+  copyTo(target: ModelMailbox, uids: readonly number[]): number[] {
+    const found = uids.map((uid) => this.messages.get(uid)).filter((message) => message !== undefined);
+    return found.map(({ flags }) => target.add(flags));
+  }
+
+  remove(uids: readonly number[]): void {
+    for (const uid of uids) this.messages.delete(uid);
+  }
+
+  /** Of `uids`, or of all: those with \Deleted. */
+  expunge(uids: readonly number[] = [...this.messages.keys()]): void {
+    this.remove(uids.filter((uid) => this.messages.get(uid)?.flags.has('\\Deleted')));
+  }
+
+  /** The same UIDVALIDITY every time. */
+  isNamed(uidValidity: string): void {
+    this.uidValidity ??= uidValidity;
+    assert.equal(uidValidity, this.uidValidity);
+  }
+}
+
+export function changedFlags(
+  before: ReadonlySet<string>,
+  mode: string,
+  names: readonly string[],
+): ReadonlySet<string> {
+  if (mode === '+') return before.union(new Set(names));
+  return mode === '-' ? before.difference(new Set(names)) : new Set(names);
+}
+
+/** Sorted, without \Recent, which is a session's own. */
+export function flagText(flags: Iterable<string>): string {
+  return [...flags]
+    .filter((name) => name !== '\\Recent')
+    .sort()
+    .join(' ');
+}
