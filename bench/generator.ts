@@ -1,10 +1,16 @@
 // The load generator: a process of its own, so that its work is not done on the servers' or the runner's event loop.
 
+import { messageCount, openMailbox } from './mailbox.ts';
 import type { TargetPlace } from './target.ts';
 import { fairness } from './workloads/fairness.ts';
 import { imapAppend } from './workloads/imap-append.ts';
 import { imapFetch } from './workloads/imap-fetch.ts';
-import { measureNotification, openIdleSessions } from './workloads/imap-idle.ts';
+import {
+  type IdleSessions,
+  measureNotification,
+  type Notification,
+  openIdleSessions,
+} from './workloads/imap-idle.ts';
 import { imapLarge } from './workloads/imap-large.ts';
 import { imapLogin } from './workloads/imap-login.ts';
 import { imapSearch } from './workloads/imap-search.ts';
@@ -32,23 +38,36 @@ const workloads: Record<string, Workload> = {
 export type GeneratorRequest =
   | { readonly type: 'run'; readonly workload: string; readonly target: TargetPlace; readonly scale: number }
   | { readonly type: 'fillForSelect'; readonly target: TargetPlace; readonly scale: number }
-  | { readonly type: 'openIdle'; readonly target: TargetPlace; readonly count: number }
-  | { readonly type: 'notify'; readonly target: TargetPlace; readonly rounds: number };
+  | { readonly type: 'openIdle'; readonly target: TargetPlace; readonly sessions: IdleSessions }
+  | { readonly type: 'openMailbox'; readonly target: TargetPlace; readonly user: string }
+  | { readonly type: 'notify'; readonly target: TargetPlace; readonly notification: Notification };
 export type GeneratorAnswer = { readonly figures: readonly Figure[] } | { readonly error: string };
 
 async function answer(request: GeneratorRequest): Promise<readonly Figure[]> {
-  if (request.type === 'run') {
-    const workload = workloads[request.workload];
-    if (workload === undefined) throw new Error(`there is no workload ${request.workload}`);
-    return workload(request.target, { scale: request.scale });
+  const { target } = request;
+  switch (request.type) {
+    case 'run': {
+      const workload = workloads[request.workload];
+      if (workload === undefined) throw new Error(`there is no workload ${request.workload}`);
+      return workload(target, { scale: request.scale });
+    }
+    case 'notify':
+      return measureNotification(target, request.notification);
+    case 'fillForSelect':
+      await fillForSelect(target, request.scale);
+      return [];
+    case 'openMailbox':
+      return [await openToStay(target, request.user)];
+    case 'openIdle':
+      await openIdleSessions(target, request.sessions);
+      return [];
   }
-  if (request.type === 'notify') return measureNotification(request.target, request.rounds);
-  if (request.type === 'fillForSelect') {
-    await fillForSelect(request.target, request.scale);
-    return [];
-  }
-  await openIdleSessions(request.target, request.count);
-  return [];
+}
+
+/** The session stays open as long as this process lives. */
+async function openToStay(target: TargetPlace, user: string): Promise<Figure> {
+  const client = await openMailbox(target, user);
+  return { name: 'messages', value: await messageCount(client), unit: '', better: 'higher' };
 }
 
 process.on('message', (request: GeneratorRequest) => {

@@ -1,7 +1,8 @@
-// A client that costs the generator little: it sends what it is given and waits for a line that starts with a marker,
-// looking only at the tail of what came.
+// A client that costs the generator little: it sends what it is given and waits for a line, looking only at the tail of what
+// came.
 
 import { connect, type Socket } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
 
 /** The longest final line that is looked for: the capabilities after LOGIN. */
 const tailBytes = 4096;
@@ -12,7 +13,11 @@ export class LineClient {
   #received = 0;
   #kept: Uint8Array[] | undefined;
   #waiting:
-    | { matches: (line: string) => boolean; resolve: (line: string) => void; reject: (error: Error) => void }
+    | {
+        find: (tail: string) => string | undefined;
+        resolve: (found: string) => void;
+        reject: (error: Error) => void;
+      }
     | undefined;
   #failure: Error | undefined;
 
@@ -23,11 +28,15 @@ export class LineClient {
     socket.on('close', () => this.#fail(new Error('the server closed the connection')));
   }
 
-  static async open(port: number): Promise<LineClient> {
-    const socket = connect({ host: '127.0.0.1', port, noDelay: true });
+  /** `secure`: with TLS from the first byte, whatever the certificate. */
+  static async open(port: number, { secure = false } = {}): Promise<LineClient> {
+    const place = { host: '127.0.0.1', port };
+    const socket = secure
+      ? connectSecurely({ ...place, rejectUnauthorized: false })
+      : connect({ ...place, noDelay: true });
     const client = new LineClient(socket);
     await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve);
+      socket.once(secure ? 'secureConnect' : 'connect', resolve);
       socket.once('error', reject);
     });
     return client;
@@ -50,13 +59,22 @@ export class LineClient {
 
   /** Resolves with the last complete line when it begins with one of the prefixes and nothing follows it. */
   lastLine(...prefixes: string[]): Promise<string> {
-    return this.lineThat((line) => prefixes.some((prefix) => line.startsWith(prefix)));
+    return this.#until((tail) => {
+      const start = tail.lastIndexOf('\r\n', tail.length - 3);
+      const line = tail.slice(start < 0 ? 0 : start + 2, -2);
+      return prefixes.some((prefix) => line.startsWith(prefix)) ? line : undefined;
+    });
   }
 
-  lineThat(matches: (line: string) => boolean): Promise<string> {
+  /** Resolves when a complete line is this one, whatever follows it. */
+  wholeLine(wanted: string): Promise<string> {
+    return this.#until((tail) => (`\r\n${tail}`.includes(`\r\n${wanted}\r\n`) ? wanted : undefined));
+  }
+
+  #until(find: (tail: string) => string | undefined): Promise<string> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      this.#waiting = { matches, resolve, reject };
+      this.#waiting = { find, resolve, reject };
       this.#look();
     });
   }
@@ -92,14 +110,13 @@ export class LineClient {
   }
 
   #look(): void {
-    if (!this.#tail.endsWith('\r\n')) return;
-    const start = this.#tail.lastIndexOf('\r\n', this.#tail.length - 3);
-    const line = this.#tail.slice(start < 0 ? 0 : start + 2, -2);
     const waiting = this.#waiting;
-    if (waiting === undefined || !waiting.matches(line)) return;
+    if (waiting === undefined || !this.#tail.endsWith('\r\n')) return;
+    const found = waiting.find(this.#tail);
+    if (found === undefined) return;
     this.#waiting = undefined;
     this.#tail = '';
-    waiting.resolve(line);
+    waiting.resolve(found);
   }
 
   #fail(error: Error): void {

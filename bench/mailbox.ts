@@ -24,8 +24,10 @@ export async function fillMailbox(
   }
 }
 
-export async function login(target: TargetPlace, user: string): Promise<LineClient> {
-  const client = await LineClient.open(target.ports.imap);
+export async function login(target: TargetPlace, user: string, { secure = false } = {}): Promise<LineClient> {
+  const port = secure ? target.ports.imaps : target.ports.imap;
+  if (port === undefined) throw new Error(`${target.name} has no TLS`);
+  const client = await LineClient.open(port, { secure });
   await client.lastLine('* OK');
   await client.command(`a LOGIN ${user}@${target.domain} ${target.password}\r\n`, 'a OK');
   return client;
@@ -36,6 +38,13 @@ export async function openMailbox(target: TargetPlace, user: string): Promise<Li
   const client = await login(target, user);
   await client.command('a SELECT INBOX\r\n', 'a OK');
   return client;
+}
+
+/** Selects INBOX again to see. */
+export async function messageCount(client: LineClient): Promise<number> {
+  client.keep();
+  await client.command('a SELECT INBOX\r\n', 'a OK');
+  return Number(/^\* (\d+) EXISTS/m.exec(client.kept().toString('latin1'))?.[1]);
 }
 
 export interface Timed {

@@ -1,25 +1,23 @@
-// `npm run bench [-- --vs dovecot] [--layout lmdb,workers-2,postgres-1,postgres-3,frontend] [--only lmtp,imap-login] [--scale 0.1]
-// [--json FILE] [--directory DIR]`
+// `npm run bench [-- --vs dovecot|frontends] [--layout lmdb,workers-2,postgres-1,postgres-3,frontend,frontend-outer]
+// [--only lmtp,imap-login] [--scale 0.1] [--json FILE] [--directory DIR]`, docs/benchmarks.md
 // Runs each workload against Rookery and, with --vs, against its peers, one after the other in the same run on the same disk,
 // and prints figures and ratios. A ratio above 1 is better than the better of the peers. These machines are noisy: compare
 // ratios, not single figures.
 
-import { type ChildProcess, fork } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { installPackages, missingPackages, whyNotInstallable } from '../scripts/debian-packages.ts';
-import { testPackages } from '../test/packages.ts';
-import type { GeneratorAnswer, GeneratorRequest } from './generator.ts';
+import { frontendPackages, type TestPackage, testPackages } from '../test/packages.ts';
+import { type MeasuredServer, measure } from './measure.ts';
 import { formatReport, type Measured } from './report.ts';
-import type { BenchTarget, TargetPlace } from './target.ts';
+import { idleUsers, users } from './target.ts';
 import { startDovecot } from './targets/dovecot.ts';
+import { type FrontendKind, withFrontend } from './targets/frontends.ts';
 import { withPostfix } from './targets/postfix.ts';
-import { residentBytes } from './targets/processes.ts';
-import { type RookeryTarget, startRookery } from './targets/rookery.ts';
+import { startRookery } from './targets/rookery.ts';
 import { startCluster } from './targets/rookery-cluster.ts';
-import type { Figure } from './workloads/workload.ts';
 
 const allWorkloads = [
   'lmtp',
@@ -33,14 +31,25 @@ const allWorkloads = [
   'imap-large',
   'fairness',
   'imap-idle',
+  'imap-idle-tls',
   'pop3',
 ];
-const idleSessions = 5000;
+
+const layoutPattern = /^(?:lmdb|workers-[1-9]|postgres-[1-9]|frontend|frontend-outer)$/;
+const layoutNames = 'lmdb, workers-1 to workers-9, postgres-1 to postgres-9, frontend, frontend-outer';
+
+/** What is measured against whom; the layouts and workloads that make sense when none are given. */
+interface Peers {
+  readonly layout: string;
+  readonly workloads: readonly string[];
+  readonly packages: readonly TestPackage[];
+  readonly servers: readonly MeasuredServer[];
+}
 
 const { values } = parseArgs({
   options: {
     vs: { type: 'string' },
-    layout: { type: 'string', default: 'lmdb' },
+    layout: { type: 'string' },
     only: { type: 'string' },
     scale: { type: 'string', default: '1' },
     json: { type: 'string' },
@@ -48,122 +57,49 @@ const { values } = parseArgs({
     prof: { type: 'boolean', default: false },
   },
 });
+const { directory } = values;
 const scale = Number(values.scale);
-const directory = values.directory;
-const only = values.only?.split(',') ?? allWorkloads;
+if (!(scale > 0)) throw new Error(`--scale ${values.scale}: a number above 0, and 1 is the full run`);
+const nodeOptions = values.prof ? ['--cpu-prof', `--cpu-prof-dir=${directory}`] : [];
+const peers = peersNamed(values.vs);
+const workloads = values.only?.split(',') ?? peers.workloads;
+const layouts = (values.layout ?? peers.layout).split(',');
+for (const workload of workloads)
+  if (!allWorkloads.includes(workload)) throw new Error(`--only ${workload}: ${allWorkloads.join(', ')}`);
+for (const layout of layouts)
+  if (!layoutPattern.test(layout)) throw new Error(`--layout ${layout}: ${layoutNames}`);
+const accounts = workloads.some((workload) => workload.startsWith('imap-idle'))
+  ? [...users, ...idleUsers]
+  : users;
 
-class Generator {
-  readonly #child: ChildProcess = fork(fileURLToPath(new URL('./generator.ts', import.meta.url)));
-
-  ask(request: GeneratorRequest): Promise<readonly Figure[]> {
-    return new Promise((resolve, reject) => {
-      this.#child.once('message', (answer: GeneratorAnswer) => {
-        if ('error' in answer) reject(new Error(answer.error));
-        else resolve(answer.figures);
-      });
-      this.#child.send(request);
-    });
+function peersNamed(name: string | undefined): Peers {
+  const dovecot = testPackages.filter((one) => /^(?:dovecot|postfix)/.test(one.name));
+  const none = { layout: 'lmdb', workloads: allWorkloads, packages: [], servers: [] };
+  if (name === undefined) return none;
+  if (name === 'dovecot') {
+    const sdbox = async () => withPostfix(directory, await startDovecot(directory, 'sdbox'));
+    const servers = [
+      { name: 'postfix + dovecot sdbox', start: sdbox },
+      { name: 'dovecot maildir', start: () => startDovecot(directory, 'maildir') },
+    ];
+    return { ...none, packages: dovecot, servers };
   }
-
-  end(): void {
-    this.#child.kill('SIGKILL');
-  }
-}
-
-function placeOf({ name, ports, domain, password }: BenchTarget): TargetPlace {
-  return { name, ports, domain, password };
-}
-
-/** Idle sessions are counted against a peer only in a small number: it has a process for each. */
-async function idle(target: BenchTarget, generator: Generator): Promise<Figure[]> {
-  const count = Math.ceil((target.name.startsWith('rookery') ? idleSessions : 300) * scale);
-  const place = placeOf(target);
-  await generator.ask({ type: 'notify', target: place, rounds: Math.ceil(100 * scale) });
-  await generator.ask({ type: 'openIdle', target: place, count: Math.ceil(count / 10) });
-  const before = residentBytes(await target.pids());
-  await generator.ask({ type: 'openIdle', target: place, count });
-  const growth = residentBytes(await target.pids()) - before;
-  const notified = await generator.ask({ type: 'notify', target: place, rounds: Math.ceil(200 * scale) });
-  return [
-    { name: 'imap idle session, memory', value: growth / count / 1024, unit: 'KB', better: 'lower' },
-    ...notified,
-  ];
-}
-
-/** The first SELECT finds a server that has just started. */
-async function select(target: BenchTarget, generator: Generator): Promise<readonly Figure[]> {
-  const place = placeOf(target);
-  await generator.ask({ type: 'fillForSelect', target: place, scale });
-  await target.restart();
-  return await generator.ask({ type: 'run', workload: 'imap-select', target: place, scale });
-}
-
-async function eventLoopDelay(target: BenchTarget): Promise<Figure[]> {
-  if (!target.name.startsWith('rookery')) return [];
-  const text = await (await fetch(`http://127.0.0.1:${(target as RookeryTarget).adminPort}/metrics`)).text();
-  // Of several workers the slowest counts.
-  const read = (kind: string): number => {
-    const series = new RegExp(`^rookery_event_loop_delay_${kind}_seconds(?:\\{.*\\})? (\\S+)`, 'gm');
-    return Math.max(...Array.from(text.matchAll(series), ([, value]) => Number(value)));
+  if (name !== 'frontends') throw new Error(`--vs ${name}: there are "dovecot" and "frontends"`);
+  const kinds: FrontendKind[] = ['nginx', 'perdition', 'dovecot proxy'];
+  return {
+    layout: 'frontend',
+    workloads: ['imap-login', 'imap-fetch', 'imap-idle'],
+    packages: [...dovecot, ...frontendPackages],
+    servers: kinds.map((kind) => ({
+      name: kind,
+      start: async () => withFrontend(directory, kind, await startDovecot(directory, 'sdbox')),
+    })),
   };
-  return ['p99', 'max'].map((kind) => ({
-    name: `event-loop delay ${kind} since the last workload`,
-    value: read(kind) * 1000,
-    unit: 'ms',
-    better: 'lower' as const,
-  }));
-}
-
-async function measure(target: BenchTarget, workloads: readonly string[]): Promise<Figure[]> {
-  const figures: Figure[] = [];
-  for (const workload of workloads) {
-    const generator = new Generator();
-    try {
-      await eventLoopDelay(target); // reading resets it
-      const special = { 'imap-idle': idle, 'imap-select': select }[workload];
-      const found =
-        special === undefined
-          ? await generator.ask({ type: 'run', workload, target: placeOf(target), scale })
-          : await special(target, generator);
-      const all = [
-        ...found,
-        ...(workload === 'fairness' || workload === 'imap-idle' ? await eventLoopDelay(target) : []),
-      ];
-      for (const figure of all)
-        process.stderr.write(
-          `${target.name.padEnd(24)} ${figure.name.padEnd(60)} ${figure.value.toFixed(1)} ${figure.unit}\n`,
-        );
-      figures.push(...all);
-    } finally {
-      generator.end();
-    }
-  }
-  return figures;
-}
-
-/** Memory is measured on a server that has done nothing else: what other workloads left would hide the growth. */
-async function measureAndStop(open: () => Promise<BenchTarget>): Promise<Measured> {
-  const figures: Figure[] = [];
-  let name = '';
-  for (const workloads of [
-    only.filter((one) => one !== 'imap-idle'),
-    only.filter((one) => one === 'imap-idle'),
-  ]) {
-    if (workloads.length === 0) continue;
-    const target = await open();
-    name = target.name;
-    try {
-      figures.push(...(await measure(target, workloads)));
-    } finally {
-      await target.stop();
-    }
-  }
-  return { target: name, figures };
 }
 
 /** Installs the peers when it can, else says what is missing. */
-function ensurePeers(): void {
-  const missing = missingPackages(testPackages.filter(({ name }) => /^(?:dovecot|postfix)/.test(name)));
+function ensurePackages(packages: readonly TestPackage[]): void {
+  const missing = missingPackages(packages);
   if (missing.length === 0) return;
   const names = missing.map(({ name }) => name).join(' ');
   const why = whyNotInstallable();
@@ -171,30 +107,23 @@ function ensurePeers(): void {
   if (!installPackages(missing)) throw new Error(`could not install ${names}`);
 }
 
-if (values.vs !== undefined) ensurePeers();
-mkdirSync(directory, { recursive: true });
-const measured: Measured[] = [];
-const nodeOptions = values.prof ? ['--cpu-prof', `--cpu-prof-dir=${directory}`] : [];
-function startLayout(layout: string): Promise<BenchTarget> {
-  const workers = /^workers-([1-9])$/.exec(layout)?.[1];
-  if (workers !== undefined)
-    return startRookery(directory, {
-      nodeOptions,
-      name: `rookery ${layout}`,
-      settings: [`workers=${workers}`],
-    });
-  return layout === 'lmdb' ? startRookery(directory, { nodeOptions }) : startCluster(directory, layout);
+function ours(layout: string): MeasuredServer {
+  const isOneServer = layout === 'lmdb' || layout.startsWith('workers-');
+  const options = { layout, accounts, nodeOptions };
+  return {
+    name: `rookery ${layout}`,
+    start: () => (isOneServer ? startRookery(directory, options) : startCluster(directory, options)),
+  };
 }
 
-for (const layout of values.layout.split(',')) measured.push(await measureAndStop(() => startLayout(layout)));
-if (values.vs === 'dovecot') {
-  measured.push(
-    await measureAndStop(async () => withPostfix(directory, await startDovecot(directory, 'sdbox'))),
-  );
-  measured.push(await measureAndStop(() => startDovecot(directory, 'maildir')));
-} else if (values.vs !== undefined) {
-  throw new Error(`--vs ${values.vs}: there is only "dovecot"`);
-}
+ensurePackages(peers.packages);
+mkdirSync(directory, { recursive: true });
 const file = values.json ?? join(directory, 'latest.json');
-writeFileSync(file, `${JSON.stringify({ scale, measured }, null, 2)}\n`);
+const measured: Measured[] = [];
+for (const server of [...layouts.map(ours), ...peers.servers]) {
+  measured.push(await measure(server, { workloads, scale }));
+  // After each, so that a run that is broken off has given what it had.
+  writeFileSync(file, `${JSON.stringify({ scale, measured }, null, 2)}\n`);
+}
 process.stdout.write(`${formatReport(measured)}\nas JSON: ${file}\n`);
+if (measured.some(({ failures }) => failures.length > 0)) process.exitCode = 1;

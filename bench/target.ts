@@ -6,22 +6,45 @@ export interface BenchTarget {
     readonly lmtp: number;
     readonly smtp: number | undefined;
     readonly imap: number;
-    readonly pop3: number;
+    /** With TLS from the first byte. */
+    readonly imaps: number | undefined;
+    readonly pop3: number | undefined;
   };
   /** Local parts at `domain`; all have `password`. */
   readonly domain: string;
   readonly password: string;
-  /** The processes whose resident memory counts. */
-  pids(): Promise<number[]>;
+  /** The processes whose memory counts. */
+  processes(): ServerProcesses;
+  /** Where a delivery is far from the client that waits for it; undefined: there is only one place. */
+  readonly apart?: () => Promise<Apart | undefined>;
   /** Ends the server and starts it again with the data it has. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
+/** By process id. */
+export interface ServerProcesses {
+  /** Of the server that clients connect to. */
+  readonly front: readonly number[];
+  /** Of those that it works with: a frontend's backends, the other nodes. Databases are not among them. */
+  readonly behind: readonly number[];
+}
+
+/** Clients stay at the target's own ports, as in every workload. */
+export interface Apart {
+  /** Hosted by another node than the one that clients connect to. */
+  readonly user: string;
+  /** Of another node than the one that clients connect to; of a third one when there are three. */
+  readonly lmtp: number;
+}
+
 /** What is passed to the generator's process: a target without its methods. */
 export type TargetPlace = Pick<BenchTarget, 'name' | 'ports' | 'domain' | 'password'>;
 
-/** Users for work on many accounts; `fetch`, `search`, `store`, `select`, `large`, `drain-N` and `idle` users are for one workload each. */
+export const domain = 'bench.test';
+export const password = 'bench-password-1';
+
+/** Users for work on many accounts; `fetch`, `search`, `store`, `select`, `large` and `drain` are for one workload each. */
 export const userCount = 20;
 export const users: readonly string[] = [
   ...Array.from({ length: userCount }, (_, index) => `user${index}`),
@@ -30,10 +53,9 @@ export const users: readonly string[] = [
   'store',
   'select',
   'large',
-  'heavy',
-  ...Array.from({ length: 10 }, (_, index) => `drain${index}`),
+  'drain',
 ];
-/** Accounts of the idle workload. */
+/** Accounts of the idle workloads. */
 export const idleUserCount = 500;
 export const idleUsers: readonly string[] = Array.from(
   { length: idleUserCount },

@@ -2,35 +2,40 @@
 // plain-text passwords in a file, so that hashing is not what is measured.
 
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { exampleCertificate } from '../../src/speakers/kit/test-certificates.ts';
 import { freePort } from '../../test/free-port.ts';
-import { type BenchTarget, idleUsers, users } from '../target.ts';
+import { type BenchTarget, domain, idleUsers, password, users } from '../target.ts';
 import { endProcess, portAnswers, processTree, start } from './processes.ts';
-
-const domain = 'bench.test';
-const password = 'bench-password-1';
 
 export type DovecotFormat = 'maildir' | 'sdbox';
 
 interface DovecotPlace {
   readonly root: string;
   readonly format: DovecotFormat;
-  readonly ports: { readonly lmtp: number; readonly imap: number; readonly pop3: number };
+  readonly ports: {
+    readonly lmtp: number;
+    readonly imap: number;
+    readonly imaps: number;
+    readonly pop3: number;
+  };
 }
 
 function configuration({ root, format, ports }: DovecotPlace): string {
   const reused = (name: string): string =>
     `service ${name} {\n  service_count = 0\n  process_limit = 6000\n  client_limit = 5000\n}\n`;
-  const listener = (name: string, port: number): string =>
-    `  inet_listener ${name} {\n    address = 127.0.0.1\n    port = ${port}\n  }\n`;
+  const listener = (name: string, port: number, more = ''): string =>
+    `  inet_listener ${name} {\n    address = 127.0.0.1\n    port = ${port}\n${more}  }\n`;
   const off = (name: string): string => `  inet_listener ${name} {\n    port = 0\n  }\n`;
   return `
 base_dir = ${root}/run
 state_dir = ${root}/state
 log_path = ${root}/dovecot.log
 protocols = imap pop3 lmtp
-ssl = no
+ssl = yes
+ssl_cert = <${root}/certificate.pem
+ssl_key = <${root}/key.pem
 disable_plaintext_auth = no
 auth_mechanisms = plain login
 default_client_limit = 20000
@@ -54,7 +59,7 @@ service imap-login {
   process_min_avail = 2
   client_limit = 10000
   process_limit = 4
-${listener('imap', ports.imap)}${off('imaps')}}
+${listener('imap', ports.imap)}${listener('imaps', ports.imaps, '    ssl = yes\n')}}
 service pop3-login {
   service_count = 0
 ${listener('pop3', ports.pop3)}${off('pop3s')}}
@@ -77,11 +82,17 @@ export async function startDovecot(directory: string, format: DovecotFormat): Pr
   mkdirSync(directory, { recursive: true });
   const root = mkdtempSync(join(directory, `dovecot-${format}-`));
   for (const name of ['run', 'state', 'mail']) mkdirSync(join(root, name), { recursive: true, mode: 0o777 });
-  const { chmodSync, chownSync } = await import('node:fs');
   chmodSync(root, 0o755);
   chmodSync(join(root, 'mail'), 0o777);
   chownSync(join(root, 'mail'), 8, 8); // Debian's fixed uid and gid of "mail"
-  const ports = { lmtp: await freePort(), imap: await freePort(), pop3: await freePort() };
+  const ports = {
+    lmtp: await freePort(),
+    imap: await freePort(),
+    imaps: await freePort(),
+    pop3: await freePort(),
+  };
+  writeFileSync(join(root, 'certificate.pem'), exampleCertificate.certificate);
+  writeFileSync(join(root, 'key.pem'), exampleCertificate.key);
   writeFileSync(
     join(root, 'users'),
     [...users, ...idleUsers].map((user) => `${user}:{PLAIN}${password}::::::\n`).join(''),
@@ -100,7 +111,7 @@ export async function startDovecot(directory: string, format: DovecotFormat): Pr
     ports: { ...ports, smtp: undefined },
     domain,
     password,
-    pids: async () => processTree(child.pid!),
+    processes: () => ({ front: processTree(child.pid!), behind: [] }),
     restart: async () => {
       await endProcess(child);
       child = await run();

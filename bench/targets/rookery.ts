@@ -6,23 +6,32 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AdminClient } from '../../src/operator/admin-client.ts';
 import { freePort } from '../../test/free-port.ts';
-import { type BenchTarget, idleUsers, users } from '../target.ts';
+import { type BenchTarget, domain, password } from '../target.ts';
+import { collectGarbage, inspectorOptions } from './collect-garbage.ts';
 import { endProcess, portAnswers, processTree, start } from './processes.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-const domain = 'bench.test';
-const password = 'bench-password-1';
+/** As many as the admin client sends at a time; their passwords are hashed side by side. */
+const addedAtOnce = 2;
 
 export interface RookeryTarget extends BenchTarget {
   readonly adminPort: number;
+  /** In the processes of all servers, but not in worker processes; what is left, in bytes. */
+  collectGarbage(): Promise<number>;
 }
 
 export interface RookeryOptions {
-  readonly name?: string;
+  /** Local parts. Each costs the hashing of a password, so only those that will be used. */
+  readonly accounts: readonly string[];
   /** For Node. */
-  readonly nodeOptions?: readonly string[];
+  readonly nodeOptions: readonly string[];
+}
+
+export interface ProcessOptions extends Pick<RookeryOptions, 'nodeOptions'> {
   /** `key=value`, as --set takes them. */
-  readonly settings?: readonly string[];
+  readonly settings: readonly string[];
+  /** Come behind everything else on the command line. */
+  readonly args?: readonly string[];
 }
 
 /** One server process with what it takes to talk to it. */
@@ -32,6 +41,8 @@ export interface RookeryProcess {
   readonly adminPort: number;
   /** Of the process that runs now. */
   pid(): number;
+  /** What is left, in bytes. */
+  collectGarbage(): Promise<number>;
   restart(): Promise<void>;
   /** Ends it and removes its data. */
   stop(): Promise<void>;
@@ -42,29 +53,29 @@ export function makeData(directory: string): string {
   return mkdtempSync(join(directory, 'rookery-'));
 }
 
-/** Starts `serve` on ports of its own; `args` come behind it. */
+/** Starts `serve` on ports of its own. */
 export async function startProcess(
   data: string,
-  {
-    nodeOptions = [],
-    settings: given = [],
-    args = [],
-  }: RookeryOptions & { readonly args?: readonly string[] },
+  { nodeOptions, settings: given, args = [] }: ProcessOptions,
 ): Promise<RookeryProcess> {
   const ports = {
     lmtp: await freePort(),
     smtp: await freePort(),
     imap: await freePort(),
+    imaps: await freePort(),
     pop3: await freePort(),
   };
   const adminPort = await freePort();
-  const listen = { lmtp: ports.lmtp, mx: ports.smtp, imap: ports.imap, pop3: ports.pop3, admin: adminPort };
+  const inspectorPort = await freePort();
+  const { smtp, ...others } = ports;
+  const listen = { ...others, mx: smtp, admin: adminPort };
   const settings = Object.entries(listen).map(([name, port]) => `listen.${name}=127.0.0.1:${port}`);
-  for (const name of ['submission', 'submissions', 'imaps', 'pop3s']) settings.push(`listen.${name}=off`);
+  for (const name of ['submission', 'submissions', 'pop3s']) settings.push(`listen.${name}=off`);
   settings.push('limits.connections_per_address=20000', 'log.level=warn', ...given);
   const run = async (): Promise<ChildProcess> => {
     const started = start(process.execPath, [
       ...nodeOptions,
+      ...inspectorOptions(inspectorPort),
       main,
       'serve',
       '--data',
@@ -86,6 +97,7 @@ export async function startProcess(
     ports,
     adminPort,
     pid: () => child.pid!,
+    collectGarbage: () => collectGarbage(child.pid!, inspectorPort),
     restart: async () => {
       await endProcess(child);
       child = await run();
@@ -97,15 +109,21 @@ export async function startProcess(
   };
 }
 
-export async function startRookery(directory: string, options: RookeryOptions = {}): Promise<RookeryTarget> {
-  const server = await startProcess(makeData(directory), options);
+/** `layout`: lmdb or workers-1, workers-2 …: one server with so many worker processes. */
+export async function startRookery(
+  directory: string,
+  { layout, accounts, nodeOptions }: RookeryOptions & { readonly layout: string },
+): Promise<RookeryTarget> {
+  const workers = /^workers-([1-9])$/.exec(layout)?.[1];
+  const settings = workers === undefined ? [] : [`workers=${workers}`];
+  const server = await startProcess(makeData(directory), { nodeOptions, settings });
   try {
-    await addAccounts(server.data);
+    await addAccounts(server.data, accounts);
   } catch (error) {
     await server.stop();
     throw error;
   }
-  return targetOf(options.name ?? 'rookery', [server]);
+  return targetOf(`rookery ${layout}`, [server]);
 }
 
 /** What clients see of servers that are one: they talk to the first. */
@@ -116,7 +134,15 @@ export function targetOf(name: string, servers: readonly RookeryProcess[]): Rook
     adminPort: servers[0]!.adminPort,
     domain,
     password,
-    pids: async () => processTree(servers[0]!.pid()),
+    processes: () => ({
+      front: processTree(servers[0]!.pid()),
+      behind: servers.slice(1).flatMap((server) => processTree(server.pid())),
+    }),
+    collectGarbage: async () => {
+      let bytes = 0;
+      for (const server of servers) bytes += await server.collectGarbage();
+      return bytes;
+    },
     restart: async () => {
       for (const server of servers) await server.restart();
     },
@@ -126,15 +152,16 @@ export function targetOf(name: string, servers: readonly RookeryProcess[]): Rook
   };
 }
 
-export async function addAccounts(data: string): Promise<void> {
+export async function addAccounts(data: string, accounts: readonly string[]): Promise<void> {
   const client = new AdminClient({ data });
   await client.call({ method: 'POST', path: '/api/domains', body: { name: domain } });
-  for (const user of [...users, ...idleUsers]) {
-    await client.call({
-      method: 'POST',
-      path: '/api/accounts',
-      body: { address: `${user}@${domain}`, password },
-    });
-  }
+  const left = [...accounts];
+  const addOneByOne = async (): Promise<void> => {
+    for (let user = left.pop(); user !== undefined; user = left.pop()) {
+      const body = { address: `${user}@${domain}`, password };
+      await client.call({ method: 'POST', path: '/api/accounts', body });
+    }
+  };
+  await Promise.all(Array.from({ length: addedAtOnce }, addOneByOne));
   client.close();
 }

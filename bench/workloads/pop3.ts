@@ -6,8 +6,9 @@ import { deliverAll } from './lmtp.ts';
 import type { Workload } from './workload.ts';
 
 export const pop3: Workload = async (target, { scale }) => {
+  if (target.ports.pop3 === undefined) return [];
   const count = Math.ceil(2000 * scale);
-  const user = `drain0@${target.domain}`;
+  const user = `drain@${target.domain}`;
   await deliverAll(target.ports.lmtp, messages('small', count, 31), {
     greeting: 'LHLO',
     recipient: () => user,
