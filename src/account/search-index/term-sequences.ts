@@ -218,7 +218,9 @@ export class TermSequences {
   }
 
   #numbers(step: SequenceStep, terms: TermTable): readonly number[] {
-    if ('needle' in step) return terms.indexesWith(step.needle).map((index) => this.#termNumbers[index]!);
+    if ('needle' in step) {
+      return terms.indexesWith(step.needle).flatMap((index) => this.termNumber(index) ?? []);
+    }
     const number = this.#gapTable().get(step.gap);
     return number === undefined ? [] : [number];
   }
