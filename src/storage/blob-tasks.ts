@@ -7,6 +7,7 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
+import { isMailError } from '../mail/mail-error.ts';
 import type { BlobRows } from './blob-rows.ts';
 import { type BlobDigest, hex } from './blob-store.ts';
 import type { Engine } from './engine.ts';
@@ -97,6 +98,10 @@ export class BlobTasks {
 
   #inBackground(what: string, work: () => Promise<void>): void {
     const running = this.tracked(work());
-    running.catch((error: unknown) => this.#options.log.error({ err: error }, `${what} failed`));
+    running.catch((error: unknown) => {
+      // The disk is full, or the engine is away: it says so itself.
+      const isPassing = isMailError(error) || (error instanceof Fault && error.temporary);
+      this.#options.log[isPassing ? 'warn' : 'error']({ err: error }, `${what} failed`);
+    });
   }
 }

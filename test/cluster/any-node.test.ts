@@ -25,7 +25,10 @@ suite('three nodes', { skip: missingPostgres() }, () => {
 
   test('every node hosts a share of the accounts', async () => {
     const { nodes, shards } = await cluster.status();
-    assert.deepEqual(nodes.map(({ shards: count }) => count).sort(), [85, 85, 86]);
+    const counts = nodes.map(({ shards: count }) => count).sort((a, b) => a - b);
+    assert.equal(counts[0]! + counts[1]! + counts[2]!, 256);
+    // As even as it can be, but for what would gain less than a tenth.
+    assert.ok(counts[0]! >= 77 && counts[2]! <= 94, `shards on each node: ${counts}`);
     assert.equal(shards.unhosted, 0);
   });
 

@@ -195,7 +195,8 @@ export class ClusterProcesses implements AsyncDisposable {
       const takers = this.nodes.filter(
         (node) => node.isRunning && hostsAccounts(status, node) && !isDrained(status, node),
       );
-      const share = Math.floor(total / takers.length);
+      // What would gain less than a tenth does not move.
+      const share = Math.floor((0.9 * total) / takers.length);
       return unhosted === 0 && moving === 0 && takers.every((node) => shardsOf(status, node) >= share);
     });
   }
@@ -250,6 +251,12 @@ export class ClusterProcesses implements AsyncDisposable {
   }
 
   /** Because accounts were made, nodes came or went. */
+  /** Shards that were placed go where they are best again. */
+  async rebalance(): Promise<void> {
+    await this.admin().call({ method: 'POST', path: '/api/cluster/rebalance', body: {} });
+    this.#isPlaced = false;
+  }
+
   async #plannedMoves(): Promise<number> {
     const request = { method: 'POST', path: '/api/cluster/rebalance', body: { dryRun: true } } as const;
     return (await this.admin().call<{ moves: unknown[] }>(request)).moves.length;
