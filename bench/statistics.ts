@@ -8,3 +8,13 @@ export function percentile(samples: readonly number[], fraction: number): number
 export function median(samples: readonly number[]): number {
   return percentile(samples, 0.5);
 }
+
+/** The median of what `work` gives, done so many times, one after the other. */
+export async function medianOf(rounds: number, work: (round: number) => Promise<number>): Promise<number> {
+  const samples: number[] = [];
+  for (let round = 0; round < rounds; round++) samples.push(await work(round));
+  return median(samples);
+}
+
+/** Rounds of what is measured as messages a second: these machines are noisy. */
+export const throughputRounds = 3;

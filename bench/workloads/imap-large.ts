@@ -4,7 +4,7 @@
 import type { LineClient } from '../line-client.ts';
 import { fillMailbox, milliseconds, openMailbox, timed } from '../mailbox.ts';
 import { messages } from '../message-mix.ts';
-import { median } from '../statistics.ts';
+import { medianOf } from '../statistics.ts';
 import type { TargetPlace } from '../target.ts';
 import { deliverAll } from './lmtp.ts';
 import type { Figure, Workload } from './workload.ts';
@@ -15,12 +15,6 @@ const rounds = 15;
 /** One COPY takes no more than a server allows. */
 const copiedAtOnce = 100_000;
 
-async function medianOf(work: (round: number) => Promise<number>): Promise<number> {
-  const times: number[] = [];
-  for (let round = 0; round < rounds; round++) times.push(await work(round));
-  return median(times);
-}
-
 async function measure(
   target: TargetPlace,
   user: string,
@@ -28,16 +22,16 @@ async function measure(
 ): Promise<Figure[]> {
   const opened = await openMailbox(target, user);
   const select = await timed(opened, 'SELECT INBOX');
-  const page = await medianOf(async (round) => {
+  const page = await medianOf(rounds, async (round) => {
     const first = Math.max(1, Math.floor((size.count / (rounds + 1)) * (round + 1)) - 50);
     return (await timed(opened, `FETCH ${first}:${first + 49} (FLAGS UID ENVELOPE RFC822.SIZE)`)).ms;
   });
-  const flag = await medianOf(async (round) => {
+  const flag = await medianOf(rounds, async (round) => {
     const one = Math.max(1, Math.floor((size.count / (rounds + 1)) * (round + 1)));
     return (await timed(opened, `STORE ${one} +FLAGS (\\Flagged)`)).ms;
   });
   const bodies = messages('small', rounds, 77);
-  const deliver = await medianOf(async (round) => {
+  const deliver = await medianOf(rounds, async (round) => {
     const startedAt = performance.now();
     await deliverAll(target.ports.lmtp, [bodies[round]!], {
       greeting: 'LHLO',
