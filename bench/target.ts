@@ -44,7 +44,7 @@ export type TargetPlace = Pick<BenchTarget, 'name' | 'ports' | 'domain' | 'passw
 export const domain = 'bench.test';
 export const password = 'bench-password-1';
 
-/** Users for work on many accounts; `fetch`, `search`, `store`, `select`, `large` and `drain` are for one workload each. */
+/** Users for work on many accounts; `fetch`, `search`, `store`, `select`, `large`, `heavy` and `drain` are for one workload each. */
 export const userCount = 20;
 export const users: readonly string[] = [
   ...Array.from({ length: userCount }, (_, index) => `user${index}`),
@@ -53,6 +53,7 @@ export const users: readonly string[] = [
   'store',
   'select',
   'large',
+  'heavy',
   'drain',
 ];
 /** Accounts of the idle workloads. */

@@ -1,20 +1,17 @@
 // Fairness: how long a light client's NOOP takes while a heavy one fetches all bodies of a large mailbox again and again.
 
-import { LineClient } from '../line-client.ts';
+import { fillMailbox, login, openMailbox } from '../mailbox.ts';
 import { percentile } from '../statistics.ts';
 import type { Workload } from './workload.ts';
 
+const heavyMessages = 10_000;
 const heavySeconds = 4;
 const pauseMs = 5;
 
 export const fairness: Workload = async (target, { scale }) => {
-  const heavy = await LineClient.open(target.ports.imap);
-  await heavy.lastLine('* OK');
-  await heavy.command(`a LOGIN fetch@${target.domain} ${target.password}\r\n`, 'a OK');
-  await heavy.command('a SELECT INBOX\r\n', 'a OK');
-  const light = await LineClient.open(target.ports.imap);
-  await light.lastLine('* OK');
-  await light.command(`a LOGIN user1@${target.domain} ${target.password}\r\n`, 'a OK');
+  await fillMailbox(target, { user: 'heavy', count: Math.ceil(heavyMessages * scale), seed: 15_000 });
+  const heavy = await openMailbox(target, 'heavy');
+  const light = await login(target, 'user1');
   const until = performance.now() + heavySeconds * 1000 * Math.min(1, scale * 2);
   let running = true;
   const load = (async () => {
