@@ -1,6 +1,7 @@
 // PLAIN (RFC 4616) and LOGIN (draft-murchison-sasl-login, never a standard, still what many mail programs use).
 // Both hand the password to the authenticator; nothing of it is kept after the step that got it.
 
+import { oneMessageServer } from './one-message.ts';
 import { opaqueString } from './prepare.ts';
 import {
   decodeSaslText,
@@ -36,24 +37,11 @@ async function verify<Context, Principal>(
 export function startPlain<Context, Principal>(
   dependencies: SaslDependencies<Context, Principal>,
 ): SaslServer<Principal> {
-  let state: 'start' | 'asked' | 'spent' = 'start';
-  const step = async (input: Uint8Array | undefined): Promise<SaslStep<Principal>> => {
-    if (input === undefined && state === 'start') {
-      state = 'asked';
-      return { type: 'challenge', bytes: new Uint8Array(0) };
-    }
-    const before = state;
-    state = 'spent';
-    if (input === undefined || before === 'spent' || input.length > saslMessageBytesMax) {
-      return saslFailure('invalidArgument', 'not a PLAIN message');
-    }
-    const parts = decodeSaslText(input)?.split('\0');
-    if (parts === undefined || parts.length !== 3 || parts[1] === '' || parts[2] === '') {
-      return saslFailure('invalidArgument', 'not a PLAIN message');
-    }
+  return oneMessageServer('PLAIN', (text) => {
+    const parts = text.split('\0');
+    if (parts.length !== 3 || parts[1] === '' || parts[2] === '') return undefined;
     return verify(dependencies, { authorizationId: parts[0]!, user: parts[1]!, password: parts[2]! });
-  };
-  return { mechanism: 'PLAIN', step };
+  });
 }
 
 const askUser = Buffer.from('Username:');
