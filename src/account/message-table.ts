@@ -25,15 +25,6 @@ interface Columns {
   emailIds: Column;
 }
 
-/** The columns that grow wide when a value asks for it. */
-const wideColumns = ['modSeqs', 'internalDates', 'saveDates', 'emailIds'] as const;
-const rowMembers = {
-  modSeqs: 'modSeq',
-  internalDates: 'internalDate',
-  saveDates: 'saveDate',
-  emailIds: 'emailId',
-} as const;
-
 function allocate(length: number): MessageColumns {
   return {
     uids: new Uint32Array(length),
@@ -60,9 +51,26 @@ export const emptyColumns: MessageColumns = allocate(0);
 
 /** Columns of rows, in their order. */
 export function columnsOfRows(rows: readonly MessageRow[]): MessageColumns {
-  const table = new MessageTable(rows.length);
-  for (const row of rows) table.push(row);
-  return table.all();
+  const columns = allocate(rows.length);
+  for (const [index, row] of rows.entries()) {
+    columns.uids[index] = row.uid;
+    columns.flagsLow[index] = row.flagsLow;
+    columns.flagsHigh[index] = row.flagsHigh;
+    columns.modSeqs[index] = row.modSeq;
+    columns.sizes[index] = row.size;
+    columns.internalDates[index] = row.internalDate;
+    columns.saveDates[index] = row.saveDate;
+    columns.emailIds[index] = row.emailId;
+  }
+  return columns;
+}
+
+/** The column with the value in it: another one, eight bytes wide, when four are not enough. */
+function withValue(column: Column, index: number, value: number): Column {
+  const fits = column instanceof Float64Array || value >>> 0 === value;
+  const wide = fits ? column : new Float64Array(column);
+  wide[index] = value;
+  return wide;
 }
 
 export class MessageTable {
@@ -92,10 +100,11 @@ export class MessageTable {
   }
 
   get bytes(): number {
-    let bytes = 0;
-    for (const column of Object.values(this.#columns) as (Column | undefined)[])
-      bytes += column?.byteLength ?? 0;
-    return bytes;
+    const { uids, flagsLow, flagsHigh, sizes, modSeqs, internalDates, saveDates, emailIds } = this.#columns;
+    const narrow = uids.byteLength + flagsLow.byteLength + (flagsHigh?.byteLength ?? 0) + sizes.byteLength;
+    return (
+      narrow + modSeqs.byteLength + internalDates.byteLength + saveDates.byteLength + emailIds.byteLength
+    );
   }
 
   /** The index of the first message with this uid or a higher one; `length` when there is none. */
@@ -152,12 +161,10 @@ export class MessageTable {
     columns.sizes[index] = row.size;
     if (row.flagsHigh !== 0) columns.flagsHigh ??= new Uint32Array(columns.uids.length);
     if (columns.flagsHigh !== undefined) columns.flagsHigh[index] = row.flagsHigh;
-    for (const name of wideColumns) {
-      const value = row[rowMembers[name]];
-      const column = columns[name];
-      if (column instanceof Uint32Array && value >>> 0 !== value) columns[name] = new Float64Array(column);
-      columns[name][index] = value;
-    }
+    columns.modSeqs = withValue(columns.modSeqs, index, row.modSeq);
+    columns.internalDates = withValue(columns.internalDates, index, row.internalDate);
+    columns.saveDates = withValue(columns.saveDates, index, row.saveDate);
+    columns.emailIds = withValue(columns.emailIds, index, row.emailId);
   }
 
   /** Removes the rows at `indexes` (ascending) and closes the gaps. */
@@ -245,6 +252,9 @@ export class MessageTable {
     columns.flagsLow = resized(columns.flagsLow, length, capacity);
     if (columns.flagsHigh !== undefined) columns.flagsHigh = resized(columns.flagsHigh, length, capacity);
     columns.sizes = resized(columns.sizes, length, capacity);
-    for (const name of wideColumns) columns[name] = resized(columns[name], length, capacity);
+    columns.modSeqs = resized(columns.modSeqs, length, capacity);
+    columns.internalDates = resized(columns.internalDates, length, capacity);
+    columns.saveDates = resized(columns.saveDates, length, capacity);
+    columns.emailIds = resized(columns.emailIds, length, capacity);
   }
 }
