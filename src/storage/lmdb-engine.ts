@@ -19,7 +19,6 @@ import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
 import { siblingModule } from '../base/module-url.ts';
 import { MailError } from '../mail/mail-error.ts';
-import { addressSpace } from './address-space.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import type {
   Batch,
@@ -35,7 +34,12 @@ import type {
 import { packGroup } from './group-codec.ts';
 import { GroupCommit, type PendingCommit } from './group-commit.ts';
 import { syncDirectory } from './journal.ts';
-import { type LmdbDatabase, type LmdbEnvironmentOptions, openLmdbEnvironment } from './lmdb-environment.ts';
+import {
+  type LmdbDatabase,
+  type LmdbEnvironmentOptions,
+  mapBytesThatFit,
+  openLmdbEnvironment,
+} from './lmdb-environment.ts';
 import { type LmdbMoment, type LmdbTransaction, readPage, readValue, unslicedKeysMax } from './lmdb-reads.ts';
 import { LmdbSnapshot } from './lmdb-snapshot.ts';
 import {
@@ -50,9 +54,6 @@ import { checkStoreMarker } from './store-marker.ts';
 import { Topics } from './topics.ts';
 import { UnflushedRows } from './unflushed-rows.ts';
 
-/** Address space, not disk: the file grows as it is used. Less is taken where the machine does not give that much. */
-const mapBytesDefault = 1024 ** 4;
-const mapBytesMin = 64 * 1024 * 1024;
 /** A reader keeps every page that was freed since from being used again, so the file grows while it lives. */
 const snapshotAgeMsDefault = 5 * 60 * 1000;
 
@@ -105,14 +106,6 @@ function openDatabase(options: LmdbEngineOptions): {
   const { directory, reserveBytes = reserveFor(options.directory) } = options;
   const environment = { directory, mapBytes: options.mapBytes ?? mapBytesThatFit(), reserveBytes };
   return { database: openLmdbEnvironment(environment), environment };
-}
-
-/** Half of what is left, the other half is for everything else. */
-export function mapBytesThatFit(): number {
-  const { bytesMax, bytesUsed } = addressSpace();
-  let mapBytes = mapBytesDefault;
-  while (mapBytes > mapBytesMin && mapBytes > (bytesMax - bytesUsed) / 2) mapBytes /= 4;
-  return mapBytes;
 }
 
 function writeFailure({ noRoom, message }: WriterFailure): Error {

@@ -2,6 +2,7 @@
 // because both share one environment of the process.
 
 import { open, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb';
+import { addressSpace } from './address-space.ts';
 
 export type LmdbDatabase = RootDatabase<Buffer, Buffer>;
 
@@ -13,6 +14,10 @@ export interface LmdbEnvironmentOptions {
   /** For another process than the one that has the engine. */
   readonly readOnly?: boolean;
 }
+
+/** Address space, not disk: the file grows as it is used. Less is taken where the machine does not give that much. */
+const mapBytesDefault = 1024 ** 4;
+const mapBytesMin = 64 * 1024 * 1024;
 
 /**
  * Readers at one moment: a snapshot takes one each version of the data. LMDB keeps 64 bytes for each in a file that
@@ -48,4 +53,12 @@ export function openLmdbEnvironment(options: LmdbEnvironmentOptions): LmdbDataba
     readOnly: options.readOnly === true,
   };
   return open<Buffer, Buffer>(settings);
+}
+
+/** Half of what is left, the other half is for everything else. */
+export function mapBytesThatFit(): number {
+  const { bytesMax, bytesUsed } = addressSpace();
+  let mapBytes = mapBytesDefault;
+  while (mapBytes > mapBytesMin && mapBytes > (bytesMax - bytesUsed) / 2) mapBytes /= 4;
+  return mapBytes;
 }

@@ -7,8 +7,7 @@
 // Readers that died are cleared from the file's table when the next one opens it. Fails to open as LMDB does.
 
 import type { Bytes } from './engine.ts';
-import { mapBytesThatFit } from './lmdb-engine.ts';
-import { type LmdbDatabase, openLmdbEnvironment } from './lmdb-environment.ts';
+import { type LmdbDatabase, mapBytesThatFit, openLmdbEnvironment } from './lmdb-environment.ts';
 
 /** Whether the row of a key is one that is never changed. */
 export type IsSettled = (key: Bytes) => boolean;
