@@ -41,3 +41,13 @@ export class MailError extends Error {
 export function isMailError(error: unknown, kind?: MailErrorKind): error is MailError {
   return error instanceof MailError && (kind === undefined || error.kind === kind);
 }
+
+/** What the promise gives; undefined when it is refused with this kind. */
+export async function undefinedWhen<T>(kind: MailErrorKind, promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (isMailError(error, kind)) return undefined;
+    throw error;
+  }
+}

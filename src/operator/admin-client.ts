@@ -9,6 +9,7 @@ import {
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { join, resolve } from 'node:path';
+import { boundedBody } from '../base/bounded-body.ts';
 import { CommandFailure, exitCodes } from './exit-codes.ts';
 
 export interface ServerPlace {
@@ -149,14 +150,9 @@ function pathWith(request: AdminRequest): string {
 }
 
 async function bytesOf(response: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > answerBytesMax) throw new CommandFailure('the server answered more than was to be expected');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length);
+  const bytes = await boundedBody(response, answerBytesMax);
+  if (bytes === undefined) throw new CommandFailure('the server answered more than was to be expected');
+  return bytes;
 }
 
 function failureOf(status: number, text: string): CommandFailure {

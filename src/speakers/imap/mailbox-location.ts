@@ -5,7 +5,7 @@
 
 import type { AccountPort, MailboxInfo, SharedOwner } from '../../account/port.ts';
 import type { DirectoryAccount } from '../../directory/directory.ts';
-import { isMailError, MailError } from '../../mail/mail-error.ts';
+import { isMailError, MailError, undefinedWhen } from '../../mail/mail-error.ts';
 import { delimiter, normalizeInbox } from './mailbox-names.ts';
 import { accountOf, type ImapSession } from './session.ts';
 
@@ -40,7 +40,7 @@ export async function locate(session: ImapSession, given: string): Promise<Mailb
 
 /** Undefined: there is none. */
 export async function findPlaced(session: ImapSession, given: string): Promise<PlacedMailbox | undefined> {
-  const location = await orUndefined(locate(session, given));
+  const location = await undefinedWhen('noSuchMailbox', locate(session, given));
   if (location === undefined) return undefined;
   const info = await location.account.findMailbox({ name: location.name });
   return info && placedAt(location, info);
@@ -141,13 +141,4 @@ export async function ownerUnder(
   if (place === undefined) return undefined;
   const owner = (await find(place)) ?? (await find(place.replaceAll(':', delimiter)));
   return owner && prefixOf(owner) === parts?.top + delimiter ? owner : undefined;
-}
-
-async function orUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (isMailError(error, 'noSuchMailbox')) return undefined;
-    throw error;
-  }
 }

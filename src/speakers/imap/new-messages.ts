@@ -4,7 +4,7 @@
 
 import type { NewMessage } from '../../account/port.ts';
 import { prepareMessage } from '../../account/prepare.ts';
-import { isMailError } from '../../mail/mail-error.ts';
+import { undefinedWhen } from '../../mail/mail-error.ts';
 import type { ImapMessageUrl } from '../../wire/imap/imap-url.ts';
 import type { AppendMessage, CatenatePart } from '../../wire/imap/message-command.ts';
 import { badUrlCode } from '../../wire/imap/response-code.ts';
@@ -69,7 +69,7 @@ async function catenated(
       if (!(await messageBytes.acquire(length, budgetWaitMs)))
         return no('Too busy, try again later', 'UNAVAILABLE');
       borrowed.bytes += length;
-      const bytes = await goneIsUndefined(found.read());
+      const bytes = await undefinedWhen('noSuchMessage', found.read());
       if (bytes === undefined) return no('No such message or part', badUrlCode(part.text));
       pieces.push(bytes);
     }
@@ -99,7 +99,7 @@ async function locate(session: ImapSession, url: ImapMessageUrl | undefined): Pr
   const parts = new MessageParts({ ...source, summary: summary.summary });
   const { section, partial } = url;
   const item = contentItem({ type: 'section', peek: true, section, partial, label: '' });
-  const located = await goneIsUndefined(Promise.resolve(parts.locate(item)));
+  const located = await undefinedWhen('noSuchMessage', Promise.resolve(parts.locate(item)));
   return located === undefined ? undefined : foundPart(parts, located);
 }
 
@@ -116,13 +116,4 @@ function foundPart(parts: MessageParts, located: NonNullable<Located>): FoundPar
   }
   const { start, end } = located;
   return { length: end - start, read: async () => parts.read(start, end) };
-}
-
-async function goneIsUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (isMailError(error, 'noSuchMessage')) return undefined;
-    throw error;
-  }
 }

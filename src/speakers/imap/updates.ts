@@ -68,8 +68,9 @@ async function fetchNew(
     items,
     changedSince: undefined,
     vanished: false,
+    partial: undefined,
   } as const;
-  await new FetchRun(session, { ...fetch, partial: undefined }, uids.length).run(uids, places);
+  await new FetchRun(session, fetch, uids.length).run(uids, places);
 }
 
 /** True when `tellUpdates` may have something to say. */

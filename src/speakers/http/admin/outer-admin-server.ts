@@ -6,6 +6,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { boundedBody } from '../../../base/bounded-body.ts';
 import { Fault } from '../../../base/fault.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { Random } from '../../../base/random.ts';
@@ -102,7 +103,7 @@ async function carry(
   response: ServerResponse,
 ): Promise<void> {
   const { question } = administrationProtocol.request;
-  const body = await bodyOf(request);
+  const body = await boundedBody(request, relayedBodyBytesMax);
   if (body === undefined) {
     response.setHeader('connection', 'close');
     return tell(options, response, 413, `more than ${relayedBodyBytesMax} bytes are not carried`);
@@ -136,18 +137,6 @@ async function maySeeMetrics(
   if (status !== 200) return false;
   const { scopes } = JSON.parse(Buffer.from(body).toString()) as { readonly scopes: readonly string[] };
   return scopes.includes('metrics');
-}
-
-/** Undefined: longer than is carried. */
-async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > relayedBodyBytesMax) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length);
 }
 
 function refuse(options: OuterAdminServerOptions, response: ServerResponse, error: unknown): void {
