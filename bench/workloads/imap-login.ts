@@ -1,6 +1,6 @@
 // connect + LOGIN + SELECT INBOX + LOGOUT by twenty clients, each its own user.
 
-import { LineClient } from '../line-client.ts';
+import { openMailbox } from '../mailbox.ts';
 import { medianOf, throughputRounds } from '../statistics.ts';
 import { userCount } from '../target.ts';
 import type { Workload } from './workload.ts';
@@ -9,13 +9,7 @@ const clientCount = 20;
 
 export const imapLogin: Workload = async (target, { scale }) => {
   const cycle = async (client: number): Promise<void> => {
-    const session = await LineClient.open(target.ports.imap);
-    await session.lastLine('* OK');
-    await session.command(
-      `a LOGIN user${client % userCount}@${target.domain} ${target.password}\r\n`,
-      'a OK',
-    );
-    await session.command('b SELECT INBOX\r\n', 'b OK');
+    const session = await openMailbox(target, `user${client % userCount}`);
     await session.command('c LOGOUT\r\n', 'c OK');
     session.end();
   };

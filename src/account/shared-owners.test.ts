@@ -2,8 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { systemClock } from '../base/clock.ts';
-import { silentLog } from '../base/log.ts';
 import { seededRandom } from '../base/random.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { isMailError } from '../mail/mail-error.ts';
@@ -11,8 +9,7 @@ import { allRights } from '../mail/rights.ts';
 import type { Engine } from '../storage/engine.ts';
 import type { AccountHosts } from './account-hosts.ts';
 import { identifiersIn, parseSharedWithKey, sharedWithRange, sharedWithRow } from './acl-record.ts';
-import { checkStore } from './store-check.ts';
-import { newOperation, testAccountId } from './testing.ts';
+import { newOperation, storeCheckFindings, testAccountId } from './testing.ts';
 import { actor, actorId, openFixture, person, refusalOf, strangerId } from './testing-sharing.ts';
 
 test('who is told of: by address, group and anyone; a shared account is told apart; the own one never', async () => {
@@ -121,20 +118,7 @@ test('store check makes lost rows again, takes stale ones away, and lets nobody 
   const { hosts, engine, give, mailbox } = fixture;
   await give('lr');
   const host = await hosts.host(testAccountId);
-  const check = async (repair: boolean): Promise<string[]> => {
-    const blobs = { heldBy: undefined } as never;
-    const found: string[] = [];
-    for await (const event of checkStore({
-      engine,
-      blobs,
-      hosts,
-      clock: systemClock,
-      log: silentLog,
-      repair,
-    }))
-      if (event.type === 'finding') found.push(`${event.action}: ${event.what}`);
-    return found;
-  };
+  const check = (repair: boolean): Promise<string[]> => storeCheckFindings(fixture, repair);
   assert.deepEqual(await check(false), []);
   const { key } = sharedWithRow(actor, testAccountId);
   const stale = sharedWithRow('nobody@example.test', testAccountId);

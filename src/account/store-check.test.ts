@@ -8,13 +8,14 @@ import { silentLog } from '../base/log.ts';
 import type { Bytes, Engine } from '../storage/engine.ts';
 import { decodeTuple, encodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
 import type { AccountPort } from './port.ts';
-import { checkStore, type StoreCheckEvent } from './store-check.ts';
+import { checkStore } from './store-check.ts';
 import {
   messageText,
   newMessage,
   newOperation,
   openMemoryBlobStore,
   openTestHosts,
+  storeCheckFindings,
   type TestHosts,
   testAccountId,
 } from './testing.ts';
@@ -47,24 +48,6 @@ async function filled(): Promise<TestHosts> {
     anyFlags: true,
   });
   return opened;
-}
-
-async function check({ engine, blobs, hosts }: TestHosts, repair: boolean): Promise<string[]> {
-  const lines: string[] = [];
-  let last: StoreCheckEvent | undefined;
-  for await (const event of checkStore({
-    engine,
-    blobs,
-    hosts,
-    clock: systemClock,
-    log: silentLog,
-    repair,
-  })) {
-    if (event.type === 'finding') lines.push(`${event.action}: ${event.what}`);
-    last = event;
-  }
-  assert.equal(last?.type, 'done');
-  return lines;
 }
 
 async function dump(engine: Engine): Promise<Map<string, string>> {
@@ -107,7 +90,7 @@ const whole = ['INBOX/1: a@test', 'INBOX/2: b@test', 'INBOX/4: large@test', 'Arc
 
 test('a sound store has no findings', async () => {
   const opened = await filled();
-  assert.deepEqual(await check(opened, true), []);
+  assert.deepEqual(await storeCheckFindings(opened, true), []);
   assert.deepEqual(await subjects(await opened.hosts.open(testAccountId)), whole);
 });
 
@@ -153,15 +136,15 @@ for (const { letter, index, how, after } of damages) {
     await engine.commit(how === 'flip' ? { puts: [{ key, value: flipped }] } : { deletes: [key] });
     const opened = { ...(await openTestHosts({ engine, blobs, create: false })), engine, blobs };
     const before = await dump(engine);
-    const seen = await check(opened, false);
+    const seen = await storeCheckFindings(opened, false);
     assert.ok(seen.length > 0 && seen.every((line) => line.startsWith('reported: ')), seen.join('\n'));
     assert.deepEqual(await dump(engine), before);
-    const repaired = await check(opened, true);
+    const repaired = await storeCheckFindings(opened, true);
     assert.ok(
       repaired.every((line) => !line.startsWith('reported: ')),
       repaired.join('\n'),
     );
-    assert.deepEqual(await check(opened, true), []);
+    assert.deepEqual(await storeCheckFindings(opened, true), []);
     const account = await opened.hosts.open(testAccountId);
     assert.deepEqual(await subjects(account), after);
     // It goes on: what is new does not meet what was.
@@ -172,7 +155,7 @@ for (const { letter, index, how, after } of damages) {
       messages: [newMessage()],
     });
     assert.ok(appended.uids[0]! > 4 && !known.has(appended.emailIds[0]!));
-    assert.deepEqual(await check(opened, true), []);
+    assert.deepEqual(await storeCheckFindings(opened, true), []);
     await opened.hosts.close();
   });
 }
@@ -191,10 +174,10 @@ test('a lost blob takes its message away, an unlinked one is linked again', asyn
   const opened = { ...(await openTestHosts({ engine, blobs, create: false })), engine, blobs };
   const message = newMessage(large);
   await blobs.put(message.prepared.digest, message.prepared.bytes);
-  assert.deepEqual(await check(opened, true), ['repaired: the blob of email 4 was not linked']);
-  assert.deepEqual(await check(opened, true), []);
+  assert.deepEqual(await storeCheckFindings(opened, true), ['repaired: the blob of email 4 was not linked']);
+  assert.deepEqual(await storeCheckFindings(opened, true), []);
   const empty = { ...opened, blobs: openMemoryBlobStore(engine) };
-  assert.deepEqual(await check(empty, true), [
+  assert.deepEqual(await storeCheckFindings(empty, true), [
     'setAside: the bytes of email 4 are lost or damaged',
     'repaired: mailbox 1 counted wrong: messages, unseen, bytes',
     'repaired: the account counted wrong: bytesUsed, messagesUsed',
@@ -212,9 +195,9 @@ test('records that are right in memory are written again where they are damaged 
   for (const letter of ['', 'b', 'o']) {
     const { key } = (await rowsOf(engine, letter))[0]!;
     await engine.commit({ puts: [{ key, value: Buffer.from('garbage') }] });
-    assert.equal((await check(opened, false)).length, 1, letter);
-    assert.equal((await check(opened, true)).length, 1, letter);
-    assert.deepEqual(await check(opened, true), [], letter);
+    assert.equal((await storeCheckFindings(opened, false)).length, 1, letter);
+    assert.equal((await storeCheckFindings(opened, true)).length, 1, letter);
+    assert.deepEqual(await storeCheckFindings(opened, true), [], letter);
   }
   await opened.hosts.close();
   const again = await openTestHosts({ ...opened, create: false });
@@ -246,7 +229,7 @@ test('sessions go on during a check', async () => {
   }
   await Promise.all(appends);
   assert.equal((await account.columns(id, undefined)).uids.length, 3 + appends.length);
-  assert.deepEqual(await check(opened, true), []);
+  assert.deepEqual(await storeCheckFindings(opened, true), []);
 });
 
 test('a damaged search index goes, and is built again', async () => {
@@ -259,7 +242,7 @@ test('a damaged search index goes, and is built again', async () => {
     messages,
   });
   await account.settleIndex();
-  assert.deepEqual(await check(opened, false), []);
+  assert.deepEqual(await storeCheckFindings(opened, false), []);
   const { start, end } = tuplePrefixRange(['a', testAccountId, 'i']);
   const rows = await opened.engine.page({ start, end }, { entriesMax: 10, bytesMax: 1e6 });
   assert.equal(rows.entries.length, 4);
@@ -267,9 +250,9 @@ test('a damaged search index goes, and is built again', async () => {
     const damaged = Buffer.from(value);
     damaged[damaged.length - 1]! ^= 1;
     await opened.engine.commit({ puts: [{ key, value: damaged }] });
-    assert.equal((await check(opened, false)).length, 1);
-    assert.equal((await check(opened, true)).length, 1);
-    assert.deepEqual(await check(opened, false), []);
+    assert.equal((await storeCheckFindings(opened, false)).length, 1);
+    assert.equal((await storeCheckFindings(opened, true)).length, 1);
+    assert.deepEqual(await storeCheckFindings(opened, false), []);
     await account.settleIndex();
     assert.equal(account.indexLag, 0);
     const found = await account.search(mailboxId, { type: 'header', field: 'subject', text: 'needle' });

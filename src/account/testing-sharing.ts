@@ -3,11 +3,16 @@
 
 import type { AccountId } from '../mail/ids.ts';
 import { isMailError, type MailErrorKind } from '../mail/mail-error.ts';
-import type { Engine } from '../storage/engine.ts';
-import type { AccountHosts } from './account-hosts.ts';
 import type { People, Person } from './people.ts';
 import type { AccountPort, MailboxInfo } from './port.ts';
-import { messageText, newMessage, newOperation, openTestHosts, testAccountId } from './testing.ts';
+import {
+  messageText,
+  newMessage,
+  newOperation,
+  openTestHosts,
+  type TestHosts,
+  testAccountId,
+} from './testing.ts';
 
 export const actorId = 'actoractoractora' as AccountId;
 export const strangerId = 'strangerstranger' as AccountId;
@@ -34,9 +39,7 @@ function openPeople(): { people: People; persons: Map<AccountId, Person> } {
   return { people, persons };
 }
 
-export interface Fixture extends AsyncDisposable {
-  readonly hosts: AccountHosts;
-  readonly engine: Engine;
+export interface Fixture extends TestHosts, AsyncDisposable {
   readonly persons: Map<AccountId, Person>;
   /** With all rights. */
   readonly owner: AccountPort;
@@ -60,6 +63,7 @@ export async function openFixture(): Promise<Fixture> {
   return {
     hosts,
     engine,
+    blobs,
     persons,
     owner,
     port,

@@ -1,6 +1,7 @@
 // What tests of accounts need: a blob store in memory, hosts over any engine, messages, and an engine that fails when told.
 // Not part of the program; a test may import it, nothing else does.
 
+import { assert } from '../base/assert.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import { silentLog } from '../base/log.ts';
@@ -16,6 +17,7 @@ import type { People } from './people.ts';
 import type { NewMessage } from './port.ts';
 import { prepareSmallMessage } from './prepare.ts';
 import { shardCount } from './shard.ts';
+import { checkStore, type StoreCheckEvent } from './store-check.ts';
 
 export const testAccountId = 'aaaabbbbccccdddd' as AccountId;
 
@@ -153,4 +155,20 @@ export function failingEngine(
       };
     },
   });
+}
+
+/** What a store check to its end says of each finding. */
+export async function storeCheckFindings(
+  { engine, blobs, hosts }: TestHosts,
+  repair: boolean,
+): Promise<string[]> {
+  const findings: string[] = [];
+  let last: StoreCheckEvent | undefined;
+  const options = { engine, blobs, hosts, clock: systemClock, log: silentLog, repair };
+  for await (const event of checkStore(options)) {
+    if (event.type === 'finding') findings.push(`${event.action}: ${event.what}`);
+    last = event;
+  }
+  assert(last?.type === 'done', 'the check did not come to its end');
+  return findings;
 }
