@@ -10,7 +10,6 @@ import {
   remove,
   undrain,
 } from '../../src/cluster/membership/cluster-requests.ts';
-import { ClusterView } from '../../src/cluster/membership/cluster-view.ts';
 import type { ShardId } from '../../src/mail/ids.ts';
 import { MailError } from '../../src/mail/mail-error.ts';
 import { engineEndpoint } from './simulated-network.ts';
@@ -27,23 +26,29 @@ const faults: readonly (readonly [weight: number, fault: Fault])[] = [
   [6, killAndRestart],
   [6, stopForAWhile],
   [3, stopAtSend],
+  [3, stopAtRead],
+  [2, sleep],
   [3, slowDown],
   [4, cutNodes],
   [5, cutFromEngine],
   [2, engineOutage],
   [2, storm],
   [3, stuckRequests],
+  [3, lateAnswers],
   [2, loseSignals],
   [3, drainForAWhile],
   [2, leaveAndReturn],
   [1, removeAndAdmit],
+  [1, removeTheDying],
   [2, join],
   [2, operatorMoves],
   [1, killSeveral],
   [2, loseCommits],
   [2, loseReads],
   [2, slowReleases],
+  [3, moveUnseen],
   [1, startTwin],
+  [3, addAccounts],
 ];
 
 export function scheduleFaults(world: World): void {
@@ -70,18 +75,22 @@ export function endFaults(world: World): void {
   world.network.mendAll();
   world.engine.isUp = true;
   world.signalLoss = 0;
-  const rows = viewOf(world);
+  const rows = world.view();
   for (const node of world.nodes) {
     node.slowMs = 0;
     node.losesCommits = false;
     node.losesReads = false;
     node.stopsAtSend = false;
+    node.onRead = undefined;
     node.releaseDelayMs = 0;
     node.resume();
     const row = rows.node(node.name);
     if (row?.drained === true || row?.leaving === 'remove') ask(world, undrain(node.name));
   }
   endTwins(world);
+  ask(world, rebalance);
+  // Its signal reaches everybody, so that nobody balances by an old count.
+  world.addAccounts(1);
   // The first one takes shards: somebody must.
   const first = world.nodes[0]!;
   first.onEnded = () => {
@@ -104,17 +113,11 @@ function endTwins(world: World): void {
   }
 }
 
-function viewOf(world: World): ClusterView {
-  const view = new ClusterView(world.options.shards);
-  view.merge(world.engine.readCluster());
-  return view;
-}
-
 /** An operator's request, made through a node with a good line. */
 function ask(world: World, request: ClusterRequest): void {
   if (!world.engine.isUp) return;
   try {
-    const change = request(viewOf(world));
+    const change = request(world.view());
     if (!change.isEmpty) world.engine.commit(change.batch());
   } catch (error) {
     if (!(error instanceof MailError)) throw error;
@@ -172,6 +175,22 @@ function stopAtSend(world: World): void {
   });
 }
 
+/** What it reads is what it acts on, much later. */
+function stopAtRead(world: World): void {
+  const node = running(world);
+  if (node === undefined) return;
+  node.onRead = () => node.pause();
+  forAWhile(world, world.between(1_000, 10_000), () => node.resume());
+}
+
+/** Its monotonic clock stands still; others' leases run. */
+function sleep(world: World): void {
+  const node = running(world);
+  if (node === undefined) return;
+  node.sleep();
+  forAWhile(world, world.between(1_000, 12_000), () => node.resume());
+}
+
 function slowDown(world: World): void {
   const node = running(world);
   if (node === undefined) return;
@@ -195,13 +214,40 @@ function loseCommits(world: World): void {
 function loseReads(world: World): void {
   const node = world.pick(world.nodes)!;
   node.losesReads = true;
-  const rows = viewOf(world);
+  const rows = world.view();
   for (const known of rows.shards) {
     if (known?.row.owner?.node !== node.name || world.chance(0.5)) continue;
     ask(world, moveShard(known.row.shard, world.pick(world.nodes)!.name));
   }
   forAWhile(world, world.between(1_000, 15_000), () => {
     node.losesReads = false;
+  });
+}
+
+/**
+ * The longest a host can go on with a shard that moves: the move is written right after its last read for a while, it
+ * hears of it shortly before the move is forced, and takes its time then.
+ */
+function moveUnseen(world: World): void {
+  const view = world.view();
+  const hosts = new Set(view.shards.map((known) => known?.row.owner?.node));
+  const node = world.pick(
+    world.nodes.filter(({ name, isRunning, isPaused }) => isRunning && !isPaused && hosts.has(name)),
+  );
+  const others = world.nodes.filter(({ name }) => name !== node?.name && hosts.has(name));
+  const target = world.pick(others);
+  if (node === undefined || target === undefined) return;
+  node.onRead = () => {
+    node.losesReads = true;
+    node.releaseDelayMs = world.between(1_000, 5_000);
+    const owned = view.shards.filter((known) => known?.row.owner?.node === node.name);
+    for (const known of owned.slice(0, 3)) ask(world, moveShard(known!.row.shard, target.name));
+    forAWhile(world, world.between(2_000, 6_000), () => {
+      node.losesReads = false;
+    });
+  };
+  forAWhile(world, 12_000, () => {
+    node.releaseDelayMs = 0;
   });
 }
 
@@ -244,8 +290,10 @@ function cutFromEngine(world: World): void {
 
 function engineOutage(world: World): void {
   world.engine.isUp = false;
+  if (world.chance(0.5)) for (const { name } of world.nodes) world.network.refused.add(name);
   forAWhile(world, world.chance(0.5) ? world.between(20, 2_000) : world.between(2_000, 16_000), () => {
     world.engine.isUp = true;
+    world.network.refused.clear();
   });
 }
 
@@ -260,6 +308,13 @@ function stuckRequests(world: World): void {
   world.network.stuck = world.between(0.02, 0.3);
   forAWhile(world, world.between(1_000, 8_000), () => {
     world.network.stuck = 0;
+  });
+}
+
+function lateAnswers(world: World): void {
+  world.network.late = world.between(0.02, 0.4);
+  forAWhile(world, world.between(1_000, 8_000), () => {
+    world.network.late = 0;
   });
 }
 
@@ -290,6 +345,20 @@ function removeAndAdmit(world: World): void {
     ask(world, admit(node.name));
     node.start({ predecessorGone: false });
   });
+}
+
+/** The operator removes a node, which dies before its shards are with others; its supervisor starts it again. */
+function removeTheDying(world: World): void {
+  const node = running(world);
+  if (node === undefined) return;
+  ask(world, remove(node.name));
+  node.kill();
+  restartLater(world, node);
+}
+
+/** One at a time, or an import. */
+function addAccounts(world: World): void {
+  world.addAccounts(1 + world.random.integer(world.chance(0.8) ? 3 : 50));
 }
 
 function join(world: World): void {

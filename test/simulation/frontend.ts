@@ -32,9 +32,13 @@ export class Frontend {
   }
 
   start(): void {
-    const { random, options } = this.#world;
+    const { random, options, accounts } = this.#world;
     for (let count = 0; count < options.sessionsPerNode; count++) {
-      const session = { account: random.integer(options.hotAccounts), modSeq: 0, view: new Map() };
+      const session = {
+        account: random.integer(Math.min(options.hotAccounts, accounts)),
+        modSeq: 0,
+        view: new Map(),
+      };
       this.sessions.push(session);
       this.#node.after(random.integer(sessionPollMs), () => this.#poll(session));
     }
@@ -68,7 +72,7 @@ export class Frontend {
     this.#call<MutationAnswer>(
       owner,
       (reply) => {
-        const hosting = owner.hosting(this.#shardOf(account));
+        const hosting = owner.hosting(this.#world.shardOf(account));
         if (hosting === undefined) reply('elsewhere');
         else hosting.mutate(account, mutation, reply);
       },
@@ -99,7 +103,7 @@ export class Frontend {
     this.#call<Changes | 'elsewhere'>(
       owner,
       (reply) => {
-        const hosting = owner.hosting(this.#shardOf(session.account));
+        const hosting = owner.hosting(this.#world.shardOf(session.account));
         if (hosting === undefined) reply('elsewhere');
         else hosting.changes(session.account, modSeq, reply);
       },
@@ -125,13 +129,9 @@ export class Frontend {
     });
   }
 
-  #shardOf(account: number): number {
-    return account % this.#world.options.shards;
-  }
-
   #ownerOf(account: number): SimulatedNode | undefined {
     const { view } = this.#node.core!;
-    const row = view.shard(this.#shardOf(account) as ShardId);
+    const row = view.shard(this.#world.shardOf(account) as ShardId);
     if (row?.owner === undefined || !view.isUp(row.owner)) return undefined;
     return this.#world.nodeAt(view.node(row.owner.node)!.address.port);
   }

@@ -1,32 +1,42 @@
 // Runs many seeds on a few threads. A result depends on its seed alone, so who runs it does not matter.
 
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { runSimulation, type SimulationResult, shortSimulation } from './simulation.ts';
-import { type Mutations, unmutated } from './world.ts';
+import { type SourceMutation, withMutation } from './mutated-source.ts';
+import type { SimulationResult } from './simulation.ts';
 
 export interface SeedsOptions {
   readonly first: number;
   readonly count: number;
   readonly threads: number;
+  readonly mutation?: SourceMutation;
   readonly onResult?: (result: SimulationResult) => void;
 }
 
 interface Share {
   readonly seeds: readonly number[];
+  readonly mutation?: SourceMutation;
+  readonly untilViolation?: boolean;
 }
 
 /** The short simulation of each seed; resolves with all results, in the order of the seeds. */
-export async function runSeeds({
-  first,
-  count,
-  threads,
-  onResult,
-}: SeedsOptions): Promise<SimulationResult[]> {
+export async function runSeeds(options: SeedsOptions): Promise<SimulationResult[]> {
+  const { first, count, threads, onResult, mutation } = options;
   const shares = Array.from({ length: Math.min(threads, count) }, (_, share) => ({
     seeds: Array.from({ length: count }, (_, at) => first + at).filter((seed) => seed % threads === share),
+    ...(mutation === undefined ? {} : { mutation }),
   }));
   const results = (await Promise.all(shares.map((share) => runShare(share, onResult)))).flat();
   return results.sort((a, b) => a.seed - b.seed);
+}
+
+/** The first seed, from `first` on, in which the checks find out that the sources are mutated. */
+export async function findViolation(
+  mutation: SourceMutation,
+  { first, count }: { readonly first: number; readonly count: number },
+): Promise<SimulationResult | undefined> {
+  const seeds = Array.from({ length: count }, (_, at) => first + at);
+  const results = await runShare({ seeds, mutation, untilViolation: true }, undefined);
+  return results.find(({ violation }) => violation !== undefined);
 }
 
 function runShare(share: Share, onResult: SeedsOptions['onResult']): Promise<SimulationResult[]> {
@@ -42,20 +52,16 @@ function runShare(share: Share, onResult: SeedsOptions['onResult']): Promise<Sim
   });
 }
 
-/** The first seed, from `first` on, in which the checks find out that something is switched off. */
-export function findViolation(
-  mutation: keyof Mutations,
-  { first, count }: { readonly first: number; readonly count: number },
-): SimulationResult | undefined {
-  const mutations = { ...unmutated, [mutation]: false };
-  for (let seed = first; seed < first + count; seed++) {
-    const result = runSimulation({ ...shortSimulation(seed), mutations });
-    if (result.violation !== undefined) return result;
+async function work({ seeds, mutation, untilViolation }: Share): Promise<void> {
+  const load = () => import('./simulation.ts');
+  const { runSimulation, shortSimulation } = await (mutation === undefined
+    ? load()
+    : withMutation(mutation, load));
+  for (const seed of seeds) {
+    const result = runSimulation(shortSimulation(seed));
+    parentPort?.postMessage(result);
+    if (untilViolation === true && result.violation !== undefined) return;
   }
-  return undefined;
 }
 
-if (!isMainThread) {
-  for (const seed of (workerData as Share).seeds)
-    parentPort?.postMessage(runSimulation(shortSimulation(seed)));
-}
+if (!isMainThread) await work(workerData as Share);

@@ -4,21 +4,30 @@ import { hash } from 'node:crypto';
 import { systemClock } from '../../src/base/clock.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { type PlacedShard, type PlannedMove, planMoves } from '../../src/cluster/membership/assignment.ts';
+import { ClusterChange } from '../../src/cluster/membership/cluster-change.ts';
 import { type NodeRow, nodeEntry, shardEntry } from '../../src/cluster/membership/cluster-rows.ts';
 import { ClusterView } from '../../src/cluster/membership/cluster-view.ts';
+import { decide } from '../../src/cluster/membership/controller-core.ts';
+import { memberTimesDefault } from '../../src/cluster/membership/member-times.ts';
+import { Observations } from '../../src/cluster/membership/observations.ts';
 import { ShardTable } from '../../src/cluster/membership/shard-table.ts';
 import type { Epoch, NodeId, ShardId } from '../../src/mail/ids.ts';
+import type { Entry } from '../../src/storage/engine.ts';
 
 const nodeCount = 1_000;
 const accountCount = 10_000_000;
 /** As many shards as a cell can be thought to have; those of ours have 256, and a cluster has many cells. */
 const shardCount = 65_536;
 
+const nodeWeight = (at: number): number => 1 + (at % 3);
 const nodeName = (at: number): NodeId => `node-${at}` as NodeId;
 
 export function measureScale(print: (line: string) => void): void {
   print(`${nodeCount} nodes, ${shardCount} shards, ${accountCount} accounts`);
-  const nodes = Array.from({ length: nodeCount }, (_, at) => ({ node: nodeName(at), weight: 1 + (at % 3) }));
+  const nodes = Array.from({ length: nodeCount }, (_, at) => ({
+    node: nodeName(at),
+    weight: nodeWeight(at),
+  }));
   let shards: PlacedShard[] = Array.from({ length: shardCount }, () => ({ node: undefined }));
   const plan = (what: string, list: typeof nodes): void => {
     const startedAt = systemClock.monotonic();
@@ -31,8 +40,10 @@ export function measureScale(print: (line: string) => void): void {
   plan('nothing to do', nodes);
   plan('one node is lost', nodes.slice(1));
   plan('it comes back', nodes);
+  const settled = shards;
   plan('a hundred nodes are drained', nodes.slice(100));
-  measureLocation(shards, print);
+  measureDecisions(settled, print);
+  measureLocation(settled, print);
 }
 
 function carryOut(shards: readonly PlacedShard[], moves: readonly PlannedMove[]): PlacedShard[] {
@@ -41,9 +52,9 @@ function carryOut(shards: readonly PlacedShard[], moves: readonly PlannedMove[])
   return placed;
 }
 
-function measureLocation(shards: readonly PlacedShard[], print: (line: string) => void): void {
-  const entries = [
-    ...Array.from({ length: nodeCount }, (_, at) => nodeEntry(nodeRow(nodeName(at)))),
+function rowsOf(shards: readonly PlacedShard[]): Entry[] {
+  return [
+    ...Array.from({ length: nodeCount }, (_, at) => nodeEntry(nodeRow(at))),
     ...shards.map(({ node }, shard) =>
       shardEntry({
         revision: 1,
@@ -53,6 +64,71 @@ function measureLocation(shards: readonly PlacedShard[], print: (line: string) =
       }),
     ),
   ];
+}
+
+/** The controller's decisions as it makes them: from rows to commits, each of bounded size, until nothing is to be done. */
+function measureDecisions(shards: readonly PlacedShard[], print: (line: string) => void): void {
+  const view = new ClusterView(shardCount);
+  view.merge(rowsOf(shards));
+  const lost = { ...nodeRow(1), revision: 2 };
+  decideAll('a node ends', view, [nodeEntry({ ...lost, state: 'dead' })], print);
+  const drained = { ...nodeRow(2), revision: 2 };
+  decideAll('a node is drained', view, [nodeEntry({ ...drained, state: 'draining' })], print);
+  decideAll('a first start', new ClusterView(shardCount), rowsOf([]), print);
+}
+
+function decideAll(
+  what: string,
+  view: ClusterView,
+  news: readonly Entry[],
+  print: (line: string) => void,
+): void {
+  view.merge(news);
+  const before = heapBytes();
+  let [commits, rows, rowsMost, msMost] = [0, 0, 0, 0];
+  for (;;) {
+    const startedAt = systemClock.monotonic();
+    const change = decideOnce(view);
+    msMost = Math.max(msMost, systemClock.monotonic() - startedAt);
+    if (change === undefined) break;
+    commits++;
+    rows += change.entries.length;
+    rowsMost = Math.max(rowsMost, change.entries.length);
+    view.merge(change.entries);
+    view.merge(handovers(view));
+  }
+  const grown = Math.max(0, heapBytes() - before) / 2 ** 20;
+  print(
+    `decision, ${what}: ${rows} rows, commits: ${commits}, of ${rowsMost} rows at the most, each decided within ` +
+      `${msMost.toFixed(0)} ms; ${grown.toFixed(0)} MiB more kept`,
+  );
+}
+
+function decideOnce(view: ClusterView): ClusterChange | undefined {
+  const self = { node: nodeName(0), incarnation: 'first' };
+  const decision = decide({
+    self,
+    view,
+    observations: new Observations(memberTimesDefault.heartbeatMs),
+    fenceRows: new Map(),
+    occupancy: 'many',
+    times: memberTimesDefault,
+    now: 0,
+  });
+  return decision?.change;
+}
+
+/** What the hosts do about planned moves. */
+function handovers(view: ClusterView): Entry[] {
+  const change = new ClusterChange(view, new Map());
+  for (const known of view.shards) {
+    if (known?.row.movingTo !== undefined) change.giveShard(known.row.shard, { owner: known.row.movingTo });
+  }
+  return change.entries;
+}
+
+function measureLocation(shards: readonly PlacedShard[], print: (line: string) => void): void {
+  const entries = rowsOf(shards);
   const before = heapBytes();
   const startedAt = systemClock.monotonic();
   const view = new ClusterView(shardCount);
@@ -93,15 +169,15 @@ function heapBytes(): number {
   return process.memoryUsage().heapUsed;
 }
 
-function nodeRow(node: NodeId): NodeRow {
+function nodeRow(at: number): NodeRow {
   return {
     revision: 1,
-    node,
+    node: nodeName(at),
     incarnation: 'first',
     beat: 1,
     state: 'active',
     roles: ['backend'],
-    weight: 1,
+    weight: nodeWeight(at),
     zone: 'inner',
     address: { host: '192.0.2.1', port: 4000 },
     linkVersions: { min: 1, max: 1 },

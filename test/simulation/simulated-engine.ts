@@ -11,6 +11,7 @@ import type { ShardId } from '../../src/mail/ids.ts';
 import type { Batch, Bytes, Entry } from '../../src/storage/engine.ts';
 import { decodeEpoch, fenceKey } from '../../src/storage/fence.ts';
 import type { AccountCommit, Checker } from './checker.ts';
+import type { RowAuthor, RowChecker } from './row-checker.ts';
 import { type AccountRows, applyWrite, emptyAccount } from './simulated-mail.ts';
 
 const textOf = (key: Bytes): string => Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
@@ -25,15 +26,15 @@ export class SimulatedEngine {
   /** Fence key → shard. */
   readonly #fences = new Map<string, number>();
   readonly #checker: Checker;
-  readonly #fenceChecked: boolean;
+  readonly #rowChecker: RowChecker;
   #clusterRows: Entry[] | undefined;
   isUp = true;
   /** Called after a commit with signals. */
   onSignal: () => void = () => undefined;
 
-  constructor(shards: number, checker: Checker, options: { readonly fenceChecked: boolean }) {
+  constructor(shards: number, checker: Checker, rowChecker: RowChecker) {
     this.#checker = checker;
-    this.#fenceChecked = options.fenceChecked;
+    this.#rowChecker = rowChecker;
     this.#epochs = new Array<number>(shards).fill(0);
     for (let shard = 0; shard < shards; shard++) this.#fences.set(textOf(fenceKey(shard as ShardId)), shard);
   }
@@ -58,7 +59,8 @@ export class SimulatedEngine {
     return rows;
   }
 
-  commit(batch: Batch): CommitOutcome {
+  /** `author`: whose commit it is, an operator's when nobody's. */
+  commit(batch: Batch, author?: RowAuthor): CommitOutcome {
     for (const { key, expected } of batch.conditions ?? []) {
       const value = this.#rows.get(textOf(key));
       const holds =
@@ -67,25 +69,27 @@ export class SimulatedEngine {
           : value === expected || Buffer.compare(value, expected) === 0;
       if (!holds) return 'conflict';
     }
-    for (const entry of batch.puts ?? []) this.#put(entry);
+    for (const entry of batch.puts ?? []) this.#put(entry, author);
     this.#clusterRows = undefined;
     if (batch.signals !== undefined) this.onSignal();
     return 'committed';
   }
 
   commitMail(commit: AccountCommit): CommitOutcome {
-    if (this.#fenceChecked && this.#epochs[commit.shard] !== commit.epoch) return 'fenced';
+    if (this.#epochs[commit.shard] !== commit.epoch) return 'fenced';
     const rows = this.account(commit.account);
     this.#checker.committing(commit, rows);
     for (const write of commit.writes) applyWrite(rows, write);
     return 'committed';
   }
 
-  #put(entry: Entry): void {
+  #put(entry: Entry, author: RowAuthor | undefined): void {
     const key = textOf(entry.key);
     const shard = this.#fences.get(key);
-    if (shard === undefined) this.#cluster.set(key, entry);
-    else {
+    if (shard === undefined) {
+      this.#rowChecker.put(entry, author);
+      this.#cluster.set(key, entry);
+    } else {
       const epoch = decodeEpoch(entry.value);
       this.#checker.raising(shard, epoch);
       this.#epochs[shard] = epoch;

@@ -13,6 +13,8 @@ export interface Chance {
 
 /** A client of the engine gives up after so long without an answer. */
 const answerTimeoutMs = 2_500;
+/** A late answer may still be of use, or not. */
+const lateMsMax = 1.5 * answerTimeoutMs;
 /** How often it then asks what has become of its commit. */
 const resolveRetryMs = 400;
 
@@ -31,10 +33,14 @@ export class SimulatedNetwork {
   readonly #chance: Chance;
   readonly #cuts = new Map<string, number>();
   isEngineUp = (): boolean => true;
+  /** Whose requests the engine's machine refuses at once, as while it starts; what is merely away does not answer. */
+  readonly refused = new Set<Endpoint>();
   /** 0: fair; up to 1: a storm. */
   weather = 0;
   /** Part of the engine's requests that get stuck on the way for seconds. */
   stuck = 0;
+  /** Part of the engine's answers that are late, or too late. */
+  late = 0;
 
   constructor(queue: EventQueue, chance: Chance) {
     this.#queue = queue;
@@ -57,6 +63,8 @@ export class SimulatedNetwork {
     this.#cuts.clear();
     this.weather = 0;
     this.stuck = 0;
+    this.late = 0;
+    this.refused.clear();
   }
 
   isCut(from: Endpoint, to: Endpoint): boolean {
@@ -84,12 +92,21 @@ export class SimulatedNetwork {
       request.answered(result);
     };
     const arrive = (): void => {
-      if (!flight.mayApply || !this.isEngineUp()) return;
+      if (!flight.mayApply) return;
+      if (this.refused.has(request.from)) {
+        this.#queue.after(this.#delayMs(), giveUp);
+        return;
+      }
+      if (!this.isEngineUp()) return;
       flight.isApplied = true;
       const result = request.apply();
       if (this.isCut(engineEndpoint, request.from)) return;
-      this.#queue.after(this.#delayMs(), () => {
-        if (this.isEngineUp() && !this.isCut(engineEndpoint, request.from)) finish(result);
+      const isLate = this.late > 0 && this.#chance.unit() < this.late;
+      const delayMs = isLate ? this.#chance.unit() * lateMsMax : this.#delayMs();
+      this.#queue.after(delayMs, () => {
+        if (this.isCut(engineEndpoint, request.from)) return;
+        if (this.refused.has(request.from)) giveUp();
+        else if (this.isEngineUp()) finish(result);
       });
     };
     const isStuck = this.stuck > 0 && this.#chance.unit() < this.stuck;
@@ -98,7 +115,8 @@ export class SimulatedNetwork {
     const giveUp = (): void => {
       if (flight.isOver) return;
       const { from, isResolved } = request;
-      const reaches = !this.isCut(from, engineEndpoint) && !this.isCut(engineEndpoint, from);
+      const isCut = this.isCut(from, engineEndpoint) || this.isCut(engineEndpoint, from);
+      const reaches = !isCut && !this.refused.has(from);
       if (isResolved && !(reaches && this.isEngineUp())) {
         this.#queue.after(resolveRetryMs, giveUp);
         return;

@@ -1,6 +1,6 @@
 // One node: the real core (src/cluster/membership) on simulated time, engine and network, with account hosts and a
 // frontend on top. It can be killed, started again, stopped in the middle of everything (as by SIGSTOP) and slowed down;
-// its clock runs up to one percent fast or slow.
+// its clock runs fast or slow.
 
 import type { Member, NodeDescription, NodeRole } from '../../src/cluster/membership/cluster-rows.ts';
 import { type MemberAction, MemberCore, type MemberEvent } from '../../src/cluster/membership/member-core.ts';
@@ -8,8 +8,11 @@ import type { MemberTimes } from '../../src/cluster/membership/member-times.ts';
 import type { Epoch, NodeId, ShardId } from '../../src/mail/ids.ts';
 import { type HostingNode, ShardHosting } from './account-host.ts';
 import type { Checker } from './checker.ts';
+import { DoubtChecker } from './doubt-checker.ts';
 import { Frontend } from './frontend.ts';
+import { NodeClock, type NodeClockOptions } from './node-clock.ts';
 import type { CommitOutcome, SimulatedEngine } from './simulated-engine.ts';
+import { type CountingNode, SimulatedOccupancy } from './simulated-occupancy.ts';
 import type { World } from './world.ts';
 
 export interface NodeOptions {
@@ -18,8 +21,7 @@ export interface NodeOptions {
   readonly port: number;
   readonly roles: readonly NodeRole[];
   readonly weight: number;
-  readonly clockRate: number;
-  readonly clockOriginMs: number;
+  readonly clock: NodeClockOptions;
   readonly times: MemberTimes;
 }
 
@@ -30,8 +32,10 @@ export class SimulatedNode implements HostingNode {
   readonly frontend: Frontend;
   readonly #world: World;
   readonly #options: NodeOptions;
+  readonly #clock: NodeClock;
   readonly #hostings = new Map<number, ShardHosting>();
   core: MemberCore | undefined;
+  #doubts: DoubtChecker;
   slowMs = 0;
   /** Its heartbeats get through, larger commits do not. */
   losesCommits = false;
@@ -39,6 +43,8 @@ export class SimulatedNode implements HostingNode {
   releaseDelayMs = 0;
   /** It is stopped between deciding on its next commit of mail and sending it. */
   stopsAtSend = false;
+  /** Once, when the engine has answered its next read of the rows and before it has the answer. */
+  onRead: (() => void) | undefined;
   /** Its commits get through, reads do not. */
   losesReads = false;
   /** It left or was removed, and its process has ended. */
@@ -50,6 +56,7 @@ export class SimulatedNode implements HostingNode {
   #backlog: (() => void)[] = [];
   #timerAt = Number.POSITIVE_INFINITY;
   #hadLease = false;
+  #occupancy: SimulatedOccupancy | undefined;
 
   constructor(world: World, options: NodeOptions) {
     this.#world = world;
@@ -58,6 +65,8 @@ export class SimulatedNode implements HostingNode {
     this.engine = world.engine;
     this.checker = world.checker;
     this.frontend = new Frontend(world, this);
+    this.#clock = new NodeClock(world.queue, options.clock);
+    this.#doubts = new DoubtChecker(options.name, options.times.answerMs);
   }
 
   /** Another process of the same name, on the same machine. */
@@ -89,7 +98,7 @@ export class SimulatedNode implements HostingNode {
 
   /** What this node's monotonic clock shows now. */
   localNow(): number {
-    return this.#options.clockOriginMs + this.#world.queue.now * this.#options.clockRate;
+    return this.#clock.now();
   }
 
   start(options: { readonly predecessorGone: boolean }): void {
@@ -106,11 +115,9 @@ export class SimulatedNode implements HostingNode {
       predecessorGone:
         options.predecessorGone && !world.nodes.some((each) => each.name === this.name && each.isRunning),
     });
-    if (!world.options.mutations.deathWait) {
-      const silentMs = core.observations.silentMs.bind(core.observations);
-      core.observations.silentMs = (node, now) => silentMs(node, now) * 20;
-    }
     this.core = core;
+    this.#doubts = new DoubtChecker(this.name, this.#options.times.answerMs);
+    this.#occupancy = new SimulatedOccupancy(this.#counting(core));
     this.handle({ type: 'tick' });
     this.frontend.start();
   }
@@ -124,6 +131,8 @@ export class SimulatedNode implements HostingNode {
     this.#backlog = [];
     this.#timerAt = Number.POSITIVE_INFINITY;
     this.#hadLease = false;
+    this.#occupancy = undefined;
+    this.#clock.wake();
     this.#hostings.clear();
     this.frontend.stop();
   }
@@ -144,12 +153,24 @@ export class SimulatedNode implements HostingNode {
     this.#paused = true;
   }
 
+  /** Stopped with its machine. */
+  sleep(): void {
+    if (!this.isRunning || this.#paused) return;
+    this.pause();
+    this.#clock.sleep();
+  }
+
   resume(): void {
     if (!this.#paused) return;
     this.#world.trace(this.name, 'resumed');
     this.#paused = false;
     const backlog = this.#backlog;
     this.#backlog = [];
+    // Whoever asks the clock notices; nothing is done before.
+    if (this.#clock.wake()) {
+      this.handle({ type: 'slept' });
+      this.#world.checkServing(this);
+    }
     for (const [index, run] of backlog.entries()) {
       if (this.#paused) {
         this.#backlog.push(...backlog.slice(index));
@@ -182,7 +203,7 @@ export class SimulatedNode implements HostingNode {
   /** Calls back after a while of this node's clock. */
   after(delayMs: number, run: () => void): void {
     const process = this.#process;
-    this.#world.queue.after(delayMs / this.#options.clockRate, () => {
+    this.#world.queue.after(delayMs / this.#clock.rate, () => {
       if (this.#process === process) this.deliver(run);
     });
   }
@@ -202,11 +223,8 @@ export class SimulatedNode implements HostingNode {
   /** The epoch under which this node would write the shard now. */
   servedEpoch(shard: number): Epoch | undefined {
     const { core } = this;
-    if (core === undefined) return undefined;
-    const now = this.localNow();
-    return this.#world.options.mutations.selfFencing
-      ? core.epochOf(shard as ShardId, now)
-      : core.holdings.epochOf(shard as ShardId, now);
+    if (core === undefined || this.#clock.isAsleep) return undefined;
+    return core.epochOf(shard as ShardId, this.localNow());
   }
 
   mayServe(shard: number, epoch: number): boolean {
@@ -220,7 +238,7 @@ export class SimulatedNode implements HostingNode {
   ask<Result>(apply: () => Result, answered: (result: Result | 'unknown') => void): void {
     if (this.stopsAtSend) this.pause();
     this.stopsAtSend = false;
-    this.deliver(() => this.#request(apply, answered, this.#world.options.mutations.resolvedCommits));
+    this.deliver(() => this.#request(apply, answered, true));
   }
 
   fenced(shard: number, epoch: number): void {
@@ -230,6 +248,10 @@ export class SimulatedNode implements HostingNode {
   /** A hint that the cluster's rows have changed. */
   signal(): void {
     if (this.isRunning) this.deliver(() => this.handle({ type: 'signal' }));
+  }
+
+  directoryChanged(): void {
+    if (this.isRunning) this.deliver(() => this.#occupancy?.directoryChanged());
   }
 
   #request<Result>(
@@ -256,11 +278,14 @@ export class SimulatedNode implements HostingNode {
         this.#readRows(action.id, action.withFences);
         return;
       case 'commit': {
-        const answered = (outcome: CommitOutcome | 'unknown') =>
+        this.#doubts.commits(action.id, this.localNow());
+        const answered = (outcome: CommitOutcome | 'unknown') => {
+          this.#doubts.wasCommitted(action.id, outcome, this.localNow());
           this.handle({ type: 'commitResult', id: action.id, outcome });
+        };
         if (this.losesCommits && action.batch.signals !== undefined)
           this.after(50, () => answered('unknown'));
-        else this.#request(() => engine.commit(action.batch), answered, false);
+        else this.#request(() => engine.commit(action.batch, this), answered, false);
         return;
       }
       case 'openShard':
@@ -290,14 +315,19 @@ export class SimulatedNode implements HostingNode {
 
   #readRows(id: number, withFences: boolean): void {
     const { engine } = this;
-    const apply = () => ({
-      rows: engine.readCluster(),
-      fences: withFences ? engine.readFences() : undefined,
-    });
+    this.#doubts.reads(id);
+    const apply = () => {
+      const result = { rows: engine.readCluster(), fences: withFences ? engine.readFences() : undefined };
+      const { onRead } = this;
+      this.onRead = undefined;
+      onRead?.();
+      return result;
+    };
     const answered = (result: ReturnType<typeof apply> | 'unknown'): void => {
       if (result === 'unknown') this.handle({ type: 'readFailed', id });
       else {
         const { rows, fences } = result;
+        this.#doubts.wasRead(id);
         this.handle({ type: 'rowsRead', id, rows, ...(fences === undefined ? {} : { fences }) });
       }
     };
@@ -313,11 +343,30 @@ export class SimulatedNode implements HostingNode {
     });
   }
 
+  #counting(core: MemberCore): CountingNode {
+    const world = this.#world;
+    return {
+      get isController() {
+        return core.isController;
+      },
+      localNow: () => this.localNow(),
+      after: (delayMs, run) => this.after(delayMs, run),
+      count: (counted) =>
+        this.#request(
+          () => world.countAccounts(),
+          (counts) => counted(counts === 'unknown' ? undefined : counts),
+          false,
+        ),
+      balanceBy: (occupancy) => {
+        core.occupancy = occupancy;
+      },
+    };
+  }
+
   /** At most one timer is under way; one that is too early does no harm. */
   #setTimer(): void {
-    const { clockRate, clockOriginMs } = this.#options;
     const { queue } = this.#world;
-    const at = Math.max(queue.now + 1, (this.core!.wakeAt() - clockOriginMs) / clockRate);
+    const at = queue.now + Math.max(1, (this.core!.wakeAt() - this.localNow()) / this.#clock.rate);
     if (this.#timerAt <= at && this.#timerAt > queue.now) return;
     this.#timerAt = at;
     const process = this.#process;

@@ -3,8 +3,9 @@
 
 import { Violation } from './checker.ts';
 import { endFaults, scheduleFaults } from './faults.ts';
+import { checkQuiet, quietHour } from './quiet.ts';
 import { changesSince } from './simulated-mail.ts';
-import { type SimulationOptions, unmutated, World } from './world.ts';
+import { type SimulationOptions, World } from './world.ts';
 
 /**
  * Once faults have stopped, every shard is served again within this: a request that hangs is given up (3 s), who has
@@ -17,6 +18,8 @@ const lookMs = 50;
 const restMs = 3_000;
 /** And after the last of them the views follow. */
 const followMs = 3_000;
+/** Then an absence of the engine, and what it may lead to (quiet.ts): about. */
+const quietMs = 10_000;
 
 export interface SimulationResult {
   readonly seed: number;
@@ -28,23 +31,26 @@ export interface SimulationResult {
   readonly nodes: number;
   /** From the end of the faults until every shard was served for good. */
   readonly hostedAfterMs: number;
+  /** And until they were in balance. */
+  readonly balancedAfterMs: number;
 }
 
 /** The short form: as varied as the seed makes it. */
 export function shortSimulation(seed: number): SimulationOptions {
   // Drawn from the seed by hand, so that the options of a seed never change with what the world draws.
   const mix = Math.imul(seed + 1, 0x9e3779b1) >>> 0;
+  const shards = 16 << ((mix >>> 16) % 3);
   return {
     seed,
     faultsMs: 20_000 + (mix % 20) * 1_000,
     rounds: 1,
     nodes: 2 + Math.round(((mix >>> 8) % 8) ** 2 / 2),
-    accounts: 3_000,
-    shards: 16 << ((mix >>> 16) % 3),
+    // Few are counted, many are taken for even.
+    accounts: (mix >>> 18) % 2 === 0 ? 3_000 : 1 + ((mix >>> 20) % (3 * shards)),
+    shards,
     hotAccounts: 20,
     sessionsPerNode: 2,
     deliveriesPerSecond: 40,
-    mutations: unmutated,
   };
 }
 
@@ -57,14 +63,16 @@ export function longSimulation(
   return {
     seed,
     faultsMs,
-    rounds: Math.max(1, Math.round((hours * 3_600_000) / (faultsMs + hostedWithinMs + restMs + followMs))),
+    rounds: Math.max(
+      1,
+      Math.round((hours * 3_600_000) / (faultsMs + hostedWithinMs + restMs + followMs + quietMs)),
+    ),
     nodes,
     accounts,
     shards: 64,
     hotAccounts: 50,
     sessionsPerNode: 2,
     deliveriesPerSecond: 20,
-    mutations: unmutated,
   };
 }
 
@@ -72,13 +80,13 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
   const world = new World(options);
   let violation: string | undefined;
   let hostedAfterMs = 0;
+  let balancedAfterMs = 0;
   try {
-    for (let count = 0; count < options.nodes; count++) {
-      const node = world.addNode();
-      world.queue.after(world.between(0, 500), () => node.start({ predecessorGone: false }));
-    }
+    startNodes(world);
     for (world.round = 1; world.round <= options.rounds; world.round++) {
-      hostedAfterMs = Math.max(hostedAfterMs, runRound(world));
+      const after = runRound(world);
+      hostedAfterMs = Math.max(hostedAfterMs, after.hostedMs);
+      balancedAfterMs = Math.max(balancedAfterMs, after.balancedMs);
     }
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
@@ -94,22 +102,39 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     acknowledged: world.checker.acknowledgedCount,
     nodes: world.nodes.length,
     hostedAfterMs,
+    balancedAfterMs,
   };
 }
 
-/** Faults, and rest after them; returns how long the last shard then was without a host. */
-function runRound(world: World): number {
+function startNodes(world: World): void {
+  for (let count = 0; count < world.options.nodes; count++) {
+    const node = world.addNode();
+    world.queue.after(world.between(0, 500), () => node.start({ predecessorGone: false }));
+  }
+}
+
+/** An hour of a cluster that nothing happens to but new accounts; returns how many shards moved for balance. */
+export function runQuietHour(options: SimulationOptions, accounts: number): number {
+  const world = new World(options);
+  world.signalLoss = 0;
+  startNodes(world);
+  world.queue.runUntil(hostedWithinMs);
+  return quietHour(world, accounts);
+}
+
+/** Faults, and rest after them; returns how long after them the last shard was without a host, or not in its place. */
+function runRound(world: World): { hostedMs: number; balancedMs: number } {
   world.faultsUntil = world.queue.now + world.options.faultsMs;
   scheduleFaults(world);
   bringMail(world);
   world.queue.runUntil(world.faultsUntil);
   endFaults(world);
-  const hostedAfterMs = watchHosting(world);
+  const hostedMs = watchHosting(world);
   world.queue.runUntil(world.queue.now + restMs);
   checkStored(world);
   world.queue.runUntil(world.queue.now + followMs);
   checkViews(world);
-  return hostedAfterMs;
+  return { hostedMs, balancedMs: checkQuiet(world) };
 }
 
 function bringMail(world: World): void {
@@ -117,7 +142,8 @@ function bringMail(world: World): void {
   const next = (): void => {
     if (world.queue.now >= world.faultsUntil) return;
     const node = world.pick(world.nodes.filter((each) => each.isRunning && !each.isPaused));
-    const account = random.integer(world.chance(0.5) ? options.hotAccounts : options.accounts);
+    const isHot = world.chance(0.5);
+    const account = random.integer(isHot ? Math.min(options.hotAccounts, world.accounts) : world.accounts);
     if (node !== undefined) {
       const kind = world.chance(0.7) ? 'deliver' : world.chance(0.6) ? 'flag' : 'expunge';
       const uid = 1 + random.integer(20);

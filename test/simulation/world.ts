@@ -1,32 +1,16 @@
 // Everything a simulation consists of, and what is to be true of all of it at any moment.
 
 import { type Random, seededRandom } from '../../src/base/random.ts';
+import type { Occupancy } from '../../src/cluster/membership/assignment.ts';
 import type { NodeRole } from '../../src/cluster/membership/cluster-rows.ts';
+import { ClusterView } from '../../src/cluster/membership/cluster-view.ts';
 import { type MemberTimes, memberTimesDefault } from '../../src/cluster/membership/member-times.ts';
 import { Checker, Violation } from './checker.ts';
 import { EventQueue } from './event-queue.ts';
+import { RowChecker } from './row-checker.ts';
 import { SimulatedEngine } from './simulated-engine.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
 import { SimulatedNode } from './simulated-node.ts';
-
-/** Each is true in the product; switched off, the checks must find out. */
-export interface Mutations {
-  /** The engine refuses a commit under an old epoch. */
-  readonly fenceCheck: boolean;
-  /** A node whose lease has run out serves nothing. */
-  readonly selfFencing: boolean;
-  /** The controller waits for a lease before it declares a node dead. */
-  readonly deathWait: boolean;
-  /** A commit of mail whose outcome was unknown does not happen after it was asked about. */
-  readonly resolvedCommits: boolean;
-}
-
-export const unmutated: Mutations = Object.freeze({
-  fenceCheck: true,
-  selfFencing: true,
-  deathWait: true,
-  resolvedCommits: true,
-});
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -34,18 +18,18 @@ export interface SimulationOptions {
   readonly faultsMs: number;
   readonly rounds: number;
   readonly nodes: number;
+  /** To begin with; the directory grows. */
   readonly accounts: number;
   readonly shards: number;
   /** So many accounts get half of the mail, and the sessions. */
   readonly hotAccounts: number;
   readonly sessionsPerNode: number;
   readonly deliveriesPerSecond: number;
-  readonly mutations: Mutations;
   readonly trace?: (line: string) => void;
 }
 
-/** Clocks run at most so much fast or slow. */
-const clockDriftMax = 0.01;
+/** Clocks run at most so much fast or slow: in some worlds as much as docs/cluster.md allows between two of them. */
+const clockDriftMaxes = [0.01, 0.029];
 /** Between two looks at who serves what. */
 const inspectionMs = 100;
 
@@ -54,10 +38,13 @@ export class World {
   readonly queue = new EventQueue();
   readonly random: Random;
   readonly checker = new Checker();
+  readonly rows = new RowChecker(this.queue);
   readonly engine: SimulatedEngine;
   readonly network: SimulatedNetwork;
   readonly nodes: SimulatedNode[] = [];
   readonly times: MemberTimes = memberTimesDefault;
+  /** So many accounts the directory has. */
+  accounts: number;
   round = 0;
   /** Requests of clients so far: the last one's number is its operation id. */
   operations = 0;
@@ -71,9 +58,9 @@ export class World {
   constructor(options: SimulationOptions) {
     this.options = options;
     this.random = seededRandom(options.seed);
-    const { fenceCheck } = options.mutations;
-    this.engine = new SimulatedEngine(options.shards, this.checker, { fenceChecked: fenceCheck });
-    this.engine.onSignal = () => this.#signal();
+    this.accounts = options.accounts;
+    this.engine = new SimulatedEngine(options.shards, this.checker, this.rows);
+    this.engine.onSignal = () => this.#signal((node) => node.signal());
     this.network = new SimulatedNetwork(this.queue, this);
     this.network.isEngineUp = () => this.engine.isUp;
     this.#inspect();
@@ -95,6 +82,23 @@ export class World {
     return list.length === 0 ? undefined : list[this.random.integer(list.length)];
   }
 
+  shardOf(account: number): number {
+    return (Math.imul(account + 1, 0x9e3779b1) >>> 8) % this.options.shards;
+  }
+
+  addAccounts(count: number): void {
+    this.accounts += count;
+    this.#signal((node) => node.directoryChanged());
+  }
+
+  /** How many accounts each shard has, as src/cluster/shard-occupancy.ts reads it. */
+  countAccounts(): Occupancy {
+    if (this.accounts > 4 * this.options.shards) return 'many';
+    const counts = new Uint32Array(this.options.shards);
+    for (let account = 0; account < this.accounts; account++) counts[this.shardOf(account)]!++;
+    return counts;
+  }
+
   /** Whoever listens there. */
   nodeAt(port: number): SimulatedNode | undefined {
     return this.nodes[port];
@@ -108,8 +112,7 @@ export class World {
       port: index,
       roles,
       weight: this.chance(0.2) ? 2 : 1,
-      clockRate: 1 + this.between(-clockDriftMax, clockDriftMax),
-      clockOriginMs: this.between(0, 1e9),
+      clock: { rate: 1 + this.#drift(), originMs: this.between(0, 1e9) },
       times: this.times,
     });
     this.nodes.push(node);
@@ -121,6 +124,13 @@ export class World {
     const twin = node.twin();
     this.nodes.push(twin);
     return twin;
+  }
+
+  /** The rows as they are. */
+  view(): ClusterView {
+    const view = new ClusterView(this.options.shards);
+    view.merge(this.engine.readCluster());
+    return view;
   }
 
   /** Nobody else may serve what this node serves now. */
@@ -151,14 +161,19 @@ export class World {
     this.options.trace?.(text);
   }
 
-  #signal(): void {
+  #drift(): number {
+    const max = clockDriftMaxes[this.options.seed % clockDriftMaxes.length]!;
+    return this.chance(0.3) ? (this.chance(0.5) ? max : -max) : this.between(-max, max);
+  }
+
+  #signal(tell: (node: SimulatedNode) => void): void {
     for (const node of this.nodes) {
       if (!node.isRunning || this.chance(this.signalLoss)) continue;
       const copies = this.chance(0.02) ? 2 : 1;
       for (let copy = 0; copy < copies; copy++) {
         const delayMs = this.chance(0.05) ? this.between(1, 2_000) : this.between(0.5, 5);
         this.queue.after(delayMs, () => {
-          if (!this.network.isCut('engine', node.name)) node.signal();
+          if (!this.network.isCut('engine', node.name)) tell(node);
         });
       }
     }

@@ -38,6 +38,8 @@ export interface NodeLoad {
   readonly openAccounts: number;
   readonly sessions: number;
   readonly commitsPerSecond: number;
+  /** Wall clock, milliseconds: when the database was last found to lack what this run of the node had committed. */
+  readonly lostCommitsAt?: number;
 }
 
 /** What a node says of itself when it joins. */

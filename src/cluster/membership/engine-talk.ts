@@ -2,7 +2,10 @@
 // may be trusted.
 //
 // Invariant: after a commit that was refused, or whose outcome is not known, nothing is committed before the answer to a
-// read that was sent after it. Failures are followed by a pause, so that an engine in trouble is not besieged.
+// read that was sent after it. Failures are followed by a pause, so that an engine in trouble is not besieged. The rows do
+// not depend on it: each commit names the bytes it was decided on, and finds them, however late it comes, or is refused.
+// But without it nodes would send commits that cannot succeed to an engine in trouble, and after its absence they would
+// come back later than others are ready to wait for them.
 
 import type { Batch } from '../../storage/engine.ts';
 import type { ClusterChange } from './cluster-change.ts';

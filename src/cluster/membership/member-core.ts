@@ -40,6 +40,8 @@ export type MemberEvent =
   | { readonly type: 'shardFenced'; readonly shard: ShardId; readonly epoch: Epoch }
   /** The machine slept: its monotonic clock may have stood still, so no lease is to be trusted. */
   | { readonly type: 'slept' }
+  /** The engine's server lacks commits of ours that were acknowledged. */
+  | { readonly type: 'reverted' }
   | { readonly type: 'leave' };
 
 export type MemberAction =
@@ -68,7 +70,7 @@ const never = Number.NEGATIVE_INFINITY;
 
 export class MemberCore {
   readonly view: ClusterView;
-  readonly observations = new Observations();
+  readonly observations: Observations;
   readonly holdings = new ShardHoldings();
   readonly own: OwnRow;
   /** What the controller balances by. */
@@ -93,6 +95,7 @@ export class MemberCore {
     this.#times = checkTimes(options.times);
     this.#talk = new EngineTalk(this.#times);
     this.view = new ClusterView(options.shardCount);
+    this.observations = new Observations(options.times.heartbeatMs);
     this.own = new OwnRow(options.description, {
       newIncarnation: options.newIncarnation,
       predecessorGone: options.predecessorGone === true,
@@ -189,6 +192,9 @@ export class MemberCore {
         this.#beatAt = never;
         this.#talk.wantRead();
         return;
+      case 'reverted':
+        this.#forget();
+        return;
       case 'leave':
         this.#leavingSince ??= now;
         return;
@@ -207,11 +213,15 @@ export class MemberCore {
   #believe(rows: readonly Entry[]): void {
     const wentBack = this.view.takeWhole(rows);
     if (wentBack === 0) return;
-    // Their fences went back with them; and mail may have, which hosts still remember: they read it again, under new epochs.
-    this.#talk.doubt(true);
-    this.#actions.push(...this.holdings.forgotten());
+    this.#forget();
     const message = 'rows of the cluster went back: the database lost commits that it had acknowledged';
     this.#log('error', message, { rows: wentBack });
+  }
+
+  /** Fences may have gone back; and mail may have, which hosts still remember: they read it again, under new epochs. */
+  #forget(): void {
+    this.#talk.doubt(true);
+    this.#actions.push(...this.holdings.forgotten());
   }
 
   #takeResult(id: number, outcome: CommitOutcome, now: number): void {

@@ -1,8 +1,9 @@
 // When this node last saw others live, by its own monotonic clock: the only failure detector there is.
 //
-// Invariant: what counts as silence was watched without a break. A node that could not read or renew for a while (its
-// lease lapsed) has not watched, so it begins anew; otherwise an engine that comes back after an outage would be
-// followed by everybody declaring everybody dead.
+// Invariant: what counts as silence was watched. Otherwise an engine that comes back after an outage would be followed by
+// everybody declaring everybody dead, who could not have been heard meanwhile. So of the time between two reads no more
+// counts than a heartbeat takes to come, and a node that could not read or renew for a while (its lease lapsed) begins anew:
+// others may still be waiting for answers that the engine's absence cost them.
 
 import type { NodeId } from '../../mail/ids.ts';
 import type { ShardRow } from './cluster-rows.ts';
@@ -16,11 +17,20 @@ interface Seen {
 }
 
 export class Observations {
+  readonly #heartbeatMs: number;
   readonly #nodes = new Map<NodeId, Seen>();
   readonly #moves = new Map<number, { revision: number; since: number }>();
 
+  #observedAt = Number.POSITIVE_INFINITY;
+
+  constructor(heartbeatMs: number) {
+    this.#heartbeatMs = heartbeatMs;
+  }
+
   /** Takes note of what a read showed; `now` is after the read. */
   observe(view: ClusterView, now: number): void {
+    const unwatchedMs = Math.max(0, now - this.#observedAt - this.#heartbeatMs);
+    this.#observedAt = now;
     for (const [name, { row }] of view.nodes) {
       const seen = this.#nodes.get(name);
       if (seen === undefined || seen.incarnation !== row.incarnation) {
@@ -29,7 +39,7 @@ export class Observations {
       } else if (seen.beat !== row.beat) {
         seen.beat = row.beat;
         seen.changedAt = now;
-      }
+      } else seen.changedAt += unwatchedMs;
     }
   }
 
@@ -42,7 +52,7 @@ export class Observations {
     this.#moves.clear();
   }
 
-  /** How long the node's row has shown no new heartbeat; 0 for a node never seen. */
+  /** How long the node's row was seen to show no new heartbeat; 0 for a node never seen. */
   silentMs(node: NodeId, now: number): number {
     const seen = this.#nodes.get(node);
     return seen === undefined ? 0 : now - seen.changedAt;
