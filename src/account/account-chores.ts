@@ -1,13 +1,15 @@
-// Work on an account that nobody waits for: removing what is left of deleted mailboxes, pruning tombstones, reading the
-// account again. Invariant: at most one pruning a mailbox; a chore that fails is logged and comes again with its next
-// cause (the next expunge, the next opening of the account).
+// Work on an account that nobody waits for: removing what is left of deleted mailboxes, pruning tombstones, packing message
+// rows, reading the account again. Invariant: at most one pruning and one packing a mailbox; a chore that fails is logged and
+// comes again with its next cause (the next expunge, the next opening of the account).
 
 import type { Logger } from '../base/log.ts';
 import type { AccountId } from '../mail/ids.ts';
+import { isMailError } from '../mail/mail-error.ts';
 import type { AccountLimits } from './account-limits.ts';
 import type { AccountState } from './account-state.ts';
 import type { AccountWriter } from './account-writer.ts';
 import { removeGoneMutation } from './mutations/delete-mailbox.ts';
+import { packPagesMutation } from './mutations/pack-pages.ts';
 import { pruneTombstonesMutation } from './mutations/prune-tombstones.ts';
 
 export interface AccountChoresOptions {
@@ -21,6 +23,8 @@ export class AccountChores {
   readonly #options: AccountChoresOptions;
   readonly #running = new Set<Promise<void>>();
   readonly #pruning = new Set<number>();
+  /** By mailbox: the full pages that may have to be packed. */
+  readonly #packing = new Map<number, { from: number; to: number }>();
 
   constructor(options: AccountChoresOptions) {
     this.#options = options;
@@ -52,6 +56,36 @@ export class AccountChores {
   async removeGone(mailboxId: number): Promise<void> {
     const { writer, limits } = this.#options;
     while (!(await writer().submit(removeGoneMutation(mailboxId, limits.messagesPerCommit))));
+  }
+
+  /** Packs the rows of full pages, from one page on to before another. */
+  packPages(mailboxId: number, from: number, to: number): void {
+    if (from >= to) return;
+    const packing = this.#packing.get(mailboxId);
+    if (packing !== undefined) {
+      packing.from = Math.min(packing.from, from);
+      packing.to = Math.max(packing.to, to);
+      return;
+    }
+    const pages = { from, to };
+    this.#packing.set(mailboxId, pages);
+    this.start(() => this.#pack(mailboxId, pages));
+  }
+
+  async #pack(mailboxId: number, pages: { from: number; to: number }): Promise<void> {
+    try {
+      while (pages.from < pages.to) {
+        const { from, to } = pages;
+        const next = await this.#options.writer().submit(packPagesMutation(mailboxId, { from, to }));
+        // Unless there came to be more to do before it.
+        if (pages.from === from) pages.from = next;
+      }
+    } catch (error) {
+      // No room, or the account has moved: another time will do.
+      if (!isMailError(error)) throw error;
+    } finally {
+      this.#packing.delete(mailboxId);
+    }
   }
 
   /** Takes old tombstones away when there are too many, with some slack, so that it is done in bulk. */

@@ -1,14 +1,17 @@
 // The keys of one account in the engine, all under ('a', account id). The letters are on disk and never reused:
 //   –  account record            b  mailbox record      m  message row (mailbox, uid)
+//   p  message page (mailbox, page): many such rows in one (message-page.ts)
 //   e  email record (email)      y  summary (email)     c  content of a small message (email)
 //   x  tombstone (mailbox, mod-sequence, uid)           s  subscription (name)
 //   t  thread row (hash)         o  applied operation (slot of a ring)
 //   n  annotations (mailbox; 0: the account's own)       l  who else may do what (mailbox)
 //   i  search index (segment, section); the directory is alone at segment 0
+//   w  octets that POP3 sends of a message, where they are not those stored (email)
 // Invariant: every key equals encodeTuple of its tuple (a test compares); prefixes are kept encoded, because a
 // delivery writes eight keys. Nothing here fails but assertions.
 
 import { assert } from '../base/assert.ts';
+import { asBuffer } from '../mail/bytes.ts';
 import type { AccountId } from '../mail/ids.ts';
 import type { Bytes, Range } from '../storage/engine.ts';
 import { encodeTuple, successorOfPrefix } from '../storage/tuple.ts';
@@ -56,7 +59,10 @@ export interface KeyRange extends Range {
 
 export class AccountKeys {
   readonly account: Buffer;
-  readonly #prefixes: Record<'b' | 'm' | 'e' | 'y' | 'c' | 'x' | 's' | 't' | 'o' | 'i' | 'n' | 'l', Buffer>;
+  readonly #prefixes: Record<
+    'b' | 'm' | 'e' | 'y' | 'c' | 'x' | 's' | 't' | 'o' | 'i' | 'n' | 'l' | 'w' | 'p',
+    Buffer
+  >;
   readonly #messagePrefixes = new Map<number, Buffer>();
 
   constructor(accountId: AccountId) {
@@ -75,6 +81,8 @@ export class AccountKeys {
       i: prefix('i'),
       n: prefix('n'),
       l: prefix('l'),
+      w: prefix('w'),
+      p: prefix('p'),
     };
   }
 
@@ -84,6 +92,10 @@ export class AccountKeys {
 
   message(mailboxId: number, uid: number): Buffer {
     return withNumber(this.#messagePrefix(mailboxId), uid);
+  }
+
+  messagePage(mailboxId: number, page: number): Buffer {
+    return withNumber(withNumber(this.#prefixes.p, mailboxId), page);
   }
 
   email(emailId: number): Buffer {
@@ -96,6 +108,10 @@ export class AccountKeys {
 
   content(emailId: number): Buffer {
     return withNumber(this.#prefixes.c, emailId);
+  }
+
+  sentSize(emailId: number): Buffer {
+    return withNumber(this.#prefixes.w, emailId);
   }
 
   tombstone(mailboxId: number, modSeq: number, uid: number): Buffer {
@@ -132,7 +148,7 @@ export class AccountKeys {
   }
 
   /** Every row of one kind. */
-  rows(letter: 'b' | 'e' | 'y' | 'c' | 's' | 't' | 'o' | 'm' | 'x' | 'i' | 'n' | 'l'): KeyRange {
+  rows(letter: 'b' | 'e' | 'y' | 'c' | 's' | 't' | 'o' | 'm' | 'x' | 'i' | 'n' | 'l' | 'w' | 'p'): KeyRange {
     return prefixRange(this.#prefixes[letter]);
   }
 
@@ -144,6 +160,16 @@ export class AccountKeys {
   /** The message rows of a mailbox. */
   messages(mailboxId: number): KeyRange {
     return prefixRange(this.#messagePrefix(mailboxId));
+  }
+
+  /** The message pages of a mailbox, from this one on. */
+  messagePages(mailboxId: number, fromPage = 0): KeyRange {
+    const prefix = withNumber(this.#prefixes.p, mailboxId);
+    return {
+      start: withNumber(prefix, fromPage),
+      end: successorOfPrefix(prefix),
+      prefixLength: prefix.length,
+    };
   }
 
   /** Tombstones of a mailbox with a mod-sequence of at least `fromModSeq`. */
@@ -179,6 +205,13 @@ const letterAt = encodeTuple(['a', 'a'.repeat(accountIdCharacters)]).length;
 /** Whether it is the key of a message's bytes, which stay as they are until the message goes; the key is not used again. */
 export function isContentKey(key: Uint8Array): boolean {
   return startsWith(key, accountPrefix, 0) && startsWith(key, contentLetter, letterAt);
+}
+
+/** The account whose row it is; undefined: no account's. */
+export function accountOfKey(key: Uint8Array): AccountId | undefined {
+  if (key.length < letterAt || key[letterAt - 1] !== 0 || !startsWith(key, accountPrefix, 0))
+    return undefined;
+  return asBuffer(key).toString('latin1', accountPrefix.length + 1, letterAt - 1) as AccountId;
 }
 
 function startsWith(key: Uint8Array, part: Uint8Array, at: number): boolean {

@@ -8,7 +8,7 @@ export interface AccountLimits {
   readonly mailboxesMax: number;
   /** Messages smaller than this lie in the engine beside their metadata, larger ones in the blob store. */
   readonly inlineBytesMax: number;
-  /** Applied operations an account remembers, for retries, as a rule. */
+  /** Applied operations an account remembers, for retries, as a rule: few, because opening it reads them all. */
   readonly operationsKept: number;
   /** And while so many are younger than a retry may be; beyond, changes are refused with limitReached: 6,000 a second. */
   readonly operationsMax: number;
@@ -22,7 +22,10 @@ export interface AccountLimits {
   readonly tombstonesMax: number;
   /** Of those, the latest ones kept in memory by an open mailbox. */
   readonly tombstonesInMemoryMax: number;
-  /** Messages one commit changes at the most; longer mutations are several commits (STORE, EXPUNGE, MOVE). */
+  /**
+   * Messages one commit changes at the most, one by one; longer mutations are several commits (EXPUNGE, MOVE). Of flags as many
+   * as cost the same when they are written page by page (uid-lists.ts).
+   */
   readonly messagesPerCommit: number;
   /** Mutations that wait for an account; more are refused with limitReached: back-pressure. */
   readonly queueMax: number;
@@ -31,7 +34,7 @@ export interface AccountLimits {
   /** An account nobody used for this long is unloaded. */
   readonly idleUnloadMs: number;
   readonly subscriptionsMax: number;
-  /** What searches keep in memory, of all accounts together: indexes, orders, threads. */
+  /** What searches and lists of header fields keep in memory, of all accounts together: indexes, orders, threads, fields. */
   readonly searchMemoryBytesMax: number;
   /** So many messages wait before they are indexed together: fewer are searched as they are as quickly. */
   readonly indexMessagesMin: number;
@@ -40,7 +43,7 @@ export interface AccountLimits {
 export const accountLimitsDefault: AccountLimits = Object.freeze({
   mailboxesMax: 10_000,
   inlineBytesMax,
-  operationsKept: 1_000,
+  operationsKept: 100,
   operationsMax: 300_000,
   operationLifeMs: 50_000,
   tombstonesMax: 10_000,

@@ -86,6 +86,7 @@ test('a message row and an email come back as they were', () => {
       size: word,
       digest: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes)),
       inline: fc.boolean(),
+      sentOtherwise: fc.boolean(),
       createdModSeq: whole,
       threadHashes: fc.array(fc.nat({ max: 2 ** 48 - 1 }), { maxLength: 20 }),
       memberships: fc.array(fc.tuple(word, word), { maxLength: 10 }).map((pairs) => pairs.flat()),

@@ -3,6 +3,7 @@
 // Invariant: answers are the same whether or not anything is indexed; each sees one moment of the mailbox.
 // Failures: those of storage pass through; a failed building is logged and comes again with the next messages.
 
+import { Slicer } from '../base/slicer.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { SortCriterion, ThreadAlgorithm } from '../mail/message-order.ts';
@@ -13,7 +14,7 @@ import { AccountKeys } from './account-keys.ts';
 import type { AccountWriter, WriterOptions } from './account-writer.ts';
 import { orderedTextsOf, orderRows, sentSeconds } from './message-order.ts';
 import type { ReaderContext } from './message-reader.ts';
-import { type ThreadedMessages, threadMessages } from './message-threads.ts';
+import { type ThreadedMessages, threadSteps } from './message-threads.ts';
 import type { MessageColumns } from './port.ts';
 import { checkSearchKey, searchMailbox } from './search.ts';
 import { IndexBuilder } from './search-index/index-builder.ts';
@@ -137,7 +138,7 @@ export class AccountSearch {
       cacheKey,
       clock,
     });
-    return ordered.map((row) => columns.uids[row]!);
+    return picked(columns.uids, ordered);
   }
 
   /** Pairs of depth and uid; uid 0: a message that is not here, above several. */
@@ -152,10 +153,12 @@ export class AccountSearch {
     const kept = isAll ? cache.get<KeptThreads>(cacheKey) : undefined;
     // The same number and the same last one: the same messages.
     if (kept?.count === rows.length && kept.lastUid === lastUid) return kept.threads;
-    const pairs = threadMessages(threadedMessages(rows, columns, await places()), algorithm);
-    const threads = Uint32Array.from(pairs, (value, at) =>
-      at % 2 === 0 ? value : value < 0 ? 0 : columns.uids[rows[value]!]!,
-    );
+    const slicer = new Slicer(this.#options.clock);
+    const messages = await threadedMessages(rows, columns, { places: await places(), slicer });
+    const pairs = await slicer.finish(threadSteps(messages, algorithm));
+    const threads = new Uint32Array(pairs.length);
+    for (const [at, value] of pairs.entries())
+      threads[at] = at % 2 === 0 ? value : value < 0 ? 0 : columns.uids[rows[value]!]!;
     const keeps: KeptThreads = { threads, count: rows.length, lastUid };
     if (isAll) cache.set(cacheKey, keeps, threads.byteLength + 200);
     return threads;
@@ -206,7 +209,7 @@ export class AccountSearch {
     places: () => Promise<MailboxPlaces>,
   ): Promise<Uint32Array> {
     const { uids } = mailbox.columns;
-    if (key.type === 'all') return Uint32Array.from(uids, (_, row) => row);
+    if (key.type === 'all') return rowsUpTo(uids.length);
     const found = await this.#find(mailbox, key, places);
     const rows = new Uint32Array(found.length);
     for (let at = 0, row = 0; at < found.length; at++, row++) {
@@ -217,6 +220,18 @@ export class AccountSearch {
   }
 }
 
+function rowsUpTo(count: number): Uint32Array {
+  const rows = new Uint32Array(count);
+  for (let row = 0; row < count; row++) rows[row] = row;
+  return rows;
+}
+
+function picked(uids: Uint32Array, rows: Uint32Array): Uint32Array {
+  const found = new Uint32Array(rows.length);
+  for (let at = 0; at < rows.length; at++) found[at] = uids[rows[at]!]!;
+  return found;
+}
+
 interface KeptThreads {
   readonly threads: Uint32Array;
   readonly count: number;
@@ -225,12 +240,13 @@ interface KeptThreads {
 
 const noReferences = new Float64Array();
 
-function threadedMessages(
+async function threadedMessages(
   rows: Uint32Array,
   columns: MessageColumns,
-  places: MailboxPlaces,
-): ThreadedMessages {
+  { places, slicer }: { readonly places: MailboxPlaces; readonly slicer: Slicer },
+): Promise<ThreadedMessages> {
   const { sources, runs } = places;
+  const texts = await orderedTextsOf('subject', places, slicer);
   const sent = sentSeconds(places, columns);
   const messageIds = new Float64Array(places.rows);
   const replies = new Uint8Array(places.rows);
@@ -243,14 +259,10 @@ function threadedMessages(
     sourceOf.fill(source, row, row + length);
     for (let at = 0; at < length; at++) placeOf[row + at] = place + at;
   });
-  let texts: string[] | undefined;
   return {
     count: rows.length,
     sentSeconds: Float64Array.from(rows, (row) => sent[row]!),
-    subject(index) {
-      texts ??= orderedTextsOf('subject', places);
-      return texts[rows[index]!]!;
-    },
+    subject: (index) => texts[rows[index]!]!,
     isReply: (index) => replies[rows[index]!] === 1,
     messageId: (index) => messageIds[rows[index]!]!,
     references(index) {

@@ -15,8 +15,6 @@ import { type AccountLimits, pageBytesMax, pageRowsMax } from './account-limits.
 import { type AccountRecord, decodeAccount, decodeMailbox, type MailboxRecord } from './account-record.ts';
 import { decodeAcl } from './acl-record.ts';
 import { MailboxState } from './mailbox-state.ts';
-import { decodeMessageRow } from './message-row.ts';
-import { MessageTable } from './message-table.ts';
 import { decodeOperation } from './operation-record.ts';
 import { OperationSlots } from './operation-slots.ts';
 import type { MailboxTarget } from './port.ts';
@@ -94,6 +92,8 @@ export async function eachEntry(
   const slicer = new Slicer(clock);
   let start = range.start;
   for (;;) {
+    // Before the first page too: a caller may ask for thousands of short ranges, one after the other.
+    if (slicer.due()) await slicer.rest();
     const page = await reader.page(
       { start, end: range.end },
       { entriesMax: pageRowsMax, bytesMax: pageBytesMax },
@@ -101,7 +101,6 @@ export async function eachEntry(
     for (const entry of page.entries) visit(entry);
     if (page.next === undefined) return;
     start = page.next;
-    if (slicer.due()) await slicer.rest();
   }
 }
 
@@ -142,23 +141,4 @@ export async function loadAccount(accountId: AccountId, options: LoadOptions): P
   // More than that were recorded before the record of the account was rebuilt.
   state.account.operations = Math.max(state.account.operations, next);
   return state;
-}
-
-/** Reads the columns of a mailbox, unless they are there. Only while no commit of the account is under way. */
-export async function loadTable(
-  state: AccountState,
-  mailbox: MailboxState,
-  options: LoadOptions,
-): Promise<MessageTable> {
-  if (mailbox.table !== undefined) return mailbox.table;
-  const range = state.keys.messages(mailbox.record.id);
-  const table = new MessageTable(mailbox.record.messages);
-  await eachEntry(options.engine, range, options.clock, (entry) => {
-    const uid = numberBehind(entry.key, range.prefixLength);
-    // Rows from uidNext on are leftovers of a large copy that was cut off (staged-copy.ts).
-    if (uid < mailbox.record.uidNext) table.push(decodeMessageRow(uid, entry.value));
-  });
-  mailbox.table = table;
-  state.tableBytes += table.bytes;
-  return table;
 }

@@ -112,7 +112,7 @@ export async function removeAccount(accountId: AccountId, given: AccountStorageO
     email: unlessDamaged(() => decodeEmail(value)),
   }));
   await removeSharedWith(keys.rows('l'), options);
-  for (const letter of ['m', 'x', 'y', 'c', 't', 'o', 's', 'b', 'i', 'n', 'l'] as const) {
+  for (const letter of ['m', 'p', 'x', 'y', 'c', 't', 'o', 's', 'b', 'i', 'n', 'l', 'w'] as const) {
     await removeRows(keys.rows(letter), options);
   }
   await removeRows(tuplePrefixRange(['quarantine', accountId]), options, (entry) =>

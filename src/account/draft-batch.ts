@@ -5,12 +5,11 @@
 import type { Batch, Bytes, Condition, Entry, Fence } from '../storage/engine.ts';
 import { encodeRecord } from '../storage/record.ts';
 import { encodeAccount, encodeMailbox } from './account-record.ts';
-import type { AccountState } from './account-state.ts';
 import { encodeAcl, identifiersIn, sharedWithKey, sharedWithRow } from './acl-record.ts';
 import type { Draft, DraftEmail } from './draft.ts';
 import type { DraftMailbox } from './draft-mailbox.ts';
+import { applyRows, writeRows } from './draft-rows.ts';
 import { encodeEmail } from './email-record.ts';
-import { encodeMessageRow } from './message-row.ts';
 import { MessageTable } from './message-table.ts';
 import { encodeOperation } from './operation-record.ts';
 import { encodeThreadRow } from './thread-row.ts';
@@ -36,8 +35,7 @@ export function draftBatch(draft: Draft, fence: Fence | undefined): Batch {
     conditions: [],
   };
   batch.puts.push({ key: keys.account, value: encodeAccount(draft.account) });
-  for (const mailbox of draft.mailboxes.values())
-    if (mailbox.changed || mailbox.dropped) writeMailbox(draft, mailbox, batch);
+  for (const mailbox of draft.mailboxes.values()) if (isTouched(mailbox)) writeMailbox(draft, mailbox, batch);
   for (const [emailId, email] of draft.emails) writeEmail(draft, emailId, email, batch);
   for (const hash of draft.threadsChanged) {
     const row = draft.threads.get(hash);
@@ -62,10 +60,14 @@ function grows(draft: Draft): boolean {
   if (draft.needsRoom) return true;
   for (const email of draft.emails.values()) if (email.created !== undefined) return true;
   let added = 0;
-  for (const { state, record, tombstones } of draft.mailboxes.values()) {
-    added += record.uidNext - (state?.record.uidNext ?? 1) - tombstones.length / 3;
+  for (const { record, tombstones, uidNextBefore } of draft.mailboxes.values()) {
+    added += record.uidNext - uidNextBefore - tombstones.length / 3;
   }
   return added > 0;
+}
+
+function isTouched({ changed, dropped, packed }: DraftMailbox): boolean {
+  return changed || dropped || packed.length > 0;
 }
 
 function writeMailbox(draft: Draft, mailbox: DraftMailbox, batch: MutableBatch): void {
@@ -73,17 +75,11 @@ function writeMailbox(draft: Draft, mailbox: DraftMailbox, batch: MutableBatch):
   const { id } = mailbox;
   if (mailbox.dropped) {
     batch.deletes.push(keys.mailbox(id), keys.annotations(id));
-    batch.deleteRanges.push(keys.messages(id), keys.tombstones(id));
+    batch.deleteRanges.push(keys.messages(id), keys.messagePages(id), keys.tombstones(id));
     return;
   }
-  batch.puts.push({ key: keys.mailbox(id), value: encodeMailbox(mailbox.record) });
-  const committedUidNext = mailbox.state?.record.uidNext ?? 1;
-  for (const [uid, row] of mailbox.rows) {
-    if (row !== undefined) {
-      if (uid >= committedUidNext && uid < mailbox.stagedBelow) continue;
-      batch.puts.push({ key: keys.message(id, uid), value: encodeMessageRow(row) });
-    } else if (uid < committedUidNext) batch.deletes.push(keys.message(id, uid));
-  }
+  if (mailbox.changed) batch.puts.push({ key: keys.mailbox(id), value: encodeMailbox(mailbox.record) });
+  writeRows(keys, mailbox, batch);
   const { tombstones } = mailbox;
   for (let index = 0; index < tombstones.length; index += 3) {
     const emailId = Buffer.allocUnsafe(8);
@@ -127,6 +123,7 @@ function writeEmail(draft: Draft, emailId: number, email: DraftEmail, batch: Mut
   }
   if (before === undefined) return; // Came and went in this draft.
   batch.deletes.push(keys.email(emailId), keys.summary(emailId));
+  if (before.sentOtherwise) batch.deletes.push(keys.sentSize(emailId));
   if (before.inline) batch.deletes.push(keys.content(emailId));
   else batch.deletes.push(...draft.context.blobs.unlink(before.digest, draft.blobHolder(emailId)));
 }
@@ -139,8 +136,7 @@ export function applyDraft(draft: Draft): void {
     if (id === undefined) state.mailboxIdByName.delete(name);
     else state.mailboxIdByName.set(name, id);
   }
-  for (const mailbox of draft.mailboxes.values())
-    if (mailbox.changed || mailbox.dropped) applyMailbox(draft, mailbox);
+  for (const mailbox of draft.mailboxes.values()) if (isTouched(mailbox)) applyMailbox(draft, mailbox);
   for (const [name, subscribed] of draft.subscriptions) {
     if (subscribed) state.subscriptions.add(name);
     else state.subscriptions.delete(name);
@@ -175,26 +171,8 @@ function applyMailbox(draft: Draft, mailbox: DraftMailbox): void {
   for (let index = 0; index < tombstones.length; index += 3) {
     committed.tombstones.push(tombstones[index]!, tombstones[index + 1]!);
   }
-  if (committed.table !== undefined) applyRows(state, committed.table, mailbox);
-}
-
-function applyRows(state: AccountState, table: MessageTable, mailbox: DraftMailbox): void {
-  const bytesBefore = table.bytes;
-  const length = table.length;
-  const last = length === 0 ? 0 : table.columns.uids[length - 1]!;
-  const removed: number[] = [];
-  let guess = 0;
-  for (const [uid, row] of mailbox.rows) {
-    if (uid > last) {
-      if (row !== undefined) table.push(row);
-      continue;
-    }
-    const index = table.indexNear(uid, guess);
-    guess = index + 1;
-    if (row !== undefined) table.set(index, row);
-    else removed.push(index);
-  }
-  removed.sort((a, b) => a - b);
-  table.remove(removed);
-  state.tableBytes += table.bytes - bytesBefore;
+  if (committed.table === undefined) return;
+  const bytesBefore = committed.table.bytes;
+  applyRows(committed.table, mailbox);
+  state.tableBytes += committed.table.bytes - bytesBefore;
 }

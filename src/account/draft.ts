@@ -13,9 +13,10 @@ import type { Batch, Bytes, Condition, Entry, Reader } from '../storage/engine.t
 import type { AccountLimits } from './account-limits.ts';
 import { pageRowsMax } from './account-limits.ts';
 import type { AccountRecord, MailboxRecord } from './account-record.ts';
-import { type AccountState, loadTable } from './account-state.ts';
+import type { AccountState } from './account-state.ts';
 import { DraftMailbox } from './draft-mailbox.ts';
 import { blobHolder, decodeEmail, type EmailRecord } from './email-record.ts';
+import { loadTable } from './load-table.ts';
 import type { OperationRecord } from './operation-record.ts';
 import { DraftOperations } from './operation-slots.ts';
 import type { MailboxTarget } from './port.ts';

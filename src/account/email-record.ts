@@ -1,10 +1,12 @@
 // The records of an email, that is of a message however many mailboxes it is in:
 // - the email record, small, rewritten when a membership comes or goes;
 // - the summary record, never rewritten: the thread id and the encoded summary (summary.ts);
-// - the content record, never rewritten: the bytes of a message that is too small for the blob store.
-// Invariant: an email record has at least one membership; its last one takes all three away in the same batch.
+// - the content record, never rewritten: the bytes of a message that is too small for the blob store;
+// - the record of its size as POP3 sends it, never rewritten, only of the few where that is not the size stored.
+// Invariant: an email record has at least one membership; its last one takes all of them away in the same batch.
 
 import { decodeRecord, encodeRecord, RecordDamaged } from '../storage/record.ts';
+import type { SentSizeDifference } from '../wire/pop3/sent-size.ts';
 
 export interface EmailRecord {
   readonly threadId: number;
@@ -13,6 +15,8 @@ export interface EmailRecord {
   readonly digest: Uint8Array;
   /** True: a content record holds the bytes; false: the blob of the digest. */
   readonly inline: boolean;
+  /** There is a record of its size as it is sent. */
+  readonly sentOtherwise: boolean;
   /** The mod-sequence it came with. */
   readonly createdModSeq: number;
   /** Hashes of the thread rows that go with this email. */
@@ -22,6 +26,10 @@ export interface EmailRecord {
 }
 
 const version = 1;
+/** Of emails that are sent with another size: who does not know of that record would leave it behind. */
+const versionSentOtherwise = 2;
+const isInline = 1;
+const isSentOtherwise = 2;
 const fixedBytes = 8 + 4 + 1 + 8 + 32 + 2;
 
 export function encodeEmail(email: EmailRecord): Buffer {
@@ -29,19 +37,19 @@ export function encodeEmail(email: EmailRecord): Buffer {
   const bytes = Buffer.allocUnsafe(fixedBytes + threadHashes.length * 6 + memberships.length * 4);
   bytes.writeDoubleBE(email.threadId, 0);
   bytes.writeUInt32BE(email.size, 8);
-  bytes[12] = email.inline ? 1 : 0;
+  bytes[12] = (email.inline ? isInline : 0) | (email.sentOtherwise ? isSentOtherwise : 0);
   bytes.writeDoubleBE(email.createdModSeq, 13);
   bytes.set(email.digest, 21);
   bytes.writeUInt16BE(threadHashes.length, 53);
   let position = fixedBytes;
   for (const hash of threadHashes) position = bytes.writeUIntBE(hash, position, 6);
   for (const number of memberships) position = bytes.writeUInt32BE(number, position);
-  return encodeRecord('email', version, bytes);
+  return encodeRecord('email', email.sentOtherwise ? versionSentOtherwise : version, bytes);
 }
 
 /** Throws RecordDamaged. */
 export function decodeEmail(value: Uint8Array): EmailRecord {
-  const { payload } = decodeRecord('email', version, value);
+  const { payload } = decodeRecord('email', versionSentOtherwise, value);
   if (payload.length < fixedBytes) throw new RecordDamaged('email record is cut short');
   const hashes = payload.readUInt16BE(53);
   let position = fixedBytes + hashes * 6;
@@ -53,7 +61,8 @@ export function decodeEmail(value: Uint8Array): EmailRecord {
   return {
     threadId: payload.readDoubleBE(0),
     size: payload.readUInt32BE(8),
-    inline: payload[12] === 1,
+    inline: (payload[12]! & isInline) !== 0,
+    sentOtherwise: (payload[12]! & isSentOtherwise) !== 0,
     createdModSeq: payload.readDoubleBE(13),
     digest: payload.subarray(21, 53),
     threadHashes,
@@ -87,6 +96,20 @@ export function encodeContent(bytes: Uint8Array): Buffer {
 /** Throws RecordDamaged. */
 export function decodeContent(value: Uint8Array): Buffer {
   return decodeRecord('content', version, value).payload;
+}
+
+export function encodeSentSize({ lineEnds, surrogate }: SentSizeDifference): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeUInt32BE(lineEnds, 0);
+  bytes.writeInt32BE(surrogate, 4);
+  return encodeRecord('sentSize', version, bytes);
+}
+
+/** Throws RecordDamaged. */
+export function decodeSentSize(value: Uint8Array): SentSizeDifference {
+  const { payload } = decodeRecord('sentSize', version, value);
+  if (payload.length < 8) throw new RecordDamaged('sentSize record is cut short');
+  return { lineEnds: payload.readUInt32BE(0), surrogate: payload.readInt32BE(4) };
 }
 
 /** The holder's name of an email's blob link. */

@@ -13,13 +13,16 @@ import type { SearchKey } from '../mail/search-key.ts';
 import { AccountChores } from './account-chores.ts';
 import { mailboxInfo } from './account-record.ts';
 import { AccountSearch, type SearchedMailbox, type SharedSearch } from './account-search.ts';
-import { type AccountState, loadTable } from './account-state.ts';
+import type { AccountState } from './account-state.ts';
 import { AccountWriter, type WriterOptions } from './account-writer.ts';
 import { decodeAnnotations, isSomebodyElses } from './annotation-record.ts';
 import type { Draft } from './draft.ts';
+import { HeaderFieldsReader } from './header-fields.ts';
+import { loadTable } from './load-table.ts';
 import { changesSince, goneMailboxChanges } from './mailbox-changes.ts';
 import { normalName, normalTarget } from './mailbox-name.ts';
 import type { MailboxState } from './mailbox-state.ts';
+import { pageOf } from './message-page.ts';
 import { type ReaderContext, readEmail, readMessages, readSummaries } from './message-reader.ts';
 import type { MessageTable } from './message-table.ts';
 import { appendMutation } from './mutations/append.ts';
@@ -36,14 +39,16 @@ import {
   setSubscribedMutation,
 } from './mutations/mailboxes.ts';
 import { internalMutation } from './mutations/mutation.ts';
+import { pagesToPack } from './mutations/pack-pages.ts';
 import { normalIdentifier, setAclMutation } from './mutations/set-acl.ts';
 import { setAnnotationsMutation } from './mutations/set-annotations.ts';
 import { setQuotaMutation } from './mutations/set-quota.ts';
 import { storeFlagsMutation } from './mutations/store-flags.ts';
 import type { People } from './people.ts';
 import type * as Port from './port.ts';
+import { sentSizes } from './sent-sizes.ts';
 import { sharedOwners } from './shared-owners.ts';
-import { ascending, chunksOf, concatColumns, concatUids } from './uid-lists.ts';
+import { ascending, chunksByPage, chunksOf, concatColumns, concatUids } from './uid-lists.ts';
 
 export interface LocalAccountOptions extends Omit<WriterOptions, 'committed' | 'lost' | 'fenced'> {
   readonly accountId: AccountId;
@@ -72,6 +77,7 @@ export class LocalAccount implements Port.AccountPort {
   readonly #listeners = new Set<(event: Port.AccountEvent) => void>();
   readonly #chores: AccountChores;
   readonly #search: AccountSearch;
+  readonly #headerFields: HeaderFieldsReader;
   #maildropLocked = false;
 
   constructor(options: LocalAccountOptions) {
@@ -79,6 +85,7 @@ export class LocalAccount implements Port.AccountPort {
     this.shard = options.shard;
     this.#options = options;
     this.#chores = new AccountChores({ ...options, writer: () => this.writer });
+    this.#headerFields = new HeaderFieldsReader({ cache: options.search.cache, clock: options.clock });
     this.#search = new AccountSearch({ ...options, chores: this.#chores, writer: () => this.writer });
     this.writer = new AccountWriter({
       ...options,
@@ -210,6 +217,11 @@ export class LocalAccount implements Port.AccountPort {
     return uids === undefined ? table.all() : table.select(uids);
   }
 
+  async sentSizes(mailboxId: MailboxId): Promise<Port.SentSizes> {
+    const { state, table } = await this.#table({ id: mailboxId });
+    return sentSizes(this.#options, state.keys, table.all());
+  }
+
   async changesSince(mailboxId: MailboxId, since: ModSeq): Promise<Port.MailboxChanges> {
     const state = await this.loaded();
     if (state.mailbox(mailboxId) === undefined) return goneMailboxChanges;
@@ -238,7 +250,7 @@ export class LocalAccount implements Port.AccountPort {
   /** Several commits when there are many: RFC 9051 6.4.6 does not ask for all or nothing. `allowed`: the bits that may change. */
   async storeFlags(options: Port.StoreFlagsOptions, allowed?: FlagBits): Promise<Port.StoredFlags> {
     const given = { ...options, uids: ascending(options.uids) };
-    const chunks = chunksOf(given.uids, this.#options.limits.messagesPerCommit);
+    const chunks = chunksByPage(given.uids, this.#options.limits.messagesPerCommit);
     if (chunks.length === 1) return this.#submit(storeFlagsMutation(given, allowed));
     const stored: Port.StoredFlags[] = [];
     for (const [index, uids] of chunks.entries()) {
@@ -296,6 +308,16 @@ export class LocalAccount implements Port.AccountPort {
   ): Promise<Port.MessageSummary[]> {
     const { state, table } = await this.#table({ id: mailboxId });
     return readSummaries(this.#readerContext(state), table, uids, bytesMax);
+  }
+
+  async readHeaderFields(
+    mailboxId: MailboxId,
+    uids: Uint32Array,
+    options: Parameters<Port.AccountPort['readHeaderFields']>[2],
+  ): Promise<Port.HeaderFields> {
+    const { state, table } = await this.#table({ id: mailboxId });
+    const context = { ...this.#readerContext(state), table, owner: state };
+    return this.#headerFields.read({ mailboxId, uids: ascending(uids), ...options }, context);
   }
 
   async readMessages(
@@ -429,7 +451,11 @@ export class LocalAccount implements Port.AccountPort {
       await this.#submit(
         internalMutation('loadTable', async (draft) => {
           const current = draft.state.mailbox(mailbox.record.id);
-          if (current !== undefined) await loadTable(draft.state, current, this.#options);
+          if (current === undefined) return;
+          const table = await loadTable(draft.state, current, this.#options);
+          const pages = { from: 0, to: pageOf(current.record.uidNext) };
+          const [from = pages.to] = pagesToPack(table, pages, 1);
+          this.#chores.packPages(current.record.id, from, pages.to);
         }),
       );
     }
@@ -459,7 +485,9 @@ export class LocalAccount implements Port.AccountPort {
     const modSeq = draft.account.modSeq as ModSeq;
     for (const mailbox of draft.mailboxes.values()) {
       if (!mailbox.changed || mailbox.dropped) continue;
-      if (!mailbox.record.gone) this.#chores.pruneTombstones(mailbox.id, mailbox.record.tombstones);
+      const { id, record, uidNextBefore } = mailbox;
+      if (!record.gone) this.#chores.pruneTombstones(id, record.tombstones);
+      if (!record.gone) this.#chores.packPages(id, pageOf(uidNextBefore), pageOf(record.uidNext));
       this.#tell({ type: 'mailbox', mailboxId: mailbox.id as MailboxId, modSeq });
     }
     const annotations = draft.annotationsChanged;

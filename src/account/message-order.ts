@@ -11,6 +11,7 @@ import type { OrderedText } from './search-index/header-columns.ts';
 import type { MailboxPlaces } from './search-index/mailbox-places.ts';
 import type { SearchCache } from './search-index/search-cache.ts';
 import { type SortedValues, sortedNumbers, sortedRowsMax, sortedTexts, sortRows } from './sorted-rows.ts';
+import { indexFrom } from './uid-lists.ts';
 
 export interface OrderOptions {
   /** The mailbox's columns, the caller's copy. */
@@ -45,11 +46,13 @@ export async function orderRows(
   // From the least important one: each sorting leaves equals as the one before put them.
   for (const { field, reverse } of criteria.toReversed()) {
     const ranks = await fieldRanks(field, options);
-    ordered = sortedByRank(ordered, reverse ? ranks.map((rank) => highest - rank) : ranks, highest);
+    ordered = sortedByRank(ordered, reverse ? reversed(ranks, highest) : ranks, highest);
   }
   return ordered;
 }
 
+/** Rows that are compared with one other between two looks at the clock. */
+const rowsInStep = 1024;
 /** Below this many rows comparing is less work than counting. */
 const countedMin = 64;
 
@@ -57,11 +60,20 @@ const countedMin = 64;
 function sortedByRank(rows: Uint32Array, ranks: Int32Array, highest: number): Uint32Array {
   if (rows.length < countedMin) return rows.slice().sort((a, b) => ranks[a]! - ranks[b]!);
   const next = new Uint32Array(highest + 2);
-  for (const row of rows) next[ranks[row]! + 1]!++;
+  for (let at = 0; at < rows.length; at++) next[ranks[rows[at]!]! + 1]!++;
   for (let rank = 1; rank < next.length; rank++) next[rank]! += next[rank - 1]!;
   const sorted = new Uint32Array(rows.length);
-  for (const row of rows) sorted[next[ranks[row]!]!++] = row;
+  for (let at = 0; at < rows.length; at++) {
+    const row = rows[at]!;
+    sorted[next[ranks[row]!]!++] = row;
+  }
   return sorted;
+}
+
+function reversed(ranks: Int32Array, highest: number): Int32Array {
+  const others = new Int32Array(ranks.length);
+  for (let row = 0; row < ranks.length; row++) others[row] = highest - ranks[row]!;
+  return others;
 }
 
 /** The rank of each row of the mailbox. */
@@ -79,12 +91,15 @@ async function fieldRanks(field: SortField, options: OrderOptions): Promise<Int3
   if (kept !== undefined && kept.uids.length === count && kept.lastUid === lastUid) return kept.ranks;
   const values = await fieldValues(field, options);
   const order = await orderOf(values, kept, options);
+  const slicer = new Slicer(options.clock);
   const ranks = new Int32Array(count);
   for (let at = 1, rank = 0; at < count; at++) {
     if (values.compare(order[at - 1]!, order[at]!) !== 0) rank++;
     ranks[order[at]!] = rank;
+    if (at % rowsInStep === 0 && slicer.due()) await slicer.rest();
   }
-  const uids = order.map((row) => columns.uids[row]!);
+  const uids = new Uint32Array(count);
+  for (let at = 0; at < count; at++) uids[at] = columns.uids[order[at]!]!;
   cache.set(key, { uids, ranks, lastUid } satisfies KeptOrder, count * 8 + 200);
   return ranks;
 }
@@ -102,7 +117,7 @@ async function fieldValues(
     case 'date':
       return sortedNumbers(sentSeconds(await options.places(), columns));
     default:
-      return sortedTexts(orderedTextsOf(field, await options.places()));
+      return sortedTexts(await orderedTextsOf(field, await options.places(), new Slicer(options.clock)));
   }
 }
 
@@ -120,12 +135,20 @@ export function sentSeconds({ sources, runs }: MailboxPlaces, columns: MessageCo
 }
 
 /** A text of each row; '' for a message that is gone. */
-export function orderedTextsOf(name: OrderedText, { sources, rows, runs }: MailboxPlaces): string[] {
+export async function orderedTextsOf(
+  name: OrderedText,
+  { sources, rows, runs }: MailboxPlaces,
+  slicer: Slicer,
+): Promise<string[]> {
   const texts = new Array<string>(rows).fill('');
-  runs.each((source, row, place, length) => {
-    const column = sources[source]!.headers.ordered(name);
-    for (let at = 0; at < length; at++) texts[row + at] = column.value(place + at);
-  });
+  for (let run = 0; run < runs.count; run++) {
+    // A run is at most as long as the source, a few thousand rows.
+    runs.visit(run, (source, row, place, length) => {
+      const column = sources[source]!.headers.ordered(name);
+      for (let at = 0; at < length; at++) texts[row + at] = column.value(place + at);
+    });
+    if (slicer.due()) await slicer.rest();
+  }
   return texts;
 }
 
@@ -138,37 +161,31 @@ async function orderOf(
   const { columns } = options;
   const count = columns.uids.length;
   if (kept !== undefined && kept.uids.length * 2 > count) {
-    const firstNew = rowFrom(columns.uids, kept.lastUid + 1);
+    const firstNew = indexFrom(columns.uids, kept.lastUid + 1);
     if ((count - firstNew) * 4 < count) {
       const known = kept.uids
-        .map((uid) => rowFrom(columns.uids, uid))
+        .map((uid) => indexFrom(columns.uids, uid))
         .filter((row, at) => columns.uids[row] === kept.uids[at]);
       const added = await sortedFrom(firstNew, values, options);
       // A message that was missing then (its host had not caught up) makes the kept order useless.
-      if (known.length + added.length === count) return merged(known, added, values);
+      if (known.length + added.length === count)
+        return merged(known, added, { values, slicer: new Slicer(options.clock) });
     }
   }
   return sortedFrom(0, values, options);
 }
 
-/** The first row whose uid is not below `uid`. */
-function rowFrom(uids: Uint32Array, uid: number): number {
-  let low = 0;
-  let high = uids.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (uids[middle]! < uid) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function merged(left: Uint32Array, right: Uint32Array, values: SortedValues): Uint32Array {
+async function merged(
+  left: Uint32Array,
+  right: Uint32Array,
+  { values, slicer }: { readonly values: SortedValues; readonly slicer: Slicer },
+): Promise<Uint32Array> {
   const all = new Uint32Array(left.length + right.length);
   for (let l = 0, r = 0, at = 0; at < all.length; at++) {
     // Rows on the left come first.
     const takesLeft = r === right.length || (l < left.length && values.compare(left[l]!, right[r]!) <= 0);
     all[at] = takesLeft ? left[l++]! : right[r++]!;
+    if (at % rowsInStep === 0 && slicer.due()) await slicer.rest();
   }
   return all;
 }
@@ -192,8 +209,7 @@ async function sortedFrom(
     const next: Uint32Array[] = [];
     for (let at = 0; at < runs.length; at += 2) {
       const right = runs[at + 1];
-      next.push(right === undefined ? runs[at]! : merged(runs[at]!, right, values));
-      if (slicer.due()) await slicer.rest();
+      next.push(right === undefined ? runs[at]! : await merged(runs[at]!, right, { values, slicer }));
     }
     runs = next;
   }

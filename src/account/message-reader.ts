@@ -3,6 +3,7 @@
 // Invariant: answers stop before `bytesMax`, but always hold one. Fails with Fault when storage does, or is damaged.
 
 import { Fault } from '../base/fault.ts';
+import { type HeaderBlock, headerFields } from '../mail/header.ts';
 import type { EmailId, ThreadId, Uid } from '../mail/ids.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Bytes, Reader } from '../storage/engine.ts';
@@ -12,6 +13,7 @@ import { decodeContent, decodeEmail, decodeSummaryRecord, type SummaryRecord } f
 import type { MessageTable } from './message-table.ts';
 import type { ByteRange, MessageBytes, MessageColumns, MessageSummary } from './port.ts';
 import { prepareSmallMessage } from './prepare.ts';
+import { summaryHeader, summaryHeaderBlock, summaryStructure } from './summary.ts';
 
 /** Summaries asked for at a time; most are about a kilobyte. */
 const summariesPerRead = 200;
@@ -62,7 +64,7 @@ export async function readSummaries(
     const value = values[index];
     bytes += value?.length ?? 0;
     if (index > 0 && bytes > bytesMax) break;
-    let record = value === undefined ? undefined : soundSummary(value);
+    let record = soundSummary(value);
     if (record === undefined && emailId !== undefined) record = await summaryAgain(context, emailId);
     summaries.push({
       uid: uid as Uid,
@@ -74,17 +76,54 @@ export async function readSummaries(
   return summaries;
 }
 
-function soundSummary(value: Bytes): SummaryRecord | undefined {
-  return unlessDamaged(() => decodeSummaryRecord(value));
+/** Undefined: there is none, or it is damaged. */
+export function soundSummary(value: Bytes | undefined): SummaryRecord | undefined {
+  return value === undefined ? undefined : unlessDamaged(() => decodeSummaryRecord(value));
 }
 
 /** A summary that is lost or damaged, made again from the message, which is what it was made of; undefined: it is gone. */
-async function summaryAgain(context: ReaderContext, emailId: number): Promise<SummaryRecord | undefined> {
+export async function summaryAgain(
+  context: ReaderContext,
+  emailId: number,
+): Promise<SummaryRecord | undefined> {
   const row = await context.engine.get(context.keys.email(emailId));
   if (row === undefined) return undefined;
   const { threadId, size } = decodeEmail(row);
   const bytes = await readEmail(context, emailId, { offset: 0, length: size });
   return bytes === undefined ? undefined : { threadId, summary: prepareSmallMessage(bytes).summary };
+}
+
+export interface StoredHeader {
+  /** At least the header, with its blank line. */
+  readonly bytes: Uint8Array;
+  readonly block: HeaderBlock;
+}
+
+/**
+ * A message's own header: at once from its summary, where most are, else read. Undefined: the message is gone. `room`: as
+ * summaryHeaderBlock.
+ */
+export function storedHeader(
+  context: ReaderContext,
+  message: { readonly emailId: number; readonly summary: Uint8Array; readonly room?: Int32Array },
+): StoredHeader | Promise<StoredHeader | undefined> {
+  const { emailId, summary, room } = message;
+  const block = summaryHeaderBlock(summary, room);
+  const kept = summaryHeader(summary);
+  if (kept !== undefined) return { bytes: kept, block: block ?? headerFields(kept) };
+  return readHeader(context, emailId, {
+    block,
+    length: block?.end ?? summaryStructure(summary).root.headerEnd,
+  });
+}
+
+async function readHeader(
+  context: ReaderContext,
+  emailId: number,
+  { block, length }: { readonly block: HeaderBlock | undefined; readonly length: number },
+): Promise<StoredHeader | undefined> {
+  const bytes = await readEmail(context, emailId, { offset: 0, length });
+  return bytes && { bytes, block: block ?? headerFields(bytes) };
 }
 
 export async function readMessages(

@@ -1,9 +1,10 @@
 // The columns of one mailbox in memory, ascending by uid. They mirror the committed message rows and change only after a
 // commit (STYLE 9); what a mutation has decided but not committed is in the draft.
 // Invariants: uids ascend strictly; `length` rows are valid, what lies behind is room to grow; a column is four bytes a
-// message wide until a value needs eight, and `flagsHigh` is not there until a message has one of those flags. So a message
-// takes 28 bytes, nearly always.
+// message wide until a value needs eight, and `flagsHigh` is not there until a message has one of those flags; `places` says
+// where each message is stored. So a message takes 29 bytes, nearly always.
 
+import { inPage, inRow, type MessagePage, type StoredColumn, type StoredPage } from './message-page.ts';
 import type { MessageRow } from './message-row.ts';
 import type { MessageColumns } from './port.ts';
 
@@ -11,6 +12,13 @@ import type { MessageColumns } from './port.ts';
 const growthMin = 32;
 
 type Column = Uint32Array | Float64Array;
+
+/** Other flags of messages that follow each other. */
+export interface FlagColumns {
+  readonly flagsLow: Uint32Array;
+  readonly flagsHigh: Uint32Array;
+  readonly modSeqs: Float64Array;
+}
 
 /** All of one length. */
 interface Columns {
@@ -23,6 +31,8 @@ interface Columns {
   internalDates: Column;
   saveDates: Column;
   emailIds: Column;
+  /** Bits: inRow, inPage. */
+  places: Uint8Array;
 }
 
 function allocate(length: number): MessageColumns {
@@ -39,10 +49,8 @@ function allocate(length: number): MessageColumns {
 }
 
 /** As wide as before. */
-function resized<T extends Column>(column: T, length: number, capacity: number): T {
-  const larger = (
-    column instanceof Uint32Array ? new Uint32Array(capacity) : new Float64Array(capacity)
-  ) as T;
+function resized<T extends Column | Uint8Array>(column: T, length: number, capacity: number): T {
+  const larger = new (column.constructor as new (length: number) => T)(capacity);
   larger.set(column.subarray(0, length));
   return larger;
 }
@@ -65,12 +73,39 @@ export function columnsOfRows(rows: readonly MessageRow[]): MessageColumns {
   return columns;
 }
 
+/** One message of columns. */
+export function rowOf(columns: MessageColumns, index: number): MessageRow {
+  return {
+    uid: columns.uids[index]!,
+    flagsLow: columns.flagsLow[index]!,
+    flagsHigh: columns.flagsHigh[index]!,
+    modSeq: columns.modSeqs[index]!,
+    size: columns.sizes[index]!,
+    internalDate: columns.internalDates[index]!,
+    saveDate: columns.saveDates[index]!,
+    emailId: columns.emailIds[index]!,
+  };
+}
+
 /** The column with the value in it: another one, eight bytes wide, when four are not enough. */
 function withValue(column: Column, index: number, value: number): Column {
   const fits = column instanceof Float64Array || value >>> 0 === value;
   const wide = fits ? column : new Float64Array(column);
   wide[index] = value;
   return wide;
+}
+
+/** The same with `length` values, from `index` on. */
+function withValues(column: Column, index: number, values: StoredColumn, length: number): Column {
+  const wide = column instanceof Float64Array || fitsNarrow(values) ? column : new Float64Array(column);
+  if (typeof values === 'number') wide.fill(values, index, index + length);
+  else wide.set(values, index);
+  return wide;
+}
+
+function fitsNarrow(values: StoredColumn): boolean {
+  if (typeof values === 'number') return values >>> 0 === values;
+  return !(values instanceof Float64Array) || values.every((value) => value >>> 0 === value);
 }
 
 export class MessageTable {
@@ -87,6 +122,7 @@ export class MessageTable {
       internalDates: new Uint32Array(capacity),
       saveDates: new Uint32Array(capacity),
       emailIds: new Uint32Array(capacity),
+      places: new Uint8Array(capacity),
     };
   }
 
@@ -100,11 +136,10 @@ export class MessageTable {
   }
 
   get bytes(): number {
-    const { uids, flagsLow, flagsHigh, sizes, modSeqs, internalDates, saveDates, emailIds } = this.#columns;
-    const narrow = uids.byteLength + flagsLow.byteLength + (flagsHigh?.byteLength ?? 0) + sizes.byteLength;
-    return (
-      narrow + modSeqs.byteLength + internalDates.byteLength + saveDates.byteLength + emailIds.byteLength
-    );
+    let bytes = 0;
+    for (const column of Object.values(this.#columns) as (Column | Uint8Array | undefined)[])
+      bytes += column?.byteLength ?? 0;
+    return bytes;
   }
 
   /** The index of the first message with this uid or a higher one; `length` when there is none. */
@@ -149,9 +184,86 @@ export class MessageTable {
   }
 
   /** The row's uid is higher than all there are. */
-  push(row: MessageRow): void {
-    if (this.#length === this.#columns.uids.length) this.#grow();
+  push(row: MessageRow, place = inRow): void {
+    if (this.#length === this.#columns.uids.length) this.#grow(1);
+    this.#columns.places[this.#length] = place;
     this.set(this.#length++, row);
+  }
+
+  /** Behind all there are: the rows of a page that are stored in it. */
+  append(page: StoredPage): void {
+    const start = this.#length;
+    const { length } = page.uids;
+    if (start + length > this.#columns.uids.length) this.#grow(length);
+    const columns = this.#columns;
+    columns.uids.set(page.uids, start);
+    withValues(columns.flagsLow, start, page.flagsLow, length);
+    if (page.flagsHigh !== 0) columns.flagsHigh ??= new Uint32Array(columns.uids.length);
+    if (columns.flagsHigh !== undefined) withValues(columns.flagsHigh, start, page.flagsHigh, length);
+    columns.modSeqs = withValues(columns.modSeqs, start, page.modSeqs, length);
+    withValues(columns.sizes, start, page.sizes, length);
+    columns.internalDates = withValues(columns.internalDates, start, page.internalDates, length);
+    columns.saveDates = withValues(columns.saveDates, start, page.saveDates, length);
+    columns.emailIds = withValues(columns.emailIds, start, page.emailIds, length);
+    columns.places.fill(inPage, start, start + length);
+    this.#length += length;
+  }
+
+  /** Behind all there are: all of another table, as they are stored. */
+  appendTable(other: MessageTable): void {
+    const { length } = other;
+    const start = this.#length;
+    if (start + length > this.#columns.uids.length) this.#grow(length);
+    const columns = this.#columns;
+    const valid = <T extends Column | Uint8Array>(column: T): T => column.subarray(0, length) as T;
+    const { flagsHigh, ...from } = other.columns;
+    columns.uids.set(valid(from.uids), start);
+    columns.flagsLow.set(valid(from.flagsLow), start);
+    if (flagsHigh !== undefined) columns.flagsHigh ??= new Uint32Array(columns.uids.length);
+    if (flagsHigh !== undefined) columns.flagsHigh!.set(valid(flagsHigh), start);
+    columns.sizes.set(valid(from.sizes), start);
+    columns.modSeqs = withValues(columns.modSeqs, start, valid(from.modSeqs), length);
+    columns.internalDates = withValues(columns.internalDates, start, valid(from.internalDates), length);
+    columns.saveDates = withValues(columns.saveDates, start, valid(from.saveDates), length);
+    columns.emailIds = withValues(columns.emailIds, start, valid(from.emailIds), length);
+    columns.places.set(valid(from.places), start);
+    this.#length += length;
+  }
+
+  /** The messages from this index on get other flags. */
+  setFlags(index: number, { flagsLow, flagsHigh, modSeqs }: FlagColumns): void {
+    const columns = this.#columns;
+    columns.flagsLow.set(flagsLow, index);
+    if (columns.flagsHigh === undefined && flagsHigh.some((bits) => bits !== 0))
+      columns.flagsHigh = new Uint32Array(columns.uids.length);
+    columns.flagsHigh?.set(flagsHigh, index);
+    columns.modSeqs = withValues(columns.modSeqs, index, modSeqs, modSeqs.length);
+  }
+
+  /** The message has a row now, whatever else there is of it. */
+  setInRow(index: number): void {
+    this.#columns.places[index]! |= inRow;
+  }
+
+  /** These messages are in their page and nowhere else. */
+  setInPage(from: number, to: number): void {
+    this.#columns.places.fill(inPage, from, to);
+  }
+
+  /** Adds the rows from one index to another, of one page, to those of `page`. */
+  copyTo(page: MessagePage, from: number, to: number): void {
+    const columns = this.#columns;
+    const at = page.length;
+    page.uids.set(columns.uids.subarray(from, to), at);
+    page.flagsLow.set(columns.flagsLow.subarray(from, to), at);
+    if (columns.flagsHigh === undefined) page.flagsHigh.fill(0, at, at + to - from);
+    else page.flagsHigh.set(columns.flagsHigh.subarray(from, to), at);
+    page.modSeqs.set(columns.modSeqs.subarray(from, to), at);
+    page.sizes.set(columns.sizes.subarray(from, to), at);
+    page.internalDates.set(columns.internalDates.subarray(from, to), at);
+    page.saveDates.set(columns.saveDates.subarray(from, to), at);
+    page.emailIds.set(columns.emailIds.subarray(from, to), at);
+    page.length += to - from;
   }
 
   set(index: number, row: MessageRow): void {
@@ -170,7 +282,7 @@ export class MessageTable {
   /** Removes the rows at `indexes` (ascending) and closes the gaps. */
   remove(indexes: readonly number[]): void {
     if (indexes.length === 0) return;
-    for (const column of Object.values(this.#columns) as (Column | undefined)[]) {
+    for (const column of Object.values(this.#columns) as (Column | Uint8Array | undefined)[]) {
       if (column === undefined) continue;
       let target = indexes[0]!;
       for (let gap = 0; gap < indexes.length; gap++) {
@@ -241,8 +353,8 @@ export class MessageTable {
     return this.pick(indexes);
   }
 
-  #grow(): void {
-    this.#resize(this.#length + Math.max(growthMin, this.#length >>> 2));
+  #grow(room: number): void {
+    this.#resize(this.#length + Math.max(room, growthMin, this.#length >>> 2));
   }
 
   #resize(capacity: number): void {
@@ -256,5 +368,6 @@ export class MessageTable {
     columns.internalDates = resized(columns.internalDates, length, capacity);
     columns.saveDates = resized(columns.saveDates, length, capacity);
     columns.emailIds = resized(columns.emailIds, length, capacity);
+    columns.places = resized(columns.places, length, capacity);
   }
 }

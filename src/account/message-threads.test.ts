@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type ThreadedMessages, threadMessages } from './message-threads.ts';
+import type { ThreadAlgorithm } from '../mail/message-order.ts';
+import { type ThreadedMessages, threadSteps } from './message-threads.ts';
 
 interface Given {
   readonly id: number;
@@ -22,6 +23,14 @@ function messages(given: readonly Given[]): ThreadedMessages {
     messageId: (at) => given[at]!.id,
     references: (at) => given[at]!.references,
   };
+}
+
+function threadMessages(given: ThreadedMessages, algorithm: ThreadAlgorithm): Int32Array {
+  const steps = threadSteps(given, algorithm);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
 }
 
 /** As `0(1(2)3)`: children in parentheses, `-` for a place. */
@@ -146,4 +155,35 @@ test('references made to cost time do not', () => {
   }));
   const pairs = threadMessages(messages([...chain, ...loops]), 'references');
   assert.equal(pairs.length, 2 * (count + 2_000));
+});
+
+test('between two steps few messages are looked at', () => {
+  const count = 20_000;
+  for (const algorithm of ['references', 'refs', 'orderedSubject'] as const) {
+    let looks = 0;
+    let most = 0;
+    const subject = (at: number): string => {
+      looks++;
+      return `subject ${at % 7000}`;
+    };
+    const references = (): number[] => {
+      looks++;
+      return [];
+    };
+    const given = {
+      ...messages([]),
+      count,
+      sentSeconds: new Float64Array(count),
+      subject,
+      references,
+      messageId: () => 0,
+      isReply: () => false,
+    };
+    const steps = threadSteps(given, algorithm);
+    while (!steps.next().done) {
+      most = Math.max(most, looks);
+      looks = 0;
+    }
+    assert.ok(most > 0 && most <= 1024, `${algorithm}: ${most} looks in a step`);
+  }
 });

@@ -1,8 +1,10 @@
 // Threads of messages (RFC 5256 section 3): ORDEREDSUBJECT, REFERENCES, and REFS, which is REFERENCES without the step of
-// subjects, in the order of the latest message. Pure: numbers and texts in, one column out.
+// subjects, in the order of the latest message. Pure: numbers and texts in, one column out, in steps, so that a large mailbox
+// does not hold the event loop.
 // Invariant: every message given is in the answer once; whatever references say, the answer is a forest.
 
 import type { ThreadAlgorithm } from '../mail/message-order.ts';
+import { sortSteps } from './sort-steps.ts';
 
 /** Columns over the messages to thread, in the mailbox's order. */
 export interface ThreadedMessages {
@@ -17,34 +19,46 @@ export interface ThreadedMessages {
   references(index: number): ArrayLike<number>;
 }
 
+/** Messages, or threads, that are looked at in a step. */
+const inStep = 512;
+
 /** Pairs of depth (0: a thread begins) and message, parents before children; message -1: a place for several. */
-export function threadMessages(messages: ThreadedMessages, algorithm: ThreadAlgorithm): Int32Array {
-  if (algorithm === 'orderedSubject') return bySubject(messages);
+export function* threadSteps(
+  messages: ThreadedMessages,
+  algorithm: ThreadAlgorithm,
+): Generator<void, Int32Array> {
+  if (algorithm === 'orderedSubject') return yield* bySubject(messages);
   const forest = new Forest(messages);
-  forest.link();
-  forest.prune();
-  if (algorithm === 'references') forest.mergeSubjects();
-  return forest.written(algorithm === 'refs');
+  yield* forest.link();
+  yield* forest.prune();
+  if (algorithm === 'references') yield* forest.mergeSubjects();
+  return yield* forest.written(algorithm === 'refs');
 }
 
 function byDate({ sentSeconds }: ThreadedMessages): (a: number, b: number) => number {
   return (a, b) => sentSeconds[a]! - sentSeconds[b]! || a - b;
 }
 
-function bySubject(messages: ThreadedMessages): Int32Array {
+function* bySubject(messages: ThreadedMessages): Generator<void, Int32Array> {
   const threads = new Map<string, number[]>();
   for (let index = 0; index < messages.count; index++) {
+    if (index % inStep === 0) yield;
     const subject = messages.subject(index);
     const thread = threads.get(subject);
     if (thread === undefined) threads.set(subject, [index]);
     else thread.push(index);
   }
   const compare = byDate(messages);
-  const sorted = [...threads.values()].map((thread) => thread.sort(compare));
-  sorted.sort((a, b) => compare(a[0]!, b[0]!));
+  const sorted: number[][] = [];
+  for (const thread of threads.values()) {
+    sorted.push(yield* sortSteps(thread, compare));
+    if (sorted.length % inStep === 0) yield;
+  }
   const written = new Int32Array(messages.count * 2);
   let at = 0;
-  for (const thread of sorted) {
+  const byFirst = yield* sortSteps(sorted, (a, b) => compare(a[0]!, b[0]!));
+  for (const [number, thread] of byFirst.entries()) {
+    if (number % inStep === 0) yield;
     for (const [place, index] of thread.entries()) {
       written[at++] = place === 0 ? 0 : 1;
       written[at++] = index;
@@ -71,13 +85,14 @@ class Forest {
   }
 
   /** Step 1: parents by references. */
-  link(): void {
+  *link(): Generator<void, void> {
     const messages = this.#messages;
     const parents = this.#parents;
     const nodes = new Map<number, number>();
     const hasChildren: boolean[] = [];
     for (let index = 0; index < messages.count; index++) {
       const id = messages.messageId(index);
+      if (index % inStep === 0) yield;
       // Of two messages with one identifier the second counts as one without.
       if (id !== 0 && !nodes.has(id)) nodes.set(id, index);
     }
@@ -100,6 +115,7 @@ class Forest {
       return false;
     };
     for (let index = 0; index < messages.count; index++) {
+      if (index % inStep === 0) yield;
       const references = messages.references(index);
       let before = none;
       for (let at = 0; at < references.length; at++) {
@@ -120,7 +136,7 @@ class Forest {
   }
 
   /** Steps 2 and 3: the roots; places without a message go, or stay as a root of several. */
-  prune(): void {
+  *prune(): Generator<void, void> {
     const { count } = this.#messages;
     const parents = this.#parents;
     /** By place: where its walk ended. */
@@ -140,11 +156,13 @@ class Forest {
     this.#children = [];
     this.#roots = [];
     for (let index = 0; index < count; index++) {
+      if (index % inStep === 0) yield;
       const parent = parents[index]!;
       if (parent === none) this.#roots.push(index);
       else this.#adopt(nearest(parent), index);
     }
     for (let place = count; place < parents.length; place++) {
+      if (place % inStep === 0) yield;
       const children = this.#children[place];
       if (children === undefined) continue;
       if (children.length > 1) this.#roots.push(place);
@@ -153,10 +171,11 @@ class Forest {
   }
 
   /** Step 5: roots of one base subject become one thread. */
-  mergeSubjects(): void {
-    this.#sortSiblings();
+  *mergeSubjects(): Generator<void, void> {
+    yield* this.#sortSiblings();
     const table = new Map<string, number>();
-    for (const root of this.#roots) {
+    for (const [at, root] of this.#roots.entries()) {
+      if (at % inStep === 0) yield;
       const subject = this.#subject(root);
       if (subject === '') continue;
       const known = table.get(subject);
@@ -167,7 +186,8 @@ class Forest {
     }
     const gone = new Set<number>();
     const added: number[] = [];
-    for (const root of this.#roots) {
+    for (const [at, root] of this.#roots.entries()) {
+      if (at % inStep === 0) yield;
       const subject = this.#subject(root);
       const known = subject === '' ? undefined : table.get(subject);
       if (known === undefined || known === root) continue;
@@ -188,16 +208,28 @@ class Forest {
   }
 
   /** Step 6, and the column. `latestOrder`: threads by their latest message instead of their first. */
-  written(latestOrder: boolean): Int32Array {
-    this.#sortSiblings();
-    if (latestOrder) {
-      const latest = new Map(this.#roots.map((root) => [root, this.#latest(root)] as const));
-      this.#roots.sort((a, b) => latest.get(a)! - latest.get(b)! || this.#first(a) - this.#first(b));
-    }
+  *written(latestOrder: boolean): Generator<void, Int32Array> {
+    yield* this.#sortSiblings();
+    if (latestOrder) yield* this.#sortByLatest();
     const written: number[] = [];
-    for (const root of this.#roots)
-      this.#walk(root, (node, depth) => written.push(depth, node < this.#messages.count ? node : -1));
+    const visit = (node: number, depth: number) =>
+      written.push(depth, node < this.#messages.count ? node : -1);
+    for (const [at, root] of this.#roots.entries()) {
+      if (at % inStep === 0) yield;
+      this.#walk(root, visit);
+    }
     return Int32Array.from(written);
+  }
+
+  *#sortByLatest(): Generator<void, void> {
+    const latest = new Map<number, number>();
+    for (const root of this.#roots) {
+      latest.set(root, this.#latest(root));
+      if (latest.size % inStep === 0) yield;
+    }
+    const compare = (a: number, b: number): number =>
+      latest.get(a)! - latest.get(b)! || this.#first(a) - this.#first(b);
+    this.#roots = yield* sortSteps(this.#roots, compare);
   }
 
   #adopt(parent: number, child: number): void {
@@ -233,17 +265,18 @@ class Forest {
     return latest;
   }
 
-  #sortSiblings(): void {
+  *#sortSiblings(): Generator<void, void> {
     const compare = byDate(this.#messages);
     const byFirst = (a: number, b: number): number => compare(this.#first(a), this.#first(b));
     // Places stand for their first child: their children are in order before they are compared.
     for (const sorted of [false, true]) {
       for (const [node, children] of this.#children.entries()) {
+        if (node % inStep === 0) yield;
         if (children !== undefined && children.length > 1 && this.#isPlace(node) !== sorted)
-          children.sort(byFirst);
+          this.#children[node] = yield* sortSteps(children, byFirst);
       }
     }
-    this.#roots.sort(byFirst);
+    this.#roots = yield* sortSteps(this.#roots, byFirst);
   }
 
   /** Depth first, children in order, without recursion: threads can be as deep as a mailbox is long. */

@@ -74,6 +74,14 @@ export interface MessageColumns {
   readonly emailIds: Float64Array;
 }
 
+/** Parallel, ascending by uid. Octets with every line ended by CRLF (RFC 1939 section 11). */
+export interface SentSizes {
+  readonly uids: Uint32Array;
+  readonly sizes: Uint32Array;
+  /** For clients without UTF-8, whose headers are replaced where they need it (RFC 6856 section 2.1). */
+  readonly surrogateSizes: Uint32Array;
+}
+
 export interface MailboxChanges {
   /** False: the mailbox is gone (deleted); the other members are then empty. */
   readonly exists: boolean;
@@ -186,6 +194,26 @@ export interface MessageSummary {
   readonly summary: Uint8Array | undefined;
 }
 
+/** Which fields of headers, as IMAP's HEADER.FIELDS and HEADER.FIELDS.NOT say it. */
+export interface HeaderFieldsChoice {
+  /** In lower case. */
+  readonly names: readonly string[];
+  /** False: all fields but these. */
+  readonly matching: boolean;
+}
+
+/** Fields of the headers of several messages, one message behind the other. */
+export interface HeaderFields {
+  /** How many of the uids asked for this answers, from the first on. */
+  readonly answered: number;
+  /** Those of them that exist. */
+  readonly uids: Uint32Array;
+  /** Where the fields of each end in `bytes`. */
+  readonly ends: Uint32Array;
+  /** The fields as they came, with a blank line behind each message's (RFC 9051 6.4.5). */
+  readonly bytes: Uint8Array;
+}
+
 export interface QuotaStatus {
   readonly bytesUsed: number;
   readonly messagesUsed: number;
@@ -215,6 +243,8 @@ export interface WatchingSessions {
   readonly service: SessionService;
   /** How many there are now. */
   readonly count: () => number;
+  /** Under which they logged in (Principal.sessionEpoch): they end when the account is met again and has another. */
+  readonly epoch?: string | undefined;
 }
 
 /** Which part of a message's bytes; offsets are into the message as it came. */
@@ -241,6 +271,8 @@ export interface AccountPort {
   openMailbox(target: MailboxTarget, options: { claimRecent: OperationId | false }): Promise<OpenedMailbox>;
   /** Columns of the messages of `uids` that exist; of all when undefined. */
   columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<MessageColumns>;
+  /** The octets of every message as POP3 sends them. Reads no message for it. */
+  sentSizes(mailboxId: MailboxId): Promise<SentSizes>;
   changesSince(mailboxId: MailboxId, since: ModSeq): Promise<MailboxChanges>;
 
   append(options: AppendOptions): Promise<Appended>;
@@ -258,6 +290,12 @@ export interface AccountPort {
 
   /** In the order of `uids`; stops before the answer passes `bytesMax`, but always answers one. The caller goes on behind it. */
   readSummaries(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<MessageSummary[]>;
+  /** Of ascending `uids`; stops before the answer passes `bytesMax`, but always answers one. The caller goes on behind it. */
+  readHeaderFields(
+    mailboxId: MailboxId,
+    uids: Uint32Array,
+    options: { readonly choice: HeaderFieldsChoice; readonly bytesMax: number },
+  ): Promise<HeaderFields>;
   /** Whole messages in the order of `uids`, as many as fit in `bytesMax`, at least one (perhaps cut). */
   readMessages(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<MessageBytes[]>;
   /** A range of one message; undefined when it is gone; shorter at the message's end. */

@@ -3,8 +3,10 @@
 // costs more than they do), large ones in slices, so that nobody waits for them.
 
 import { createHash, hash } from 'node:crypto';
+import { ByteWords } from '../base/byte-words.ts';
 import type { Clock } from '../base/clock.ts';
 import { Slicer } from '../base/slicer.ts';
+import { asBuffer } from '../mail/bytes.ts';
 import { parseDate } from '../mail/date.ts';
 import { fieldValue, findField } from '../mail/header.ts';
 import { ownMessageId, referencedIds } from '../mail/message-ids.ts';
@@ -14,6 +16,7 @@ import { preview } from '../mail/mime/text.ts';
 import { baseSubject } from '../mail/subject.ts';
 import { formatBodyStructure } from '../wire/imap/format-body-structure.ts';
 import { formatEnvelope } from '../wire/imap/format-envelope.ts';
+import { sentSizeDifference } from '../wire/pop3/sent-size.ts';
 import type { PreparedMessage } from './prepared-message.ts';
 import { encodeSummary } from './summary.ts';
 
@@ -36,22 +39,30 @@ export async function prepareMessage(bytes: Uint8Array, options: { clock: Clock 
   if (bytes.length <= atOnceBytesMax) return prepareSmallMessage(bytes);
   const slicer = new Slicer(options.clock);
   const digest = createHash('sha256');
+  const words = new ByteWords(bytes);
+  let bareLineFeeds = 0;
   for (let start = 0; start < bytes.length; start += hashStepBytes) {
-    digest.update(bytes.subarray(start, start + hashStepBytes));
+    const end = Math.min(start + hashStepBytes, bytes.length);
+    digest.update(bytes.subarray(start, end));
+    bareLineFeeds += words.bareLineFeeds(start, end);
     if (slicer.due()) await slicer.rest();
   }
-  const steps = parseMessageSteps(bytes);
-  let step = steps.next();
-  for (; !step.done; step = steps.next()) if (slicer.due()) await slicer.rest();
-  return prepared(bytes, digest.digest(), step.value);
+  const parsed = await slicer.finish(parseMessageSteps(bytes));
+  if (slicer.due()) await slicer.rest();
+  return prepared(bytes, parsed, { digest: digest.digest(), bareLineFeeds });
 }
 
 /** The same at once, whatever the size: for callers that know it is small. */
 export function prepareSmallMessage(bytes: Uint8Array): PreparedMessage {
-  return prepared(bytes, hash('sha256', bytes, 'buffer'), parseMessage(bytes));
+  const bareLineFeeds = new ByteWords(bytes).bareLineFeeds(0, bytes.length);
+  return prepared(bytes, parseMessage(bytes), { digest: hash('sha256', bytes, 'buffer'), bareLineFeeds });
 }
 
-function prepared(bytes: Uint8Array, digest: Uint8Array, message: ParsedMessage): PreparedMessage {
+function prepared(
+  bytes: Uint8Array,
+  message: ParsedMessage,
+  { digest, bareLineFeeds }: { digest: Uint8Array; bareLineFeeds: number },
+): PreparedMessage {
   const { envelope, root, header } = message;
   const references = findField(bytes, header, 'References');
   const own = ownMessageId(envelope.messageId);
@@ -79,6 +90,7 @@ function prepared(bytes: Uint8Array, digest: Uint8Array, message: ParsedMessage)
     summary,
     messageIds,
     baseSubject: baseSubject(envelope.subject).text.toLowerCase(),
+    sentSize: sentSizeDifference(asBuffer(bytes), bareLineFeeds),
   };
 }
 

@@ -1,6 +1,8 @@
 // A message made ready for storing, once, however many accounts it goes to: its bytes, their digest and the summary
 // (what protocols ask for most, ready to send). Plain data, so that it crosses links.
 
+import type { SentSizeDifference } from '../wire/pop3/sent-size.ts';
+
 export interface PreparedMessage {
   /** The message as it is stored, byte for byte. */
   readonly bytes: Uint8Array;
@@ -12,4 +14,6 @@ export interface PreparedMessage {
   readonly messageIds: readonly string[];
   /** Base subject (RFC 5256 2.1), for threading. */
   readonly baseSubject: string;
+  /** Undefined: POP3 sends it with the size it has. */
+  readonly sentSize: SentSizeDifference | undefined;
 }

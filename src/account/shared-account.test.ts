@@ -84,6 +84,13 @@ const rules: Readonly<Record<Method, Rule>> = {
       port.expunge({ operation: newOperation(), mailboxId: mailbox.id, uids: undefined, anyFlags: false }),
   },
   readSummaries: { needs: 'r', call: (port, { mailbox }) => port.readSummaries(mailbox.id, one, 1e6) },
+  readHeaderFields: {
+    needs: 'r',
+    call: (port, { mailbox }) => {
+      const choice = { names: ['subject'], matching: true };
+      return port.readHeaderFields(mailbox.id, one, { choice, bytesMax: 1e6 });
+    },
+  },
   readMessages: { needs: 'r', call: (port, { mailbox }) => port.readMessages(mailbox.id, one, 1e6) },
   readRange: {
     needs: 'r',
@@ -128,6 +135,7 @@ const rules: Readonly<Record<Method, Rule>> = {
   quota: { needs: 'r', denied: true, call: (port) => port.quota() },
   accountsSharedWithMe: { never: (port) => port.accountsSharedWithMe() },
   setQuota: { never: (port) => port.setQuota({ operation: newOperation(), bytesMax: 1, messagesMax: 1 }) },
+  sentSizes: { never: (port, { mailbox }) => port.sentSizes(mailbox.id) },
   lockMaildrop: { never: (port) => port.lockMaildrop() },
 };
 

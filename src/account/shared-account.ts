@@ -109,6 +109,11 @@ export class SharedAccount implements Port.AccountPort {
     return this.#host.columns(mailboxId, uids);
   }
 
+  /** POP3's, as is its lock. */
+  async sentSizes(): Promise<Port.SentSizes> {
+    throw denied();
+  }
+
   /** Whoever may read it no longer is told what is told of a mailbox that was deleted. */
   async changesSince(mailboxId: MailboxId, since: ModSeq): Promise<Port.MailboxChanges> {
     const access = await this.#access();
@@ -164,6 +169,15 @@ export class SharedAccount implements Port.AccountPort {
   ): Promise<Port.MessageSummary[]> {
     await this.#mayRead(mailboxId);
     return this.#host.readSummaries(mailboxId, uids, bytesMax);
+  }
+
+  async readHeaderFields(
+    mailboxId: MailboxId,
+    uids: Uint32Array,
+    options: Parameters<Port.AccountPort['readHeaderFields']>[2],
+  ): Promise<Port.HeaderFields> {
+    await this.#mayRead(mailboxId);
+    return this.#host.readHeaderFields(mailboxId, uids, options);
   }
 
   async readMessages(

@@ -22,13 +22,17 @@ import {
 
 const large = Buffer.concat([messageText({ id: 'large@test' }), Buffer.alloc(200_000, 'y')]);
 
+/** As one that POP3 sends with another size than it has. */
+const bareLineFeeds = (text: Buffer) =>
+  Buffer.from(text.toString('latin1').replaceAll('\r\n', '\n'), 'latin1');
+
 async function filled(): Promise<TestHosts> {
   const opened = await openTestHosts();
   const account = await opened.hosts.open(testAccountId);
   const texts = [
     messageText({ id: 'a@test' }),
     messageText({ id: 'b@test', references: 'a@test', subject: 'Re: Hello' }),
-    messageText({ id: 'c@test' }),
+    bareLineFeeds(messageText({ id: 'c@test' })),
     large,
   ];
   const messages = texts.map((text) => newMessage(text, ['Kept']));
@@ -123,6 +127,8 @@ const damages: readonly {
   { letter: 'x', index: 0, how: 'flip', after: whole },
   { letter: 't', index: 0, how: 'flip', after: whole },
   { letter: 't', index: 0, how: 'remove', after: whole },
+  { letter: 'w', index: 0, how: 'flip', after: whole },
+  { letter: 'w', index: 0, how: 'remove', after: whole },
 ];
 
 for (const { letter, index, how, after } of damages) {

@@ -5,6 +5,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import { Slicer } from '../base/slicer.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { isMailError } from '../mail/mail-error.ts';
 import type { BlobFinding, BlobStore } from '../storage/blob-store.ts';
@@ -15,7 +16,8 @@ import type { AccountHosts } from './account-hosts.ts';
 import { checkAcls, checkSharedWith } from './check/check-acls.ts';
 import { CheckContext, type Finding } from './check/check-context.ts';
 import { checkEmails } from './check/check-emails.ts';
-import { checkMessageRows } from './check/check-message-rows.ts';
+import { checkMessagePages } from './check/check-message-pages.ts';
+import { checkMessageRows, restoreMailboxes } from './check/check-message-rows.ts';
 import { checkRecords } from './check/check-records.ts';
 import { checkCounters, checkOrphans } from './check/check-rest.ts';
 import { checkSearchIndex } from './check/check-search-index.ts';
@@ -53,18 +55,21 @@ export interface StoreCheckOptions {
   readonly repair: boolean;
   /** In a cluster: whether this node hosts the account. Others' are left out. */
   readonly isHosted?: (id: AccountId) => boolean;
+  /** Somebody else checks what accounts lean on. */
+  readonly accountsOnly?: boolean;
   /** Only this account. */
   readonly accountId?: AccountId;
 }
 
 export async function* checkStore(options: StoreCheckOptions): AsyncGenerator<StoreCheckEvent, void, void> {
   const { accountId: only, directory, log, isHosted = () => true } = options;
-  const stored = only === undefined ? await storedAccounts(options.engine) : [only];
+  const stored = only === undefined ? await storedAccounts(options) : [only];
   const accountIds = stored.filter(isHosted);
+  const slicer = new Slicer(options.clock);
   let messages = 0;
   let findings = 0;
   // First what accounts lean on.
-  if (only === undefined) {
+  if (only === undefined && options.accountsOnly !== true) {
     for await (const finding of checkFoundations(options)) {
       findings++;
       log.warn(finding, 'store check found damage');
@@ -85,6 +90,7 @@ export async function* checkStore(options: StoreCheckOptions): AsyncGenerator<St
         'store check found damage',
       );
       yield { type: 'finding', ...finding };
+      if (slicer.due()) await slicer.rest();
     }
     yield { type: 'progress', accountsDone: index + 1, accountsTotal: accountIds.length };
   }
@@ -122,6 +128,8 @@ async function checkAccount(
     const context = new CheckContext({ ...options, account });
     try {
       await checkRecords(context);
+      await restoreMailboxes(context);
+      await checkMessagePages(context);
       await checkMessageRows(context);
       await checkEmails(context);
       await checkOrphans(context);
@@ -166,8 +174,12 @@ async function openForCheck(accountId: AccountId, options: StoreCheckOptions, fi
 }
 
 /** Every account that has rows, by skipping from one to the next. */
-async function storedAccounts(engine: Engine): Promise<AccountId[]> {
+async function storedAccounts({
+  engine,
+  clock,
+}: Pick<StoreCheckOptions, 'engine' | 'clock'>): Promise<AccountId[]> {
   const accountIds: AccountId[] = [];
+  const slicer = new Slicer(clock);
   const { start: first, end } = tuplePrefixRange(['a']);
   for (let start: Bytes = first; ; ) {
     const page = await engine.page({ start, end }, { entriesMax: 1, bytesMax: 1 });
@@ -176,5 +188,6 @@ async function storedAccounts(engine: Engine): Promise<AccountId[]> {
     const accountId = decodeTuple(entry.key)[1] as AccountId;
     accountIds.push(accountId);
     start = successorOfPrefix(encodeTuple(['a', accountId]));
+    if (slicer.due()) await slicer.rest();
   }
 }

@@ -6,6 +6,7 @@
 // changed one is a new version. A summary that is not one throws Fault (a damaged record would have failed before).
 
 import { Fault } from '../base/fault.ts';
+import { asBuffer } from '../mail/bytes.ts';
 import { type HeaderBlock, offsetsPerField } from '../mail/header.ts';
 import type { MessageStructure } from '../mail/mime/structure.ts';
 import { decodeStructure } from '../mail/mime/structure-codec.ts';
@@ -66,7 +67,7 @@ export function encodeSummary(sections: SummarySections): Buffer {
 const noBytes = new Uint8Array();
 
 function section(summary: Uint8Array, wanted: number): Buffer {
-  const bytes = Buffer.from(summary.buffer, summary.byteOffset, summary.length);
+  const bytes = asBuffer(summary);
   if (bytes.length < headBytes || bytes[0] !== version) {
     throw new Fault('a message summary of unknown form', { temporary: false });
   }
@@ -95,9 +96,12 @@ export function summaryStructure(summary: Uint8Array): MessageStructure {
   return decodeStructure(section(summary, 2));
 }
 
-/** Where the fields of the message's own header are; undefined when there are too many: scan the header's bytes. */
-export function summaryHeaderBlock(summary: Uint8Array): HeaderBlock | undefined {
-  return decodeHeaderIndex(section(summary, 3));
+/**
+ * Where the fields of the message's own header are; undefined when there are too many: scan the header's bytes. `room`: for the
+ * offsets of a block that is of use until the next one; left away, they are the block's own.
+ */
+export function summaryHeaderBlock(summary: Uint8Array, room?: Int32Array): HeaderBlock | undefined {
+  return decodeHeaderIndex(section(summary, 3), room);
 }
 
 /** The beginning of the text, at most 200 characters (RFC 8970); '' when there is none. */
@@ -113,7 +117,7 @@ export function summaryHeader(summary: Uint8Array): Uint8Array | undefined {
 
 /** Days since 1970 of the Date header; undefined when it has none that can be read. */
 export function summarySentDay(summary: Uint8Array): number | undefined {
-  const day = Buffer.from(summary.buffer, summary.byteOffset, summary.length).readInt32BE(1);
+  const day = asBuffer(summary).readInt32BE(1);
   return day === noDay ? undefined : day;
 }
 
@@ -141,7 +145,7 @@ function encodeHeaderIndex(header: HeaderBlock): Buffer {
   return bytes.subarray(0, position);
 }
 
-function decodeHeaderIndex(bytes: Buffer): HeaderBlock | undefined {
+function decodeHeaderIndex(bytes: Buffer, room: Int32Array | undefined): HeaderBlock | undefined {
   if (bytes.length === 0) return undefined;
   let position = 0;
   const number = (): number => {
@@ -155,9 +159,10 @@ function decodeHeaderIndex(bytes: Buffer): HeaderBlock | undefined {
   const count = number();
   const fieldsEnd = number();
   const end = fieldsEnd + number();
-  const offsets = new Int32Array(count * offsetsPerField);
+  const length = count * offsetsPerField;
+  const offsets = room !== undefined && room.length >= length ? room : new Int32Array(length);
   let start = 0;
-  for (let base = 0; base < offsets.length; base += offsetsPerField) {
+  for (let base = 0; base < length; base += offsetsPerField) {
     offsets[base] = start;
     start += number();
     offsets[base + 1] = start;

@@ -1,5 +1,6 @@
 // Lists of uids and columns: in order, cut into chunks, put together again.
 
+import { pageOf } from './message-page.ts';
 import type { MessageColumns } from './port.ts';
 
 /** The uids in order, each once: the same array when it is so already. A uid named twice would be changed twice. */
@@ -12,12 +13,51 @@ export function ascending(uids: Uint32Array): Uint32Array {
   return uids;
 }
 
+/** The index of the first of ascending uids that is not below `uid`. */
+export function indexFrom(uids: Uint32Array, uid: number): number {
+  let low = 0;
+  let high = uids.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (uids[middle]! < uid) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** At least one chunk, perhaps empty. Views of `uids`. */
 export function chunksOf(uids: Uint32Array, countMax: number): Uint32Array[] {
   const chunks: Uint32Array[] = [];
   for (let start = 0; start < uids.length || start === 0; start += countMax) {
     chunks.push(uids.subarray(start, start + countMax));
   }
+  return chunks;
+}
+
+/** Messages of one page that cost as much as the page does, which is written whole. */
+const messagesPerPageCost = 8;
+
+/**
+ * The same for changes that are written page by page (draft-rows.ts): as many messages as are in so few pages that writing
+ * them costs no more than `countMax` messages one by one. By the uids alone, so that a retry has the same chunks.
+ */
+export function chunksByPage(uids: Uint32Array, countMax: number): Uint32Array[] {
+  const chunks: Uint32Array[] = [];
+  let start = 0;
+  let pages = 0;
+  let last = -1;
+  for (let index = 0; index < uids.length; index++) {
+    const page = pageOf(uids[index]!);
+    if (page === last) continue;
+    if (index - start >= countMax && pages * messagesPerPageCost >= countMax) {
+      chunks.push(uids.subarray(start, index));
+      start = index;
+      pages = 0;
+    }
+    pages++;
+    last = page;
+  }
+  chunks.push(uids.subarray(start));
   return chunks;
 }
 

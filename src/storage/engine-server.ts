@@ -11,8 +11,9 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
-import type { Bytes, Engine, Page, Reader, Snapshot } from './engine.ts';
-import { unpackGroup } from './group-codec.ts';
+import type { EmbeddedEngine } from './embedded-engine.ts';
+import type { Bytes, Page, Reader, Snapshot } from './engine.ts';
+import { countBatches } from './group-codec.ts';
 import {
   type Frame,
   type FramePayload,
@@ -21,15 +22,14 @@ import {
   optionalBytes,
 } from './served-frames.ts';
 import {
+  formatOutcome,
   newestReader,
   type OwnerNote,
   packFailure,
-  packOutcomes,
   protocolVersion,
   readRange,
   replyTypes,
   requestTypes,
-  type Settled,
   unpackSignals,
 } from './served-protocol.ts';
 
@@ -41,7 +41,7 @@ const underWayMax = 128;
 const snapshotsMax = 1000;
 
 export interface EngineServerOptions {
-  readonly engine: Engine;
+  readonly engine: EmbeddedEngine;
   /** Where to listen; a socket that an earlier process left is replaced. */
   readonly path: string;
   readonly clock: Clock;
@@ -241,17 +241,12 @@ class EngineConnection {
     });
   }
 
-  /** In the order of the group: the engine is given all of them before it answers one. */
+  /** As the worker packed it. */
   #commit(id: number, payload: FramePayload): void {
-    const { engine } = this.#options;
     const signals = unpackSignals(payload.text());
-    const commits = unpackGroup(payload.bytes()).map((batch, index): Promise<Settled> => {
-      const topics = signals[index] ?? [];
-      return engine
-        .commit(topics.length === 0 ? batch : { ...batch, signals: topics })
-        .catch((error: unknown) => ({ outcome: 'failed', error }));
-    });
-    this.#answer(id, Promise.all(commits), (settled) => this.#send(id, packOutcomes(settled)));
+    const bytes = payload.ownMemory();
+    const committed = this.#options.engine.commitPacked({ bytes, count: countBatches([bytes]), signals });
+    this.#answer(id, committed, (outcome) => this.#send(id, [formatOutcome(outcome)]));
   }
 
   #subscribe(topic: string): void {

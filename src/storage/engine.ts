@@ -131,6 +131,11 @@ export interface Engine extends Reader, AsyncDisposable {
   commit(batch: Batch): Promise<CommitResult>;
   /** Calls back once or more after a batch with this topic became durable. Signals may be lost, never late forever: poll behind it. */
   subscribe(topic: string, listener: () => void): () => void;
+  /**
+   * Of engines on a server that another may take over: calls back when that one lacks commits of this process that were
+   * acknowledged, before anything more is committed. What is remembered of before is to be read again.
+   */
+  onReverted?(listener: () => void): () => void;
   statistics(): EngineStatistics;
   /** Of engines that are kept on a server. Rejects with a temporary Fault when that does not answer. */
   health?(): Promise<EngineHealth>;

@@ -1,5 +1,6 @@
-// How a group of batches travels to the LMDB writer: one ArrayBuffer, packed once and transferred, so that a commit
-// costs one copy of its bytes on the event loop and none in the writer, which reads keys and values in place.
+// How a group of batches travels to the LMDB writer: packed once, in the process that made them, and transferred or copied as
+// a whole, so that a commit costs one copy of its rows on the event loop; the writer reads keys and values in place.
+// Several packed groups are written as one: `joinGroups`.
 // All lengths are 32-bit little-endian. Never stored: both sides are always of one version.
 
 import type { Batch, Bytes, Condition } from './engine.ts';
@@ -78,6 +79,20 @@ export function packGroup(batches: readonly Batch[]): Buffer {
     }
   }
   return packer.target;
+}
+
+/** One group of what several were packed as, in pieces. */
+export function joinGroups(groups: readonly Buffer[]): Buffer[] {
+  if (groups.length === 1) return [...groups];
+  const count = Buffer.allocUnsafe(4);
+  count.writeUInt32LE(countBatches(groups));
+  return [count, ...groups.map((group) => group.subarray(4))];
+}
+
+export function countBatches(groups: readonly Buffer[]): number {
+  let count = 0;
+  for (const group of groups) count += group.readUInt32LE(0);
+  return count;
 }
 
 /** Reads a packed group front to back; what it gives are views into the group. */

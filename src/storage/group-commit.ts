@@ -18,45 +18,58 @@ const groupsAtWriterMax = 2;
 const waitingBatchesMax = 50_000;
 const waitingBytesMax = 512 * 1024 * 1024;
 
-export interface PendingCommit {
-  readonly batch: Batch;
+/** What waits for its group. */
+export interface PendingWork {
   readonly bytes: number;
-  readonly resolve: (result: CommitResult) => void;
   readonly reject: (error: Error) => void;
 }
 
-export interface GroupCommitOptions {
+export interface PendingCommit extends PendingWork {
+  readonly batch: Batch;
+  readonly resolve: (result: CommitResult) => void;
+}
+
+export interface GroupCommitOptions<Pending> {
   /** Resolves on the next turn of the event loop: commits of one turn share a group. */
   readonly nextTurn: () => Promise<void>;
   /** Writes a group and settles every commit in it; never rejects. */
-  readonly write: (group: readonly PendingCommit[]) => Promise<void>;
+  readonly write: (group: readonly Pending[]) => Promise<void>;
 }
 
-export class GroupCommit {
-  readonly #options: GroupCommitOptions;
-  #waiting: PendingCommit[] = [];
+/** One batch for a group. */
+export function addBatch(
+  commits: { add(pending: PendingCommit): void },
+  batch: Batch,
+): Promise<CommitResult> {
+  return new Promise((resolve, reject) => {
+    commits.add({ batch, bytes: measureBatch(batch), resolve, reject });
+  });
+}
+
+export class GroupCommit<Pending extends PendingWork = PendingCommit> {
+  readonly #options: GroupCommitOptions<Pending>;
+  #waiting: Pending[] = [];
   #waitingBytes = 0;
   #atWriter = 0;
   #gathering = false;
   #idle: (() => void) | undefined;
   #closed = false;
 
-  constructor(options: GroupCommitOptions) {
+  constructor(options: GroupCommitOptions<Pending>) {
     this.#options = options;
   }
 
-  add(batch: Batch): Promise<CommitResult> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) throw new Fault('the store is closed', { temporary: true });
-      const bytes = measureBatch(batch);
-      const full =
-        this.#waiting.length >= waitingBatchesMax ||
-        (this.#waiting.length > 0 && this.#waitingBytes + bytes > waitingBytesMax);
-      if (full) throw new Fault('too many changes wait for the disk', { temporary: true });
-      this.#waiting.push({ batch, bytes, resolve, reject });
-      this.#waitingBytes += bytes;
-      this.#gather();
-    });
+  /** It will be settled by `write`. Throws Fault when it cannot be taken. */
+  add(pending: Pending): void {
+    if (this.#closed) throw new Fault('the store is closed', { temporary: true });
+    const { bytes } = pending;
+    const full =
+      this.#waiting.length >= waitingBatchesMax ||
+      (this.#waiting.length > 0 && this.#waitingBytes + bytes > waitingBytesMax);
+    if (full) throw new Fault('too many changes wait for the disk', { temporary: true });
+    this.#waiting.push(pending);
+    this.#waitingBytes += bytes;
+    this.#gather();
   }
 
   /** Refuses further commits and resolves when all that were accepted are settled. */
@@ -84,7 +97,7 @@ export class GroupCommit {
     });
   }
 
-  #take(): PendingCommit[] {
+  #take(): Pending[] {
     let bytes = 0;
     let count = 0;
     for (const pending of this.#waiting) {

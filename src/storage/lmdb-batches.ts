@@ -3,11 +3,11 @@
 // Invariant: a batch whose fence or condition fails changes nothing and leaves its neighbours alone; a later batch
 // sees what earlier ones of it and of other groups did.
 
+import { outcomeCodes } from './commit-outcomes.ts';
 import { decodeEpoch } from './fence.ts';
 import { GroupReader } from './group-codec.ts';
 import type { LmdbDatabase } from './lmdb-environment.ts';
 import type { LmdbRoom } from './lmdb-room.ts';
-import { outcomeCodes } from './lmdb-writer-protocol.ts';
 
 /** `committed` when fence and conditions hold against the transaction's state. */
 function check(database: LmdbDatabase, batch: GroupReader): number {
@@ -47,10 +47,19 @@ function change(database: LmdbDatabase, batch: GroupReader): void {
   for (let left = batch.number(); left > 0; left--) database.put(batch.bytes(), batch.bytes());
 }
 
-/** Runs a group; gives one outcome a batch. */
-export function runGroup(database: LmdbDatabase, room: LmdbRoom, group: Buffer): number[] {
-  const reader = new GroupReader(group);
+/** Runs groups one after the other; gives one outcome a batch. */
+export function runGroups(database: LmdbDatabase, room: LmdbRoom, groups: readonly Buffer[]): number[] {
   const outcomes: number[] = [];
+  for (const group of groups) runGroup(database, room, { group, outcomes });
+  return outcomes;
+}
+
+function runGroup(
+  database: LmdbDatabase,
+  room: LmdbRoom,
+  { group, outcomes }: { readonly group: Buffer; readonly outcomes: number[] },
+): void {
+  const reader = new GroupReader(group);
   for (let left = reader.number(); left > 0; left--) {
     const batch = reader.batch();
     const putBytes = batch.number();
@@ -61,7 +70,6 @@ export function runGroup(database: LmdbDatabase, room: LmdbRoom, group: Buffer):
     if (outcome === outcomeCodes.committed) change(database, batch);
     outcomes.push(outcome);
   }
-  return outcomes;
 }
 
 /** Does again what a group did when its outcomes were these. */

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
@@ -10,8 +10,11 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import { silentLog } from '../base/log.ts';
 import { isMailError, MailError } from '../mail/mail-error.ts';
-import type { Engine } from './engine.ts';
+import { outcomeCodes } from './commit-outcomes.ts';
+import type { PackedGroup } from './embedded-engine.ts';
+import type { Batch, Engine, Entry } from './engine.ts';
 import { engineContract } from './engine-contract.ts';
+import { packGroup } from './group-codec.ts';
 import { Journal } from './journal.ts';
 import { type LmdbEngineOptions, openLmdbEngine } from './lmdb-engine.ts';
 import { encodeRecord } from './record.ts';
@@ -81,8 +84,21 @@ it('refuses a store of a newer format, and leaves it alone', async () => {
   assert.notEqual(await engine.get(marker), undefined);
   await engine.commit({ puts: [{ key: marker, value: encodeRecord('store', 99) }] });
   await engine.close();
-  await assert.rejects(openIn(directory), /format 99; this Rookery knows up to 2: start a newer one/);
+  await assert.rejects(openIn(directory), /format 99; this Rookery knows up to 3: start a newer one/);
   await assert.rejects(openIn(directory), /format 99/);
+  rmSync(directory, { recursive: true });
+});
+
+it('takes over a store of an older format, which an older program then refuses', async () => {
+  const directory = makeDirectory();
+  const marker = encodeTuple(['store']);
+  const engine = await openIn(directory);
+  const written = await engine.get(marker);
+  await engine.commit({ puts: [{ key: marker, value: encodeRecord('store', 2) }] });
+  await engine.close();
+  const again = await openIn(directory);
+  assert.deepEqual(await again.get(marker), written);
+  await again.close();
   rmSync(directory, { recursive: true });
 });
 
@@ -207,4 +223,50 @@ it('ends a snapshot that lives too long', async () => {
   assert.equal(timers.length, 0);
   await engine.close();
   rmSync(directory, { recursive: true });
+});
+
+const packed = (...batches: Batch[]): PackedGroup => {
+  const signals = batches.map((batch) => batch.signals ?? []);
+  return { bytes: packGroup(batches), count: batches.length, signals };
+};
+const row = (index: number, text: string): Entry => ({ key: key(index), value: Buffer.from(text) });
+
+it('takes groups that others packed in order with its own, and does them again after a crash', async () => {
+  const directory = makeDirectory();
+  const crashed = makeDirectory();
+  const engine = await openLmdbEngine({ directory, log: silentLog, clock: systemClock });
+  const heard: string[] = [];
+  engine.subscribe('yes', () => heard.push('yes'));
+  engine.subscribe('no', () => heard.push('no'));
+  const is = (index: number, text: string) => ({ key: key(index), expected: Buffer.from(text) });
+  const [first, group, second, other] = await Promise.all([
+    engine.commit({ puts: [row(1, 'first'), row(2, 'first')] }),
+    engine.commitPacked(
+      packed(
+        { conditions: [is(1, 'first')], puts: [row(1, 'group')], signals: ['yes'] },
+        { conditions: [is(2, 'first'), is(1, 'first')], puts: [row(2, 'refused')], signals: ['no'] },
+        { deletes: [key(2)], puts: [row(3, 'group')] },
+      ),
+    ),
+    engine.commit({ conditions: [is(1, 'group')], puts: [row(4, 'second')] }),
+    engine.commitPacked(
+      packed({ conditions: [is(4, 'second')], deleteRanges: [{ start: key(3), end: key(4) }] }),
+    ),
+  ]);
+  assert.deepEqual([first, second], [{ outcome: 'committed' }, { outcome: 'committed' }]);
+  const { committed } = outcomeCodes;
+  assert.deepEqual([group.outcomes, other.outcomes], [[committed, 1, committed], [committed]]);
+  assert.deepEqual([group.transaction, group.sequence], [other.transaction, other.sequence]);
+  assert.deepEqual(heard, ['yes']);
+  const wanted = ['group', undefined, undefined, 'second'];
+  const read = async (from: Engine) =>
+    (await from.getMany([1, 2, 3, 4].map(key))).map((value) => value && Buffer.from(value).toString());
+  // The file lacks it all, or has it: both are a state of a crash.
+  for (const name of ['data.mdb', 'journal']) cpSync(join(directory, name), join(crashed, name));
+  assert.deepEqual(await read(engine), wanted);
+  await using again = await openIn(crashed);
+  assert.deepEqual(await read(again), wanted);
+  await engine.close();
+  await assert.rejects(engine.commitPacked(packed({})), Fault);
+  for (const each of [directory, crashed]) rmSync(each, { recursive: true });
 });

@@ -19,12 +19,13 @@ import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
 import { siblingModule } from '../base/module-url.ts';
 import { MailError } from '../mail/mail-error.ts';
+import { outcomeCodes, settleCommit } from './commit-outcomes.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import type { EmbeddedEngine, GroupOutcome, PackedGroup } from './embedded-engine.ts';
 import type {
   Batch,
   Bytes,
   CommitResult,
-  Engine,
   EngineStatistics,
   Page,
   PageLimits,
@@ -32,7 +33,7 @@ import type {
   Snapshot,
 } from './engine.ts';
 import { packGroup } from './group-codec.ts';
-import { GroupCommit, type PendingCommit } from './group-commit.ts';
+import { addBatch, GroupCommit, type PendingCommit, type PendingWork } from './group-commit.ts';
 import { syncDirectory } from './journal.ts';
 import {
   type LmdbDatabase,
@@ -42,13 +43,7 @@ import {
 } from './lmdb-environment.ts';
 import { type LmdbMoment, type LmdbTransaction, readPage, readValue, unslicedKeysMax } from './lmdb-reads.ts';
 import { LmdbSnapshot } from './lmdb-snapshot.ts';
-import {
-  outcomeCodes,
-  type WriterData,
-  type WriterFailure,
-  type WriterReply,
-  type WriterRequest,
-} from './lmdb-writer-protocol.ts';
+import type { WriterData, WriterFailure, WriterReply, WriterRequest } from './lmdb-writer-protocol.ts';
 import { reserveFor } from './reserve.ts';
 import { checkStoreMarker } from './store-marker.ts';
 import { Topics } from './topics.ts';
@@ -74,7 +69,7 @@ export interface LmdbEngineOptions {
 }
 
 /** Rejects with Fault when the directory is in use, or cannot be opened, or is from a newer Rookery. */
-export async function openLmdbEngine(options: LmdbEngineOptions): Promise<Engine> {
+export async function openLmdbEngine(options: LmdbEngineOptions): Promise<EmbeddedEngine> {
   const { directory } = options;
   mkdirSync(directory, { recursive: true });
   const lock = lockDirectory(directory);
@@ -113,23 +108,55 @@ function writeFailure({ noRoom, message }: WriterFailure): Error {
   return new Fault(`a commit failed: ${message}`, { temporary: true });
 }
 
+/** A group that another process packed. */
+interface PendingGroup extends PendingWork {
+  readonly packed: PackedGroup;
+  readonly resolve: (outcome: GroupOutcome) => void;
+}
+
+type Pending = PendingCommit | PendingGroup;
+
+/** In their order; batches that follow each other are packed as one group, which is the writer's alone (`ours`). */
+function packPending(pending: readonly Pending[]): { groups: Buffer[]; ours: ArrayBuffer[] } {
+  const groups: Buffer[] = [];
+  const ours: ArrayBuffer[] = [];
+  let batches: Batch[] = [];
+  const pack = (): void => {
+    if (batches.length === 0) return;
+    const group = packGroup(batches);
+    groups.push(group);
+    ours.push(group.buffer as ArrayBuffer);
+    batches = [];
+  };
+  for (const one of pending) {
+    if ('batch' in one) {
+      batches.push(one.batch);
+      continue;
+    }
+    pack();
+    groups.push(one.packed.bytes);
+  }
+  pack();
+  return { groups, ours };
+}
+
 interface LmdbEngineParts extends LmdbEngineOptions {
   readonly database: LmdbDatabase;
   readonly worker: Worker;
   readonly lock: DirectoryLock;
 }
 
-class LmdbEngine implements Engine {
+class LmdbEngine implements EmbeddedEngine {
   readonly name = 'lmdb';
   readonly #parts: LmdbEngineParts;
   readonly #topics: Topics;
-  readonly #commits: GroupCommit;
+  readonly #commits: GroupCommit<Pending>;
   readonly #snapshots = new Set<LmdbSnapshot>();
   readonly #unflushed = new UnflushedRows();
   /** Undefined until the writer is ready, and after closing. */
   #moment: LmdbMoment | undefined;
   /** Groups at the writer, in its order. */
-  #inFlight: { readonly group: readonly PendingCommit[]; readonly done: () => void }[] = [];
+  #inFlight: { readonly group: readonly Pending[]; readonly done: () => void }[] = [];
   #writerFailure: Error | undefined;
   #closing: Promise<void> | undefined;
   #closed = false;
@@ -199,7 +226,14 @@ class LmdbEngine implements Engine {
 
   async commit(batch: Batch): Promise<CommitResult> {
     if (this.#writerFailure !== undefined) throw this.#writerFailure;
-    return await this.#commits.add(batch);
+    return await addBatch(this.#commits, batch);
+  }
+
+  async commitPacked(packed: PackedGroup): Promise<GroupOutcome> {
+    if (this.#writerFailure !== undefined) throw this.#writerFailure;
+    return await new Promise((resolve, reject) => {
+      this.#commits.add({ packed, bytes: packed.bytes.length, resolve, reject });
+    });
   }
 
   subscribe(topic: string, listener: () => void): () => void {
@@ -256,23 +290,23 @@ class LmdbEngine implements Engine {
     this.#moment = { database, options: { transaction }, unflushed: this.#unflushed };
   }
 
-  #write(group: readonly PendingCommit[]): Promise<void> {
+  #write(group: readonly Pending[]): Promise<void> {
     const failure = this.#writerFailure;
     if (failure !== undefined) {
       for (const pending of group) pending.reject(failure);
       return Promise.resolve();
     }
-    const packed = packGroup(group.map((pending) => pending.batch)).buffer as ArrayBuffer;
+    const { groups, ours } = packPending(group);
     return new Promise((done) => {
       this.#inFlight.push({ group, done });
-      this.#parts.worker.postMessage({ group: packed } satisfies WriterRequest, [packed]);
+      this.#parts.worker.postMessage({ groups } satisfies WriterRequest, ours);
     });
   }
 
   #heard(reply: WriterReply): void {
     // After its death everything was answered already.
     if (this.#writerFailure !== undefined) return;
-    if ('outcomes' in reply) this.#settle(reply.outcomes, reply.transaction);
+    if ('outcomes' in reply) this.#settle(reply);
     else if ('flushed' in reply) this.#flushed(reply.flushed);
     else if ('failure' in reply) this.#failed(reply.failure);
   }
@@ -284,14 +318,27 @@ class LmdbEngine implements Engine {
     this.#parts.worker.postMessage({ seen: transaction } satisfies WriterRequest);
   }
 
-  #settle(outcomes: readonly number[], transaction: number): void {
+  #settle({ outcomes, transaction, sequence }: GroupOutcome): void {
     const flight = this.#inFlight.shift();
     assert(flight !== undefined, 'the writer answered what it was not asked');
     this.#commitCount++;
-    for (const [index, pending] of flight.group.entries()) {
-      if (outcomes[index] === outcomeCodes.committed) this.#unflushed.add(transaction, pending.batch);
+    const settle: (() => void)[] = [];
+    let next = 0;
+    for (const pending of flight.group) {
+      if ('batch' in pending) {
+        const outcome = outcomes[next++]!;
+        if (outcome === outcomeCodes.committed) this.#unflushed.add(transaction, pending.batch);
+        settle.push(() => this.#settleBatch(pending, outcome));
+      } else {
+        const { bytes, count } = pending.packed;
+        const own = outcomes.slice(next, next + count);
+        next += count;
+        this.#unflushed.addPacked(transaction, bytes, own);
+        settle.push(() => this.#settleGroup(pending, { outcomes: own, transaction, sequence }));
+      }
     }
-    for (const [index, pending] of flight.group.entries()) this.#settleOne(pending, outcomes[index]!);
+    // Whoever hears of one finds all.
+    for (const one of settle) one();
     flight.done();
   }
 
@@ -306,18 +353,21 @@ class LmdbEngine implements Engine {
     );
   }
 
-  #settleOne(pending: PendingCommit, outcome: number): void {
-    if (outcome === outcomeCodes.committed) {
+  #settleBatch(pending: PendingCommit, outcome: number): void {
+    settleCommit(pending, outcome);
+    if (outcome !== outcomeCodes.committed) return;
+    this.#batchCount++;
+    this.#bytesWritten += pending.bytes;
+    this.#topics.signal(pending.batch.signals);
+  }
+
+  #settleGroup({ packed, bytes, resolve }: PendingGroup, outcome: GroupOutcome): void {
+    resolve(outcome);
+    this.#bytesWritten += bytes;
+    for (const [index, one] of outcome.outcomes.entries()) {
+      if (one !== outcomeCodes.committed) continue;
       this.#batchCount++;
-      this.#bytesWritten += pending.bytes;
-      pending.resolve({ outcome: 'committed' });
-      this.#topics.signal(pending.batch.signals);
-    } else if (outcome === outcomeCodes.fenced) {
-      pending.resolve({ outcome: 'fenced' });
-    } else if (outcome === outcomeCodes.noRoom) {
-      pending.reject(new MailError('storageFull', 'the disk of the store is full'));
-    } else {
-      pending.resolve({ outcome: 'conflict', condition: outcome });
+      this.#topics.signal(packed.signals[index]);
     }
   }
 

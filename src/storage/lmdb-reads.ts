@@ -12,18 +12,24 @@ import { deleted, keyText, type UnflushedLayers } from './unflushed-rows.ts';
 /** lmdb-js counts who uses a transaction; its types leave `use` out. */
 export type LmdbTransaction = ReturnType<LmdbDatabase['useReadTransaction']> & { use(): void };
 
-/** One moment of the store: a read transaction of the file, and what lies over it. */
-export interface LmdbMoment {
+/** The store as it is read in this turn: the file, and what lies over it. */
+export interface LmdbView {
   readonly database: LmdbDatabase;
-  readonly options: { readonly transaction: LmdbTransaction };
+  /** Without a transaction it is the one that lmdb-js takes for each turn. */
+  readonly options: { readonly transaction?: LmdbTransaction };
   readonly unflushed: UnflushedLayers;
+}
+
+/** One moment of the store, for as long as its transaction is held. */
+export interface LmdbMoment extends LmdbView {
+  readonly options: { readonly transaction: LmdbTransaction };
 }
 
 /** Up to this many keys are read without a pause: a slicer would cost more than it is good for. */
 export const unslicedKeysMax = 32;
 
 /** The value, the caller's own. */
-export function readValue({ database, options, unflushed }: LmdbMoment, key: Bytes): Buffer | undefined {
+export function readValue({ database, options, unflushed }: LmdbView, key: Bytes): Buffer | undefined {
   if (!unflushed.isEmpty) {
     const value = unflushed.find(keyText(key));
     if (value !== undefined) return value === deleted ? undefined : Buffer.from(value);
@@ -51,7 +57,7 @@ interface Row {
 }
 
 /** The file's rows of a range, in its order. Ending the loop over it ends the cursor. */
-function fileRows({ database, options }: LmdbMoment, start: Buffer, end: Buffer, reverse: boolean) {
+function fileRows({ database, options }: LmdbView, start: Buffer, end: Buffer, reverse: boolean) {
   const bounds = reverse
     ? { start: end, end: start, reverse, exclusiveStart: true, inclusiveEnd: true }
     : { start, end };
@@ -59,7 +65,7 @@ function fileRows({ database, options }: LmdbMoment, start: Buffer, end: Buffer,
 }
 
 /** The rows of a range with what lies over the file. */
-function* mergedRows(moment: LmdbMoment, start: Buffer, end: Buffer, reverse: boolean): Generator<Row> {
+function* mergedRows(moment: LmdbView, start: Buffer, end: Buffer, reverse: boolean): Generator<Row> {
   const { rows, hides } = moment.unflushed.within(keyText(start), keyText(end));
   const keys = [...rows.keys()].sort();
   if (reverse) keys.reverse();
@@ -80,7 +86,7 @@ function* mergedRows(moment: LmdbMoment, start: Buffer, end: Buffer, reverse: bo
 }
 
 /** One page; the caller's limits keep it short. */
-export function readPage(moment: LmdbMoment, range: Range, limits: PageLimits): Page {
+export function readPage(moment: LmdbView, range: Range, limits: PageLimits): Page {
   const reverse = range.reverse === true;
   const start = asBuffer(range.start);
   const end = asBuffer(range.end);

@@ -2,7 +2,7 @@
 // LMDB damages its heap when a write fails half-way (seen: ENOSPC in a flush, then an abort by malloc), so it must
 // not come to that.
 
-import { GroupReader } from './group-codec.ts';
+import { countBatches } from './group-codec.ts';
 import { roomBytes } from './reserve.ts';
 
 /** A batch may rewrite that much of the tree beside its own rows: some leaves and the way down to each. */
@@ -29,10 +29,12 @@ export class LmdbRoom {
     this.#left = roomBytes(this.#directory, this.#reserve) - this.#taken;
   }
 
-  /** False: what the open transaction has taken is in the way of this group; flush it and measure again. */
-  suffices(group: Buffer): boolean {
-    const batches = new GroupReader(group).number();
-    return this.#taken === 0 || group.length * growthFactor + batches * treeBytesPerBatch <= this.#left;
+  /** False: what the open transaction has taken is in the way of these groups; flush it and measure again. */
+  suffices(groups: readonly Buffer[]): boolean {
+    if (this.#taken === 0) return true;
+    let needed = countBatches(groups) * treeBytesPerBatch;
+    for (const group of groups) needed += group.length * growthFactor;
+    return needed <= this.#left;
   }
 
   /** The open transaction is on disk, and so in the measure. */

@@ -20,6 +20,12 @@ const ageMsMax = 50;
 /** However slow readers are to follow, it goes no further than this; then groups wait. */
 const bytesWithoutReadersMax = 256 * 1024 * 1024;
 
+/** Up to which group of the journal the file is complete. */
+export function recordedSequence(database: LmdbDatabase): number {
+  const value = database.get(journalKey);
+  return value === undefined ? 0 : Number(value.readBigUInt64BE());
+}
+
 interface OpenTransaction {
   readonly finish: () => void;
   readonly abort: (error: Error) => void;
@@ -54,12 +60,6 @@ export class LmdbTransactions {
 
   get number(): number {
     return this.#number;
-  }
-
-  /** Up to which group of the journal the file is complete. */
-  recordedSequence(): number {
-    const value = this.#options.database.get(journalKey);
-    return value === undefined ? 0 : Number(value.readBigUInt64BE());
   }
 
   /** Makes sure that one is open: reads and writes of the database are then in it. */

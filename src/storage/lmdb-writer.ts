@@ -1,5 +1,5 @@
-// The thread that writes. Each group of batches it is sent goes into the LMDB transaction that is open and, flushed, into the
-// journal; then it is answered. The transaction goes to disk now and then (lmdb-transactions.ts).
+// The thread that writes. The groups of batches of a request go into the LMDB transaction that is open and, flushed, into the
+// journal, as one; then they are answered. The transaction goes to disk now and then (lmdb-transactions.ts).
 //
 // Invariant: a group is in the journal, and on disk, before it is answered and before LMDB's readers can see it. When the
 // journal or LMDB fails all the same (an I/O error, a quota; for a full disk see lmdb-room.ts) the group fails as a
@@ -10,17 +10,15 @@
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
+import { asBuffer } from '../mail/bytes.ts';
+import { outcomeCodes } from './commit-outcomes.ts';
+import { joinGroups } from './group-codec.ts';
 import { Journal } from './journal.ts';
-import { redoGroup, runGroup } from './lmdb-batches.ts';
+import { redoGroup, runGroups } from './lmdb-batches.ts';
 import { openLmdbEnvironment } from './lmdb-environment.ts';
 import { LmdbRoom } from './lmdb-room.ts';
-import { LmdbTransactions } from './lmdb-transactions.ts';
-import {
-  outcomeCodes,
-  type WriterData,
-  type WriterReply,
-  type WriterRequest,
-} from './lmdb-writer-protocol.ts';
+import { LmdbTransactions, recordedSequence } from './lmdb-transactions.ts';
+import type { WriterData, WriterReply, WriterRequest } from './lmdb-writer-protocol.ts';
 
 const noRoomCodes: readonly unknown[] = [
   -30792, // MDB_MAP_FULL
@@ -59,7 +57,7 @@ const transactions = new LmdbTransactions({
   },
   failed: end,
 });
-const waiting: Buffer[] = [];
+const waiting: (readonly Buffer[])[] = [];
 let isReady = false;
 let isRunning = false;
 
@@ -80,7 +78,7 @@ function end(error: unknown): void {
 async function recover(): Promise<number> {
   transactions.begin();
   let redone = 0;
-  journal.recover(transactions.recordedSequence(), (payload) => {
+  journal.recover(recordedSequence(database), (payload) => {
     const { outcomes, group } = decodeOutcomes(payload);
     redoGroup(database, group, outcomes);
     redone++;
@@ -93,12 +91,12 @@ async function recover(): Promise<number> {
   return redone;
 }
 
-/** All of the group is durable, or an error and nothing of it. */
-function commit(group: Buffer): readonly number[] {
-  const outcomes = runGroup(database, room, group);
+/** All of the groups is durable, or an error and nothing of it. */
+function commit(groups: readonly Buffer[]): readonly number[] {
+  const outcomes = runGroups(database, room, groups);
   if (!outcomes.includes(outcomeCodes.committed)) return outcomes;
   try {
-    journal.append([encodeOutcomes(outcomes), group]);
+    journal.append([encodeOutcomes(outcomes), ...joinGroups(groups)]);
   } catch (error) {
     journal.cancel();
     throw error;
@@ -109,15 +107,16 @@ function commit(group: Buffer): readonly number[] {
 async function runWaiting(): Promise<void> {
   if (isRunning) return;
   isRunning = true;
-  for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
+  for (let groups = waiting.shift(); groups !== undefined; groups = waiting.shift()) {
     room.measure();
-    if (!room.suffices(group) || !transactions.mayGrow) {
+    if (!room.suffices(groups) || !transactions.mayGrow) {
       await transactions.flush();
       room.measure();
     }
     transactions.begin();
-    say({ outcomes: commit(group), transaction: transactions.number });
-    transactions.added(group.length);
+    const outcomes = commit(groups);
+    say({ outcomes, transaction: transactions.number, sequence: journal.sequence });
+    transactions.added(groups.reduce((bytes, group) => bytes + group.length, 0));
   }
   isRunning = false;
 }
@@ -137,7 +136,7 @@ port.on('message', (request: WriterRequest) => {
   } else if ('close' in request) {
     close().catch(end);
   } else {
-    waiting.push(Buffer.from(request.group));
+    waiting.push(request.groups.map(asBuffer));
     runWaiting().catch(end);
   }
 });

@@ -25,7 +25,7 @@ import type {
   Range,
   Snapshot,
 } from './engine.ts';
-import { GroupCommit, type PendingCommit } from './group-commit.ts';
+import { addBatch, GroupCommit, type PendingCommit } from './group-commit.ts';
 import { connectPostgres, type SessionSettings } from './postgres-connect.ts';
 import { readHealth } from './postgres-health.ts';
 import { PostgresReaders } from './postgres-readers.ts';
@@ -97,6 +97,7 @@ class PostgresEngine implements Engine {
   readonly #readers: PostgresReaders;
   readonly #snapshots: PostgresSnapshots;
   readonly #signals: PostgresSignals;
+  readonly #whenReverted = new Set<() => void>();
   #upkeep: Timer | undefined;
   #closing: Promise<void> | undefined;
   #closed = false;
@@ -129,6 +130,9 @@ class PostgresEngine implements Engine {
       awayLimitMs,
       committed: (pending) => this.#committed(pending),
       moved: () => this.#leave('another server takes the writes now'),
+      reverted: () => {
+        for (const listener of this.#whenReverted) listener();
+      },
       clock,
       log,
     });
@@ -193,11 +197,16 @@ class PostgresEngine implements Engine {
   }
 
   async commit(batch: Batch): Promise<CommitResult> {
-    return await this.#commits.add(batch);
+    return await addBatch(this.#commits, batch);
   }
 
   subscribe(topic: string, listener: () => void): () => void {
     return this.#topics.subscribe(topic, listener);
+  }
+
+  onReverted(listener: () => void): () => void {
+    this.#whenReverted.add(listener);
+    return () => this.#whenReverted.delete(listener);
   }
 
   statistics(): EngineStatistics {

@@ -35,6 +35,10 @@ const readOutcomes = {
   name: 'outcomes',
   text: 'SELECT sequence, outcome FROM rookery.outcome WHERE writer = $1 AND sequence > $2',
 };
+const readOutcome = {
+  name: 'outcome',
+  text: 'SELECT sequence FROM rookery.outcome WHERE writer = $1 AND sequence = $2',
+};
 /** A commit that waits for the standby: what was committed before it is there too, then. */
 const confirm = { name: 'confirm', text: 'UPDATE rookery.writer SET seen = now() WHERE writer = $1' };
 /** The standbys that a commit waits for. To see them takes the rights of pg_monitor. */
@@ -88,6 +92,15 @@ export async function resolveOutcomes(
   if (standby !== 'none' && outcomes.size > 0)
     await confirmOnStandby(session, identity, standby === 'needed');
   return outcomes;
+}
+
+/** Whether the server has the group, one of the last: another server took over, perhaps, that lacks what was acknowledged. */
+export async function hasGroup(
+  session: PostgresSession,
+  identity: WriterIdentity,
+  sequence: bigint,
+): Promise<boolean> {
+  return (await session.run(readOutcome, [identity.id, sequence])).rows.length > 0;
 }
 
 /** Rejects when it is not certain that a standby has everything that was committed so far; unless there is none and that is allowed. */

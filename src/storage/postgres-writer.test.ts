@@ -16,6 +16,20 @@ const takeOver: Answers = (name) => {
   return name === 'raise' ? [[generation]] : [];
 };
 
+/** Its outcome, or why there is none. */
+function settled(writer: PostgresWriter): Promise<string> {
+  return new Promise((resolve) => {
+    void writer.write([
+      {
+        batch: { puts: [{ key: Buffer.from('k'), value: Buffer.from('v') }] },
+        bytes: 1,
+        resolve: ({ outcome }) => resolve(outcome),
+        reject: ({ message }) => resolve(message),
+      },
+    ]);
+  });
+}
+
 /** Its outcome; undefined: it waits. */
 function write(writer: PostgresWriter): Promise<string | undefined> {
   return new Promise((resolve) => {
@@ -32,6 +46,58 @@ function write(writer: PostgresWriter): Promise<string | undefined> {
       .then(() => resolve(undefined));
   });
 }
+
+it('tells when the server lacks what was acknowledged, and writes nothing that was decided before', {
+  timeout: 60_000,
+}, async () => {
+  const applied: Answers = (name) => (name === 'apply' ? [[Buffer.from('')]] : takeOver(name));
+  const told: string[] = [];
+  const servers = ['first', 'behind', 'whole'].map((server) =>
+    sessionOfNobody((name) => {
+      told.push(`${server} ${name}`);
+      return name === 'outcome' && server === 'whole' ? [[generation]] : applied(name);
+    }),
+  );
+  let next = 0;
+  let opened = Promise.withResolvers<void>();
+  const open = async () => {
+    await opened.promise;
+    return servers[++next]!.session;
+  };
+  const writer = new PostgresWriter({
+    identity: { id: Buffer.alloc(16), applicationName: 'rookery commit test' },
+    connect: open,
+    durability: 'local',
+    allowAlone: false,
+    awayLimitMs: 60_000,
+    committed: ({ resolve }) => resolve({ outcome: 'committed' }),
+    moved: () => told.push('moved'),
+    reverted: () => told.push('reverted'),
+    clock: systemClock,
+    log: silentLog,
+  });
+  await writer.open(servers[0]!.session);
+  assert.equal(await write(writer), 'committed');
+  servers[0]!.session.destroy('cut');
+  const waiting = settled(writer);
+  for (let turn = 0; turn < 3; turn++) await systemClock.nextTurn();
+  opened.resolve();
+  assert.equal(await waiting, 'the database lost what this was decided on');
+  assert.deepEqual(
+    told.filter((each) => /moved|reverted|apply/.test(each)),
+    ['first apply', 'moved', 'reverted'],
+  );
+  assert.equal(await settled(writer), 'committed');
+  // One that has it all is no news.
+  opened = Promise.withResolvers<void>();
+  servers[1]!.session.destroy('cut');
+  const last = settled(writer);
+  opened.resolve();
+  assert.equal(await last, 'committed');
+  assert.equal(told.filter((each) => each === 'reverted').length, 1);
+  assert.ok(told.includes('whole outcome'));
+  await writer.close();
+});
 
 it('goes on refusing when the database came back for less than a commit', { timeout: 60_000 }, async () => {
   const first = sessionOfNobody(takeOver);
@@ -52,6 +118,7 @@ it('goes on refusing when the database came back for less than a commit', { time
     awayLimitMs: 10,
     committed: ({ resolve }) => resolve({ outcome: 'committed' }),
     moved: () => {},
+    reverted: () => {},
     clock: systemClock,
     log: silentLog,
   });

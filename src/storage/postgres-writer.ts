@@ -24,6 +24,7 @@ import { isStorageFull, noStandby, outOfOrder, superseded } from './postgres-sch
 import { type Answer, ConnectionLost, PostgresError, type PostgresSession } from './postgres-session.ts';
 import {
   continueAfter,
+  hasGroup,
   resolveOutcomes,
   standbyStatement,
   takeOver,
@@ -35,6 +36,8 @@ import { UnknownOutcomeFault } from './unknown-outcome.ts';
 const inFlightMax = 8;
 /** A group that lost a race for a row (a deadlock, a row that changed meanwhile) is sent again so many times. */
 const attemptsMax = 6;
+/** The server remembers the outcomes of so many groups at the least (postgres-schema.ts), those under way not counted. */
+const keptGroups = 1000n;
 /** PostgreSQL takes no message of a gigabyte, and needs several times its memory for a large one. */
 const batchBytesMax = 512 * 1024 * 1024;
 const firstDelayMs = 50;
@@ -62,6 +65,8 @@ export interface PostgresWriterOptions {
   readonly committed: (pending: PendingCommit) => void;
   /** Another server takes the writes now: what is read elsewhere may be old. */
   readonly moved: () => void;
+  /** The server lacks a commit that was acknowledged; called before anything is committed there. */
+  readonly reverted: () => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -91,6 +96,8 @@ export class PostgresWriter {
   #sequence = 0n;
   /** Of the last group that is known to be done. */
   #settled = 0n;
+  /** Of the last group that was applied and said to be. */
+  #acknowledged = 0n;
   #queue: Unit[] = [];
   #inFlight: Unit[] = [];
   /** Not applied, or not known to be: to be sent again when the answers behind them are in. */
@@ -220,6 +227,7 @@ export class PostgresWriter {
       return;
     }
     this.#settled = unit.sequence;
+    if (outcome === '' && !isAlone) this.#acknowledged = unit.sequence;
     for (let index = 0; index < commits.length; index++) {
       const pending = commits[index]!;
       const refusal = firstRefusal(dependents) ?? merged.refusals[index];
@@ -302,8 +310,12 @@ export class PostgresWriter {
     const since = this.#settled;
     const generation = await takeOver(session, identity, { needsStandby: this.#standby > 0, isAgain: true });
     const outcomes = await resolveOutcomes(session, identity, since, confirmations[this.#standby]!);
+    const acknowledged = this.#acknowledged;
+    const isKept = acknowledged > 0n && since - acknowledged < keptGroups;
+    const isReverted = isKept && !(await hasGroup(session, identity, acknowledged));
     this.#generation = generation;
-    if (session.server !== lost.server) this.#options.moved();
+    if (isReverted || session.server !== lost.server) this.#options.moved();
+    if (isReverted) this.#revert(session);
     const unsettled = this.#again;
     this.#again = [];
     for (const unit of unsettled) {
@@ -327,6 +339,22 @@ export class PostgresWriter {
     this.#away = undefined;
     this.#attach(session);
     this.#next();
+  }
+
+  /** What waits was decided on what is gone, and is not written on top of what there is. */
+  #revert(session: PostgresSession): void {
+    const { log, reverted } = this.#options;
+    this.#acknowledged = 0n;
+    log.error(
+      { server: session.address },
+      'the database lacks commits that it had acknowledged: mail that was accepted, and changes, may be missing',
+    );
+    reverted();
+    const waiting = [...this.#again, ...this.#queue];
+    this.#again = [];
+    this.#queue = [];
+    const gone = new Fault('the database lost what this was decided on', { temporary: true });
+    for (const { group, commits } of waiting) this.#rejectAll(group, commits, gone);
   }
 
   #giveUpWaiting(cause: unknown): void {

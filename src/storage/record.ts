@@ -4,6 +4,7 @@
 
 import { crc32 } from 'node:zlib';
 import { Fault } from '../base/fault.ts';
+import { asBuffer } from '../mail/bytes.ts';
 
 export const recordHeaderBytes = 6;
 
@@ -22,6 +23,8 @@ export const recordKinds = {
   annotations: 11,
   acl: 12,
   sharedWith: 13,
+  sentSize: 14,
+  messagePage: 15,
   blob: 16,
   blobLink: 17,
   blobChunk: 18,
@@ -81,7 +84,7 @@ export interface DecodedRecord {
 
 /** Checks kind, version and checksum. Throws RecordDamaged (not temporary). */
 export function decodeRecord(kind: RecordKind, versionMax: number, value: Uint8Array): DecodedRecord {
-  const record = Buffer.from(value.buffer, value.byteOffset, value.length);
+  const record = asBuffer(value);
   if (record.length < recordHeaderBytes) throw new RecordDamaged(`${kind} record is cut short`);
   if (record[1] !== recordKinds[kind])
     throw new RecordDamaged(`expected a ${kind} record, found kind ${record[1]}`);

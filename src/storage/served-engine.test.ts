@@ -1,4 +1,4 @@
-// The served engine: the contract over LMDB and over memory, and what is its own: several workers, signals between them,
+// The served engine: the contract, and what is its own: several workers, signals between them,
 // a connection that is lost, one that does not read.
 
 import assert from 'node:assert/strict';
@@ -11,11 +11,12 @@ import { systemClock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import { silentLog } from '../base/log.ts';
 import { isMailError, MailError } from '../mail/mail-error.ts';
-import type { Batch, CommitResult, Engine } from './engine.ts';
+import type { EmbeddedEngine, GroupOutcome } from './embedded-engine.ts';
+import type { Engine } from './engine.ts';
 import { engineContract } from './engine-contract.ts';
 import { type EngineServer, openEngineServer } from './engine-server.ts';
+import { FileReads } from './file-reads.ts';
 import { openLmdbEngine } from './lmdb-engine.ts';
-import { openMemoryEngine } from './memory-engine.ts';
 import { openServedEngine } from './served-engine.ts';
 import { SettledRows } from './settled-rows.ts';
 import { UnknownOutcomeFault } from './unknown-outcome.ts';
@@ -24,8 +25,12 @@ const surroundings = { clock: systemClock, log: silentLog };
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 const put = (key: string, value: string) => ({ key: bytes(key), value: bytes(value) });
 
+const makeDirectory = (): string => mkdtempSync(join(tmpdir(), 'rookery-served.'));
+const openStore = (directory: string): Promise<EmbeddedEngine> =>
+  openLmdbEngine({ directory: join(directory, 'store'), mapBytes: 2 ** 30, ...surroundings });
+
 /** The owner's side closes with the served engine: a store that is opened again is another server's. */
-async function openBoth(directory: string, owned: Engine): Promise<Engine> {
+async function openBoth(directory: string, owned: EmbeddedEngine): Promise<Engine> {
   const path = join(directory, 'engine.sock');
   const server = await openEngineServer({ engine: owned, path, ...surroundings });
   const engine = await openServedEngine({ path, ...surroundings });
@@ -38,32 +43,29 @@ async function openBoth(directory: string, owned: Engine): Promise<Engine> {
   return engine;
 }
 
-function contractOver(name: string, open: (directory: string) => Promise<Engine>, durable: boolean): void {
-  engineContract(name, async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'rookery-served.'));
-    return {
-      open: async () => openBoth(directory, await open(directory)),
-      remove: async () => rmSync(directory, { recursive: true }),
-      durable,
-    };
-  });
-}
-contractOver(
-  'lmdb, served',
-  (directory) => openLmdbEngine({ directory: join(directory, 'store'), ...surroundings }),
-  true,
-);
-contractOver('memory, served', async () => openMemoryEngine(), false);
+engineContract('lmdb, served', async () => {
+  const directory = makeDirectory();
+  return {
+    open: async () => openBoth(directory, await openStore(directory)),
+    remove: async () => rmSync(directory, { recursive: true }),
+    durable: true,
+  };
+});
 
 interface Served extends AsyncDisposable {
-  readonly owned: Engine;
+  readonly owned: EmbeddedEngine;
   readonly server: EngineServer;
   readonly path: string;
   worker(onLost?: (failure: Error) => void): Promise<Engine>;
 }
 
-async function serve(owned: Engine = openMemoryEngine()): Promise<Served> {
-  const directory = mkdtempSync(join(tmpdir(), 'rookery-served.'));
+/** `change`: what the engine is to do instead. */
+async function serve(
+  change: (engine: EmbeddedEngine) => Partial<EmbeddedEngine> = () => ({}),
+): Promise<Served> {
+  const directory = makeDirectory();
+  const owned = await openStore(directory);
+  Object.assign(owned, change(owned));
   const path = join(directory, 'engine.sock');
   const server = await openEngineServer({ engine: owned, path, ...surroundings });
   const workers: Engine[] = [];
@@ -126,23 +128,21 @@ it('tells signals of one worker and of the owner to the others', async () => {
 });
 
 it('ends the snapshots of a worker that goes', async () => {
-  const owned = openMemoryEngine();
   let released = 0;
-  const counting: Engine = Object.assign(Object.create(owned) as Engine, {
-    get: owned.get.bind(owned),
-    statistics: owned.statistics.bind(owned),
-    close: owned.close.bind(owned),
-    snapshot: async () => {
-      const snapshot = await owned.snapshot();
-      const release = snapshot.release.bind(snapshot);
-      snapshot.release = async () => {
-        released++;
-        await release();
-      };
-      return snapshot;
-    },
+  await using served = await serve((owned) => {
+    const take = owned.snapshot.bind(owned);
+    return {
+      snapshot: async () => {
+        const snapshot = await take();
+        const release = snapshot.release.bind(snapshot);
+        snapshot.release = async () => {
+          released++;
+          await release();
+        };
+        return snapshot;
+      },
+    };
   });
-  await using served = await serve(counting);
   const [one, two] = [await served.worker(), await served.worker()];
   await one.snapshot();
   await one.snapshot();
@@ -152,25 +152,19 @@ it('ends the snapshots of a worker that goes', async () => {
 });
 
 /** Commits end when the test says so. */
-function heldEngine(): { readonly engine: Engine; readonly begun: Promise<void>; end(error: Error): void } {
-  const owned = openMemoryEngine();
+function heldCommits() {
   const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
-  const { promise: held, reject } = Promise.withResolvers<CommitResult>();
-  const engine = Object.assign(Object.create(owned) as Engine, {
-    get: owned.get.bind(owned),
-    statistics: owned.statistics.bind(owned),
-    close: owned.close.bind(owned),
-    commit: (_batch: Batch) => {
-      begin();
-      return held;
-    },
-  });
-  return { engine, begun, end: reject };
+  const { promise: held, reject } = Promise.withResolvers<GroupOutcome>();
+  const commitPacked = (): Promise<GroupOutcome> => {
+    begin();
+    return held;
+  };
+  return { change: () => ({ commitPacked }), begun, end: reject };
 }
 
 it('says of a commit that was under way when the connection went that its outcome is unknown', async () => {
-  const { engine, begun, end } = heldEngine();
-  await using served = await serve(engine);
+  const { change, begun, end } = heldCommits();
+  await using served = await serve(change);
   const { promise: lost, resolve } = Promise.withResolvers<Error>();
   const worker = await served.worker(resolve);
   const commit = worker.commit({ puts: [put('a', '1')] });
@@ -193,17 +187,19 @@ it('looks for rows that are never changed in the file first, and asks for those 
   const worker = await openServedEngine({
     path: served.path,
     ...surroundings,
-    settled: new SettledRows(
-      {
-        find: (key) => {
-          looked.push(Buffer.from(key).toString());
-          return file.get(Buffer.from(key).toString());
+    file: new FileReads(
+      new SettledRows(
+        {
+          find: (key) => {
+            looked.push(Buffer.from(key).toString());
+            return file.get(Buffer.from(key).toString());
+          },
+          [Symbol.asyncDispose]: async () => {
+            isClosed = true;
+          },
         },
-        [Symbol.asyncDispose]: async () => {
-          isClosed = true;
-        },
-      },
-      (key) => key[0] === 'c'.charCodeAt(0),
+        (key) => key[0] === 'c'.charCodeAt(0),
+      ),
     ),
   });
   const texts = (values: readonly (Uint8Array | undefined)[]) =>
@@ -235,8 +231,8 @@ it('brings refusals and faults as they are', async () => {
       (error: unknown) => error instanceof Fault && !error.temporary && error.message === 'broken',
     ],
   ] as const) {
-    const { engine, begun, end } = heldEngine();
-    await using served = await serve(engine);
+    const { change, begun, end } = heldCommits();
+    await using served = await serve(change);
     const worker = await served.worker();
     const rejected = assert.rejects(worker.commit({ puts: [put('a', '1')] }), (error) => isRight(error));
     await begun;

@@ -10,6 +10,7 @@ import { connect, type Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
+import { outcomeCodes, settleCommit } from './commit-outcomes.ts';
 import type {
   Batch,
   Bytes,
@@ -21,17 +22,18 @@ import type {
   Range,
   Snapshot,
 } from './engine.ts';
+import type { FileReads } from './file-reads.ts';
 import { packGroup } from './group-codec.ts';
-import { GroupCommit, type PendingCommit } from './group-commit.ts';
+import { addBatch, GroupCommit, type PendingCommit } from './group-commit.ts';
 import { type Frame, type FramePayload, IncomingFrames, OutgoingFrames } from './served-frames.ts';
 import {
   limitNumber,
   newestReader,
   type OwnerNote,
   packSignals,
+  parseOutcome,
   protocolVersion,
   rangeBytes,
-  readOutcomes,
   readPage,
   replyTypes,
   requestTypes,
@@ -39,7 +41,6 @@ import {
   writeRange,
 } from './served-protocol.ts';
 import { ServedSnapshot, type SnapshotReads } from './served-snapshot.ts';
-import type { SettledRows } from './settled-rows.ts';
 import { Topics } from './topics.ts';
 import { UnknownOutcomeFault } from './unknown-outcome.ts';
 
@@ -50,8 +51,8 @@ const idMax = 0xffffffff;
 export interface ServedEngineOptions {
   /** The owner's socket. */
   readonly path: string;
-  /** Where rows that are never changed are looked for first; closed with the engine. */
-  readonly settled?: SettledRows | undefined;
+  /** What is read without the owner; closed with the engine. */
+  readonly file?: FileReads | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** Told once when the connection is lost: end the process, so that it is started again. Not told of `close`. */
@@ -122,8 +123,8 @@ class ServedEngine implements Engine, SnapshotReads {
     return this.#name;
   }
 
-  get #settled(): SettledRows | undefined {
-    return this.#failure === undefined ? this.#options.settled : undefined;
+  get #file(): FileReads | undefined {
+    return this.#failure === undefined ? this.#options.file : undefined;
   }
 
   async whenConnected(): Promise<void> {
@@ -140,17 +141,19 @@ class ServedEngine implements Engine, SnapshotReads {
     await this.#askOwner();
   }
 
-  async get(key: Bytes): Promise<Bytes | undefined> {
-    return this.#settled?.find(key) ?? (await this.readOne(newestReader, key));
+  get(key: Bytes): Promise<Bytes | undefined> {
+    const ask = () => this.readOne(newestReader, key);
+    return this.#file?.get(key, ask) ?? ask();
   }
 
-  async getMany(keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
+  getMany(keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
     const ask = (missing: readonly Bytes[]) => this.readMany(newestReader, missing);
-    return await (this.#settled?.findOrAsk(keys, ask) ?? ask(keys));
+    return this.#file?.getMany(keys, ask) ?? ask(keys);
   }
 
   page(range: Range, limits: PageLimits): Promise<Page> {
-    return this.readPage(newestReader, range, limits);
+    const ask = () => this.readPage(newestReader, range, limits);
+    return this.#file?.page(range, limits, ask) ?? ask();
   }
 
   async snapshot(): Promise<Snapshot> {
@@ -164,7 +167,7 @@ class ServedEngine implements Engine, SnapshotReads {
 
   async commit(batch: Batch): Promise<CommitResult> {
     if (this.#failure !== undefined) throw this.#failure;
-    return await this.#commits.add(batch);
+    return await addBatch(this.#commits, batch);
   }
 
   subscribe(topic: string, listener: () => void): () => void {
@@ -198,8 +201,8 @@ class ServedEngine implements Engine, SnapshotReads {
     return this.#closing;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   readOne(reader: number, key: Bytes): Promise<Bytes | undefined> {
@@ -216,18 +219,13 @@ class ServedEngine implements Engine, SnapshotReads {
   readMany(reader: number, keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
     return this.#ask(
       (id) => {
-        let bytes = 8;
-        for (const key of keys) bytes += 4 + key.length;
+        const bytes = keys.reduce((sum, key) => sum + 4 + key.length, 8);
         this.#outgoing.begin(requestTypes.getMany, id, bytes);
         this.#outgoing.number(reader);
         this.#outgoing.number(keys.length);
         for (const key of keys) this.#outgoing.sized(key);
       },
-      (payload) => {
-        const values: (Bytes | undefined)[] = [];
-        for (let left = keys.length; left > 0; left--) values.push(payload.ownOptional());
-        return values;
-      },
+      (payload) => keys.map(() => payload.ownOptional()),
     );
   }
 
@@ -290,19 +288,16 @@ class ServedEngine implements Engine, SnapshotReads {
   }
 
   #settle(group: readonly PendingCommit[], payload: FramePayload): void {
+    const outcome = parseOutcome(payload.bytes());
     this.#commitCount++;
-    for (const [index, settled] of readOutcomes(payload, group.length).entries()) {
-      const pending = group[index]!;
-      if (settled.outcome === 'failed') {
-        pending.reject(settled.error as Error);
-        continue;
-      }
-      if (settled.outcome === 'committed') {
-        this.#batchCount++;
-        this.#bytesWritten += pending.bytes;
-      }
-      pending.resolve(settled);
+    for (const [index, { batch, bytes }] of group.entries()) {
+      if (outcome.outcomes[index] !== outcomeCodes.committed) continue;
+      this.#batchCount++;
+      this.#bytesWritten += bytes;
+      this.#options.file?.committed(batch, outcome);
     }
+    // Whoever hears of one finds all.
+    for (const [index, pending] of group.entries()) settleCommit(pending, outcome.outcomes[index]!);
   }
 
   #countListeners(topic: string, change: 1 | -1): void {
@@ -393,7 +388,7 @@ class ServedEngine implements Engine, SnapshotReads {
     const wasLost = this.#failure !== undefined;
     this.#failure = closed;
     this.#failAll(closed);
-    await this.#options.settled?.[Symbol.asyncDispose]();
+    await this.#options.file?.[Symbol.asyncDispose]();
     if (wasLost || this.#socket.destroyed) return;
     await new Promise<void>((resolve) => {
       this.#socket.once('close', () => resolve());

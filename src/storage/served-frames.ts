@@ -198,6 +198,15 @@ export class FramePayload {
     return this.#source.subarray(start, this.#position);
   }
 
+  /** The caller's own, in memory that has little else: it may be sent to another thread. */
+  ownMemory(): Buffer {
+    const view = this.bytes();
+    if (this.#isOwn && view.length * 2 > this.#source.length) return view;
+    const copy = Buffer.allocUnsafeSlow(view.length);
+    copy.set(view);
+    return copy;
+  }
+
   /** The caller's own. */
   ownBytes(): Buffer {
     const view = this.bytes();

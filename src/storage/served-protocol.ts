@@ -3,7 +3,8 @@
 
 import { Fault } from '../base/fault.ts';
 import { MailError, type MailErrorKind, mailErrorKinds } from '../mail/mail-error.ts';
-import type { Batch, CommitResult, Page, Range } from './engine.ts';
+import type { GroupOutcome } from './embedded-engine.ts';
+import type { Batch, Page, Range } from './engine.ts';
 import type { FramePayload, OutgoingFrames } from './served-frames.ts';
 import { UnknownOutcomeFault } from './unknown-outcome.ts';
 
@@ -32,11 +33,12 @@ export const replyTypes = {
   signal: 66,
 } as const;
 
-const outcomes = { committed: 0, fenced: 1, failed: 2, conflict: 3 } as const;
 const uint32Max = 0xffffffff;
+/** Behind two doubles. */
+const outcomesAt = 16;
 
 /** Another one when frames mean something else: a worker may be started from files that were exchanged meanwhile. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** What the owner says of itself, as JSON. */
 export interface OwnerNote {
@@ -81,31 +83,19 @@ export function unpackSignals(text: string): readonly (readonly string[])[] {
   return text === '' ? [] : (JSON.parse(text) as string[][]);
 }
 
-/** How a commit ended: a result or what it was rejected with. */
-export type Settled = CommitResult | { readonly outcome: 'failed'; readonly error: unknown };
-
-export function packOutcomes(settled: readonly Settled[]): Buffer[] {
-  const numbers = Buffer.allocUnsafe(4 * settled.length);
-  const failures: Buffer[] = [];
-  for (const [index, one] of settled.entries()) {
-    const code =
-      one.outcome === 'conflict' ? outcomes.conflict + one.condition : (outcomes[one.outcome] as number);
-    numbers.writeUInt32LE(code, 4 * index);
-    if (one.outcome === 'failed') failures.push(packFailure(one.error));
-  }
-  return [numbers, ...failures];
+/** The answer to a group that was committed: where it is, and the outcome of each batch. */
+export function formatOutcome({ transaction, sequence, outcomes }: GroupOutcome): Buffer {
+  const bytes = Buffer.allocUnsafe(outcomesAt + 4 * outcomes.length);
+  bytes.writeDoubleLE(transaction, 0);
+  bytes.writeDoubleLE(sequence, 8);
+  for (const [index, outcome] of outcomes.entries()) bytes.writeInt32LE(outcome, outcomesAt + 4 * index);
+  return bytes;
 }
 
-/** As many as were asked for. */
-export function readOutcomes(payload: FramePayload, count: number): Settled[] {
-  payload.number(); // the length of the numbers
-  const codes = Array.from({ length: count }, () => payload.number());
-  return codes.map((code): Settled => {
-    if (code === outcomes.committed) return { outcome: 'committed' };
-    if (code === outcomes.fenced) return { outcome: 'fenced' };
-    if (code === outcomes.failed) return { outcome: 'failed', error: unpackFailure(payload.text()) };
-    return { outcome: 'conflict', condition: code - outcomes.conflict };
-  });
+export function parseOutcome(bytes: Buffer): GroupOutcome {
+  const count = (bytes.length - outcomesAt) / 4;
+  const outcomes = Array.from({ length: count }, (_, index) => bytes.readInt32LE(outcomesAt + 4 * index));
+  return { transaction: bytes.readDoubleLE(0), sequence: bytes.readDoubleLE(8), outcomes };
 }
 
 interface Failure {

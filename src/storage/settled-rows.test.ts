@@ -13,8 +13,8 @@ import type { Engine } from './engine.ts';
 import { openLmdbEngine } from './lmdb-engine.ts';
 
 const readerProgram = `
-  const { openFileRows } = await import(process.argv[2]);
-  const rows = openFileRows(process.argv[3]);
+  const { fileRows, openFile } = await import(process.argv[2]);
+  const rows = fileRows(openFile(process.argv[3]));
   process.on('message', (key) => {
     const value = rows.find(Buffer.from(key));
     process.send(value === undefined ? null : value.toString('latin1'));

@@ -18,9 +18,12 @@ export interface FileRows extends AsyncDisposable {
 }
 
 /** `directory` is the engine's. */
-export function openFileRows(directory: string): FileRows {
-  const environment = { directory, mapBytes: mapBytesThatFit(), reserveBytes: 0, readOnly: true };
-  const database: LmdbDatabase = openLmdbEnvironment(environment);
+export function openFile(directory: string): LmdbDatabase {
+  return openLmdbEnvironment({ directory, mapBytes: mapBytesThatFit(), reserveBytes: 0, readOnly: true });
+}
+
+/** Ending them closes the file. */
+export function fileRows(database: LmdbDatabase): FileRows {
   return {
     find: (key) => database.get(Buffer.from(key.buffer, key.byteOffset, key.length)),
     [Symbol.asyncDispose]: () => database.close(),

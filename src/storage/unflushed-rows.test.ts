@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { outcomeCodes } from './commit-outcomes.ts';
 import type { Batch } from './engine.ts';
+import { packGroup } from './group-codec.ts';
 import { deleted, type UnflushedLayers, UnflushedRows } from './unflushed-rows.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
@@ -58,4 +60,29 @@ it('keeps a frozen state as it was', () => {
   assert.equal(found(frozen, 'a'), '1');
   assert.equal(found(frozen, 'b'), undefined);
   assert.equal(found(rows, 'a'), undefined);
+});
+
+it('reads what came packed when it is asked, in order with the rest, without what was refused', () => {
+  const rows = new UnflushedRows();
+  const { committed, fenced } = outcomeCodes;
+  const packed = (...batches: Batch[]): Buffer => packGroup(batches);
+  rows.add(1, putting(['a', 'first'], ['b', 'first']));
+  rows.addPacked(1, packed(putting(['a', 'group']), putting(['b', 'refused'])), [committed, fenced]);
+  const frozen = rows.freeze();
+  rows.addPacked(1, packed({ deletes: [bytes('a')] }), [committed]);
+  rows.add(1, putting(['b', 'last']));
+  const range = [{ start: bytes('b'), end: bytes('c') }];
+  rows.addPacked(2, packed({ deleteRanges: range, ...putting(['c', 'two']) }), [committed]);
+  assert.deepEqual(
+    ['a', 'b', 'c'].map((key) => found(frozen, key)),
+    ['group', 'first', undefined],
+  );
+  const { rows: within } = rows.within('a', 'z');
+  assert.deepEqual([within.get('a'), within.get('b')], [deleted, deleted]);
+  assert.deepEqual(
+    ['a', 'b', 'c'].map((key) => found(rows, key)),
+    ['deleted', 'deleted', 'two'],
+  );
+  rows.flushed(2);
+  assert.equal(found(rows, 'c'), undefined);
 });

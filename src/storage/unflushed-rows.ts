@@ -2,12 +2,17 @@
 // LMDB transaction is still open. Readers look here first. One layer for each transaction of the writer; when it is in the
 // file, its layer goes.
 //
+// Batches that came packed from another process are looked at when the first reader comes by, which may be never: those who
+// read what they have written do so themselves (held-rows.ts).
+//
 // Invariant: a layer holds every change of its transaction that was acknowledged, so layers (newest first) over the file's
 // state before the oldest of them give the newest committed state. Keys are latin1 strings of the key bytes: their order is
 // the order of the bytes.
 
 import { asBuffer } from '../mail/bytes.ts';
+import { outcomeCodes } from './commit-outcomes.ts';
 import type { Batch, Bytes } from './engine.ts';
+import { unpackGroup } from './group-codec.ts';
 
 /** In a layer: the row was deleted. */
 export const deleted: unique symbol = Symbol('deleted');
@@ -18,9 +23,15 @@ interface KeyRange {
   readonly end: string;
 }
 
-/** Its ranges were deleted before its rows were put. */
+interface UnreadGroup {
+  readonly bytes: Buffer;
+  readonly outcomes: readonly number[];
+}
+
+/** Its ranges were deleted before its rows were put, and all of it before what is unread. */
 interface Layer {
   readonly transaction: number;
+  readonly unread: UnreadGroup[];
   readonly rows: Map<string, UnflushedValue>;
   readonly deletedRanges: KeyRange[];
   /** A snapshot looks at it: changes go to a new layer. */
@@ -32,6 +43,27 @@ export function keyText(key: Bytes): string {
 }
 
 const covers = ({ start, end }: KeyRange, key: string): boolean => start <= key && key < end;
+
+function change({ rows, deletedRanges }: Layer, { deleteRanges, deletes, puts }: Batch): void {
+  for (const { start, end } of deleteRanges ?? []) {
+    const range = { start: keyText(start), end: keyText(end) };
+    if (range.start >= range.end) continue;
+    deletedRanges.push(range);
+    for (const key of rows.keys()) if (covers(range, key)) rows.delete(key);
+  }
+  for (const key of deletes ?? []) rows.set(keyText(key), deleted);
+  for (const { key, value } of puts ?? []) rows.set(keyText(key), value);
+}
+
+/** The layer with nothing unread. */
+function whole(layer: Layer): Layer {
+  if (layer.unread.length === 0) return layer;
+  for (const { bytes, outcomes } of layer.unread.splice(0)) {
+    for (const [index, batch] of unpackGroup(bytes).entries())
+      if (outcomes[index] === outcomeCodes.committed) change(layer, batch);
+  }
+  return layer;
+}
 
 /** Layers at one moment. */
 export class UnflushedLayers {
@@ -48,7 +80,7 @@ export class UnflushedLayers {
   /** Undefined: no layer says anything about the key. */
   find(key: string): UnflushedValue | undefined {
     for (let index = this.layers.length - 1; index >= 0; index--) {
-      const { rows, deletedRanges } = this.layers[index]!;
+      const { rows, deletedRanges } = whole(this.layers[index]!);
       const value = rows.get(key);
       if (value !== undefined) return value;
       if (deletedRanges.some((range) => covers(range, key))) return deleted;
@@ -63,7 +95,8 @@ export class UnflushedLayers {
   ): { readonly rows: Map<string, UnflushedValue>; readonly hides: (key: string) => boolean } {
     const found = new Map<string, UnflushedValue>();
     const ranges: KeyRange[] = [];
-    for (const { rows, deletedRanges } of this.layers) {
+    for (const layer of this.layers) {
+      const { rows, deletedRanges } = whole(layer);
       for (const range of deletedRanges) {
         ranges.push(range);
         for (const key of found.keys()) if (covers(range, key)) found.set(key, deleted);
@@ -76,16 +109,13 @@ export class UnflushedLayers {
 
 export class UnflushedRows extends UnflushedLayers {
   /** A batch that was committed in this transaction of the writer; transactions come in order. */
-  add(transaction: number, { deleteRanges, deletes, puts }: Batch): void {
-    const { rows, deletedRanges } = this.#layer(transaction);
-    for (const { start, end } of deleteRanges ?? []) {
-      const range = { start: keyText(start), end: keyText(end) };
-      if (range.start >= range.end) continue;
-      deletedRanges.push(range);
-      for (const key of rows.keys()) if (covers(range, key)) rows.delete(key);
-    }
-    for (const key of deletes ?? []) rows.set(keyText(key), deleted);
-    for (const { key, value } of puts ?? []) rows.set(keyText(key), value);
+  add(transaction: number, batch: Batch): void {
+    change(whole(this.#layer(transaction)), batch);
+  }
+
+  /** The batches of a packed group that were committed in this transaction; the bytes are not changed any more. */
+  addPacked(transaction: number, bytes: Buffer, outcomes: readonly number[]): void {
+    this.#layer(transaction).unread.push({ bytes, outcomes });
   }
 
   /** Transactions up to this one are in the file, and readers see it. */
@@ -102,7 +132,7 @@ export class UnflushedRows extends UnflushedLayers {
   #layer(transaction: number): Layer {
     const last = this.layers.at(-1);
     if (last?.transaction === transaction && !last.frozen) return last;
-    const layer = { transaction, rows: new Map(), deletedRanges: [], frozen: false };
+    const layer = { transaction, unread: [], rows: new Map(), deletedRanges: [], frozen: false };
     this.layers = [...this.layers, layer];
     return layer;
   }

@@ -6,13 +6,14 @@ import type { Clock } from '../../base/clock.ts';
 import type { AccountId } from '../../mail/ids.ts';
 import type { BlobStore } from '../../storage/blob-store.ts';
 import type { Bytes, Condition, Engine, Entry } from '../../storage/engine.ts';
-import { encodeRecord } from '../../storage/record.ts';
+import { encodeRecord, unlessDamaged } from '../../storage/record.ts';
 import { encodeTuple } from '../../storage/tuple.ts';
 import type { KeyRange } from '../account-keys.ts';
 import { AccountKeys } from '../account-keys.ts';
 import type { Draft } from '../draft.ts';
 import { blobHolder } from '../email-record.ts';
 import type { LocalAccount } from '../local-account.ts';
+import { encodeMessagePage, MessagePage, pageOf } from '../message-page.ts';
 import { internalMutation } from '../mutations/mutation.ts';
 
 export type CheckAction = 'repaired' | 'setAside' | 'reported';
@@ -79,12 +80,13 @@ export class CheckContext {
   async eachPage(
     range: KeyRange,
     visit: (repair: Repair, entries: readonly Entry[]) => Promise<void>,
+    entriesMax = checkPageRows,
   ): Promise<void> {
     let start: Bytes | undefined = range.start;
     while (start !== undefined) {
       const from: Bytes = start;
       start = await this.alone(async (repair) => {
-        const limits = { entriesMax: checkPageRows, bytesMax: checkPageBytes };
+        const limits = { entriesMax, bytesMax: checkPageBytes };
         const page = await this.engine.page({ start: from, end: range.end }, limits);
         await visit(repair, page.entries);
         return page.next;
@@ -102,7 +104,7 @@ export class CheckContext {
         this.findings.length = known;
         const repair = new Repair(draft, this.accountId);
         const result = await body(repair);
-        if (this.repair) repair.finish();
+        if (this.repair) await repair.finish();
         return result;
       }),
       exclusive: true,
@@ -153,7 +155,7 @@ export class Repair {
     this.#edits.push(change);
   }
 
-  finish(): void {
+  async finish(): Promise<void> {
     const { draft } = this;
     const changes = this.#puts.length + this.#deletes.length + this.#vanished.length + this.#edits.length;
     if (changes === 0) return;
@@ -161,15 +163,41 @@ export class Repair {
     draft.reloadAfter = true;
     draft.puts.push(...this.#puts);
     draft.deletes.push(...this.#deletes);
+    await this.#removeVanished();
     draft.conditions.push(...this.#conditions);
     for (const { mailboxId, uid, emailId } of this.#vanished) {
       const mailbox = draft.goneMailbox(mailboxId);
       if (mailbox === undefined) continue;
-      mailbox.rows.set(uid, undefined);
       mailbox.tombstones.push(modSeq, uid, emailId);
       mailbox.record.tombstones++;
       mailbox.touch(modSeq);
     }
     for (const change of this.#edits) change(draft);
+  }
+
+  /** Their rows go, and their entries in pages. */
+  async #removeVanished(): Promise<void> {
+    const { context, state, puts, deletes } = this.draft;
+    const { keys } = state;
+    const gone = new Map<string, { mailboxId: number; number: number; uids: Set<number> }>();
+    for (const { mailboxId, uid } of this.#vanished) {
+      deletes.push(keys.message(mailboxId, uid));
+      const number = pageOf(uid);
+      const name = `${mailboxId}/${number}`;
+      const known = gone.get(name) ?? { mailboxId, number, uids: new Set() };
+      gone.set(name, known);
+      known.uids.add(uid);
+    }
+    const page = new MessagePage();
+    for (const { mailboxId, number, uids } of gone.values()) {
+      const key = keys.messagePage(mailboxId, number);
+      const value = await context.engine.get(key);
+      if (value === undefined) continue;
+      // A damaged one is the concern of the pass over pages, which was before.
+      if (unlessDamaged(() => page.load(number, value) ?? true) === undefined) continue;
+      page.filter((uid) => !uids.has(uid));
+      if (page.length === 0) deletes.push(key);
+      else puts.push({ key, value: encodeMessagePage(page) });
+    }
   }
 }

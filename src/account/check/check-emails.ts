@@ -12,9 +12,10 @@ import {
   decodeSummaryRecord,
   type EmailRecord,
   encodeEmail,
+  encodeSentSize,
   encodeSummaryRecord,
 } from '../email-record.ts';
-import { decodeMessageRow } from '../message-row.ts';
+import { readMessageRows } from '../load-table.ts';
 import { prepareMessage } from '../prepare.ts';
 import type { PreparedMessage } from '../prepared-message.ts';
 import { decodeThreadRow, encodeThreadRow, threadHashesOf } from '../thread-row.ts';
@@ -64,8 +65,14 @@ async function checkEmail(context: CheckContext, repair: Repair, checked: Checke
   const prepared = await prepareMessage(bytes, { clock: context.clock });
   await checkSummary(context, repair, { ...current, prepared });
   const threadHashes = await checkThreads(context, repair, { ...current, prepared });
-  if (memberships.length !== email.memberships.length || threadHashes.length !== email.threadHashes.length) {
-    repair.put(context.keys.email(emailId), encodeEmail({ ...current.email, threadHashes }));
+  const sentOtherwise = prepared.sentSize !== undefined;
+  await checkSentSize(context, repair, { ...current, prepared });
+  if (
+    memberships.length !== email.memberships.length ||
+    threadHashes.length !== email.threadHashes.length ||
+    sentOtherwise !== email.sentOtherwise
+  ) {
+    repair.put(context.keys.email(emailId), encodeEmail({ ...current.email, threadHashes, sentOtherwise }));
   }
 }
 
@@ -79,13 +86,11 @@ async function soundMemberships(
   for (let at = 0; at < email.memberships.length; at += 2) {
     pairs.push([email.memberships[at]!, email.memberships[at + 1]!]);
   }
-  const values = await engine.getMany(pairs.map(([mailboxId, uid]) => keys.message(mailboxId, uid)));
+  const rows = await readMessageRows(engine, keys, pairs);
   const sound: number[] = [];
   for (const [index, [mailboxId, uid]] of pairs.entries()) {
-    const value = values[index];
-    const row = value === undefined ? undefined : unlessDamaged(() => decodeMessageRow(uid, value));
     const mailbox = repair.draft.goneMailbox(mailboxId);
-    if (row?.emailId === emailId && mailbox !== undefined) sound.push(mailboxId, uid);
+    if (rows[index]?.emailId === emailId && mailbox !== undefined) sound.push(mailboxId, uid);
     else
       context.found(`email ${emailId} is not message ${uid} of mailbox ${mailboxId} as it says`, 'repaired');
   }
@@ -142,6 +147,23 @@ async function checkSummary(
   repair.put(key, encodeSummaryRecord(email.threadId, prepared.summary));
 }
 
+/** Also of messages that were stored before it was noted. */
+async function checkSentSize(
+  context: CheckContext,
+  repair: Repair,
+  { emailId, email, prepared: { sentSize } }: CheckedEmail & { prepared: PreparedMessage },
+): Promise<void> {
+  if (sentSize === undefined && !email.sentOtherwise) return;
+  const key = context.keys.sentSize(emailId);
+  const value = await context.engine.get(key);
+  const right = sentSize === undefined ? undefined : encodeSentSize(sentSize);
+  const isRight = right === undefined ? value === undefined : value !== undefined && right.equals(value);
+  if (isRight && email.sentOtherwise === (right !== undefined)) return;
+  context.found(`the size of email ${emailId} as it is sent was not noted, or wrong`, 'repaired');
+  if (right === undefined) repair.delete(key);
+  else repair.put(key, right);
+}
+
 /** The thread rows that are this email's, after those that nobody has became its own. */
 async function checkThreads(
   { keys, engine, ...context }: CheckContext,
@@ -188,6 +210,7 @@ async function setEmailAside(
     if (value !== undefined) repair.setAside({ key, value });
   }
   for (const hash of email.threadHashes) repair.delete(keys.thread(hash));
+  if (email.sentOtherwise) repair.delete(keys.sentSize(emailId));
   for (let at = 0; at < email.memberships.length; at += 2) {
     repair.vanish(email.memberships[at]!, email.memberships[at + 1]!, emailId);
   }

@@ -8,7 +8,7 @@ import type { AccountRecord, MailboxRecord } from '../account-record.ts';
 import { eachEntry } from '../account-state.ts';
 import { decodeAnnotations } from '../annotation-record.ts';
 import { decodeEmail } from '../email-record.ts';
-import { decodeMessageRow } from '../message-row.ts';
+import { readTable } from '../load-table.ts';
 import { decodeThreadRow } from '../thread-row.ts';
 import type { CheckContext } from './check-context.ts';
 
@@ -17,6 +17,7 @@ export async function checkOrphans(context: CheckContext): Promise<void> {
   for (const [letter, what] of [
     ['y', 'summary'],
     ['c', 'content'],
+    ['w', 'size as it is sent'],
   ] as const) {
     const range = keys.rows(letter);
     await context.eachPage(range, async (repair, entries) => {
@@ -79,7 +80,7 @@ async function checkKeyOnlyRows(context: CheckContext): Promise<void> {
 
 type Counters = Pick<
   MailboxRecord,
-  'messages' | 'unseen' | 'deleted' | 'bytes' | 'uidNext' | 'highestModSeq' | 'tombstones' | 'keywords'
+  'messages' | 'unseen' | 'deleted' | 'bytes' | 'highestModSeq' | 'tombstones' | 'keywords'
 >;
 
 export async function checkCounters(context: CheckContext): Promise<number> {
@@ -122,29 +123,29 @@ export async function checkCounters(context: CheckContext): Promise<number> {
 /** What the record should say by its rows. Counters that only rise are never lowered. */
 async function countMailbox(context: CheckContext, record: MailboxRecord): Promise<Counters> {
   const counted = { messages: 0, unseen: 0, deleted: 0, bytes: 0, tombstones: 0 };
-  let { uidNext, highestModSeq } = record;
-  let bits = 0;
-  const range = context.keys.messages(record.id);
-  await eachEntry(context.engine, range, context.clock, ({ key, value }) => {
-    const uid = numberBehind(key, range.prefixLength);
-    const row = unlessDamaged(() => decodeMessageRow(uid, value));
-    if (row === undefined || uid >= record.uidNext) return;
-    counted.messages++;
-    counted.bytes += row.size;
-    if ((row.flagsLow & flagSeen) === 0) counted.unseen++;
-    if ((row.flagsLow & flagDeleted) !== 0) counted.deleted++;
-    uidNext = Math.max(uidNext, uid + 1);
-    highestModSeq = Math.max(highestModSeq, row.modSeq);
-    const top = row.flagsHigh !== 0 ? 64 - Math.clz32(row.flagsHigh) : 32 - Math.clz32(row.flagsLow);
-    bits = Math.max(bits, top);
-  });
+  let { highestModSeq } = record;
+  const { keys, engine, clock } = context;
+  const place = { keys, mailboxId: record.id, uidEnd: record.uidNext };
+  const table = await readTable(place, { engine, clock, messages: 0, passDamaged: true });
+  const { flagsLow, flagsHigh, sizes, modSeqs } = table.columns;
+  counted.messages = table.length;
+  let [low, high] = [0, 0];
+  for (let index = 0; index < table.length; index++) {
+    counted.bytes += sizes[index]!;
+    if ((flagsLow[index]! & flagSeen) === 0) counted.unseen++;
+    if ((flagsLow[index]! & flagDeleted) !== 0) counted.deleted++;
+    highestModSeq = Math.max(highestModSeq, modSeqs[index]!);
+    low |= flagsLow[index]!;
+    high |= flagsHigh?.[index] ?? 0;
+  }
+  const bits = high !== 0 ? 64 - Math.clz32(high) : 32 - Math.clz32(low);
   const tombstones = context.keys.tombstones(record.id);
   await eachEntry(context.engine, tombstones, context.clock, () => {
     counted.tombstones++;
   });
   const keywords = [...record.keywords];
   while (keywords.length + systemFlagBits < bits) keywords.push(`recovered-${keywords.length + 1}`);
-  return { ...counted, uidNext, highestModSeq, keywords };
+  return { ...counted, highestModSeq, keywords };
 }
 
 async function countAccount(

@@ -20,6 +20,7 @@ import {
   type MailboxRecord,
 } from '../account-record.ts';
 import { decodeAcl } from '../acl-record.ts';
+import { MessagePage, pageUids } from '../message-page.ts';
 import { decodeMessageRow } from '../message-row.ts';
 import { decodeOperation } from '../operation-record.ts';
 import type { Finding } from './check-context.ts';
@@ -128,6 +129,16 @@ function look(seen: Seen, entry: Entry): void {
     const row = unlessDamaged(() => decodeMessageRow(second!, value));
     seen.modSeq = Math.max(seen.modSeq, row?.modSeq ?? 0);
     seen.emailId = Math.max(seen.emailId, row?.emailId ?? 0);
+  } else if (letter === 'p') {
+    if (!seen.mailboxes.has(first!)) seen.mailboxes.set(first!, undefined);
+    // The whole page: its last uids may be of messages that are gone.
+    sawUid(seen, first!, (second! + 1) * pageUids - 1);
+    const page = new MessagePage();
+    unlessDamaged(() => page.load(second!, value));
+    for (let at = 0; at < page.length; at++) {
+      seen.modSeq = Math.max(seen.modSeq, page.modSeqs[at]!);
+      seen.emailId = Math.max(seen.emailId, page.emailIds[at]!);
+    }
   } else if (letter === 'x') {
     seen.modSeq = Math.max(seen.modSeq, second!);
     sawUid(seen, first!, third!);

@@ -7,7 +7,7 @@ import { MailError } from '../../mail/mail-error.ts';
 import type { Condition, Entry } from '../../storage/engine.ts';
 import type { Draft } from '../draft.ts';
 import { type DraftMailbox, uidMax } from '../draft-mailbox.ts';
-import { encodeContent, encodeSummaryRecord } from '../email-record.ts';
+import { encodeContent, encodeSentSize, encodeSummaryRecord } from '../email-record.ts';
 import { type ResolvedFlags, resolveFlags } from '../keyword-table.ts';
 import { normalTarget } from '../mailbox-name.ts';
 import type { OperationResult } from '../operation-record.ts';
@@ -203,6 +203,8 @@ function applyAppend(
     const { keys } = draft.state;
     const puts = [{ key: keys.summary(emailId), value: encodeSummaryRecord(threadId, prepared.summary) }];
     if (link === undefined) puts.push({ key: keys.content(emailId), value: encodeContent(prepared.bytes) });
+    const { sentSize } = prepared;
+    if (sentSize !== undefined) puts.push({ key: keys.sentSize(emailId), value: encodeSentSize(sentSize) });
     draft.createEmail(
       emailId,
       {
@@ -210,6 +212,7 @@ function applyAppend(
         size,
         digest: prepared.digest,
         inline: link === undefined,
+        sentOtherwise: sentSize !== undefined,
         createdModSeq: modSeq,
         threadHashes: owned,
         memberships: [mailbox.id, uid],

@@ -10,9 +10,9 @@ import type { Draft } from '../draft.ts';
 import { type DraftMailbox, uidMax } from '../draft-mailbox.ts';
 import { FlagTranslation } from '../keyword-table.ts';
 import { normalTarget } from '../mailbox-name.ts';
-import type { MessageRow } from '../message-row.ts';
+import { rowOf } from '../message-table.ts';
 import { decodeRuns, encodeRuns, type OperationResult } from '../operation-record.ts';
-import type { Copied, CopyOptions } from '../port.ts';
+import type { Copied, CopyOptions, MessageColumns } from '../port.ts';
 import { stagedCopy } from '../staged-copy.ts';
 import type { Mutation } from './mutation.ts';
 import { mailboxOf } from './store-flags.ts';
@@ -38,16 +38,12 @@ export function copyMutation(
       const target = targetOf(draft, options);
       await draft.loadTable(source);
       await draft.loadTable(target);
-      const rows: MessageRow[] = [];
-      for (const uid of options.uids) {
-        const row = source.row(uid);
-        if (row !== undefined) rows.push(row);
-      }
-      if (target.record.uidNext + rows.length > uidMax)
+      const messages = source.select(options.uids);
+      if (target.record.uidNext + messages.uids.length > uidMax)
         throw new MailError('limitReached', 'the mailbox is out of UIDs');
-      if (staged) return stagedCopy(draft, { source, target, rows, allowed });
-      await draft.loadEmails(rows.map((row) => row.emailId));
-      return applyCopy(draft, { source, target, rows, allowed, move: options.move });
+      if (staged) return stagedCopy(draft, { source, target, messages, allowed });
+      await draft.loadEmails([...messages.emailIds]);
+      return applyCopy(draft, { source, target, messages, allowed, move: options.move });
     },
     result: ({ to, uidValidity, sourceUids, targetUids, modSeq }): OperationResult => [
       to,
@@ -77,24 +73,25 @@ function targetOf(draft: Draft, options: CopyOptions): DraftMailbox {
 export interface CopyWork {
   readonly source: DraftMailbox;
   readonly target: DraftMailbox;
-  readonly rows: readonly MessageRow[];
+  readonly messages: MessageColumns;
   readonly allowed: FlagBits;
   readonly move: boolean;
 }
 
 /** The emails are loaded. Sliced: nothing else of this account is decided meanwhile, others go on. */
-async function applyCopy(draft: Draft, { source, target, rows, allowed, move }: CopyWork): Promise<Copied> {
+async function applyCopy(draft: Draft, work: CopyWork): Promise<Copied> {
+  const { source, target, messages, allowed, move } = work;
   const translation = new FlagTranslation(source.record.keywords, target.record.keywords, allowed);
   const slicer = new Slicer(draft.context.clock);
   const { id, uidValidity } = target.record;
-  const sourceUids = new Uint32Array(rows.length);
-  const targetUids = new Uint32Array(rows.length);
+  const sourceUids = messages.uids;
+  const targetUids = new Uint32Array(sourceUids.length);
   const done = { to: id as MailboxId, uidValidity, sourceUids, targetUids };
-  if (rows.length === 0) return { ...done, modSeq: target.record.highestModSeq as ModSeq };
+  if (sourceUids.length === 0) return { ...done, modSeq: target.record.highestModSeq as ModSeq };
   const modSeq = draft.nextModSeq();
   const saveDate = draft.nowSeconds;
-  for (let index = 0; index < rows.length; index++) {
-    const row = rows[index]!;
+  for (let index = 0; index < sourceUids.length; index++) {
+    const row = rowOf(messages, index);
     const flags = translation.translate(row.flagsLow, row.flagsHigh);
     const uid = target.record.uidNext;
     target.add({ ...row, uid, modSeq, saveDate, flagsLow: flags.low, flagsHigh: flags.high });
@@ -103,7 +100,6 @@ async function applyCopy(draft: Draft, { source, target, rows, allowed, move }: 
       source.expunge(row, modSeq);
       draft.removeMembership(row.emailId, source.id, row.uid);
     }
-    sourceUids[index] = row.uid;
     targetUids[index] = uid;
     if ((index & 255) === 255 && slicer.due()) await slicer.rest();
   }

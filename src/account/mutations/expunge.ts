@@ -40,7 +40,7 @@ export function expungeMutation(options: ExpungeOptions, messagesMax: number): M
 
 /** UIDs worth looking at: by the columns, so that a large mailbox costs one pass over numbers. */
 function candidates(mailbox: DraftMailbox, anyFlags: boolean): Uint32Array {
-  if (anyFlags || mailbox.rows.size > 0) return mailbox.uids();
+  if (anyFlags || !mailbox.hasSameUids || mailbox.pageFlags.size > 0) return mailbox.uids();
   if (mailbox.record.deleted === 0) return new Uint32Array();
   const table = mailbox.state?.table;
   if (table === undefined) return new Uint32Array();

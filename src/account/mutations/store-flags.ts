@@ -8,8 +8,6 @@ import { MailError } from '../../mail/mail-error.ts';
 import type { Draft } from '../draft.ts';
 import type { DraftMailbox } from '../draft-mailbox.ts';
 import { resolveFlags } from '../keyword-table.ts';
-import type { MessageRow } from '../message-row.ts';
-import { columnsOfRows } from '../message-table.ts';
 import { decodeRuns, encodeRuns, type OperationResult } from '../operation-record.ts';
 import type { StoredFlags, StoreFlagsOptions } from '../port.ts';
 import type { Mutation } from './mutation.ts';
@@ -40,47 +38,23 @@ export function storeFlagsMutation(
       const mailbox = mailboxOf(draft, options.mailboxId);
       await draft.loadTable(mailbox);
       const modified = decodeRuns(result[0] as readonly number[]);
-      const left = new Set(modified);
-      const { rows, missing } = rowsOf(
-        mailbox,
-        options.uids.filter((uid) => !left.has(uid)),
-      );
+      const messages = mailbox.select(without(options.uids, modified));
       // Operations of before have no second member: everything may be news then.
       const modSeqBefore = (result[1] ?? mailbox.record.highestModSeq) as ModSeq;
-      return { ...storedFlags(mailbox, rows, modified, missing), modSeqBefore };
+      const missing = without(without(options.uids, modified), messages.uids);
+      return { messages, modified, missing, keywords: mailbox.record.keywords, modSeqBefore };
     },
   };
 }
 
-function rowsOf(mailbox: DraftMailbox, uids: Uint32Array): { rows: MessageRow[]; missing: number[] } {
-  const rows: MessageRow[] = [];
-  const missing: number[] = [];
-  const table = mailbox.state?.table;
-  let guess = 0;
-  for (const uid of uids) {
-    const row = mailbox.row(uid, guess);
-    if (row === undefined) missing.push(uid);
-    else rows.push(row);
-    guess =
-      table !== undefined && table.columns.uids[guess] === uid
-        ? guess + 1
-        : (table?.lowerBound(uid) ?? 0) + 1;
-  }
-  return { rows, missing };
-}
-
-function storedFlags(
-  mailbox: DraftMailbox,
-  rows: readonly MessageRow[],
-  modified: Uint32Array,
-  missing: readonly number[],
-): Omit<StoredFlags, 'modSeqBefore'> {
-  return {
-    messages: columnsOfRows(rows),
-    modified,
-    keywords: mailbox.record.keywords,
-    missing: Uint32Array.from(missing),
-  };
+/** Both ascend. */
+function without(uids: Uint32Array, left: Uint32Array): Uint32Array {
+  if (left.length === 0) return uids;
+  let at = 0;
+  return uids.filter((uid) => {
+    while (at < left.length && left[at]! < uid) at++;
+    return left[at] !== uid;
+  });
 }
 
 function applyFlags(
@@ -92,35 +66,41 @@ function applyFlags(
   const { record } = mailbox;
   const modSeqBefore = record.highestModSeq as ModSeq;
   const { low, high, keywords } = resolveFlags(options.flags, record.keywords, mode !== 'remove');
-  const { rows, missing } = rowsOf(mailbox, options.uids);
+  const changeLow = bitChange(mode, low, allowed.low);
+  const changeHigh = bitChange(mode, high, allowed.high);
+  const messages = mailbox.select(options.uids);
+  const { uids, flagsLow, flagsHigh, modSeqs } = messages;
   const modified: number[] = [];
-  const answered: MessageRow[] = [];
   let modSeq = 0;
-  for (const row of rows) {
-    if (unchangedSince !== undefined && row.modSeq > unchangedSince) {
-      modified.push(row.uid);
+  for (let at = 0; at < uids.length; at++) {
+    if (unchangedSince !== undefined && modSeqs[at]! > unchangedSince) {
+      modified.push(uids[at]!);
       continue;
     }
-    const flagsLow = withFlags(row.flagsLow, { mode, given: low, allowed: allowed.low });
-    const flagsHigh = withFlags(row.flagsHigh, { mode, given: high, allowed: allowed.high });
-    if (flagsLow === row.flagsLow && flagsHigh === row.flagsHigh) {
-      answered.push(row);
-      continue;
-    }
+    const afterLow = ((flagsLow[at]! & changeLow.kept) | changeLow.set) >>> 0;
+    const afterHigh = ((flagsHigh[at]! & changeHigh.kept) | changeHigh.set) >>> 0;
+    if (afterLow === flagsLow[at] && afterHigh === flagsHigh[at]) continue;
     if (modSeq === 0) modSeq = draft.nextModSeq();
-    const after: MessageRow = { ...row, flagsLow, flagsHigh, modSeq };
-    mailbox.change(row, after);
-    answered.push(after);
+    mailbox.changeFlags(uids[at]!, { flagsLow: afterLow, flagsHigh: afterHigh, modSeq });
+    flagsLow[at] = afterLow;
+    flagsHigh[at] = afterHigh;
+    modSeqs[at] = modSeq;
   }
   // A keyword nobody bears after all (all messages were left alone) takes no bit.
   if (modSeq !== 0) record.keywords = keywords;
-  return { ...storedFlags(mailbox, answered, Uint32Array.from(modified), missing), modSeqBefore };
+  const left = Uint32Array.from(modified);
+  return {
+    messages: left.length === 0 ? messages : mailbox.select(without(uids, left)),
+    modified: left,
+    missing: uids.length === options.uids.length ? new Uint32Array() : without(options.uids, uids),
+    keywords: record.keywords,
+    modSeqBefore,
+  };
 }
 
-function withFlags(
-  before: number,
-  { mode, given, allowed }: { mode: StoreFlagsOptions['mode']; given: number; allowed: number },
-): number {
-  const after = mode === 'add' ? before | given : mode === 'remove' ? before & ~given : given;
-  return ((after & allowed) | (before & ~allowed)) >>> 0;
+/** A message's bits become those that are kept, and those that are set. */
+function bitChange(mode: StoreFlagsOptions['mode'], given: number, allowed: number) {
+  const set = mode === 'remove' ? 0 : given & allowed;
+  if (mode === 'add') return { kept: -1, set };
+  return { kept: mode === 'remove' ? ~(given & allowed) : ~allowed, set };
 }

@@ -5,11 +5,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { Slicer } from '../../base/slicer.ts';
-import { headerFields } from '../../mail/header.ts';
-import { unlessDamaged } from '../../storage/record.ts';
-import { decodeSummaryRecord } from '../email-record.ts';
-import { type ReaderContext, readEmail } from '../message-reader.ts';
-import { summaryHeader, summaryHeaderBlock, summaryStructure } from '../summary.ts';
+import { type ReaderContext, soundSummary, storedHeader } from '../message-reader.ts';
 import { headerRow } from './analyse-message.ts';
 import { HeaderColumns, type HeaderRow, packHeaders } from './header-columns.ts';
 import { equalLength, PlaceRuns } from './place-runs.ts';
@@ -36,8 +32,17 @@ export interface MailboxPlaces {
 /** Rows read from the engine at a time. */
 const batchRows = 200;
 
+/** Rows, at the most, of header columns that are made for now: they are packed at once. */
+const madeRowsMax = 2048;
+/** So many that are this small are put into one, so that each search looks into few. */
+const smallRows = 512;
+const smallMax = 8;
+/** Rows that are looked up between two looks at the clock. */
+const rowsInStep = 256;
+
 /** `emailIds`: a column of a mailbox. */
 export async function mailboxPlaces(emailIds: Float64Array, options: PlacesOptions): Promise<MailboxPlaces> {
+  const slicer = new Slicer(options.clock);
   const runs = new PlaceRuns();
   const sources: { info: SegmentInfo | undefined; headers: HeaderColumns }[] = [];
   const { segments } = await options.segments.directory();
@@ -59,14 +64,19 @@ export async function mailboxPlaces(emailIds: Float64Array, options: PlacesOptio
       source < 0 ? 0 : addRun(runs, emailIds, { row, source, headers: sources[source]!.headers });
     if (length === 0) missing.push(row);
     row += Math.max(1, length);
+    if (missing.length % rowsInStep === 0 && slicer.due()) await slicer.rest();
   }
-  if (missing.length > 0) {
-    for (const headers of await analysed(emailIds, missing, options)) {
-      const source = sources.push({ info: undefined, headers }) - 1;
-      for (const row of missing) {
-        const place = headers.indexOf(emailIds[row]!, 0);
-        if (place >= 0) runs.add(source, row, place, 1);
-      }
+  const made = missing.length === 0 ? [] : await analysed(emailIds, missing, options);
+  for (const headers of made) {
+    const source = sources.push({ info: undefined, headers }) - 1;
+    const first = headers.emailIds[0]!;
+    const last = headers.emailIds[headers.count - 1]!;
+    for (const [at, row] of missing.entries()) {
+      const emailId = emailIds[row]!;
+      if (at % rowsInStep === 0 && slicer.due()) await slicer.rest();
+      if (emailId < first || emailId > last) continue;
+      const place = headers.indexOf(emailId, runs.placeAfter(source, row));
+      if (place >= 0) runs.add(source, row, place, 1);
     }
   }
   return { sources, rows: emailIds.length, runs };
@@ -116,17 +126,23 @@ async function analysed(
   const before = options.cache.get<HeaderColumns[]>(key) ?? [];
   // What the index has meanwhile is of no more use here.
   const known = before.filter(({ emailIds: ids }) => ids[ids.length - 1]! > indexedThrough);
+  const slicer = new Slicer(options.clock);
   const wanted = new Set<number>();
-  for (const row of rows) wanted.add(emailIds[row]!);
-  for (const { emailIds: ids } of known) for (const emailId of ids) wanted.delete(emailId);
+  for (const [at, row] of rows.entries()) {
+    wanted.add(emailIds[row]!);
+    if (at % rowsInStep === 0 && slicer.due()) await slicer.rest();
+  }
+  for (const { emailIds: ids } of known) {
+    for (const emailId of ids) wanted.delete(emailId);
+    if (slicer.due()) await slicer.rest();
+  }
   if (wanted.size === 0) return known;
-  const made = await analyseHeaders(
-    [...wanted].sort((a, b) => a - b),
-    options,
-  );
-  const all = made.length === 0 ? known : [...known, new HeaderColumns(packHeaders(made))];
-  // Many small ones are put into one, so that each search looks into few.
-  const merged = all.length < 8 ? all : [new HeaderColumns(packHeaders(rowsOfAll(all)))];
+  const all = [...known, ...(await analyseHeaders(Float64Array.from(wanted).sort(), options))];
+  const small = all.filter(({ count }) => count < smallRows);
+  const merged =
+    small.length < smallMax
+      ? all
+      : [...all.filter(({ count }) => count >= smallRows), new HeaderColumns(packHeaders(rowsOfAll(small)))];
   options.cache.set(
     key,
     merged,
@@ -142,32 +158,34 @@ function rowsOfAll(columns: readonly HeaderColumns[]): HeaderRow[] {
   return rows.sort((a, b) => a.emailId - b.emailId);
 }
 
-async function analyseHeaders(emailIds: readonly number[], options: PlacesOptions): Promise<HeaderRow[]> {
+async function analyseHeaders(emailIds: Float64Array, options: PlacesOptions): Promise<HeaderColumns[]> {
   const slicer = new Slicer(options.clock);
-  const rows: HeaderRow[] = [];
+  const made: HeaderColumns[] = [];
+  let rows: HeaderRow[] = [];
+  const pack = async (): Promise<void> => {
+    if (slicer.due()) await slicer.rest();
+    if (rows.length > 0) made.push(new HeaderColumns(packHeaders(rows)));
+    rows = [];
+  };
   for (let start = 0; start < emailIds.length; start += batchRows) {
-    const batch = emailIds.slice(start, start + batchRows);
+    const batch = [...emailIds.subarray(start, start + batchRows)];
     const values = await options.engine.getMany(batch.map((emailId) => options.keys.summary(emailId)));
     for (const [index, emailId] of batch.entries()) {
-      const value = values[index];
-      const record = value === undefined ? undefined : unlessDamaged(() => decodeSummaryRecord(value));
+      const record = soundSummary(values[index]);
       const header = record && (await headerOf(emailId, record.summary, options));
       if (header !== undefined) rows.push(headerRow({ emailId, threadId: record!.threadId, ...header }));
       if (slicer.due()) await slicer.rest();
     }
+    if (rows.length + batchRows > madeRowsMax) await pack();
   }
-  return rows;
+  await pack();
+  return made;
 }
 
 /** Undefined: gone, or not to be read; a search of it says so. */
 async function headerOf(emailId: number, summary: Uint8Array, options: PlacesOptions) {
   try {
-    const block = summaryHeaderBlock(summary);
-    const kept = summaryHeader(summary);
-    if (kept !== undefined) return { bytes: kept, block: block ?? headerFields(kept) };
-    const length = block?.end ?? summaryStructure(summary).root.headerEnd;
-    const bytes = await readEmail(options, emailId, { offset: 0, length });
-    return bytes && { bytes, block: block ?? headerFields(bytes) };
+    return await storedHeader(options, { emailId, summary });
   } catch (error) {
     if (error instanceof Fault && !error.temporary) return undefined;
     throw error;

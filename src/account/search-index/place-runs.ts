@@ -39,11 +39,19 @@ export class PlaceRuns {
     return numbers[last + 2]! + row - numbers[last + 1]!;
   }
 
+  get count(): number {
+    return this.#used / runNumbers;
+  }
+
   each(visit: RunVisitor): void {
+    for (let index = 0; index < this.count; index++) this.visit(index, visit);
+  }
+
+  /** One of them: for a caller that rests between. */
+  visit(index: number, visit: RunVisitor): void {
     const numbers = this.#numbers;
-    for (let at = 0; at < this.#used; at += runNumbers) {
-      visit(numbers[at]!, numbers[at + 1]!, numbers[at + 2]!, numbers[at + 3]!);
-    }
+    const at = index * runNumbers;
+    visit(numbers[at]!, numbers[at + 1]!, numbers[at + 2]!, numbers[at + 3]!);
   }
 }
 

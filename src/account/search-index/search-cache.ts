@@ -1,5 +1,6 @@
-// What searches keep in memory, of all accounts together: pieces of indexes, orders and threads of mailboxes. Bounded in
-// bytes; what was used least recently goes first, and is read or made again when it is asked for.
+// What searches keep in memory, of all accounts together: pieces of indexes, orders and threads of mailboxes; and the header
+// fields that were listed (header-fields.ts). Bounded in bytes; what was used least recently goes first, and is read or made
+// again when it is asked for.
 // Invariant: nothing here is needed to be right, only to be fast.
 
 interface Kept {

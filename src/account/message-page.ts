@@ -1,0 +1,208 @@
+// A page: the message rows of up to 128 uids of a mailbox in one record, so that opening a mailbox and changing the flags of
+// many of its messages cost a record for each page and not one for each message. Packed as columns, each as wide as its
+// largest value needs, or one value when all are the same; each begins at a multiple of eight, so that a whole column is
+// copied at once. Little-endian, as all machines Rookery runs on have their numbers.
+//
+// Invariants: page n is about the uids from n * 128 on, 128 of them. A message's place is its own row when it has one, else
+// its entry in the page; a page has no entry of a message that is gone, and is not there without entries. So whoever writes
+// a page writes all of its messages and takes their rows away, and an expunge rewrites the page that has an entry of it
+// (draft-rows.ts).
+// Damage: decode throws RecordDamaged; store check makes the messages again from the emails that are in the mailbox.
+
+import { endianness } from 'node:os';
+import { assert } from '../base/assert.ts';
+import { decodeRecord, encodeRecord, RecordDamaged } from '../storage/record.ts';
+import type { MessageRow } from './message-row.ts';
+import type { MessageColumns } from './port.ts';
+
+/** The uids of one page: large enough that a record's cost is shared, small enough to be rewritten by an expunge. */
+export const pageUids = 128;
+
+/** Where a message is stored, as bits: it has a row of its own; its page has an entry of it, an older one if both. */
+export const inRow = 1;
+export const inPage = 2;
+
+export function pageOf(uid: number): number {
+  return Math.floor(uid / pageUids);
+}
+
+assert(endianness() === 'LE', 'message pages are written little-endian');
+
+const version = 1;
+/** How many messages, then how wide each column is. */
+const headBytes = 16;
+const columnCount = 8;
+
+/** A number: all are that. */
+export type StoredColumn = number | Uint8Array | Uint16Array | Uint32Array | Float64Array;
+
+/** A page as it is stored: what is no number is a view, of as many values as there are uids. */
+export interface StoredPage {
+  readonly uids: Uint32Array;
+  readonly flagsLow: StoredColumn;
+  readonly flagsHigh: StoredColumn;
+  readonly modSeqs: StoredColumn;
+  readonly sizes: StoredColumn;
+  readonly internalDates: StoredColumn;
+  readonly saveDates: StoredColumn;
+  readonly emailIds: StoredColumn;
+}
+
+type Column = Uint32Array | Float64Array;
+
+/** The rows of a page as columns; the first `length` of each are valid. Used again for one page after the other. */
+export class MessagePage implements MessageColumns {
+  length = 0;
+  readonly uids = new Uint32Array(pageUids);
+  readonly flagsLow = new Uint32Array(pageUids);
+  readonly flagsHigh = new Uint32Array(pageUids);
+  readonly modSeqs = new Float64Array(pageUids);
+  readonly sizes = new Uint32Array(pageUids);
+  readonly internalDates = new Float64Array(pageUids);
+  readonly saveDates = new Float64Array(pageUids);
+  readonly emailIds = new Float64Array(pageUids);
+
+  /** Its uid is higher than all there are. */
+  push(row: MessageRow): void {
+    const at = this.length++;
+    this.uids[at] = row.uid;
+    this.flagsLow[at] = row.flagsLow;
+    this.flagsHigh[at] = row.flagsHigh;
+    this.modSeqs[at] = row.modSeq;
+    this.sizes[at] = row.size;
+    this.internalDates[at] = row.internalDate;
+    this.saveDates[at] = row.saveDate;
+    this.emailIds[at] = row.emailId;
+  }
+
+  /** Takes away the rows that are not to be kept. */
+  filter(keeps: (uid: number) => boolean): void {
+    let kept = 0;
+    for (let at = 0; at < this.length; at++) {
+      if (!keeps(this.uids[at]!)) continue;
+      if (kept !== at) for (const column of columnsOf(this)) column[kept] = column[at]!;
+      kept++;
+    }
+    this.length = kept;
+  }
+
+  /** Becomes what is stored under this number. Throws RecordDamaged, and is then as it was. */
+  load(number: number, value: Uint8Array): void {
+    const stored = decodeMessagePage(number, value);
+    this.length = stored.uids.length;
+    const { uids, flagsLow, flagsHigh, modSeqs, sizes, internalDates, saveDates, emailIds } = stored;
+    const all = [uids, flagsLow, flagsHigh, modSeqs, sizes, internalDates, saveDates, emailIds];
+    for (const [index, column] of columnsOf(this).entries()) {
+      const from = all[index]!;
+      if (typeof from === 'number') column.fill(from, 0, this.length);
+      else column.set(from);
+    }
+  }
+}
+
+/** In the order in which they are stored. */
+function columnsOf(page: MessagePage): readonly Column[] {
+  const { uids, flagsLow, flagsHigh, modSeqs, sizes, internalDates, saveDates, emailIds } = page;
+  return [uids, flagsLow, flagsHigh, modSeqs, sizes, internalDates, saveDates, emailIds];
+}
+
+type Width = 0 | 1 | 2 | 4 | 8;
+
+const aligned = (bytes: number): number => (bytes + 7) & ~7;
+
+function columnBytes(width: number, length: number): number {
+  return width === 0 ? 8 : aligned(width * length);
+}
+
+/** Its uids are of one page, ascending; at least one. */
+export function encodeMessagePage(page: MessagePage): Buffer {
+  const { length } = page;
+  const columns = columnsOf(page);
+  const widths = columns.map((column) => widthOf(column, length));
+  // Uids without a gap are told by the first of them.
+  widths[0] = page.uids[length - 1]! - page.uids[0]! === length - 1 ? 0 : 4;
+  let bytes = headBytes;
+  for (const width of widths) bytes += columnBytes(width, length);
+  const target = new Uint8Array(bytes);
+  target[0] = length;
+  target.set(widths, 1);
+  let position = headBytes;
+  for (const [index, column] of columns.entries()) {
+    const width = widths[index]!;
+    const values = width === 0 ? column.subarray(0, 1) : column.subarray(0, length);
+    viewOf(target, position, width === 0 ? 8 : width, values.length).set(values);
+    position += columnBytes(width, length);
+  }
+  return encodeRecord('messagePage', version, target);
+}
+
+/** Bytes of each value: 0 when all are the same, 8 when one is no whole number or does not fit in fewer. */
+function widthOf(column: Column, length: number): Width {
+  const first = column[0]!;
+  let areSame = true;
+  let areWhole = true;
+  let bits = 0;
+  for (let at = 0; at < length; at++) {
+    const value = column[at]!;
+    areSame &&= value === first;
+    areWhole &&= value >>> 0 === value;
+    bits |= value;
+  }
+  if (areSame) return 0;
+  if (!areWhole) return 8;
+  const largest = bits >>> 0;
+  if (largest < 0x1_0000) return largest < 0x100 ? 1 : 2;
+  return 4;
+}
+
+function viewOf(source: Uint8Array, position: number, width: Width, length: number) {
+  const start = source.byteOffset + position;
+  if (width === 1) return new Uint8Array(source.buffer, start, length);
+  if (width === 2) return new Uint16Array(source.buffer, start, length);
+  if (width === 4) return new Uint32Array(source.buffer, start, length);
+  return new Float64Array(source.buffer, start, length);
+}
+
+/** What is stored under this number. Throws RecordDamaged. */
+export function decodeMessagePage(number: number, value: Uint8Array): StoredPage {
+  // A copy: behind the record's head nothing begins where it must.
+  const payload = new Uint8Array(decodeRecord('messagePage', version, value).payload);
+  const numbers = new Float64Array(payload.buffer, 0, payload.length >>> 3);
+  const length = payload[0] ?? 0;
+  const columns: StoredColumn[] = [];
+  let position = headBytes;
+  for (let index = 1; index <= columnCount; index++) {
+    const width = payload[index] ?? 0;
+    const end = position + columnBytes(width, length);
+    if (!isWidth(width) || end > payload.length) throw new RecordDamaged('messagePage record is cut short');
+    columns.push(width === 0 ? numbers[position >>> 3]! : viewOf(payload, position, width, length));
+    position = end;
+  }
+  const [uids, flagsLow, flagsHigh, modSeqs, sizes, internalDates, saveDates, emailIds] = columns;
+  return {
+    uids: uidsOf(uids!, length, number),
+    flagsLow: flagsLow!,
+    flagsHigh: flagsHigh!,
+    modSeqs: modSeqs!,
+    sizes: sizes!,
+    internalDates: internalDates!,
+    saveDates: saveDates!,
+    emailIds: emailIds!,
+  };
+}
+
+function isWidth(width: number): width is Width {
+  return width === 0 || width === 1 || width === 2 || width === 4 || width === 8;
+}
+
+function uidsOf(column: StoredColumn, length: number, number: number): Uint32Array {
+  let uids: Uint32Array;
+  if (typeof column === 'number') {
+    uids = new Uint32Array(length);
+    for (let at = 0; at < length; at++) uids[at] = column + at;
+  } else uids = column instanceof Uint32Array ? column : Uint32Array.from(column);
+  if (length === 0 || pageOf(uids[0]!) !== number || pageOf(uids[length - 1]!) !== number) {
+    throw new RecordDamaged(`messagePage record has other uids than those of page ${number}`);
+  }
+  return uids;
+}
