@@ -19,6 +19,7 @@ import {
   parseWatchRequest,
 } from './remote-account-methods.ts';
 import { SessionQuestions, type SessionWatcher } from './session-census.ts';
+import { sessionLogin } from './session-epoch.ts';
 
 /** The name of the service on links. */
 export const accountServiceName = 'accounts';
@@ -98,7 +99,7 @@ async function serveWatch(
   call: LinkCall,
 ): Promise<void> {
   const { given, actor } = parseAccountRequest(call.arguments);
-  const { since, service } = parseWatchRequest(given);
+  const { since, service, epoch } = parseWatchRequest(given);
   const waiting = new Map<string, AccountEvent>();
   const ended = Promise.withResolvers<void>();
   ended.promise.catch(() => {}); // may come before anybody waits for it
@@ -126,7 +127,8 @@ async function serveWatch(
   const count = () => questions.ask(call.peer, (question) => call.push({ question }));
   const watcher: SessionWatcher | undefined = service && { node: call.peer, service, count };
   const moved = (): void => ended.reject(new NotHostedHere());
-  const watch = { since: since as ModSeq | undefined, watcher, actor, told, moved };
+  const login = sessionLogin({ service, epoch });
+  const watch = { since: since as ModSeq | undefined, watcher, login, actor, told, moved };
   const stop = await hosted.watch(accountId, watch);
   call.whenCancelled(() => ended.resolve());
   try {

@@ -354,6 +354,32 @@ test('when the database lost commits, every shard is let go, and hosted again un
   }
 });
 
+test('a database that lost commits and no heartbeat: the node whose they were lets its shards go, and says so', async () => {
+  const parts = cluster();
+  const reverts: (() => void)[] = [];
+  parts.engine.onReverted = (listener) => {
+    reverts.push(listener);
+    return () => {};
+  };
+  const load = () => ({ openAccounts: 0, sessions: 0, commitsPerSecond: 0 });
+  const [a, b] = [start('a', parts, { load }), start('b', parts, { load })];
+  await parts.clock.advance(5_000);
+  await assertHosted(parts.engine, [a, b]);
+  const before = [new Map(a.open), new Map(b.open)] as const;
+  const lostAt = parts.clock.now();
+  reverts[0]!();
+  assert.deepEqual([...a.open], []);
+  await parts.clock.advance(3_000);
+  await assertHosted(parts.engine, [a, b]);
+  for (const [shard, epoch] of before[0]) assert.ok(a.open.get(shard)! > epoch);
+  assert.deepEqual(b.open, before[1]);
+  const seen = b.member.status().nodes.map(({ node, load: { lostCommitsAt } }) => [node, lostCommitsAt]);
+  assert.deepEqual(seen, [
+    ['a', lostAt],
+    ['b', undefined],
+  ]);
+});
+
 test('a bug in what a node does with an answer of the engine ends the process', () => {
   const script = `
     import { cluster, start } from ${JSON.stringify(new URL('testing-cluster-members.ts', import.meta.url).href)};

@@ -72,6 +72,8 @@ export class ClusterMember implements ShardLeases, ShardLocator, AsyncDisposable
   #timer: Timer | undefined;
   #wallAhead: number;
   #engineFails = false;
+  /** Told with each heartbeat. */
+  #losses: Pick<NodeLoad, 'lostCommitsAt'> = {};
   #joinedOrEnded: (() => void)[] = [];
   #ended = false;
 
@@ -90,7 +92,13 @@ export class ClusterMember implements ShardLeases, ShardLocator, AsyncDisposable
       newIncarnation: () => random.identifier(incarnationLength),
       predecessorGone: options.predecessorGone === true,
     });
-    this.#unsubscribe = options.engine.subscribe(clusterTopic, () => this.#handle({ type: 'signal' }));
+    const { engine } = options;
+    const unsubscribe = engine.subscribe(clusterTopic, () => this.#handle({ type: 'signal' }));
+    const unhook = engine.onReverted?.(() => this.#reverted());
+    this.#unsubscribe = () => {
+      unsubscribe();
+      unhook?.();
+    };
     this.#handle({ type: 'tick' });
   }
 
@@ -165,7 +173,7 @@ export class ClusterMember implements ShardLeases, ShardLocator, AsyncDisposable
     if (this.#ended) return;
     if (event.type !== 'slept') this.#noticeSleep();
     const { clock, load } = this.#options;
-    if (load !== undefined) this.#core.load = load();
+    if (load !== undefined) this.#core.load = { ...load(), ...this.#losses };
     const actions = this.#core.handle(event, clock.monotonic());
     for (const action of actions) this.#perform(action);
     this.table.update(this.#core.view);
@@ -258,6 +266,11 @@ export class ClusterMember implements ShardLeases, ShardLocator, AsyncDisposable
       'the clock jumped: the machine slept or was set; the lease is renewed before anything else',
     );
     this.#handle({ type: 'slept' });
+  }
+
+  #reverted(): void {
+    this.#losses = { lostCommitsAt: this.#options.clock.now() };
+    this.#handle({ type: 'reverted' });
   }
 
   #noteEngine(error: unknown): void {

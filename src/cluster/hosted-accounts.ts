@@ -13,10 +13,12 @@ import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
 import type { AccountId, Epoch, ModSeq, ShardId } from '../mail/ids.ts';
 import { isMailError } from '../mail/mail-error.ts';
+import type { HeldRows } from '../storage/held-rows.ts';
 import type { ShardHost } from './cluster-member.ts';
 import { NotHostedHere } from './links/link-failure.ts';
 import { type AccountMethod, accountMethods } from './remote-account-methods.ts';
 import { type NodeSessions, SessionCensus, type SessionWatcher } from './session-census.ts';
+import { isCurrentSession, type SessionEpochs, type SessionLogin } from './session-epoch.ts';
 
 export interface HostedAccountsOptions {
   /** How accounts are opened at the local hosts; storage is made on first use (located-accounts.ts). */
@@ -31,6 +33,10 @@ export interface HostedAccountsOptions {
    * remembers of them from before may be old.
    */
   readonly opened?: () => void;
+  /** Who reads the rows of a shard itself as long as it is hosted here. */
+  readonly held?: Pick<HeldRows, 'hold' | 'letGo'> | undefined;
+  /** By it sessions are told apart that were ended while nobody could tell them. Left away: none is. */
+  readonly sessionEpochs?: SessionEpochs;
   readonly hosts: Pick<AccountHosts, 'closeShard' | 'endSessions' | 'remove'>;
 }
 
@@ -39,6 +45,8 @@ export interface HostedWatch {
   readonly since: ModSeq | undefined;
   /** Undefined: no session is behind it. */
   readonly watcher?: SessionWatcher | undefined;
+  /** Sessions that could not have begun now are told that the account is closed. Undefined: they are not judged here. */
+  readonly login?: SessionLogin | undefined;
   /** As in AccountPorts.open. */
   readonly actor?: AccountId | undefined;
   /** First whatever happened after `since`, then what happens. */
@@ -89,6 +97,7 @@ export class HostedAccounts implements ShardHost {
     this.onShardDropped(shard);
     this.#options.opened?.();
     const calls = { calls: 0, leaving: new Set<() => void>(), idle: undefined };
+    this.#options.held?.hold(shard, epoch);
     this.#shards.set(shard, { epoch, isOpen: true, hasLeft: false, ...calls });
   }
 
@@ -171,7 +180,8 @@ export class HostedAccounts implements ShardHost {
   }
 
   /** The result ends it. */
-  watch(accountId: AccountId, { since, watcher, actor, told, moved }: HostedWatch): Promise<() => void> {
+  watch(accountId: AccountId, watched: HostedWatch): Promise<() => void> {
+    const { since, watcher, login, actor, told, moved } = watched;
     const work = async ({ port, shard, open }: Entered): Promise<() => void> => {
       // What happens before the first answer is ready comes behind it: the watcher's `since` must not run ahead.
       let early: AccountEvent[] | undefined = [];
@@ -197,7 +207,9 @@ export class HostedAccounts implements ShardHost {
       const uncount = watcher && this.sessions.join(accountId, watcher);
       onLeaving(open, leave);
       try {
-        const missed = missedSince(await port.listMailboxes(), since);
+        // Behind `port.watch`: whoever is ended from now on hears of it.
+        const isCurrent = await this.#isCurrent(accountId, login);
+        const missed = isCurrent ? missedSince(await port.listMailboxes(), since) : [closedEvent];
         if (isOver) throw new NotHostedHere();
         told([...missed, ...early]);
         early = undefined;
@@ -297,7 +309,13 @@ export class HostedAccounts implements ShardHost {
     { told, leave }: Pick<HostedWatch, 'told'> & { leave: () => void },
   ): Promise<void> {
     if (!this.serves(shard) || (await isRefusedUnavailable(port))) leave();
-    else told([{ type: 'closed' }]);
+    else told([closedEvent]);
+  }
+
+  async #isCurrent(accountId: AccountId, login: SessionLogin | undefined): Promise<boolean> {
+    const { sessionEpochs } = this.#options;
+    if (login === undefined || sessionEpochs === undefined) return true;
+    return isCurrentSession(sessionEpochs, accountId, login);
   }
 
   /** Also while it is being released: what is under way ends well. */
@@ -316,6 +334,7 @@ export class HostedAccounts implements ShardHost {
 
   /** The accounts are out of the hosts' table when this returns, their last work has ended when it resolves. */
   #forget(shard: ShardId, open: OpenShard): Promise<void> {
+    this.#options.held?.letGo(shard);
     this.#shards.delete(shard);
     open.isOpen = false;
     open.hasLeft = true;
@@ -325,6 +344,8 @@ export class HostedAccounts implements ShardHost {
     return this.#options.hosts.closeShard(shard);
   }
 }
+
+const closedEvent: AccountEvent = { type: 'closed' };
 
 /** `callback` is called once, when the shard leaves this node; at once when it has. */
 function onLeaving(open: OpenShard, callback: () => void): void {
@@ -347,7 +368,7 @@ async function isRefusedUnavailable(port: AccountPort): Promise<boolean> {
  */
 function missedSince(list: MailboxList, since: ModSeq | undefined): AccountEvent[] {
   if (since === undefined) return [{ type: 'mailboxes', modSeq: list.modSeq }];
-  if (list.modSeq < since) return [{ type: 'closed' }];
+  if (list.modSeq < since) return [closedEvent];
   if (list.modSeq === since) return [];
   const events: AccountEvent[] = [];
   for (const { id, highestModSeq } of list.mailboxes) {

@@ -7,7 +7,7 @@ import { systemClock } from '../base/clock.ts';
 import { silentLog } from '../base/log.ts';
 import { isMailError, type MailError } from '../mail/mail-error.ts';
 import { openMemoryEngine } from '../storage/memory-engine.ts';
-import { acquireAllShards } from './local-shards.ts';
+import { acquireAllShards, forgetWhenReverted } from './local-shards.ts';
 
 const refused = (kind: MailError['kind']) => (error: unknown) => isMailError(error, kind);
 const inbox = { role: 'inbox' } as const;
@@ -38,6 +38,34 @@ test('who takes the shards over fences the one before, whose sessions end', asyn
   await assert.rejects(before.listMailboxes(), refused('unavailable'));
   assert.deepEqual(events.at(-1), { type: 'closed' });
   assert.equal((await after.findMailbox(inbox))!.messages, 2);
+});
+
+test('accounts are read again when the store lost what they remember', async () => {
+  const engine = openMemoryEngine();
+  let revert = (): void => {};
+  engine.onReverted = (listener) => {
+    revert = listener;
+    return () => {};
+  };
+  const blobs = openMemoryBlobStore(engine);
+  const shards = await acquireAllShards(engine);
+  const hosts = openAccountHosts({ engine, blobs, shards, clock: systemClock, log: silentLog });
+  using _ = forgetWhenReverted(engine, hosts, silentLog);
+  await hosts.create(testAccountId);
+  const everything = { start: Buffer.of(0), end: Buffer.of(255) };
+  const { entries } = await engine.page(everything, { entriesMax: 1_000, bytesMax: 1e9 });
+  const before = await hosts.open(testAccountId);
+  const events: AccountEvent[] = [];
+  before.watch((event) => events.push(event));
+  const append = { operation: newOperation(), target: inbox, messages: [newMessage()] };
+  await before.append(append);
+  await engine.commit({ deleteRanges: [everything], puts: entries });
+  revert();
+  assert.deepEqual(events.at(-1), { type: 'closed' });
+  const after = await hosts.open(testAccountId);
+  assert.equal((await after.findMailbox(inbox))!.messages, 0);
+  await after.append({ ...append, operation: newOperation() });
+  assert.equal((await after.findMailbox(inbox))!.messages, 1);
 });
 
 test('every shard of the store has a higher epoch each time, also when two take them at once', async () => {

@@ -11,7 +11,8 @@ import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import { sortCriteriaMax, sortFields, threadAlgorithms } from '../mail/message-order.ts';
 import { allRights } from '../mail/rights.ts';
-import { type SearchKey, searchDepthMax, searchKeysMax } from '../mail/search-key.ts';
+import type { SearchKey } from '../mail/search-key.ts';
+import { isSearchKey } from './is-search-key.ts';
 import type { NodeSessions } from './session-census.ts';
 
 /** `watch` and `lockMaildrop` are held streams, see account-service.ts. */
@@ -76,6 +77,14 @@ const columns = z
   })
   .refine((given) => Object.values(given).every(({ length }) => length === given.uids.length));
 
+const chosenHeaderFields = z
+  .object({ answered: whole, uids: uint32s, ends: uint32s, bytes })
+  .refine(({ answered, uids, ends, bytes: { length } }) => {
+    const isAscending = ends.every((end, at) => at === 0 || ends[at - 1]! <= end);
+    const isWhole = (ends[ends.length - 1] ?? 0) === length;
+    return answered > 0 && ends.length === uids.length && isAscending && isWhole;
+  });
+
 const newMessage = z.object({
   prepared: z.object({
     bytes,
@@ -83,6 +92,7 @@ const newMessage = z.object({
     summary: bytes,
     messageIds: texts,
     baseSubject: text,
+    sentSize: z.object({ lineEnds: whole, surrogate: z.number().int() }).optional(),
   }),
   flags: texts,
   internalDate: z.number().optional(),
@@ -129,6 +139,12 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
     z.object({ info: mailboxInfo, uids: uint32s, recentFrom: whole, firstUnseen: whole.optional() }),
   ),
   columns: read(z.tuple([whole, uint32s.optional()]), columns),
+  sentSizes: read(
+    z.tuple([whole]),
+    z
+      .object({ uids: uint32s, sizes: uint32s, surrogateSizes: uint32s })
+      .refine((given) => Object.values(given).every(({ length }) => length === given.uids.length)),
+  ),
   changesSince: read(
     z.tuple([whole, whole]),
     z.object({
@@ -182,6 +198,17 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
       z.array(z.object({ uid: whole, emailId: whole, threadId: whole, summary: bytes.optional() })),
     ),
     answerBytes: thirdArgument,
+  },
+  readHeaderFields: {
+    ...read(
+      z.tuple([
+        whole,
+        uint32s,
+        z.object({ choice: z.object({ names: texts, matching: z.boolean() }), bytesMax: whole }),
+      ]),
+      chosenHeaderFields,
+    ),
+    answerBytes: (given) => (given[2] as { bytesMax: number }).bytesMax,
   },
   readMessages: {
     ...read(
@@ -289,8 +316,12 @@ export function parseArguments(method: AccountMethod, given: unknown): readonly 
 }
 
 const service = z.enum(['imap', 'pop3']);
-/** `service`: that of the sessions behind the watch, which are asked for their number. */
-const watchRequest = z.object({ since: whole.optional(), service: service.optional() });
+/** `service`: that of the sessions behind the watch, which are asked for their number; `epoch`: they logged in under it. */
+const watchRequest = z.object({
+  since: whole.optional(),
+  service: service.optional(),
+  epoch: text.optional(),
+});
 
 export function parseWatchRequest(given: unknown): z.infer<typeof watchRequest> {
   return checked(watchRequest, given);
@@ -351,40 +382,4 @@ function checked<T>(schema: z.ZodType<T>, wire: unknown): T {
   const parsed = schema.safeParse(wire);
   if (!parsed.success) throw new MailError('invalidArgument', 'arguments of a call that no account takes');
   return parsed.data;
-}
-
-const textsOf: Readonly<Record<string, readonly string[]>> = {
-  flag: ['name'],
-  date: ['of', 'compare'],
-  header: ['field', 'text'],
-  body: ['text'],
-  text: ['text'],
-};
-const numbersOf: Readonly<Record<string, readonly string[]>> = {
-  largerThan: ['bytes'],
-  smallerThan: ['bytes'],
-  date: ['day'],
-  modSeqSince: ['modSeq'],
-  emailId: ['emailId'],
-  threadId: ['threadId'],
-};
-const enough = new Set(['all', 'flag', ...Object.keys(textsOf), ...Object.keys(numbersOf)]);
-
-/** By hand, because the evaluator recurses: depth and number are limited here as the parsers limit them. */
-function isSearchKey(value: unknown, depth = 0, seen = { count: 0 }): boolean {
-  if (typeof value !== 'object' || value === null || depth > searchDepthMax) return false;
-  if (++seen.count > searchKeysMax) return false;
-  const key = value as Record<string, unknown>;
-  const type = String(key.type);
-  if (type === 'not') return isSearchKey(key.key, depth + 1, seen);
-  if (type === 'and' || type === 'or') {
-    return Array.isArray(key.keys) && key.keys.every((inner) => isSearchKey(inner, depth + 1, seen));
-  }
-  if (type === 'uids')
-    return Array.isArray(key.ranges) && key.ranges.every((uid) => Number.isSafeInteger(uid));
-  if (type === 'flag' && typeof key.set !== 'boolean') return false;
-  if (!enough.has(type)) return false;
-  const isText = (name: string): boolean => typeof key[name] === 'string';
-  const isNumber = (name: string): boolean => typeof key[name] === 'number';
-  return (textsOf[type] ?? []).every(isText) && (numbersOf[type] ?? []).every(isNumber);
 }

@@ -14,6 +14,7 @@ import type { ShardPlace } from './location.ts';
 import { parseEvents, parseQuestion } from './remote-account-methods.ts';
 import { type AccountRouting, isLost, type RoutedTo } from './remote-account-routing.ts';
 import { watcherHere } from './session-census.ts';
+import { sessionLogin } from './session-epoch.ts';
 
 /** Between tries while nobody hosts the account: events cost delay, calls have their own pace. */
 const pauseMsMin = 10;
@@ -105,6 +106,7 @@ class RemoteAccountWatch {
       since: this.#since,
       actor: this.#account.actor,
       watcher: this.#sessions && watcherHere(this.#routing.self, this.#sessions),
+      login: sessionLogin(this.#sessions),
       told: (events) => this.#told(events),
       moved: left.resolve,
     });
@@ -119,7 +121,8 @@ class RemoteAccountWatch {
     const left = Promise.withResolvers<void>();
     // It may be lost before anybody waits for it.
     left.promise.catch(() => {});
-    const given = { since: this.#since, service: this.#sessions?.service };
+    const { service, epoch } = this.#sessions ?? {};
+    const given = { since: this.#since, service, epoch };
     const stream = await this.#routing.hold(
       place,
       { to: this.#account, method: 'watch', given },

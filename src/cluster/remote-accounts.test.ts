@@ -119,6 +119,12 @@ test('every method answers over a link what it answers at the host', async () =>
   const summaries = async (port: AccountPort) =>
     (await port.readSummaries(box, all, 1e7)).map((one) => ({ ...one, summary: bytesOf(one.summary) }));
   assert.deepStrictEqual(await summaries(remote), await summaries(local));
+  const fields = async (port: AccountPort) => {
+    const choice = { names: ['subject', 'date'], matching: true };
+    const told = await port.readHeaderFields(box, all, { choice, bytesMax: 1e6 });
+    return { ...told, bytes: bytesOf(told.bytes) };
+  };
+  assert.deepStrictEqual(await fields(remote), await fields(local));
   await assert.rejects(remote.columns(99 as MailboxId, undefined), refusedWith('noSuchMailbox'));
   const nobody = 'zzzzzzzzzzzzzzzz' as AccountId;
   await nodes.give(shardOf(nobody), 'b');
@@ -236,7 +242,7 @@ for (const way of ['move', 'take'] as const) {
   test(`sessions here and there go on when the account is given elsewhere (${way})`, async () => {
     await using nodes = await openNodes();
     const ports = await Promise.all(['a', 'b', 'f'].map((name) => portAt(nodes, name)));
-    const listeners = ports.map(listen);
+    const listeners = ports.map((port) => listen(port));
     for (const to of ['b', 'a', 'b']) {
       for (const port of ports) await deliver(port);
       await nodes[way](testShard, to);

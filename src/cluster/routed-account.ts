@@ -67,6 +67,10 @@ export class RoutedAccount implements Port.AccountPort {
     return this.#call('columns', mailboxId, uids);
   }
 
+  sentSizes(mailboxId: MailboxId): Promise<Port.SentSizes> {
+    return this.#call('sentSizes', mailboxId);
+  }
+
   changesSince(mailboxId: MailboxId, since: ModSeq): Promise<Port.MailboxChanges> {
     return this.#call('changesSince', mailboxId, since);
   }
@@ -89,6 +93,14 @@ export class RoutedAccount implements Port.AccountPort {
 
   readSummaries(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number) {
     return this.#call('readSummaries', mailboxId, uids, bytesMax);
+  }
+
+  readHeaderFields(
+    mailboxId: MailboxId,
+    uids: Uint32Array,
+    options: Parameters<Port.AccountPort['readHeaderFields']>[2],
+  ): Promise<Port.HeaderFields> {
+    return this.#call('readHeaderFields', mailboxId, uids, options);
   }
 
   async readMessages(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number) {

@@ -21,6 +21,7 @@ async function openSite() {
     subAddressSeparators: '+',
     failuresPerAddress: 9,
     failuresPerAccount: 9,
+    failuresPerFrontend: 9,
     verifiedCacheMs: 0,
   };
   const directory = await openInternalDirectory({ engine, ...parts, settings });

@@ -5,7 +5,7 @@
 import { type AccountHosts, openAccountHosts } from '../account/account-hosts.ts';
 import type { AccountLimits } from '../account/account-limits.ts';
 import type { People } from '../account/people.ts';
-import type { AccountEvent, AccountPort } from '../account/port.ts';
+import type { AccountEvent, AccountPort, WatchingSessions } from '../account/port.ts';
 import { shardOf } from '../account/shard.ts';
 import { StoredMessages } from '../account/stored-messages.ts';
 import { openMemoryBlobStore, testAccountId } from '../account/testing.ts';
@@ -28,6 +28,7 @@ import { makeTestAuthority, openRelay, type Relay, type TestAuthority } from './
 import type { ShardLocator, ShardPlace } from './location.ts';
 import { isSamePlace } from './remote-account-routing.ts';
 import { RemoteAccounts } from './remote-accounts.ts';
+import type { SessionEpochs } from './session-epoch.ts';
 
 export interface TestNodesOptions {
   readonly names: readonly string[];
@@ -41,6 +42,7 @@ export interface TestNodesOptions {
   readonly storage?: NodesStorage;
   readonly accountLimits?: Partial<AccountLimits>;
   readonly people?: People;
+  readonly sessionEpochs?: SessionEpochs;
   /** Nodes read messages themselves, as workers of one machine do. */
   readonly readsStore?: boolean;
   /** Where the nodes get their certificates; one of their own by default. */
@@ -52,7 +54,7 @@ interface NodesStorage {
   readonly blobs: BlobStore;
 }
 
-type NodeAccounts = Pick<TestNodesOptions, 'accountLimits' | 'people'>;
+type NodeAccounts = Pick<TestNodesOptions, 'accountLimits' | 'people' | 'sessionEpochs'>;
 
 export class TestNode {
   readonly name: NodeId;
@@ -65,7 +67,8 @@ export class TestNode {
   accounts!: RemoteAccounts;
   hasLease = true;
 
-  constructor(name: string, storage: NodesStorage, { accountLimits = {}, people }: NodeAccounts) {
+  constructor(name: string, storage: NodesStorage, options: NodeAccounts) {
+    const { accountLimits = {}, people, sessionEpochs } = options;
     this.name = name as NodeId;
     this.hosts = openAccountHosts({
       ...storage,
@@ -80,6 +83,7 @@ export class TestNode {
       hosts: this.hosts,
       leases: { epochOf: (shard) => this.#epochOf(shard) },
       log: silentLog,
+      ...(sessionEpochs && { sessionEpochs }),
     });
   }
 
@@ -236,13 +240,13 @@ export const portAt = (nodes: TestNodes, name: string): Promise<AccountPort> =>
   nodes.node(name).accounts.open(testAccountId);
 
 /** Events until one that fits, within the test's time limit. */
-export function listen(port: AccountPort) {
+export function listen(port: AccountPort, sessions?: WatchingSessions) {
   const events: AccountEvent[] = [];
   let check = (): void => {};
   const stop = port.watch((event) => {
     events.push(event);
     check();
-  });
+  }, sessions);
   const until = (fits: (event: AccountEvent) => boolean): Promise<void> =>
     new Promise((resolve) => {
       check = () => {

@@ -34,6 +34,7 @@ export class HandClock implements Clock {
   sleep = (delayMs: number): Promise<void> => new Promise((resolve) => this.after(delayMs, resolve));
   nextTurn = systemClock.nextTurn;
   yieldTurn = this.nextTurn;
+  turnMs = systemClock.turnMs;
 
   /** The wall clock alone goes on: the machine slept. */
   sleptMs(ms: number): void {
@@ -102,6 +103,7 @@ function link(engine: Engine, node: { connected: boolean; mute: boolean }): Engi
     },
     snapshot: () => engine.snapshot(),
     subscribe: (topic, listener) => engine.subscribe(topic, () => node.connected && listener()),
+    onReverted: (listener) => engine.onReverted?.(listener) ?? (() => {}),
     statistics: () => engine.statistics(),
     close: () => engine.close(),
   };

@@ -2,17 +2,26 @@
 // under the condition that there is none, in the batch that puts the account, so of two that want it one gets it.
 // Account ids are random and never used again. A removal leaves a `removed` row until its hook has succeeded.
 
-import { type Address, canonicalAddress, parseAddress } from '../mail/address.ts';
+import { type Address, canonicalAddress, isUsername, parseAddress } from '../mail/address.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { Batch, Condition } from '../storage/engine.ts';
 import type { AccountChange, DirectoryAccount, DirectoryAdministration, NewAccount } from './directory.ts';
 import { services } from './directory.ts';
 import { hostingDomain, touchMembers } from './domain-administration.ts';
+import { endedSessionsNote, tellOfEnded } from './ended-sessions.ts';
 import { type DirectoryHooks, tellHook } from './hooks.ts';
 import { keepPostmasters } from './postmasters.ts';
 import { canonicalForm, type Resolver } from './resolver.ts';
-import { addressOfKey, decodeAccount, decodeAddress, keys, put, type SecretRow } from './rows.ts';
+import {
+  addressOfKey,
+  decodeAccount,
+  decodeAddress,
+  decodeSecret,
+  keys,
+  put,
+  type SecretRow,
+} from './rows.ts';
 import type { Secrets } from './secrets.ts';
 import {
   addressesPerAccountMax,
@@ -87,7 +96,7 @@ async function addAccount({ store, secrets, hooks }: Parts, wanted: NewAccount):
 }
 
 async function setAccount(
-  { store, hooks }: Parts,
+  { store, secrets, hooks }: Parts,
   id: AccountId,
   change: AccountChange,
 ): Promise<DirectoryAccount> {
@@ -116,20 +125,41 @@ async function setAccount(
     if (before.address !== after.address) deletes.push(keys.login(before.address));
     if (before.administrator && !after.administrator) deletes.push(keys.administrator(id));
     const kept = lost.length === 0 ? [] : await keepPostmasters(store, lost);
-    const conditions = [...unchanged(row), ...taken.conditions, ...kept];
-    const batch = { conditions, deletes, puts: [...accountPuts(after), ...taken.puts] };
+    const ended = endsSessions(after, before) ? await endedSessions(store, id, secrets) : noRows;
+    const conditions = [...unchanged(row), ...taken.conditions, ...kept, ...ended.conditions];
+    const batch = { conditions, deletes, puts: [...accountPuts(after), ...taken.puts, ...ended.puts] };
     return { batch, result: { before, after } };
   });
-  await tellHook(store.log, { what: 'changed', accountId: id }, () =>
-    hooks.onAccountChanged?.(after, before),
-  );
+  const tell = () =>
+    tellHook(store.log, { what: 'changed', accountId: id }, () => hooks.onAccountChanged?.(after, before));
+  if (endsSessions(after, before)) await tellOfEnded(store, id, tell);
+  else await tell();
   return after;
+}
+
+/** Whether sessions that there may be could not begin now. */
+export function endsSessions(after: DirectoryAccount, before: DirectoryAccount): boolean {
+  const isLess = before.services.some((service) => !after.services.includes(service));
+  return !after.enabled || after.shared || isLess;
+}
+
+const noRows = { conditions: [], puts: [] };
+
+/** With what the account may be again a moment later: sessions of before that nobody told know it by this. */
+async function endedSessions(store: DirectoryStore, id: AccountId, secrets: Secrets) {
+  const row = await store.row(keys.secret(id), decodeSecret);
+  if (row.value === undefined) return noRows;
+  const sessions = secrets.newVersion();
+  const secret: SecretRow = { ...row.value, sessions };
+  const puts = [put(row.key, 'secret', secret), endedSessionsNote(id, sessions)];
+  return { conditions: unchanged(row), puts };
 }
 
 async function removeAccount({ store, hooks }: Parts, id: AccountId): Promise<void> {
   await store.change(async () => {
     const row = await existing(store, id);
-    const deletes = [row.key, keys.secret(id), keys.administrator(id), keys.login(row.value.address)];
+    const deletes = [row.key, keys.secret(id), keys.administrator(id), keys.ending(id)];
+    deletes.push(keys.login(row.value.address));
     for (const address of addressesOf(row.value)) deletes.push(keys.address(address));
     const kept = await keepPostmasters(store, addressesOf(row.value));
     const batch: Batch = {
@@ -180,6 +210,7 @@ async function takeAddresses(
   const conditions: Condition[] = [];
   const domains = new Set<string>();
   for (const address of addresses) {
+    checkUsername(address);
     const row = await store.row(keys.address(address), decodeAddress);
     if (row.value !== undefined) throw new MailError('conflict', `${address} is taken already`);
     conditions.push(...unchanged(row));
@@ -208,6 +239,13 @@ export function localAddress(text: string): string {
   const address: Address | undefined = parseAddress(text);
   if (address === undefined) throw new MailError('invalidArgument', `${text} is no mail address`);
   return canonicalAddress(address);
+}
+
+/** Names that were taken before are left alone; a new one must not look like another (RFC 8265 3.3). */
+export function checkUsername(canonical: string): void {
+  if (isUsername(parseAddress(canonical)?.localPart ?? '')) return;
+  const message = `${canonical} holds characters that are not for names: other than letters, digits and printable ASCII`;
+  throw new MailError('invalidArgument', message);
 }
 
 /** The further addresses: canonical, each once, without the first one. */

@@ -4,7 +4,7 @@
 
 import { canonicalAddress, formatAddress, parseAddress } from '../mail/address.ts';
 import { MailError } from '../mail/mail-error.ts';
-import { localAddress } from './account-administration.ts';
+import { checkUsername, localAddress } from './account-administration.ts';
 import type { Alias, DirectoryAdministration } from './directory.ts';
 import { hostingDomain, touchMembers } from './domain-administration.ts';
 import { keepPostmasters } from './postmasters.ts';
@@ -40,6 +40,7 @@ async function addAlias(
   wanted: { readonly address: string; readonly targets: readonly string[] },
 ): Promise<Alias> {
   const address = localAddress(wanted.address);
+  checkUsername(address);
   const alias = { address, targets: checkedTargets(wanted.targets), enabled: true };
   return store.change(async () => {
     const row = await store.row(keys.address(address), decodeAddress);

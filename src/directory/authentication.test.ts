@@ -311,6 +311,17 @@ test('SCRAM verifiers: real ones work, invented ones are stable and unlike each 
   );
 });
 
+test('a password changed while a SCRAM exchange goes on: the old one does not let in', async () => {
+  const { directory } = await openTestDirectory();
+  const { id } = await directory.addAccount({ address: 'alice@example.test', password: 'the first' });
+  const user = 'alice@example.test';
+  const { storedKey } = await directory.scramVerifier(user, fromHere);
+  const outcome = { user, authorizationId: '', verified: true, storedKey };
+  assert.equal(await outcomeOf(directory.finishScram(outcome, fromHere)), user);
+  await directory.setPassword(id, 'the second');
+  assert.equal(await outcomeOf(directory.finishScram(outcome, fromHere)), 'authenticationFailed');
+});
+
 test('the directory is what SASL asks', async () => {
   const { directory } = await openTestDirectory();
   const alice = await directory.addAccount({ address: 'alice@example.test', password: 'right' });
@@ -349,7 +360,8 @@ test('limits change while it runs; password changes are told', async () => {
   const alice = await directory.addAccount({ address: 'alice@example.test', password: 'right' });
   assert.equal(await login(directory, 'alice@example.test', 'wrong'), 'authenticationFailed');
   assert.equal(await login(directory, 'alice@example.test', 'right'), 'limitReached');
-  directory.setLimits({ failuresPerAddress: 10, failuresPerAccount: 10, verifiedCacheMs: 0 });
+  const ten = { failuresPerAddress: 10, failuresPerAccount: 10, failuresPerFrontend: 10 };
+  directory.setLimits({ ...ten, verifiedCacheMs: 0 });
   assert.equal(await login(directory, 'alice@example.test', 'right'), 'alice@example.test');
   await directory.setPassword(alice.id, 'other');
   const made = await directory.addAppPassword(alice.id, { name: 'x', services: ['imap'] });

@@ -5,6 +5,7 @@
 import { formatAddress, parseAddress } from '../mail/address.ts';
 import { MailError } from '../mail/mail-error.ts';
 import { opaqueString } from '../wire/sasl/prepare.ts';
+import type { SaslScramOutcome } from '../wire/sasl/sasl.ts';
 import type { AppPasswords } from './app-passwords.ts';
 import type {
   AuthenticationContext,
@@ -46,6 +47,8 @@ interface Login {
   readonly secret: SecretRow | undefined;
 }
 
+type KnownLogin = Login & { readonly account: DirectoryAccount };
+
 export class InternalAuthenticator implements Authenticator {
   readonly #parts: AuthenticatorParts;
   readonly #logins: ReadCache<Login>;
@@ -61,7 +64,7 @@ export class InternalAuthenticator implements Authenticator {
   ): Promise<Principal> {
     const { throttle, appPasswords } = this.#parts;
     const login = await this.#login(credentials.user);
-    throttle.check(login.name, context.remoteAddress);
+    throttle.check(login.name, context);
     // Not allowed as a password: no stored one is equal to ''.
     const password = opaqueString(credentials.password) ?? '';
     const appPassword = findAppPassword(login.secret, password);
@@ -70,7 +73,7 @@ export class InternalAuthenticator implements Authenticator {
     const principal = await this.#authorize(current, credentials.authorizationId, context, appPassword);
     if (appPassword !== undefined) appPasswords.used(principal.accountId, appPassword.id);
     else if (login.secret !== undefined && this.#isOutdated(login.secret)) {
-      this.#parts.outdated(current, password);
+      this.#parts.outdated(current.account, password);
     }
     return principal;
   }
@@ -78,22 +81,19 @@ export class InternalAuthenticator implements Authenticator {
   async scramVerifier(user: string, context: AuthenticationContext): Promise<ScramVerifier> {
     const { storeSecret, scramIterations, throttle } = this.#parts;
     const login = await this.#login(user);
-    throttle.check(login.name, context.remoteAddress);
+    throttle.check(login.name, context);
     // Made for known users too, so that both take the same time.
     const invented = inventScramVerifier(storeSecret, login.name, scramIterations);
     const stored = login.secret?.scram;
     return (stored === undefined ? undefined : parseScramSecret(stored)) ?? invented;
   }
 
-  async finishScram(
-    outcome: { readonly user: string; readonly authorizationId: string; readonly verified: boolean },
-    context: AuthenticationContext,
-  ): Promise<Principal> {
+  async finishScram(outcome: SaslScramOutcome, context: AuthenticationContext): Promise<Principal> {
     const login = await this.#login(outcome.user);
     // Again: many exchanges may have begun before the first of them failed.
-    this.#parts.throttle.check(login.name, context.remoteAddress);
-    if (!outcome.verified || login.account === undefined) this.#refuse(login, context);
-    return this.#authorize(login.account, outcome.authorizationId, context, undefined);
+    this.#parts.throttle.check(login.name, context);
+    if (!outcome.verified || !isKnown(login) || !isOfNow(login, outcome)) this.#refuse(login, context);
+    return this.#authorize(login, outcome.authorizationId, context, undefined);
   }
 
   async verifyCertificate(
@@ -105,9 +105,9 @@ export class InternalAuthenticator implements Authenticator {
     const known = logins.filter(({ account }) => account !== undefined);
     const login = known.find(({ account }) => account?.id === wanted) ?? known[0] ?? logins[0];
     if (login === undefined) throw refusal();
-    this.#parts.throttle.check(login.name, context.remoteAddress);
-    if (login.account === undefined) this.#refuse(login, context);
-    return await this.#authorize(login.account, authorizationId, context, undefined);
+    this.#parts.throttle.check(login.name, context);
+    if (!isKnown(login)) this.#refuse(login, context);
+    return await this.#authorize(login, authorizationId, context, undefined);
   }
 
   /** The account's own password; returns when it is right. */
@@ -119,7 +119,7 @@ export class InternalAuthenticator implements Authenticator {
     if (known === true) return;
     // Counted when it was wrong for the first time; a mail program that repeats it tells nobody anything new.
     if (known === false) throw refusal();
-    const checkAgain = (): void => throttle.check(login.name, context.remoteAddress);
+    const checkAgain = (): void => throttle.check(login.name, context);
     const { isRight, joined } = await verified.verify(digest, () =>
       hasher.verify(password, login.secret?.passwordHash, checkAgain),
     );
@@ -129,42 +129,44 @@ export class InternalAuthenticator implements Authenticator {
   }
 
   /** The account as it is now: it may have changed while the password was hashed. */
-  async #current(user: string, login: Login, context: AuthenticationContext): Promise<DirectoryAccount> {
+  async #current(user: string, login: Login, context: AuthenticationContext): Promise<KnownLogin> {
     const now = await this.#login(user);
-    if (now.account === undefined || now.secret?.version !== login.secret?.version)
-      this.#refuse(login, context);
-    return now.account;
+    if (!isKnown(now) || now.secret?.version !== login.secret?.version) this.#refuse(login, context);
+    return now;
   }
 
   /** The secret was right: may the account log in here, and for whom? */
   async #authorize(
-    account: DirectoryAccount,
+    login: KnownLogin,
     authorizationId: string,
     context: AuthenticationContext,
     appPassword: StoredAppPassword | undefined,
   ): Promise<Principal> {
-    const login = { name: account.address, account, secret: undefined };
+    const { account } = login;
     const inScope = appPassword === undefined || appPassword.services.includes(context.service);
     if (!inScope || !mayUse(account, context.service)) this.#refuse(login, context);
-    const acting = await this.#actingFor(account, authorizationId, appPassword !== undefined);
-    if (acting === undefined || !mayUse(acting, context.service)) this.#refuse(login, context);
-    this.#parts.throttle.succeeded(account.address, context.remoteAddress);
+    const acting = await this.#actingFor(login, authorizationId, appPassword !== undefined);
+    if (acting === undefined || !mayUse(acting.account, context.service)) this.#refuse(login, context);
+    this.#parts.throttle.succeeded(account.address, context);
     return {
-      accountId: acting.id,
-      address: acting.address,
-      administrator: acting.administrator,
+      accountId: acting.account.id,
+      address: acting.account.address,
+      administrator: acting.account.administrator,
       appPasswordId: appPassword?.id,
+      sessionEpoch: acting.secret?.sessions,
     };
   }
 
   /** RFC 4616 section 2: another identity only for administrators, and not with an app password. */
-  async #actingFor(account: DirectoryAccount, authorizationId: string, byAppPassword: boolean) {
-    if (authorizationId === '') return account;
-    const address = parseAddress(authorizationId);
-    const other =
-      address === undefined ? undefined : await this.#parts.resolver.loginAccount(canonicalForm(address));
-    if (other?.id === account.id) return account;
-    return account.administrator && !byAppPassword ? other : undefined;
+  async #actingFor(
+    login: KnownLogin,
+    authorizationId: string,
+    byAppPassword: boolean,
+  ): Promise<KnownLogin | undefined> {
+    if (authorizationId === '') return login;
+    const other = await this.#login(authorizationId);
+    if (other.account?.id === login.account.id) return login;
+    return login.account.administrator && !byAppPassword && isKnown(other) ? other : undefined;
   }
 
   /** Cached, but what is too long to be an address is not kept. */
@@ -190,9 +192,20 @@ export class InternalAuthenticator implements Authenticator {
   }
 
   #refuse(login: Login, context: AuthenticationContext): never {
-    this.#parts.throttle.failed(login.name, context.remoteAddress);
+    this.#parts.throttle.failed(login.name, context);
     throw refusal();
   }
+}
+
+/** Whether the proof was checked with the verifier that is in force. */
+function isOfNow({ secret }: Login, { storedKey }: SaslScramOutcome): boolean {
+  if (storedKey === undefined) return true;
+  const present = secret?.scram === undefined ? undefined : parseScramSecret(secret.scram);
+  return present !== undefined && Buffer.compare(present.storedKey, storedKey) === 0;
+}
+
+function isKnown(login: Login): login is KnownLogin {
+  return login.account !== undefined;
 }
 
 function refusal(): MailError {

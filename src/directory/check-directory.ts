@@ -56,6 +56,7 @@ const tables: Readonly<Record<string, Table>> = {
   lastUsed: { kind: 'secret' },
   alias: { kind: 'alias' },
   removed: { kind: 'address', remake: async (_store, [id]) => ({ account: id }) },
+  ending: { kind: 'address', remake: async (_store, [id]) => ({ account: id }) },
   token: { kind: 'token' },
   store: { kind: 'store' },
 };

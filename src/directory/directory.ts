@@ -2,8 +2,8 @@
 // interface; the internal directory keeps it in the engine, LDAP and SQL will serve the same one.
 
 import type { Address } from '../mail/address.ts';
-import type { AccountId } from '../mail/ids.ts';
-import type { SaslScramProof } from '../wire/sasl/sasl.ts';
+import type { AccountId, NodeId } from '../mail/ids.ts';
+import type { SaslScramOutcome, SaslScramProof } from '../wire/sasl/sasl.ts';
 
 /** Protocol switches of an account and scopes of app passwords. */
 export const services = ['imap', 'pop3', 'smtp', 'http', 'managesieve'] as const;
@@ -84,12 +84,16 @@ export interface Principal {
   readonly administrator: boolean;
   /** Undefined: the account's own password, all of its services. */
   readonly appPasswordId: string | undefined;
+  /** The account's sessions end when this is no longer what InternalDirectory.sessionEpoch says. Undefined: not told. */
+  readonly sessionEpoch?: string | undefined;
 }
 
 export interface AuthenticationContext {
   readonly service: Service;
   readonly remoteAddress: string;
   readonly traceId: string;
+  /** The node of the outer zone through which it comes, and that says all of this; undefined: none. */
+  readonly frontend?: NodeId | undefined;
 }
 
 /** SCRAM-SHA-256 verifier of RFC 5803's kind; for unknown users a stable, invented one (constant behaviour). */
@@ -115,10 +119,7 @@ export interface Authenticator {
   /** Refuses with limitReached only; never tells whether the user exists. */
   scramVerifier(user: string, context: AuthenticationContext): Promise<ScramVerifier>;
   /** After a SCRAM exchange: tells the outcome (throttling, last use), and who it is. */
-  finishScram(
-    outcome: { readonly user: string; readonly authorizationId: string; readonly verified: boolean },
-    context: AuthenticationContext,
-  ): Promise<Principal>;
+  finishScram(outcome: SaslScramOutcome, context: AuthenticationContext): Promise<Principal>;
   /**
    * For a client whose certificate was verified: the account that one of its names leads to, `authorizationId` as above. Refuses
    * as verifyPassword does. Undefined where certificates are not believed.

@@ -13,7 +13,7 @@ export interface DirectoryHooks {
   readonly onAccountAdded?: (account: DirectoryAccount) => Promise<void>;
   /** Quota, addresses, switches: sessions of an account that is no longer enabled end. */
   readonly onAccountChanged?: (account: DirectoryAccount, before: DirectoryAccount) => Promise<void>;
-  /** A password was changed or an app password removed: sessions that logged in with it end. */
+  /** A password was changed or an app password removed: sessions that logged in with it end. Told again at a start, too. */
   readonly onPasswordChanged?: (id: AccountId) => Promise<void>;
   readonly onAccountRemoved?: (id: AccountId) => Promise<void>;
 }

@@ -11,6 +11,7 @@ import { InternalAuthenticator } from './authenticator.ts';
 import { checkDirectory, type DirectoryFinding } from './check-directory.ts';
 import type { Directory, DirectoryAdministration, Service } from './directory.ts';
 import { domainAdministration } from './domain-administration.ts';
+import { tellOfAllEnded } from './ended-sessions.ts';
 import { LoginMetrics } from './login-metrics.ts';
 import { PasswordHasher, passwordHashDefault } from './password-hash.ts';
 import { warnWithoutAdministrator } from './postmasters.ts';
@@ -28,7 +29,8 @@ export interface InternalDirectory extends DirectoryAdministration, AsyncDisposa
   /** For a reload of the configuration. */
   setLimits(limits: LoginLimits): void;
   /**
-   * What sessions of the account that began now would begin under: another text once a password stopped being one.
+   * What sessions of the account that began now would begin under: another text once a password stopped being one, or the
+   * account was disabled, though it may be enabled again.
    * Undefined: it may not use the service (any more). `isFresh`: read anew, past what is remembered.
    */
   sessionEpoch(id: AccountId, service: Service, isFresh?: boolean): Promise<string | undefined>;
@@ -40,7 +42,7 @@ export interface InternalDirectory extends DirectoryAdministration, AsyncDisposa
 
 const storeSecretBytes = 32;
 
-/** Opens the directory, making what a new store lacks, and finishes removals a crash interrupted. */
+/** Opens the directory, making what a new store lacks, and finishes removals and ends sessions where a crash interrupted that. */
 export async function openInternalDirectory(
   options: StoreOptions & { readonly settings: DirectorySettings; readonly metrics?: Metrics | undefined },
 ): Promise<InternalDirectory> {
@@ -55,7 +57,9 @@ export async function openInternalDirectory(
   const secrets = new Secrets(store, hasher, { scramIterations, hooks });
   const appPasswords = new AppPasswords(store, secrets);
   const verified = new VerifiedSecrets(clock, random, settings.verifiedCacheMs);
-  const throttle = new LoginThrottle(clock, settings);
+  const throttle = new LoginThrottle(clock, settings, (frontend) => {
+    options.log.warn({ frontend }, 'logins through this frontend are refused now: too many of them failed');
+  });
   const logins = new LoginMetrics(options.metrics);
   const authenticator = new InternalAuthenticator({
     store,
@@ -69,6 +73,7 @@ export async function openInternalDirectory(
     outdated: (account, password) => secrets.renew(account, password),
   });
   await finishRemovals(store, hooks);
+  await tellOfAllEnded(store, hooks);
   const settled = async (): Promise<void> => {
     await Promise.all([secrets.settled(), appPasswords.settled()]);
   };

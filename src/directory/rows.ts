@@ -10,6 +10,7 @@
 //   lastUsed, id, app password     when it was last used: apart, because it is written without haste
 //   alias, domain, local part      the alias
 //   removed, id                    the account is gone, its storage perhaps not yet
+//   ending, id                     sessions of the account are to end, and perhaps nobody was told yet
 //   token, id                      an API token
 //   store                          the secret invented SCRAM salts come from
 //
@@ -41,7 +42,7 @@ export interface StoredAppPassword {
 export interface SecretRow {
   /** Random; another one whenever a password of any kind changes. */
   readonly version: string;
-  /** Random; another one when a password stopped being one. '' until that happened. */
+  /** Random; another one when a password stopped being one, or the account may do less. '' until that happened. */
   readonly sessions: string;
   readonly passwordHash: string | undefined;
   readonly scram: string | undefined;
@@ -67,6 +68,8 @@ export const keys = {
   aliases: (domain: string | undefined) => tuplePrefixRange(inDomain('alias', domain)),
   removed: (id: AccountId) => encodeTuple([root, 'removed', id]),
   removals: () => tuplePrefixRange([root, 'removed']),
+  ending: (id: AccountId) => encodeTuple([root, 'ending', id]),
+  endings: () => tuplePrefixRange([root, 'ending']),
   token: (id: string) => encodeTuple([root, 'token', id]),
   tokens: () => tuplePrefixRange([root, 'token']),
   store: () => encodeTuple([root, 'store']),

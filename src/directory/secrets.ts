@@ -7,6 +7,7 @@ import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import { opaqueString, preparedBytesMax } from '../wire/sasl/prepare.ts';
 import type { DirectoryAccount } from './directory.ts';
+import { endedSessionsNote, tellOfEnded } from './ended-sessions.ts';
 import { type DirectoryHooks, tellHook } from './hooks.ts';
 import type { PasswordHasher } from './password-hash.ts';
 import { decodeSecret, keys, put, type SecretRow, type StoredAppPassword } from './rows.ts';
@@ -54,8 +55,10 @@ export class Secrets {
 
   /** A password stopped being one. */
   async tellChanged(id: AccountId): Promise<void> {
-    await tellHook(this.#store.log, { what: 'password', accountId: id }, () =>
-      this.#hooks.onPasswordChanged?.(id),
+    await tellOfEnded(this.#store, id, () =>
+      tellHook(this.#store.log, { what: 'password', accountId: id }, () =>
+        this.#hooks.onPasswordChanged?.(id),
+      ),
     );
   }
 
@@ -65,10 +68,9 @@ export class Secrets {
       const row = await this.#store.row(keys.secret(id), decodeSecret);
       if (row.value === undefined) throw new MailError('noSuchAccount', 'there is no such account');
       const secret = { ...change(row.value), version: this.newVersion() };
-      return {
-        batch: { conditions: unchanged(row), puts: [put(row.key, 'secret', secret)] },
-        result: undefined,
-      };
+      const puts = [put(row.key, 'secret', secret)];
+      if (secret.sessions !== row.value.sessions) puts.push(endedSessionsNote(id, secret.sessions));
+      return { batch: { conditions: unchanged(row), puts }, result: undefined };
     });
   }
 
@@ -102,7 +104,7 @@ export class Secrets {
   async #hash(password: string): Promise<Pick<SecretRow, 'passwordHash' | 'scram'>> {
     const prepared = opaqueString(password);
     if (prepared === undefined) {
-      const limit = `1 to ${preparedBytesMax} bytes without control characters`;
+      const limit = `1 to ${preparedBytesMax} bytes without control or invisible characters`;
       throw new MailError('invalidArgument', `a password has ${limit}`);
     }
     const passwordHash = await this.#hasher.hash(prepared);

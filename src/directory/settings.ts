@@ -8,6 +8,8 @@ export interface LoginLimits {
   /** Failed logins that are let through within ten minutes. */
   readonly failuresPerAddress: number;
   readonly failuresPerAccount: number;
+  /** Of all that comes through one node of the outer zone. */
+  readonly failuresPerFrontend: number;
   /** How long a verified password is remembered as a keyed digest; 0: not at all. */
   readonly verifiedCacheMs: number;
 }

@@ -39,6 +39,7 @@ export const testSettings: DirectorySettings = {
   subAddressSeparators: '+',
   failuresPerAddress: 5,
   failuresPerAccount: 3,
+  failuresPerFrontend: 20,
   verifiedCacheMs: 600_000,
   passwordHash: cheapHash,
   scramIterations: 4096,

@@ -2,9 +2,12 @@
 // name, known or not. A count leaks away evenly, the limit within ten minutes: who reached it gets one more try
 // every (ten minutes / limit). Bounded memory: the names and addresses longest without a failure are forgotten first.
 // A name's limit does not shut out an address from which its owner logged in lately: else anybody could lock anybody out.
+// A node of the outer zone is believed nothing of addresses beyond its own clients: what it says of them counts for it alone.
+// It has a limit of its own, and half of each name's; so one that was broken into gains little and locks nobody out elsewhere.
 
 import ipaddr from 'ipaddr.js';
 import type { Clock } from '../base/clock.ts';
+import type { NodeId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { LoginLimits } from './settings.ts';
 
@@ -14,49 +17,96 @@ const entriesMax = 50_000;
 /** How long a successful login vouches for its address. */
 const trustedMs = 24 * 60 * 60_000;
 
-export type ThrottleLimits = Pick<LoginLimits, 'failuresPerAddress' | 'failuresPerAccount'>;
+export type ThrottleLimits = Pick<LoginLimits, 'failuresPerAddress' | 'failuresPerAccount'> &
+  Partial<Pick<LoginLimits, 'failuresPerFrontend'>>;
+
+/** From where somebody tries. */
+export interface LoginOrigin {
+  readonly remoteAddress: string;
+  /** The node of the outer zone that says so; undefined: it was seen here. */
+  readonly frontend?: NodeId | undefined;
+}
+
+/** Of a name's limit, for what comes through one node of the outer zone. */
+const frontendShare = 1 / 2;
+/** So far beyond its limit such a node brings nobody in, those whose addresses are known neither. */
+const frontendExcess = 2;
 
 export class LoginThrottle {
   readonly #clock: Clock;
   #limits: ThrottleLimits;
   readonly #addresses: LeakingCounters;
   readonly #users: LeakingCounters;
-  /** "user\0address" → until when (monotonic). */
+  readonly #frontends: LeakingCounters;
+  /** Of each name, by frontend. */
+  readonly #shares: LeakingCounters;
+  /** "user\0network" → until when (monotonic). */
   readonly #trusted = new Map<string, number>();
+  /** When it was last told that one is over its limit. */
+  readonly #toldAt = new Map<NodeId, number>();
+  readonly #frontendFull: ((frontend: NodeId) => void) | undefined;
 
-  constructor(clock: Clock, limits: ThrottleLimits) {
+  /** `frontendFull`: called when one reaches its limit, once within ten minutes. */
+  constructor(clock: Clock, limits: ThrottleLimits, frontendFull?: (frontend: NodeId) => void) {
     this.#clock = clock;
+    this.#frontendFull = frontendFull;
     this.#limits = limits;
     this.#addresses = new LeakingCounters(limits.failuresPerAddress);
     this.#users = new LeakingCounters(limits.failuresPerAccount);
+    this.#frontends = new LeakingCounters(limits.failuresPerFrontend ?? 0);
+    this.#shares = new LeakingCounters(this.#share);
+  }
+
+  get #share(): number {
+    return Math.ceil(this.#limits.failuresPerAccount * frontendShare);
   }
 
   setLimits(limits: ThrottleLimits): void {
     this.#limits = limits;
     this.#addresses.setLimit(limits.failuresPerAddress);
     this.#users.setLimit(limits.failuresPerAccount);
+    this.#frontends.setLimit(limits.failuresPerFrontend ?? 0);
+    this.#shares.setLimit(this.#share);
   }
 
   /** Refuses with limitReached while there were too many failures. */
-  check(user: string, remoteAddress: string): void {
+  check(user: string, origin: LoginOrigin): void {
     const now = this.#clock.monotonic();
-    const network = networkOf(remoteAddress);
+    const network = networkAt(origin);
+    const isTrusted = this.#isTrusted(user, network, now);
     const isFull =
       this.#addresses.level(network, now) > this.#limits.failuresPerAddress - 1 ||
-      (this.#users.level(user, now) > this.#limits.failuresPerAccount - 1 &&
-        !this.#isTrusted(user, network, now));
+      this.#isFrontendFull(user, origin, isTrusted) ||
+      (this.#users.level(user, now) > this.#limits.failuresPerAccount - 1 && !isTrusted);
     if (isFull) throw new MailError('limitReached', 'too many failed logins; try again later');
   }
 
-  failed(user: string, remoteAddress: string): void {
+  #isFrontendFull(user: string, { frontend }: LoginOrigin, isTrusted: boolean): boolean {
+    if (frontend === undefined) return false;
     const now = this.#clock.monotonic();
-    this.#addresses.add(networkOf(remoteAddress), now);
+    const limit = this.#limits.failuresPerFrontend ?? 0;
+    const level = this.#frontends.level(frontend, now);
+    if (isTrusted) return level > frontendExcess * limit - 1;
+    return level > limit - 1 || this.#shares.level(`${user}\0${frontend}`, now) > this.#share - 1;
+  }
+
+  failed(user: string, origin: LoginOrigin): void {
+    const now = this.#clock.monotonic();
+    const { frontend } = origin;
+    this.#addresses.add(networkAt(origin), now);
     this.#users.add(user, now);
+    if (frontend === undefined) return;
+    this.#frontends.add(frontend, now);
+    this.#shares.add(`${user}\0${frontend}`, now);
+    const isFull = this.#frontends.level(frontend, now) > (this.#limits.failuresPerFrontend ?? 0) - 1;
+    if (!isFull || now - (this.#toldAt.get(frontend) ?? Number.NEGATIVE_INFINITY) < throttleWindowMs) return;
+    this.#toldAt.set(frontend, now);
+    this.#frontendFull?.(frontend);
   }
 
   /** The address is trusted with this user from now on; its failures stay counted, or guesses could be mixed with successes. */
-  succeeded(user: string, remoteAddress: string): void {
-    const key = `${user}\0${networkOf(remoteAddress)}`;
+  succeeded(user: string, origin: LoginOrigin): void {
+    const key = `${user}\0${networkAt(origin)}`;
     this.#trusted.delete(key);
     evictOldest(this.#trusted);
     this.#trusted.set(key, this.#clock.monotonic() + trustedMs);
@@ -65,6 +115,12 @@ export class LoginThrottle {
   #isTrusted(user: string, network: string, now: number): boolean {
     return (this.#trusted.get(`${user}\0${network}`) ?? 0) > now;
   }
+}
+
+/** The same address is another one for each frontend that names it. */
+function networkAt({ remoteAddress, frontend }: LoginOrigin): string {
+  const network = networkOf(remoteAddress);
+  return frontend === undefined ? network : `${network}\0${frontend}`;
 }
 
 /** IPv4: the address; IPv6: its /64; mapped IPv4 is IPv4. What is no address is its own network. */

@@ -4,6 +4,7 @@ import { silentLog } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { isMailError } from '../mail/mail-error.ts';
 import { openMemoryEngine } from '../storage/memory-engine.ts';
+import { decodeRow, keys } from './rows.ts';
 import { manualClock } from './testing.ts';
 import { openApiTokens } from './tokens.ts';
 
@@ -60,4 +61,13 @@ test('tokens are listed in pages, without what would verify them', async () => {
   );
   const secret = made[0]!.token.slice('rookery_'.length + 13);
   assert.ok(!entries.some((entry) => Buffer.from(entry.value).includes(secret)));
+});
+
+test('a token for one domain may nothing at a node that knows of no such tokens', async () => {
+  const { tokens, engine } = open();
+  const { token, id } = await tokens.create({ name: 'x', scopes: ['read'], domain: 'example.test' });
+  const verified = await tokens.verify(token);
+  assert.deepEqual([verified?.scopes, verified?.domain], [['read'], 'example.test']);
+  // What such a node reads.
+  assert.deepEqual(decodeRow<{ scopes: string[] }>('token', (await engine.get(keys.token(id)))!).scopes, []);
 });

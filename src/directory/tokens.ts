@@ -1,6 +1,6 @@
-// Bearer tokens of the admin API: rookery_<id>_<256 random bits>, shown once, stored as SHA-256. A token has scopes and may
-// expire. Invariant: `verify` says undefined for unknown, wrong, expired and revoked alike; a revoked token is refused
-// as soon as `revoke` returns (other processes of a cell: when the engine's signal came, 30 s at the latest).
+// Bearer tokens of the admin API: rookery_<id>_<256 random bits>, shown once, stored as SHA-256. A token has scopes, may be for
+// one domain, and may expire. Invariant: `verify` says undefined for unknown, wrong, expired and revoked alike; a revoked token
+// is refused as soon as `revoke` returns (other processes of a cell: when the engine's signal came, 30 s at the latest).
 
 import { hash, timingSafeEqual } from 'node:crypto';
 import { MailError } from '../mail/mail-error.ts';
@@ -12,6 +12,8 @@ import { DirectoryStore, type StoreOptions, unchanged } from './store.ts';
 
 export const tokenScopes = ['read', 'write:directory', 'write:accounts', 'operate', 'metrics'] as const;
 export type TokenScope = (typeof tokenScopes)[number];
+/** What makes sense within one domain. */
+const domainScopes: readonly TokenScope[] = ['read', 'write:directory', 'write:accounts'];
 
 export interface ApiToken {
   readonly id: string;
@@ -21,20 +23,27 @@ export interface ApiToken {
   readonly createdAt: number;
   /** Undefined: never. */
   readonly expiresAt: number | undefined;
+  /** The only one whose accounts and aliases it reaches; undefined: all. */
+  readonly domain: string | undefined;
 }
 
-interface StoredToken extends ApiToken {
+interface NewToken {
+  readonly name: string;
+  readonly scopes: readonly TokenScope[];
+  readonly expiresAt?: number | undefined;
+  readonly domain?: string | undefined;
+}
+
+interface StoredToken extends Omit<ApiToken, 'domain'> {
+  /** Its own scopes, when it is for one domain: `scopes` is empty then, so that it is of no use to a node of before. */
+  readonly within?: { readonly domain: string; readonly scopes: readonly TokenScope[] } | undefined;
   /** SHA-256 of the secret part, base64. */
   readonly digest: string;
 }
 
 export interface ApiTokens extends Disposable {
   /** `token` is what the client sends; it cannot be had again. Refuses with invalidArgument. */
-  create(options: {
-    readonly name: string;
-    readonly scopes: readonly TokenScope[];
-    readonly expiresAt?: number | undefined;
-  }): Promise<ApiToken & { readonly token: string }>;
+  create(options: NewToken): Promise<ApiToken & { readonly token: string }>;
   list(page: PageRequest): Promise<PageOf<ApiToken>>;
   /** Refuses with invalidArgument when there is none. */
   revoke(id: string): Promise<void>;
@@ -75,18 +84,17 @@ export function openApiTokens(options: StoreOptions): ApiTokens {
 
 async function create(
   store: DirectoryStore,
-  wanted: {
-    readonly name: string;
-    readonly scopes: readonly TokenScope[];
-    readonly expiresAt?: number | undefined;
-  },
+  wanted: NewToken,
 ): Promise<ApiToken & { readonly token: string }> {
   check(wanted);
   const secret = store.random.bytes(secretBytes).toString('base64url');
+  const { domain } = wanted;
+  const scopes = [...new Set(wanted.scopes)];
   const stored: StoredToken = {
     id: store.random.identifier(idLength),
     name: wanted.name,
-    scopes: [...new Set(wanted.scopes)],
+    scopes: domain === undefined ? scopes : [],
+    within: domain === undefined ? undefined : { domain, scopes },
     createdAt: Math.floor(store.clock.now() / 1000),
     expiresAt: wanted.expiresAt,
     digest: digestOf(secret).toString('base64'),
@@ -113,25 +121,26 @@ function digestOf(secret: string): Buffer {
 
 function decodeToken(bytes: Bytes): StoredToken {
   const row = decodeRow<StoredToken>('token', bytes);
-  const { id = '', name = '', scopes = [], createdAt = 0, expiresAt, digest = '' } = row;
-  return { id, name, scopes, createdAt, expiresAt, digest };
+  const { id = '', name = '', scopes = [], within, createdAt = 0, expiresAt, digest = '' } = row;
+  return { id, name, scopes, within, createdAt, expiresAt, digest };
 }
 
-function shown({ id, name, scopes, createdAt, expiresAt }: ApiToken): ApiToken {
-  return { id, name, scopes, createdAt, expiresAt };
+function shown({ id, name, scopes, within, createdAt, expiresAt }: StoredToken): ApiToken {
+  return { id, name, scopes: within?.scopes ?? scopes, createdAt, expiresAt, domain: within?.domain };
 }
 
-function check(wanted: {
-  readonly name: string;
-  readonly scopes: readonly TokenScope[];
-  readonly expiresAt?: number | undefined;
-}) {
+function check(wanted: NewToken): void {
   const isNamed = wanted.name.trim() !== '' && wanted.name.length <= nameCharactersMax;
   if (!isNamed) throw new MailError('invalidArgument', `the name has 1 to ${nameCharactersMax} characters`);
   const known = wanted.scopes.every((scope) => tokenScopes.includes(scope));
   if (!known || wanted.scopes.length === 0) {
     throw new MailError('invalidArgument', `scopes are one or more of ${tokenScopes.join(', ')}`);
   }
+  if (wanted.domain !== undefined && !wanted.scopes.every((scope) => domainScopes.includes(scope)))
+    throw new MailError(
+      'invalidArgument',
+      `a token for one domain has the scopes ${domainScopes.join(', ')}`,
+    );
   if (wanted.expiresAt !== undefined && !Number.isSafeInteger(wanted.expiresAt)) {
     throw new MailError('invalidArgument', 'expiresAt is a time in whole seconds');
   }

@@ -113,7 +113,7 @@ export class JoinServer {
   async #join(request: JoinRequest & { type: 'join' }, remoteAddress: string): Promise<Certified> {
     const { token: id, secret, node, request: certificateRequest } = request;
     try {
-      this.#throttle.check(id, remoteAddress);
+      this.#throttle.check(id, { remoteAddress });
     } catch {
       // Not told: who guesses shall not know that guessing is noticed.
       throw new MailError('authenticationFailed', 'the join token is not valid');
@@ -121,7 +121,7 @@ export class JoinServer {
     try {
       return await this.#options.authority.redeem({ id, secret }, node, certificateRequest);
     } catch (error) {
-      if (isMailError(error, 'authenticationFailed')) this.#throttle.failed(id, remoteAddress);
+      if (isMailError(error, 'authenticationFailed')) this.#throttle.failed(id, { remoteAddress });
       throw error;
     }
   }

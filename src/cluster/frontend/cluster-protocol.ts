@@ -27,6 +27,8 @@ export const clusterMethods = {
       softwareVersion: word,
       listeners: z.array(z.object({ name: word, address: host, port: count.max(65_535) })).max(listenersMax),
       sessions: count,
+      /** Its share of the clients, beside the others'; a node of before has that of any. */
+      weight: count.max(1000).default(100),
       /** It stops: the last one. */
       isLeaving: z.boolean(),
     }),

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../../base/clock.ts';
 import type { NodeId } from '../../mail/ids.ts';
+import { isMailError } from '../../mail/mail-error.ts';
 import { openMemoryEngine } from '../../storage/memory-engine.ts';
 import type { LinkCall } from '../links/serving-link.ts';
 import { clusterTopic, decodeNode, nodeKey } from '../membership/cluster-rows.ts';
@@ -12,7 +13,7 @@ import { type ClusterServiceOptions, openClusterService } from './cluster-servic
 
 const node = 'edge' as NodeId;
 
-test('who has left stays away until the process is another one', async () => {
+function openService() {
   const engine = openMemoryEngine();
   const enrolled = [{ node, zone: 'outer', roles: ['frontend'] }];
   const options: unknown = {
@@ -25,7 +26,7 @@ test('who has left stays away until the process is another one', async () => {
   };
   const peer = { node, zone: 'outer', keyDigest: '' };
   const service = openClusterService(options as ClusterServiceOptions, peer);
-  const beat = async (incarnation: string, isLeaving = false): Promise<string> => {
+  const beat = async (incarnation: string, more: object = {}) => {
     const said = {
       incarnation: incarnation.repeat(16),
       roles: ['frontend', 'backend'],
@@ -34,10 +35,19 @@ test('who has left stays away until the process is another one', async () => {
       softwareVersion: '0.1.0',
       listeners: [],
       sessions: 0,
-      isLeaving,
+      isLeaving: false,
+      ...more,
     };
     await service({ method: 'heartbeat', held: false, arguments: said } as Partial<LinkCall> as LinkCall);
-    const { state, roles } = decodeNode((await engine.get(nodeKey(node)))!);
+    return decodeNode((await engine.get(nodeKey(node)))!);
+  };
+  return { engine, beat };
+}
+
+test('who has left stays away until the process is another one', async () => {
+  const { engine, beat: beatWith } = openService();
+  const beat = async (incarnation: string, isLeaving = false): Promise<string> => {
+    const { state, roles } = await beatWith(incarnation, { isLeaving });
     assert.deepEqual(roles, ['frontend']);
     return state;
   };
@@ -49,4 +59,12 @@ test('who has left stays away until the process is another one', async () => {
   assert.equal(await beat('a'), 'left');
   assert.equal(signals, 2);
   assert.equal(await beat('b'), 'active');
+});
+
+test('a node has the share of the clients that it says, one of before that of any', async () => {
+  const { beat } = openService();
+  assert.equal((await beat('a', { weight: 30 })).weight, 30);
+  assert.equal((await beat('a', { weight: 0 })).weight, 0);
+  assert.equal((await beat('a')).weight, 100);
+  await assert.rejects(beat('a', { weight: -1 }), (error) => isMailError(error, 'invalidArgument'));
 });

@@ -124,17 +124,11 @@ async function beat(
   throw new MailError('conflict', 'the row of this node keeps changing; try again');
 }
 
-/**
- * A node's share of the clients; accounts it has none, by its roles. Nodes of the outer zone do not say theirs: each has the
- * default of `cluster.weight`.
- */
-const outerWeight = 100;
-
 async function nextRow(
   { authority }: ClusterServiceOptions,
   { node, said, before }: { node: NodeId; said: ClusterQuestion<'heartbeat'>; before: NodeRow | undefined },
 ): Promise<NodeRow> {
-  const { incarnation, host, linkVersions, softwareVersion, listeners, sessions, isLeaving } = said;
+  const { incarnation, host, linkVersions, softwareVersion, listeners, sessions, weight, isLeaving } = said;
   const isSameRun = before !== undefined && before.incarnation === incarnation;
   const roles = isSameRun ? before.roles : await enrolledRoles(authority, node, said.roles);
   const { drained, leaving } = before ?? {};
@@ -150,7 +144,7 @@ async function nextRow(
     state: going ?? (drained === true ? 'draining' : 'active'),
     ...(drained === undefined ? {} : { drained }),
     roles,
-    weight: outerWeight,
+    weight,
     zone: outerZone,
     // Nobody calls it; balancers send clients there.
     address: { host, port: 0 },

@@ -21,6 +21,7 @@ const principal = z.object({
   address: text,
   administrator: z.boolean(),
   appPasswordId: short.optional(),
+  sessionEpoch: short.optional(),
 });
 const granted = z.object({ grant: bytes, endsInMs: z.number().min(0) });
 const target = z.discriminatedUnion('type', [

@@ -52,11 +52,18 @@ type Handlers = {
 export function openDirectoryService(options: DirectoryServiceOptions): LinkService {
   const handlers = handlersOf(options);
   return async (call) => {
-    const { method } = call;
+    const { method, peer } = call;
     if (!hasMethod(directoryMethods, method) || call.held)
       throw new MailError('permissionDenied', `the directory has no ${method} for this node`);
-    return handlers[method](parseMethodQuestion(directoryMethods, method, call.arguments) as never, call);
+    const question = parseMethodQuestion(directoryMethods, method, call.arguments);
+    return handlers[method](saidBy(peer, question) as never, call);
   };
+}
+
+/** Of what a node says of a login, it is the one to say it: failures are counted for it. */
+function saidBy(frontend: NodeId, question: unknown): unknown {
+  const { context } = (question ?? {}) as { readonly context?: AuthenticationContext };
+  return context === undefined ? question : { ...(question as object), context: { ...context, frontend } };
 }
 
 function handlersOf(options: DirectoryServiceOptions): Handlers {
@@ -68,9 +75,9 @@ function handlersOf(options: DirectoryServiceOptions): Handlers {
   ) => {
     if (authorizationId !== '' && (await directory.accountByAddress(user))?.id !== principal.accountId)
       throw new MailError('authenticationFailed', 'nobody acts for another account from the outer zone');
-    const issued = await gate.issue({ account: principal.accountId, peer, service });
-    const { accountId, address, administrator, appPasswordId } = principal;
-    return { principal: { accountId, address, administrator, appPasswordId }, ...issued };
+    const { accountId, address, administrator, appPasswordId, sessionEpoch = '' } = principal;
+    const issued = await gate.issue({ account: accountId, peer, service, epoch: sessionEpoch });
+    return { principal: { accountId, address, administrator, appPasswordId, sessionEpoch }, ...issued };
   };
   return {
     verifyPassword: async ({ context, ...credentials }, { peer }) =>
@@ -88,7 +95,8 @@ function handlersOf(options: DirectoryServiceOptions): Handlers {
       if (!isFresh()) await keys.refresh();
       const verifier = await directory.scramVerifier(user, context);
       const signature = isFresh() ? checkScramProof(verifier, proof) : undefined;
-      const outcome = { user, authorizationId, verified: signature !== undefined };
+      const { storedKey } = verifier;
+      const outcome = { user, authorizationId, verified: signature !== undefined, storedKey };
       const principal = await directory.finishScram(outcome, context);
       // finishScram has refused before, when there is none.
       if (signature === undefined) throw new MailError('authenticationFailed', 'SCRAM proof does not match');

@@ -13,7 +13,7 @@ import type { AccountId, NodeId } from '../../mail/ids.ts';
 import { isMailError, type MailErrorKind } from '../../mail/mail-error.ts';
 import { openMemoryEngine } from '../../storage/memory-engine.ts';
 import { accountServiceName } from '../account-service.ts';
-import { listen, openNodes, portAt } from '../testing-account-nodes.ts';
+import { listen, openNodes, portAt, testShard } from '../testing-account-nodes.ts';
 import { openFrontendAccountService } from './frontend-account-service.ts';
 import { GrantGate } from './grant-gate.ts';
 import { GrantKeys } from './grant-keys.ts';
@@ -41,16 +41,17 @@ async function openOuterNodes() {
   const engine = openMemoryEngine();
   const shown: { grant: Uint8Array | undefined; epoch: string } = { grant: undefined, epoch: '' };
   const keys = new GrantKeys({ engine, clock, random: systemRandom });
-  const sessionEpoch = async () => shown.epoch;
-  const gate = new GrantGate({ keys, sessionEpoch, clock, random: systemRandom });
+  const sessionEpochs = async () => shown.epoch;
+  const gate = new GrantGate({ keys, sessionEpochs, clock, random: systemRandom });
   const nodes = await openNodes({
     people,
+    sessionEpochs,
     grantOf: () => shown.grant,
     service: ({ hosted }) => openFrontendAccountService({ hosted, gate, messageBytesMax, clock }),
   });
   const login = async (service: Service, lifeMs?: number, account = testAccountId): Promise<void> => {
     const peer = 'f' as NodeId;
-    const { grant } = await gate.issue({ account, peer, service });
+    const { grant } = await gate.issue({ account, peer, service, epoch: shown.epoch });
     const claims = openGrant(grant, keys.accepted)!;
     shown.grant =
       lifeMs === undefined
@@ -179,6 +180,26 @@ test('a watch ends with its grant and goes on under the next; without one the se
   shown.grant = undefined;
   await watched.until(({ type }) => type === 'closed');
   watched.stop();
+});
+
+test('a session that was ended while its account moved does not go on under the grant of the next login', async () => {
+  const { nodes, shown, login } = await openOuterNodes();
+  await using _ = nodes;
+  await login('imap');
+  const old = listen(await portAt(nodes, 'f'), { service: 'imap', count: () => 1, epoch: shown.epoch });
+  await old.until(({ type }) => type === 'mailboxes');
+  nodes.node('b').relay.freeze();
+  await nodes.move(testShard, 'b');
+  shown.epoch = 'after a change of the password';
+  await login('imap');
+  const port = await nodes.node('b').accounts.open(testAccountId);
+  nodes.node('b').relay.thaw();
+  await old.until(({ type }) => type === 'closed');
+  const next = listen(await portAt(nodes, 'f'), { service: 'imap', count: () => 1, epoch: shown.epoch });
+  await next.until(({ type }) => type === 'mailboxes');
+  const { modSeq } = await port.append(append());
+  await next.until((event) => event.type === 'mailbox' && event.modSeq >= modSeq);
+  next.stop();
 });
 
 test('a maildrop lock ends with its grant', { timeout: 60_000 }, async () => {

@@ -51,7 +51,7 @@ export function openFrontendServices(
   const keys = new GrantKeys(options);
   const gate = new GrantGate({
     keys,
-    sessionEpoch: (account, service, isFresh) => options.directory().sessionEpoch(account, service, isFresh),
+    sessionEpochs: (...asked) => options.directory().sessionEpoch(...asked),
     clock,
     random,
   });

@@ -6,20 +6,15 @@
 
 import type { Clock } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
-import type { Service } from '../../directory/directory.ts';
 import type { AccountId, NodeId } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
+import { isCurrentSession, type SessionEpochs } from '../session-epoch.ts';
 import type { GrantKeys } from './grant-keys.ts';
 import { type GrantClaims, openGrant, sealGrant } from './session-grant.ts';
 
 export interface GrantGateOptions {
   readonly keys: Pick<GrantKeys, 'newest' | 'accepted' | 'refresh'>;
-  /** InternalDirectory.sessionEpoch. */
-  readonly sessionEpoch: (
-    account: AccountId,
-    service: Service,
-    isFresh?: boolean,
-  ) => Promise<string | undefined>;
+  readonly sessionEpochs: SessionEpochs;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -44,20 +39,19 @@ export class GrantGate {
     this.#options = options;
   }
 
-  /** For a login that was verified a moment ago. */
-  async issue(given: Pick<GrantClaims, 'account' | 'peer' | 'service'>): Promise<IssuedGrant> {
-    const { sessionEpoch, clock, random } = this.#options;
-    const epoch = await sessionEpoch(given.account, given.service);
-    if (epoch === undefined) throw refusal();
+  /** For a login that was verified a moment ago, under that epoch. */
+  async issue(given: Pick<GrantClaims, 'account' | 'peer' | 'service' | 'epoch'>): Promise<IssuedGrant> {
+    const { sessionEpochs, clock, random } = this.#options;
+    if (!(await isCurrentSession(sessionEpochs, given.account, given))) throw refusal();
     const sessionEndsAt = clock.now() + sessionLifeMs;
-    return this.#seal({ ...given, epoch, id: random.identifier(idLength), sessionEndsAt });
+    return this.#seal({ ...given, id: random.identifier(idLength), sessionEndsAt });
   }
 
   /** For a session that goes on. */
   async renew(grant: Uint8Array | undefined, peer: NodeId): Promise<IssuedGrant> {
     const claims = await this.#claims(grant, peer);
     const { account, service, epoch } = claims;
-    if ((await this.#options.sessionEpoch(account, service, true)) !== epoch) throw refusal();
+    if ((await this.#options.sessionEpochs(account, service, true)) !== epoch) throw refusal();
     return this.#seal(claims);
   }
 
@@ -72,7 +66,7 @@ export class GrantGate {
   }
 
   async #claims(grant: Uint8Array | undefined, peer: NodeId): Promise<GrantClaims> {
-    const { keys, sessionEpoch, clock } = this.#options;
+    const { keys, sessionEpochs, clock } = this.#options;
     if (grant === undefined) throw refusal();
     let claims = openGrant(grant, keys.accepted);
     if (claims === undefined) {
@@ -80,10 +74,7 @@ export class GrantGate {
       claims = openGrant(grant, keys.accepted);
     }
     if (claims === undefined || claims.peer !== peer || claims.expiresAt <= clock.now()) throw refusal();
-    const { account, service, epoch } = claims;
-    if ((await sessionEpoch(account, service)) === epoch) return claims;
-    // It may be newer than what this node remembers of the account.
-    if ((await sessionEpoch(account, service, true)) !== epoch) throw refusal();
+    if (!(await isCurrentSession(sessionEpochs, claims.account, claims))) throw refusal();
     return claims;
   }
 

@@ -27,6 +27,7 @@ export interface OuterMemberOptions {
   readonly nodes: InnerNodes;
   readonly description: {
     readonly roles: readonly NodeRole[];
+    readonly weight: number;
     readonly host: string;
     readonly linkVersions: { readonly min: number; readonly max: number };
     readonly softwareVersion: string;

@@ -83,9 +83,9 @@ export class RemoteDirectory implements Directory {
     { principal, grant, endsInMs }: DirectoryAnswer<'verifyPassword' | 'proveScram'>,
     { service }: AuthenticationContext,
   ): Principal {
-    const { accountId, address, administrator, appPasswordId } = principal;
+    const { accountId, address, administrator, appPasswordId, sessionEpoch } = principal;
     this.#grants.keep(accountId as AccountId, service, { grant, endsInMs });
-    return { accountId: accountId as AccountId, address, administrator, appPasswordId };
+    return { accountId: accountId as AccountId, address, administrator, appPasswordId, sessionEpoch };
   }
 
   async #ask<Method extends DirectoryMethod>(

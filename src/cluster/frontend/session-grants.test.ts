@@ -35,6 +35,7 @@ class HandClock implements Clock {
   sleep = systemClock.sleep;
   nextTurn = systemClock.nextTurn;
   yieldTurn = systemClock.yieldTurn;
+  turnMs = systemClock.turnMs;
 
   after(delayMs: number, callback: () => void) {
     const timer = { at: this.#now + delayMs, callback };
@@ -68,15 +69,15 @@ function site() {
     [`${alice} imap`, ''],
     [`${bob} imap`, ''],
   ]);
-  const sessionEpoch = async (account: AccountId, service: Service) => epochs.get(`${account} ${service}`);
+  const sessionEpochs = async (account: AccountId, service: Service) => epochs.get(`${account} ${service}`);
   const openGate = () => {
     const keys = new GrantKeys({ engine, clock, random });
-    return { keys, gate: new GrantGate({ keys, sessionEpoch, clock, random }) };
+    return { keys, gate: new GrantGate({ keys, sessionEpochs, clock, random }) };
   };
   return { engine, clock, random, epochs, openGate };
 }
 
-const forAlice = { account: alice, peer: edge, service: 'imap' } as const;
+const forAlice = { account: alice, peer: edge, service: 'imap', epoch: '' } as const;
 
 test('a grant is good for its account and node, at every node with the engine', async () => {
   const { openGate } = site();
@@ -144,21 +145,22 @@ test('a changed password, a closed account or service ends every grant at once',
   epochs.set(`${alice} imap`, 'another');
   await assert.rejects(at.check(grant, { account: alice, peer: edge }), refused);
   await assert.rejects(at.renew(grant, edge), refused);
-  const { grant: next } = await at.issue(forAlice);
+  await assert.rejects(at.issue(forAlice), refused, 'the password was changed since it was verified');
+  const { grant: next } = await at.issue({ ...forAlice, epoch: 'another' });
   epochs.delete(`${alice} imap`);
   await assert.rejects(at.check(next, { account: alice, peer: edge }), refused);
-  await assert.rejects(at.issue(forAlice), refused);
+  await assert.rejects(at.issue({ ...forAlice, epoch: 'another' }), refused);
 });
 
 test('a grant that is newer than what a node remembers of the account is looked into', async () => {
   const { engine, clock, random } = site();
   const keys = new GrantKeys({ engine, clock, random });
   const now = { remembered: 'old', stored: 'new' };
-  const here = new GrantGate({ keys, sessionEpoch: async () => now.stored, clock, random });
-  const { grant } = await here.issue(forAlice);
+  const here = new GrantGate({ keys, sessionEpochs: async () => now.stored, clock, random });
+  const { grant } = await here.issue({ ...forAlice, epoch: 'new' });
   const there = new GrantGate({
     keys,
-    sessionEpoch: async (_account, _service, isFresh) => (isFresh ? now.stored : now.remembered),
+    sessionEpochs: async (_account, _service, isFresh) => (isFresh ? now.stored : now.remembered),
     clock,
     random,
   });
@@ -205,6 +207,7 @@ test('every method of the port is decided on: quotas are the administrator’s, 
     'openMailbox',
     'readMessages',
     'readRange',
+    'sentSizes',
   ]);
   assert.deepEqual(allowed('smtp'), []);
   assert.deepEqual(allowed('http'), []);
@@ -292,7 +295,7 @@ test('a node that gets an account knows of passwords that changed while another 
   const random = seededRandom(1);
   const grants = new GrantGate({
     keys: new GrantKeys({ engine, clock, random }),
-    sessionEpoch: (...asked) => other.sessionEpoch(...asked),
+    sessionEpochs: (...asked) => other.sessionEpoch(...asked),
     clock,
     random,
   });
@@ -304,7 +307,7 @@ test('a node that gets an account knows of passwords that changed while another 
     log: silentLog,
     opened: () => other.forgetReads(),
   });
-  const { grant } = await grants.issue({ account: id, peer: edge, service: 'imap' });
+  const { grant } = await grants.issue({ account: id, peer: edge, service: 'imap', epoch: '' });
   await grants.check(grant, { account: id, peer: edge });
   await directory.setPassword(id, 'the second');
   hosted.onShardOpened(shardOf(id), 1 as Epoch);

@@ -13,6 +13,7 @@ import { encodeHello, linkVersions } from './hello.ts';
 import { type IncomingRoom, shareOf } from './incoming-room.ts';
 import { type LinkLimits, linkLimitsDefault } from './link-limits.ts';
 import { encodeValue } from './link-value.ts';
+import { PeerWork } from './peer-work.ts';
 import { type LinkService, ServingLink } from './serving-link.ts';
 
 const windowBytes = linkLimitsDefault.streamWindowBytes;
@@ -31,6 +32,7 @@ interface AttackOptions {
   readonly clock?: HandClock;
   readonly incoming?: IncomingRoom;
   readonly service?: LinkService;
+  readonly work?: PeerWork;
 }
 
 const attacks: Attack[] = [];
@@ -38,7 +40,8 @@ afterEach(() => {
   for (const { link } of attacks.splice(0)) link.close('the test is over');
 });
 
-async function attack({ limits = {}, clock, incoming, service }: AttackOptions = {}): Promise<Attack> {
+async function attack(options: AttackOptions = {}): Promise<Attack> {
+  const { limits = {}, clock, incoming, service, work } = options;
   const [near, far] = duplexPair();
   const usedClock = clock ?? systemClock;
   let reason: string | undefined;
@@ -53,6 +56,7 @@ async function attack({ limits = {}, clock, incoming, service }: AttackOptions =
     log: Object.assign(Object.create(silentLog) as typeof silentLog, { debug }),
     peer: 'stolen' as NodeId,
     services: service === undefined ? new Map() : new Map([['test', service]]),
+    work: work ?? new PeerWork({ callsMax: 1_000, heldMax: 1_000_000 }),
     closed: () => {},
   });
   far.on('error', () => {});
@@ -156,6 +160,57 @@ test('a request has its room until its service is done, also when its link has e
   finish();
   for (let turn = 0; turn < 3; turn++) await systemClock.nextTurn();
   assert.equal(incoming.bytesUsed, 0);
+});
+
+test('new links buy no more calls under way: of ended links too they count until they are done', async () => {
+  const work = new PeerWork({ callsMax: 6, heldMax: 6 });
+  const finish: (() => void)[] = [];
+  const service: LinkService = () =>
+    new Promise<void>((resolve) => {
+      finish.push(resolve);
+    });
+  const calls = (count: number) => Array.from({ length: count }, (_, index) => call(1 + index));
+  for (let link = 0; link < 20; link++) {
+    const peer = await attack({ service, work });
+    await peer.send(...calls(4));
+    peer.link.close('cut');
+  }
+  assert.equal(finish.length, 6);
+  const [one, two] = [await attack({ service, work }), await attack({ service, work })];
+  await one.send(...calls(2));
+  await two.send(...calls(2));
+  assert.equal(finish.length, 6);
+  // Another peer's are its own.
+  const other = await attack({ service, work: new PeerWork({ callsMax: 6, heldMax: 6 }) });
+  await other.send(...calls(1));
+  assert.equal(finish.length, 7);
+  for (const done of finish.slice(0, 3)) done();
+  for (let turn = 0; turn < 3; turn++) await systemClock.nextTurn();
+  assert.equal(finish.length, 10);
+  for (const done of finish.slice(3)) done();
+  for (let turn = 0; turn < 3; turn++) await systemClock.nextTurn();
+  assert.equal(finish.length, 11);
+  for (const peer of [one, two, other]) assert.equal(peer.endedBecause(), undefined);
+});
+
+test('watches of one peer are counted over all of its links, and no longer than those last', async () => {
+  const work = new PeerWork({ callsMax: 6, heldMax: 6 });
+  const service: LinkService = (held) =>
+    new Promise<void>((resolve) => {
+      held.whenCancelled(resolve);
+    });
+  const watches = (count: number) =>
+    Array.from({ length: count }, (_, index) => call(1 + index, undefined, true));
+  const one = await attack({ service, work });
+  await one.send(...watches(4));
+  const two = await attack({ service, work });
+  await two.send(...watches(4));
+  assert.equal(two.endedBecause(), 'the peer sent more streams than agreed');
+  assert.equal(one.endedBecause(), undefined);
+  one.link.close('cut');
+  const three = await attack({ service, work });
+  await three.send(...watches(6));
+  assert.equal(three.endedBecause(), undefined);
 });
 
 test('a message that has room and does not come loses it', async () => {

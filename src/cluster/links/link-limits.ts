@@ -16,6 +16,9 @@ export interface LinkLimits {
   readonly callsWaitingMax: number;
   /** Watches and locks of one link: one a session that a frontend has, and a few bytes each. */
   readonly heldMax: number;
+  /** Calls and held streams of one peer, over all of its links: twice what one has, for the next link after a break. */
+  readonly peerCallsMax: number;
+  readonly peerHeldMax: number;
   /** Links a node accepts: every node of a large cluster, twice, while they reconnect. */
   readonly linksMax: number;
   /** Of these, links of one peer: it needs one, and leaves some behind when the network breaks. The oldest goes. */
@@ -36,6 +39,8 @@ export const linkLimitsDefault: LinkLimits = Object.freeze({
   callsMax: 256,
   callsWaitingMax: 10_000,
   heldMax: 200_000,
+  peerCallsMax: 512,
+  peerHeldMax: 400_000,
   linksMax: 4_096,
   peerLinksMax: 8,
   handshakeTimeoutMs: 5_000,

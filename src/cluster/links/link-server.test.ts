@@ -56,6 +56,33 @@ test('a peer has so many links, the oldest goes; others have theirs', async () =
   for (const pool of pools) await pool.close();
 });
 
+test('a peer has so many calls under way over all of its links; others have theirs', async () => {
+  const { promise: done, resolve: finish } = Promise.withResolvers<void>();
+  const begun: string[] = [];
+  const slow: LinkServerOptions['services'] = new Map([
+    [
+      'test',
+      async ({ peer }) => {
+        begun.push(peer);
+        await done;
+      },
+    ],
+  ]);
+  await using server = await openServer({ services: slow, limits: { peerCallsMax: 3 } });
+  const pools = [openPool(caller), openPool(caller)];
+  const calls = pools.flatMap((pool) => [1, 2].map(() => echo(server, pool)));
+  await using third = openPool(other);
+  calls.push(echo(server, third));
+  while (begun.filter((peer) => peer === 'caller').length < 3 || !begun.includes('other'))
+    await systemClock.nextTurn();
+  for (let turn = 0; turn < 20; turn++) await systemClock.nextTurn();
+  assert.equal(begun.length, 4);
+  finish();
+  await Promise.all(calls);
+  assert.equal(begun.length, 5);
+  for (const pool of pools) await pool.close();
+});
+
 test('who is not trusted has a share of the room for large messages', async () => {
   const limits = { incomingBytesMax: 8 * 1024 * 1024 };
   await using server = await openServer({

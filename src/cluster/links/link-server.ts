@@ -17,6 +17,7 @@ import { type IncomingRoom, shareOf } from './incoming-room.ts';
 import { type LinkLimits, linkLimitsDefault } from './link-limits.ts';
 import { linkProtocolName, nodeNameOf, serverTlsOptions } from './link-tls.ts';
 import { createLocalServer, type LocalLinks, listenLocally } from './local-link.ts';
+import { PeerWork } from './peer-work.ts';
 import { type LinkService, ServingLink } from './serving-link.ts';
 
 /** Who calls, as its certificate says. */
@@ -61,6 +62,8 @@ export class LinkServer implements AsyncDisposable {
   readonly #incoming: ByteBudget;
   /** Of peers that have services of their own; as many as nodes were enrolled. */
   readonly #shares = new Map<NodeId, ByteBudget>();
+  /** As many as nodes were enrolled. */
+  readonly #work = new Map<NodeId, PeerWork>();
   readonly #links = new Set<ServingLink>();
   readonly #sockets = new Set<Socket>();
   readonly #server: ReturnType<typeof createServer> | ReturnType<typeof createLocalServer>;
@@ -241,6 +244,13 @@ export class LinkServer implements AsyncDisposable {
     return shareOf(this.#incoming, share);
   }
 
+  #workOf(peer: NodeId): PeerWork {
+    const { peerCallsMax, peerHeldMax } = this.#limits;
+    const work = this.#work.get(peer) ?? new PeerWork({ callsMax: peerCallsMax, heldMax: peerHeldMax });
+    this.#work.set(peer, work);
+    return work;
+  }
+
   #serve(socket: Socket, peer: NodeId, ownServices?: ReadonlyMap<string, LinkService>): void {
     this.#sockets.add(socket);
     const ofPeer = [...this.#links].filter((each) => each.peer === peer);
@@ -253,6 +263,7 @@ export class LinkServer implements AsyncDisposable {
       limits: this.#limits,
       incoming: ownServices === undefined ? this.#incoming : this.#incomingOf(peer),
       services: ownServices ?? this.#options.services,
+      work: this.#workOf(peer),
       ...(this.#options.versions && { versions: this.#options.versions }),
       closed: (ended) => {
         this.#links.delete(ended);

@@ -16,6 +16,7 @@ import { answerOf, answerOfError, LinkFailure } from './link-failure.ts';
 import { type LinkRequest, parseRequest } from './link-request.ts';
 import { type EncodedValue, encodeValue } from './link-value.ts';
 import { smallBytesMax } from './outbox.ts';
+import type { PeerWork } from './peer-work.ts';
 
 export interface LinkCall extends LinkRequest {
   readonly peer: NodeId;
@@ -36,6 +37,8 @@ export interface ServingLinkOptions extends Omit<LinkConnectionOptions, 'events'
   readonly log: Logger;
   readonly peer: NodeId;
   readonly services: ReadonlyMap<string, LinkService>;
+  /** Of all links of the peer. */
+  readonly work: PeerWork;
   readonly closed: (link: ServingLink) => void;
 }
 
@@ -148,8 +151,10 @@ export class ServingLink {
     // There are many, so they are short, and those come in one piece each.
     if (held && (headerBytes + bodyBytes > smallBytesMax || this.#arriving >= callsMax))
       throw new LinkProtocolError('long requests of held streams');
-    if (held ? this.#held >= heldMax : this.#calls >= callsMax)
-      throw new LinkProtocolError('more streams than agreed');
+    const isTooMany = held
+      ? this.#held >= heldMax || !this.#options.work.hasRoomForHeld
+      : this.#calls >= callsMax;
+    if (isTooMany) throw new LinkProtocolError('more streams than agreed');
     if (this.#connection.unfinished >= unfinishedMax * callsMax)
       throw new LinkProtocolError('more requests begun than ended');
     this.#streams.set(stream, new ServedCall(stream, held));
@@ -159,8 +164,11 @@ export class ServingLink {
   }
 
   #count(held: boolean, change: 1 | -1): void {
-    if (held) this.#held += change;
-    else this.#calls += change;
+    if (!held) this.#calls += change;
+    else if (!this.#closed) {
+      this.#held += change;
+      this.#options.work.countHeld(change);
+    }
   }
 
   #message(stream: number, wire: unknown): void {
@@ -173,11 +181,23 @@ export class ServingLink {
     if (served.held) this.#arriving--;
     const request = parseRequest(wire);
     if (served.held || this.#hasRoom(request)) void this.#serve(served, request);
-    else this.#waiting.push({ served, request });
+    else {
+      this.#waiting.push({ served, request });
+      this.#awaitPeerRoom();
+    }
+  }
+
+  readonly #peerHasRoom = (): void => this.#drained();
+
+  /** The other reason to wait, what is to be sent, tells of itself. */
+  #awaitPeerRoom(): void {
+    const { work } = this.#options;
+    if (this.#waiting.length > 0 && !work.hasRoomForCall) work.whenCallEnded(this.#peerHasRoom);
   }
 
   /** Those whose answers are small go ahead of those that wait for room. */
   #hasRoom({ answerBytes = 0 }: LinkRequest): boolean {
+    if (!this.#options.work.hasRoomForCall) return false;
     const { outgoingBytesMax } = this.#options.limits;
     const { pendingBytes } = this.#connection;
     if (answerBytes === 0) return pendingBytes < outgoingBytesMax;
@@ -190,14 +210,17 @@ export class ServingLink {
       const { served, request } = this.#waiting.shift()!;
       void this.#serve(served, request);
     }
+    this.#awaitPeerRoom();
   }
 
   /** Never rejects. */
   async #serve(served: ServedCall, request: LinkRequest): Promise<void> {
     if (served.isCancelled) return this.#finish(served, undefined);
     const { answerBytes = 0 } = request;
+    const { work } = this.#options;
     let answer: EncodedValue;
     this.#expectedBytes += answerBytes;
+    if (!served.held) work.beginCall();
     try {
       const service = this.#options.services.get(request.service);
       if (service === undefined)
@@ -209,6 +232,7 @@ export class ServingLink {
     }
     this.#expectedBytes -= answerBytes;
     this.#finish(served, answer);
+    if (!served.held) work.endCall();
     if (this.#waiting.length > 0) this.#drained();
   }
 
@@ -293,6 +317,7 @@ export class ServingLink {
   }
 
   #ended(reason: string): void {
+    this.#options.work.countHeld(-this.#held);
     this.#closed = true;
     for (const { served } of this.#waiting) this.#connection.returnRoom(served.stream);
     this.#waiting = [];
