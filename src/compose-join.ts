@@ -7,7 +7,11 @@ import { Fault } from './base/fault.ts';
 import { openLog } from './base/log.ts';
 import { systemRandom } from './base/random.ts';
 import { makeCertificateRequest, makeKey } from './cluster/authority/certificates.ts';
-import { createAuthority, openAuthority } from './cluster/authority/cluster-authority.ts';
+import {
+  type ClusterAuthority,
+  createAuthority,
+  openAuthority,
+} from './cluster/authority/cluster-authority.ts';
 import {
   type JoinedSettings,
   loadCredentials,
@@ -20,6 +24,7 @@ import { parseNodeName } from './cluster/authority/node-name.ts';
 import { openEngine } from './compose-storage.ts';
 import { type Config, configSchema } from './config/schema.ts';
 import type { JoinRequest } from './operator/running-server.ts';
+import { isWorkerName } from './operator/workers/worker-messages.ts';
 
 const surroundings = { clock: systemClock, random: systemRandom };
 
@@ -51,6 +56,7 @@ export async function initCluster(
   // Made by an earlier try that ended before the node was enrolled, or by nobody yet.
   const options = { ...surroundings, engine };
   const known = await openAuthority(options);
+  if (known !== undefined && config.storage.engine === 'lmdb') await forgetWorkers(known);
   if (known !== undefined && (await known.enrolledNodes()).length > 0)
     throw new Fault(
       'this store belongs to a cluster already: get a token there (rookery cluster token) and start with --join',
@@ -66,6 +72,12 @@ export async function initCluster(
   );
   await saveCredentials(config.data, { node, authorities, certificate, key });
   return { cluster: authority.cluster, node };
+}
+
+/** Nobody else has the embedded store now: the workers that it once had are gone, and were no machines of a cluster. */
+async function forgetWorkers(authority: ClusterAuthority): Promise<void> {
+  for (const { node } of await authority.enrolledNodes())
+    if (isWorkerName(node)) await authority.forget(node);
 }
 
 /** Joins with a token; does nothing when this machine is a node already, so that a service may always be started alike. */

@@ -16,6 +16,7 @@ import { type ClusterAuthority, openAuthority, outerZone } from './cluster/autho
 import { CredentialKeeper, renewLocally } from './cluster/authority/credential-keeper.ts';
 import type { NodePlace } from './cluster/authority/join-protocol.ts';
 import { JoinServer, listenForJoin } from './cluster/authority/join-server.ts';
+import { KnownMembers } from './cluster/authority/known-members.ts';
 import { type ClusterAdministration, openClusterAdministration } from './cluster/cluster-administration.ts';
 import type { ClusterConfigurationStore } from './cluster/cluster-configuration-store.ts';
 import { ClusterMember } from './cluster/cluster-member.ts';
@@ -43,6 +44,7 @@ import type { AccountId, NodeId, ShardId } from './mail/ids.ts';
 import { MailError } from './mail/mail-error.ts';
 import { lockDirectory } from './storage/directory-lock.ts';
 import type { Engine } from './storage/engine.ts';
+import type { HeldRows } from './storage/held-rows.ts';
 import { version } from './version.ts';
 
 /** The name of the one storage domain there is yet. */
@@ -61,6 +63,8 @@ export interface NodeSurroundings {
   readonly local: LocalLinks | undefined;
   /** Given to one of several workers, which all read the same files. */
   readonly stored: StoredMessages | undefined;
+  /** Likewise. */
+  readonly held: HeldRows | undefined;
   readonly engine: Engine;
   readonly settings: ClusterConfigurationStore;
   /** Refuses while the server starts. */
@@ -172,9 +176,20 @@ export async function openClusterNode(
     log,
     fenced: (shard, epoch) => member.reportFenced(shard, epoch),
     opened: surroundings.forgetReads,
+    held: surroundings.held,
+    sessionEpochs: (...asked) => surroundings.accountDirectory().sessionEpoch(...asked),
   });
   const authorize = (_call: unknown, peer: NodeId): void => authorizePeer(member, peer);
   const { local, stored } = surroundings;
+  const members = opened.use(
+    new KnownMembers({
+      authority,
+      engine,
+      isRemoved: (node) => member.view.node(node)?.state === 'removed',
+      clock,
+      log,
+    }),
+  );
   const links = await LinkServer.open({
     credentials,
     address: linkAddress(surroundings),
@@ -190,7 +205,7 @@ export async function openClusterNode(
         }),
       ],
     ]),
-    isReplaced: ({ node, keyDigest }) => authority.isReplaced({ node, publicKeyDigest: keyDigest }),
+    isReplaced: ({ node, keyDigest }) => members.isReplaced({ node, publicKeyDigest: keyDigest }),
     servicesFor: openFrontendServices({
       ...surroundings,
       authority,

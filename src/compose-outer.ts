@@ -36,7 +36,7 @@ import { withJoinedSettings } from './compose-join.ts';
 import { certificateFiles } from './compose-surroundings.ts';
 import { type Config, isReloadable } from './config/schema.ts';
 import { changedKeys } from './config/show-config.ts';
-import type { DirectoryAdministration, Service } from './directory/directory.ts';
+import type { Service } from './directory/directory.ts';
 import type { ReadConfig, Reloaded, RunningServer } from './operator/running-server.ts';
 import { openOuterAdminServer } from './speakers/http/admin/outer-admin-server.ts';
 import { TlsContexts } from './speakers/kit/tls-contexts.ts';
@@ -78,6 +78,7 @@ export async function openOuterNode(options: OuterNodeOptions): Promise<RunningS
     nodes,
     description: {
       roles: config.cluster.roles,
+      weight: config.cluster.weight,
       host: advertisedHost(config),
       linkVersions: { min: linkVersions.lowest, max: linkVersions.highest },
       softwareVersion: version,
@@ -130,9 +131,6 @@ export async function openOuterNode(options: OuterNodeOptions): Promise<RunningS
   const stack = opened.move();
   return {
     endpoints,
-    get directory(): DirectoryAdministration {
-      throw new Fault('a node of the outer zone administers nothing', { temporary: false });
-    },
     metricsText: () => metrics.expose(),
     reload: () => configuration.reload(),
     close: async () => {

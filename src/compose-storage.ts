@@ -3,6 +3,7 @@
 
 import { join } from 'node:path';
 import { isContentKey } from './account/account-keys.ts';
+import { RowShards } from './account/row-shards.ts';
 import type { Clock } from './base/clock.ts';
 import { Fault } from './base/fault.ts';
 import type { Logger } from './base/log.ts';
@@ -11,14 +12,17 @@ import type { Random } from './base/random.ts';
 import type { Config } from './config/schema.ts';
 import type { BlobStore } from './storage/blob-store.ts';
 import { isCopyUnfinished } from './storage/copy-progress.ts';
+import type { EmbeddedEngine } from './storage/embedded-engine.ts';
 import type { Engine } from './storage/engine.ts';
 import { openEngineBlobStore } from './storage/engine-blob-store.ts';
+import { FileReads } from './storage/file-reads.ts';
 import { type FilesystemBlobStore, openFilesystemBlobStore } from './storage/filesystem-blob-store.ts';
+import { HeldRows } from './storage/held-rows.ts';
 import { openLmdbEngine } from './storage/lmdb-engine.ts';
 import { openMemoryEngine } from './storage/memory-engine.ts';
 import { openPostgresEngine } from './storage/postgres-engine.ts';
 import { openServedEngine } from './storage/served-engine.ts';
-import { openFileRows, SettledRows } from './storage/settled-rows.ts';
+import { fileRows, openFile, SettledRows } from './storage/settled-rows.ts';
 
 /** Level 3 is zstd's own default: three times the speed of the levels that save a little more. */
 const compressionLevel = 3;
@@ -39,20 +43,14 @@ export interface Storage {
   readonly maintain: (() => Promise<void>) | undefined;
 }
 
-export async function openEngine(config: Config, { clock, log }: StorageSurroundings): Promise<Engine> {
+export async function openEngine(config: Config, surroundings: StorageSurroundings): Promise<Engine> {
   const { storage } = config;
+  const { clock, log } = surroundings;
   switch (storage.engine) {
     case 'memory':
       return openMemoryEngine();
     case 'lmdb':
-      return openLmdbEngine({
-        directory: storeDirectory(config),
-        reserveBytes: storage.reserve,
-        log,
-        clock,
-        // The engine logged why. A node that cannot write ends, so that it is started again and reads what is on disk.
-        onWriterFailure: () => process.exit(1),
-      });
+      return openEmbeddedEngine(config, surroundings);
     case 'postgres':
       return openPostgresEngine({
         url: storage.url!,
@@ -65,22 +63,44 @@ export async function openEngine(config: Config, { clock, log }: StorageSurround
   }
 }
 
+/** The one that workers may share. */
+export function openEmbeddedEngine(
+  config: Config,
+  { clock, log }: Pick<StorageSurroundings, 'clock' | 'log'>,
+): Promise<EmbeddedEngine> {
+  return openLmdbEngine({
+    directory: storeDirectory(config),
+    reserveBytes: config.storage.reserve,
+    log,
+    clock,
+    // The engine logged why. A node that cannot write ends, so that it is started again and reads what is on disk.
+    onWriterFailure: () => process.exit(1),
+  });
+}
+
+/** What a worker reads from the store's file by itself. */
+export interface WorkerRows {
+  readonly file: FileReads;
+  readonly held: HeldRows;
+}
+
 /** A worker's: the supervisor has the engine itself. */
 export function openWorkersEngine(
   path: string,
-  config: Config,
+  rows: WorkerRows | undefined,
   { clock, log }: Pick<StorageSurroundings, 'clock' | 'log'>,
 ): Promise<Engine> {
-  const settled = openSettledRows(config, log);
   // The engine logged why. Started again, the worker reads what is on disk.
-  return openServedEngine({ path, settled, clock, log, onLost: () => process.exit(1) });
+  return openServedEngine({ path, file: rows?.file, clock, log, onLost: () => process.exit(1) });
 }
 
 /** Undefined: everything is read over the socket. */
-function openSettledRows(config: Config, log: Logger): SettledRows | undefined {
-  if (config.storage.engine !== 'lmdb') return undefined;
+export function openWorkerRows(config: Config, log: Logger): WorkerRows | undefined {
   try {
-    return new SettledRows(openFileRows(storeDirectory(config)), isContentKey);
+    const database = openFile(storeDirectory(config));
+    const settled = new SettledRows(fileRows(database), isContentKey);
+    const held = new HeldRows(database, new RowShards());
+    return { file: new FileReads(settled, held), held };
   } catch (error) {
     // A limit on address space, for which the supervisor may have found a size that fits.
     log.warn({ err: error }, 'the store’s file cannot be read by workers themselves, which costs time');
@@ -157,6 +177,9 @@ export function observeEngine(metrics: Metrics, engine: Engine): void {
     () => engine.statistics().bytesWritten,
   );
   observe('engine_bytes_on_disk', 'Size of the engine on disk', () => engine.statistics().bytesOnDisk);
+  const help = 'How often the database was found to lack commits that it had acknowledged';
+  const reverted = metrics.counter({ name: 'rookery_engine_reverted_total', help }).with({});
+  engine.onReverted?.(() => reverted.add());
 }
 
 export function observeBlobs(metrics: Metrics, blobs: BlobStore): void {

@@ -1,7 +1,7 @@
 // What is another in a worker's configuration than in that of a server which is alone: the ports that the supervisor chose,
 // links to the other workers on this machine only, and its share of the memory.
 
-import type { Config, ListenerName } from './config/schema.ts';
+import { type Config, intakeMemoryMin, type ListenerName } from './config/schema.ts';
 import type { WorkerOrders } from './operator/workers/worker-messages.ts';
 
 export function workerConfig(config: Config, orders: WorkerOrders): Config {
@@ -18,8 +18,7 @@ export function workerConfig(config: Config, orders: WorkerOrders): Config {
     limits: {
       ...limits,
       account_memory: share(limits.account_memory),
-      // A message of the largest size must fit.
-      intake_memory: Math.max(share(limits.intake_memory), limits.message_size),
+      intake_memory: Math.max(share(limits.intake_memory), intakeMemoryMin(config)),
     },
     // Nobody but the workers reaches the links.
     cluster: { ...cluster, address: undefined },

@@ -26,14 +26,13 @@ import { parseNodeName } from './cluster/authority/node-name.ts';
 import { admit, performRequest, readClusterRows } from './cluster/membership/cluster-requests.ts';
 import { ClusterView } from './cluster/membership/cluster-view.ts';
 import { declareEnded } from './cluster/membership/node-ended.ts';
-import { observeEngine, openEngine } from './compose-storage.ts';
+import { observeEngine, openEmbeddedEngine } from './compose-storage.ts';
 import { certificateFiles, isPretty } from './compose-surroundings.ts';
 import type { Config } from './config/schema.ts';
 import type { NodeId } from './mail/ids.ts';
 import type { ReadConfig, RunningProgram } from './operator/running-server.ts';
-import { workerCount } from './operator/serve.ts';
 import { Supervisor } from './operator/workers/supervisor.ts';
-import type { WorkerOrders } from './operator/workers/worker-messages.ts';
+import { type WorkerOrders, workerName } from './operator/workers/worker-messages.ts';
 import type { Engine } from './storage/engine.ts';
 import { openEngineServer } from './storage/engine-server.ts';
 import { version } from './version.ts';
@@ -44,10 +43,10 @@ const linkSecretCharacters = 52;
 /** Listeners that are only this machine's business: each worker has its own, or none has any. */
 const ownListeners = new Set(['link', 'join']);
 
-export async function startWorkers(readConfig: ReadConfig): Promise<RunningProgram> {
+export async function startWorkers(readConfig: ReadConfig, workers: number): Promise<RunningProgram> {
   await using opened = new AsyncDisposableStack();
   let config = readConfig();
-  if (config.storage.engine === 'postgres')
+  if (config.storage.engine !== 'lmdb')
     throw new Fault('`workers` are for the embedded store; with PostgreSQL start several nodes', {
       temporary: false,
     });
@@ -64,7 +63,7 @@ export async function startWorkers(readConfig: ReadConfig): Promise<RunningProgr
     pretty: isPretty(config),
   });
   mkdirSync(config.data, { recursive: true, mode: 0o700 });
-  const engine = opened.use(await openEngine(config, { ...surroundings, log }));
+  const engine = opened.use(await openEmbeddedEngine(config, { clock, log }));
   await performRequest(engine, shardCount, declareEnded());
   await certificateFiles(config); // made once, not by every worker
   const path = join(config.data, 'engine.sock');
@@ -73,7 +72,7 @@ export async function startWorkers(readConfig: ReadConfig): Promise<RunningProgr
   opened.use(observeProcess(metrics));
   observeEngine(metrics, engine);
   const supervisor = await Supervisor.open({
-    orders: await makeOrders(config, { engine, path }),
+    orders: await makeOrders(config, { engine, path, workers }),
     metrics: () => metrics.expose(),
     ended: (name) => performRequest(engine, shardCount, declareEnded(name as NodeId)),
     drainMs: () => config.limits.drain,
@@ -102,16 +101,15 @@ export async function startWorkers(readConfig: ReadConfig): Promise<RunningProgr
 /** Enrols every worker anew: what it had before may be of another store, or at its end. */
 async function makeOrders(
   config: Config,
-  { engine, path }: { readonly engine: Engine; readonly path: string },
+  { engine, path, workers }: { readonly engine: Engine; readonly path: string; readonly workers: number },
 ): Promise<WorkerOrders[]> {
   const options = { ...surroundings, engine };
   const authority = (await openAuthority(options)) ?? (await createAuthority(options));
   const ports = await choosePorts(config);
-  const workers = workerCount(config);
   const secret = systemRandom.identifier(linkSecretCharacters);
   const orders: WorkerOrders[] = [];
   for (let number = 1; number <= workers; number++) {
-    const name = parseNodeName(`worker-${number}`)!;
+    const name = parseNodeName(workerName(number))!;
     const directory = join(config.data, 'workers', name);
     await enrol(authority, { engine, config, name, directory });
     // The others find it by its node's row, where a place in the file system is told by its beginning.

@@ -21,7 +21,7 @@ import { ClusterConfigurationStore } from './cluster/cluster-configuration-store
 import { directoryPeople } from './cluster/directory-people.ts';
 import type { LinkCredentials } from './cluster/link-credentials.ts';
 import type { LocalLinks } from './cluster/links/local-link.ts';
-import { acquireAllShards } from './cluster/local-shards.ts';
+import { acquireAllShards, forgetWhenReverted } from './cluster/local-shards.ts';
 import { LocatedAccounts } from './cluster/located-accounts.ts';
 import type { AnswerAdministration } from './cluster/relayed-administration.ts';
 import type { RemoteAccounts } from './cluster/remote-accounts.ts';
@@ -33,23 +33,27 @@ import {
   observeBlobs,
   observeEngine,
   openStorage,
+  openWorkerRows,
   openWorkersEngine,
 } from './compose-storage.ts';
 import { certificateFiles, isPretty } from './compose-surroundings.ts';
 import { workerConfig } from './compose-worker.ts';
 import { type Config, isReloadable } from './config/schema.ts';
 import { changedKeys, maskedConfig } from './config/show-config.ts';
+import { endsSessions } from './directory/account-administration.ts';
 import { type InternalDirectory, openInternalDirectory } from './directory/internal-directory.ts';
 import type { LoginLimits } from './directory/settings.ts';
 import { openApiTokens } from './directory/tokens.ts';
 import type { AccountId, OperationId } from './mail/ids.ts';
 import { isMailError, MailError } from './mail/mail-error.ts';
+import { adminSocket, workerSocket } from './operator/admin-client.ts';
 import type { ReadConfig, RunningServer, WorkerPlace } from './operator/running-server.ts';
 import { type AdminServer, openAdminServer } from './speakers/http/admin/admin-server.ts';
 import { TlsContexts } from './speakers/kit/tls-contexts.ts';
 import { MailListeners } from './speakers/mail-listeners.ts';
 import type { BlobStore } from './storage/blob-store.ts';
 import type { Engine } from './storage/engine.ts';
+import type { HeldRows } from './storage/held-rows.ts';
 import { version } from './version.ts';
 
 const clock: Clock = systemClock;
@@ -80,8 +84,9 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
   const credentials = await loadCredentials(nodeDirectory);
   if (joined?.zone === outerZone && credentials !== undefined)
     return openOuterNode({ readConfig, joined, credentials, log });
+  const rows = orders === undefined ? undefined : openWorkerRows(given, log);
   const open =
-    orders === undefined ? undefined : () => openWorkersEngine(orders.enginePath, given, { clock, log });
+    orders === undefined ? undefined : () => openWorkersEngine(orders.enginePath, rows, { clock, log });
   const storage = await openStorage(withJoinedSettings(given, joined), { clock, random, log, open }, opened);
   const { engine, blobs, maintain } = storage;
   // What the whole cluster is told lies in the store, below this node's own file.
@@ -107,6 +112,7 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
       nodeDirectory,
       credentials,
       local: orders?.links,
+      held: rows?.held,
       clusterSettings,
       answer: async (...asked) => {
         if (admin === undefined) throw new MailError('unavailable', 'the server is starting');
@@ -164,7 +170,7 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
   const tokens = opened.use(openApiTokens({ engine, clock, random, log }));
   admin = await openAdminServer({
     listen: config.listen.admin,
-    socketPath: orders?.hasAdmin === false ? undefined : join(config.data, 'admin.sock'),
+    socketPath: join(config.data, orders?.hasAdmin === false ? workerSocket(orders.name) : adminSocket),
     dependencies: {
       directory,
       accounts,
@@ -176,7 +182,7 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
       },
       engine,
       prepareMessage: (bytes) => prepareMessage(bytes, { clock }),
-      checkStore: ({ repair }) =>
+      checkStore: (asked) =>
         checkStore({
           engine,
           blobs,
@@ -184,7 +190,7 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
           directory,
           clock,
           log,
-          repair,
+          ...asked,
           ...(node === undefined ? {} : { isHosted: (id: AccountId) => node.hosts(id) }),
         }),
       metricsText: async () => ({
@@ -215,7 +221,6 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
   const stack = opened.move();
   return {
     endpoints,
-    directory,
     metricsText: () => metrics.expose(),
     reload: async () => reload(await reread()),
     close: async () => {
@@ -251,6 +256,7 @@ interface StorageParts {
   /** Undefined: the server is alone. */
   readonly credentials: LinkCredentials | undefined;
   readonly local: LocalLinks | undefined;
+  readonly held: HeldRows | undefined;
   readonly clusterSettings: ClusterConfigurationStore | undefined;
   readonly answer: AnswerAdministration;
   readonly current: () => Config;
@@ -276,6 +282,7 @@ async function openAccounts(
     nodeDirectory,
     credentials,
     local,
+    held,
     clusterSettings,
     answer,
     current,
@@ -299,6 +306,7 @@ async function openAccounts(
   const hosts = opened.use(
     openAccountHosts({ engine, blobs, shards: leases, clock, log, limits, metrics, people }),
   );
+  if (credentials === undefined) opened.use(forgetWhenReverted(engine, hosts, log));
   const located = new LocatedAccounts(hosts, { account: async (id) => accountDirectory().account(id) });
   const load = new LoadMeter(hosts, engine, clock);
   let node: ClusterNode | undefined;
@@ -310,6 +318,7 @@ async function openAccounts(
       credentials,
       local,
       stored: local === undefined ? undefined : new StoredMessages({ engine, blobs }),
+      held,
       engine,
       settings,
       accountDirectory,
@@ -344,14 +353,14 @@ async function openAccounts(
         hooks: {
           // Storage is made at first use, by whoever hosts the account.
           onAccountAdded: async ({ id }) => void (await site.open(id)),
-          onAccountChanged: async (account) => {
+          onAccountChanged: async (account, before) => {
             const port = await site.open(account.id);
             await port.setQuota({
               operation: random.identifier(24) as OperationId,
               bytesMax: account.quotaBytes,
               messagesMax: account.quotaMessages,
             });
-            if (!account.enabled || account.shared) await site.endSessions(account.id);
+            if (endsSessions(account, before)) await site.endSessions(account.id);
           },
           onPasswordChanged: (id) => site.endSessions(id),
           // Removed already when the hook is told a second time.
@@ -377,6 +386,7 @@ function loginLimits({ authentication }: Config): LoginLimits {
   return {
     failuresPerAddress: authentication.failures_per_address,
     failuresPerAccount: authentication.failures_per_account,
+    failuresPerFrontend: authentication.failures_per_frontend,
     verifiedCacheMs: authentication.verified_cache,
   };
 }

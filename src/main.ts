@@ -5,8 +5,8 @@ import { addClusterInitCommand } from './operator/commands/cluster-init.ts';
 import { addStoreCopyCommand } from './operator/commands/store-copy.ts';
 import { buildProgram, runProgram } from './operator/program.ts';
 import { addQuickstartCommand } from './operator/quickstart.ts';
-import type { NodeMaking, RunningServer, StartServer, StartWorkers } from './operator/running-server.ts';
-import { addServeCommand } from './operator/serve.ts';
+import type { NodeMaking } from './operator/running-server.ts';
+import { addServeCommand, type Starts } from './operator/serve.ts';
 import type { CopyStores } from './operator/store-copying.ts';
 import { version } from './version.ts';
 
@@ -19,14 +19,12 @@ setFlagsFromString('--external-memory-accounted-in-global-limit');
 setFlagsFromString('--heap-growing-percent=200');
 
 /** Loaded when a server is started: the other commands answer sooner without it. */
-const start: StartServer = async (readConfig): Promise<RunningServer> => {
-  const { startServer } = await import('./compose.ts');
-  return startServer(readConfig);
-};
-
-const workers: StartWorkers = {
-  supervisor: async (readConfig) => (await import('./compose-workers.ts')).startWorkers(readConfig),
-  worker: async (readConfig, place) => (await import('./compose.ts')).startServer(readConfig, place),
+const starts: Starts = {
+  server: async (readConfig) => (await import('./compose.ts')).startServer(readConfig),
+  workers: {
+    supervisor: async (...given) => (await import('./compose-workers.ts')).startWorkers(...given),
+    worker: async (...given) => (await import('./compose.ts')).startServer(...given),
+  },
 };
 
 const making: NodeMaking = {
@@ -39,9 +37,9 @@ const copy: CopyStores = async (request) => (await import('./compose-copy.ts')).
 const program = buildProgram({
   version,
   addServing: (serving) => {
-    addServeCommand(serving, { server: start, workers }, making);
+    addServeCommand(serving, starts, making);
     addClusterInitCommand(serving, making);
-    addQuickstartCommand(serving, start);
+    addQuickstartCommand(serving, starts);
     addStoreCopyCommand(serving, copy);
   },
 });

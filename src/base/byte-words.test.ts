@@ -18,7 +18,7 @@ const texts = fc.record({
   length: fc.integer({ min: 0, max: 200 }),
 });
 
-it('finds the first low byte and counts line feeds as a plain loop does', () => {
+it('finds the first low byte and counts line feeds, and those without CR, as a plain loop does', () => {
   fc.assert(
     fc.property(texts, ({ bytes, offset, from, length }) => {
       const view = new Uint8Array(offset + bytes.length).subarray(offset);
@@ -30,6 +30,8 @@ it('finds the first low byte and counts line feeds as a plain loop does', () => 
       const words = new ByteWords(view);
       assert.equal(words.lowByte(start, end), low === -1 ? end : start + low);
       assert.equal(words.lineFeeds(start, end), looked.filter((value) => value === 10).length);
+      const isBare = (value: number, index: number) => value === 10 && bytes[start + index - 1] !== 13;
+      assert.equal(words.bareLineFeeds(start, end), looked.filter(isBare).length);
     }),
     { numRuns: 2000 },
   );

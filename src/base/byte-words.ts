@@ -2,6 +2,7 @@
 // costs. Owns nothing; a view of the bytes, which must not change places.
 
 const lineFeed = 0x0a;
+const carriageReturn = 0x0d;
 const lowBytesEnd = 0x0e;
 /** Below it the view is not worth making. */
 const wordsMin = 16;
@@ -60,6 +61,19 @@ export class ByteWords {
       at = Math.max(at, index * 4 + this.#wordsStart);
     }
     for (; at < end; at++) if (bytes[at] === lineFeed) count++;
+    return count;
+  }
+
+  /** Those of them that have no CR before them; one at `from` is judged by what is before it. */
+  bareLineFeeds(from: number, end: number): number {
+    const bytes = this.#bytes;
+    let count = 0;
+    let at = this.lowByte(from, end);
+    while (at < end) {
+      if (bytes[at] === lineFeed && bytes[at - 1] !== carriageReturn) count++;
+      // Most often it is a CR, whose LF need not be found again.
+      at = this.lowByte(bytes[at] === carriageReturn && bytes[at + 1] === lineFeed ? at + 2 : at + 1, end);
+    }
     return count;
   }
 

@@ -18,6 +18,12 @@ export interface Clock {
   nextTurn(): Promise<void>;
   /** Resolves on a later turn of the event loop, in line with others who yield: how long work gives others a turn. */
   yieldTurn(): Promise<void>;
+  /**
+   * For how long work that asks has held this turn of the event loop, in milliseconds from the first time that anybody asked:
+   * whoever does long work shares the turn with all others who do. Those who yielded and go on have a count of their own, so
+   * that neither they nor what comes in anew leave the other nothing.
+   */
+  turnMs(): number;
 }
 
 /** What setTimeout can count: 24 days. A longer delay would fire at once. */
@@ -39,21 +45,55 @@ export const systemClock: Clock = {
     new Promise((resolve) => {
       setImmediate(resolve);
     }),
-  yieldTurn: turnQueue(),
+  ...loopTurns(),
 };
 
+/** Those who yielded go on in one turn until they have held it for so long together: a light one does not cost a turn each. */
+const resumedMsMax = 4;
+/** Of those who wait, in one turn. */
+const resumedMax = 64;
+
 /**
- * One who waits goes on in each turn of the event loop, in order: however many do long work in slices, a turn is as long
- * as one slice, because immediates that are set while immediates run belong to the next turn.
+ * Those who wait go on in order, each when the one before has come to a stop, in one turn of the event loop as many as fit
+ * into a slice: however many do long work in slices, a turn is as long as one slice, because immediates that are set while
+ * immediates run belong to the next turn.
  */
-function turnQueue(): () => Promise<void> {
+function loopTurns(): Pick<Clock, 'yieldTurn' | 'turnMs'> {
   const waiting: (() => void)[] = [];
-  const runNext = (): void => {
-    waiting.shift()?.();
-    if (waiting.length > 0) setImmediate(runNext);
+  let resuming = false;
+  let startedAt: number | undefined;
+  const begin = (): void => {
+    startedAt = undefined;
   };
-  return () =>
-    new Promise((resolve) => {
-      if (waiting.push(resolve) === 1) setImmediate(runNext);
-    });
+  const turnMs = (): number => {
+    const now = performance.now();
+    if (startedAt === undefined) {
+      startedAt = now;
+      setImmediate(begin);
+    }
+    return now - startedAt;
+  };
+  const resume = (): void => {
+    if (turnMs() < resumedMsMax) waiting.shift()?.();
+  };
+  const finish = (): void => {
+    begin();
+    resuming = false;
+    if (waiting.length > 0) resumeAll();
+  };
+  const resumeAll = (): void => {
+    resuming = true;
+    setImmediate(begin);
+    const count = Math.min(waiting.length, resumedMax);
+    for (let index = 0; index < count; index++) setImmediate(resume);
+    setImmediate(finish);
+  };
+  return {
+    yieldTurn: () =>
+      new Promise((resolve) => {
+        waiting.push(resolve);
+        if (!resuming) resumeAll();
+      }),
+    turnMs,
+  };
 }

@@ -6,7 +6,7 @@ import { type AST, getStaticTOMLValue, parseTOML } from 'toml-eslint-parser';
 import type { z } from 'zod';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { nearestKey } from './nearest-key.ts';
-import { type Config, configSchema } from './schema.ts';
+import { type Config, configSchema, intakeMemoryMin } from './schema.ts';
 import { schemaKeysAt } from './schema-walk.ts';
 
 export interface ConfigSources {
@@ -190,8 +190,7 @@ function combinationProblems(
       'storage.engine "postgres" needs storage.url, such as "postgres://rookery@db.example/rookery"';
     problems.push({ source: file, line: lines.get('storage.engine'), key: 'storage.engine', message });
   }
-  if (config.limits.intake_memory < 2 * config.limits.message_size) {
-    // A large message is held twice for a moment, while its pieces are put together.
+  if (config.limits.intake_memory < intakeMemoryMin(config)) {
     const message = 'must be at least twice limits.message_size, or the largest messages could never come in';
     problems.push({
       source: file,

@@ -98,14 +98,43 @@ const authenticationSchema = z.strictObject({
     .describe(
       'Failed logins from one address (IPv6: one /64) within ten minutes before it is slowed down and refused.',
     ),
-  failures_per_account: z.int().min(1).default(20).describe('The same for one account.'),
+  failures_per_account: z
+    .int()
+    .min(1)
+    .default(20)
+    .describe('The same for one account; through one node of the outer zone, half as many.'),
+  failures_per_frontend: z
+    .int()
+    .min(1)
+    .default(2000)
+    .describe(
+      'The same for one node of the outer zone, whose word for the addresses of its clients is not believed further: beyond it only users come in there who logged in from their addresses within a day, beyond twice as many nobody. Counted by each node of the inner zone.',
+    ),
   verified_cache: duration('10 min').describe(
     'How long a verified password is remembered (as a keyed digest) so that logins are cheap; "0 s" turns it off.',
   ),
 });
 
+const imapSchema = z.strictObject({
+  raw_headers: z
+    .enum(['refuse', 'accept'])
+    .default('refuse')
+    .describe(
+      'Messages with 8-bit characters in their header that an IMAP client stores (APPEND) without having enabled UTF8=ACCEPT or IMAP4rev2. "refuse": as RFC 6855 demands. "accept": for moving old mail here with programs that enable neither (imapsync, mbsync, offlineimap). Either way every message that is stored here is shown as it came.',
+    ),
+});
+
 export const administrationAreas = ['password', 'directory', 'mail', 'site'] as const;
 export type AdministrationArea = (typeof administrationAreas)[number];
+
+const submissionSchema = z.strictObject({
+  check_from: z
+    .enum(['account', 'off'])
+    .default('account')
+    .describe(
+      '"account": a message that a user submits is refused (550 5.7.1) when its From names no address that he may send with, when its Sender is none of them, and when it has several authors without a Sender. His are the addresses of his account, sub-addresses, aliases that lead to it alone, and the addresses of accounts whose INBOX gives him the right p. "off": the header is not looked at; for users who bounce ("resend") mail of others, and programs that send in other names. Who sends is checked in the envelope (MAIL) either way.',
+    ),
+});
 
 const administrationSchema = z.strictObject({
   outer_frontends: z
@@ -216,6 +245,9 @@ const logSchema = z.strictObject({
     .describe('"auto": pretty on a terminal, else one JSON line an event.'),
 });
 
+/** More would only be in each other's way: one process writes the store for all. */
+export const workersMax = 64;
+
 export const configSchema = z.strictObject({
   data: z
     .string()
@@ -230,10 +262,10 @@ export const configSchema = z.strictObject({
     .default('+')
     .describe('Characters that separate a user from a detail: user+detail@domain.'),
   workers: z
-    .union([z.enum(['auto']), z.int().min(1).max(64)])
-    .default(1)
+    .union([z.enum(['auto']), z.int().min(1).max(workersMax)])
+    .default('auto')
     .describe(
-      'Worker processes over the embedded store, each a node that hosts its share of the accounts; "auto" is one for each core. They share `limits.account_memory` and `limits.intake_memory`; limits of connections and of failed logins are for each of them.',
+      'Worker processes over the embedded store, each a node that hosts its share of the accounts. "auto" is one for each core, as far as there is memory for them (256 MiB each), but a single process on machines with up to three cores, with PostgreSQL, and on nodes of a larger cluster. They share `limits.account_memory` and `limits.intake_memory`; limits of connections and of failed logins are for each of them.',
     ),
   listen: listenSchema.prefault({}).describe('Where to listen: "address:port", a list of them, or "off".'),
   proxy_protocol_from: z
@@ -243,6 +275,8 @@ export const configSchema = z.strictObject({
   tls: tlsSchema.prefault({}).describe('Certificates and TLS versions.'),
   limits: limitsSchema.prefault({}).describe('Limits. Sizes as "50 MiB", durations as "30 min".'),
   authentication: authenticationSchema.prefault({}).describe('Logins.'),
+  imap: imapSchema.prefault({}).describe('Mailboxes as mail programs see them.'),
+  submission: submissionSchema.prefault({}).describe('Mail that users send.'),
   administration: administrationSchema.prefault({}).describe('The admin API.'),
   storage: storageSchema.prefault({}).describe('The storage engine.'),
   cluster: clusterSchema
@@ -271,6 +305,8 @@ const reloadableKeys = [
   'limits.drain',
   'log.level',
   'authentication',
+  'imap',
+  'submission',
   'administration',
 ] as const;
 
@@ -280,3 +316,8 @@ export function isReloadable(key: string): boolean {
 
 /** Keys whose values `config show` masks: by name, so that a new one is masked at once. */
 export const secretKeyPattern = /(?:password|secret|token|storage\.url)$/;
+
+/** For `limits.intake_memory`: a large message is held twice for a moment, while its pieces are put together. */
+export function intakeMemoryMin({ limits }: Pick<Config, 'limits'>): number {
+  return 2 * limits.message_size;
+}

@@ -6,6 +6,7 @@ import {
   canonicalLocalPart,
   displayAddress,
   formatAddress,
+  isUsername,
   needsSmtpUtf8,
   parseAddress,
   parseDomain,
@@ -81,6 +82,11 @@ test('addresses that look the same are one account', () => {
   assert.equal(canonical('Alice@Example.TEST'), 'alice@example.test');
   assert.equal(canonical('JÜRGEN@bücher.example'), canonical('ju\u0308rgen@xn--bcher-kva.example'));
   assert.equal(canonicalLocalPart('\uff41lice'), 'alice');
+  // What only looks alike is no name, and so nobody's.
+  assert.deepEqual(['\ufb01sh', 'al\u00adice', 'smile\u263a', 'a  b', 'fish', 'a b'].map(isUsername), [
+    ...[false, false, false, false, true, true],
+  ]);
+  assert.notEqual(canonicalLocalPart('\ufb01sh'), 'fish');
   assert.equal(canonical('"alice"@example.test'), 'alice@example.test');
   assert.equal(needsSmtpUtf8(parseAddress('jürgen@example.test')!), true);
   assert.equal(needsSmtpUtf8(parseAddress('a@bücher.example')!), false);

@@ -3,6 +3,7 @@
 // address-list.ts's.
 
 import { domainToASCII, domainToUnicode } from 'node:url';
+import { comparedUsername, usernameCaseMapped } from './precis/username.ts';
 
 /** `localPart` without quotes; `domain` in lower case A-labels ("xn--…"), or an address literal "[192.0.2.1]". */
 export interface Address {
@@ -106,18 +107,20 @@ export function needsSmtpUtf8(address: Address): boolean {
 }
 
 /**
- * The form under which an address is stored and found: letter case and Unicode presentation do not matter. Like
- * PRECIS UsernameCaseMapped (RFC 8265 3.3): width mapping, case folding, NFC; and compatibility forms (NFKC) on top,
- * so that no two addresses that look the same are different accounts.
+ * The form under which an address is stored and found: letter case and Unicode presentation do not matter, as PRECIS'
+ * UsernameCaseMapped has it (RFC 8265 3.3).
  */
 export function canonicalAddress(address: Address): string {
   return `${formatLocalPart(canonicalLocalPart(address.localPart))}@${address.domain}`;
 }
 
 export function canonicalLocalPart(localPart: string): string {
-  // ASCII only, which nearly all are: the same, faster.
-  if (/^[\x20-\x7e]*$/.test(localPart)) return localPart.toLowerCase();
-  return localPart.normalize('NFKC').toLowerCase().normalize('NFKC');
+  return comparedUsername(localPart);
+}
+
+/** Whether it may be the name of a user: no two that look the same are told apart. Spaces are allowed, as in quotes. */
+export function isUsername(localPart: string): boolean {
+  return usernameCaseMapped(localPart) !== undefined;
 }
 
 /** A local part taken apart at the separator of sub-addressing (RFC 5233). */

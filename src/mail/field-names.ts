@@ -29,37 +29,49 @@ export class FieldNames<Name extends string> {
   }
 }
 
-/**
- * The bytes of the fields with one of the names (`matching` true: HEADER.FIELDS) or of all others (false: HEADER.FIELDS.NOT), as
- * they came, with a blank line, unless the message has none and no body either (RFC 9051 6.4.5).
- */
-export function selectedFields(
+/** Which fields of a header, and whether its message has more than the header. */
+export interface FieldSelection {
+  readonly names: FieldNames<string>;
+  /** True: the fields with one of the names (HEADER.FIELDS); false: all others (HEADER.FIELDS.NOT). */
+  readonly matching: boolean;
+  readonly hasBody: boolean;
+}
+
+/** The bytes of the chosen fields, as they came, with a blank line, unless the message has none and no body either (RFC 9051 6.4.5). */
+export function selectedFields(bytes: Uint8Array, block: HeaderBlock, selection: FieldSelection): Buffer {
+  const selected = Buffer.allocUnsafe(selectedBytesMax(block));
+  return selected.subarray(
+    0,
+    writeSelectedFields(bytes, { block, ...selection }, { target: selected, at: 0 }),
+  );
+}
+
+/** The header, a line break for a last field without one, and the blank line. */
+export function selectedBytesMax(block: HeaderBlock): number {
+  return block.end - block.start + 4;
+}
+
+/** The same into a buffer with room for `selectedBytesMax`; where it ends there. */
+export function writeSelectedFields(
   bytes: Uint8Array,
-  block: HeaderBlock,
-  {
-    names,
-    matching,
-    hasBody,
-  }: { readonly names: FieldNames<string>; readonly matching: boolean; readonly hasBody: boolean },
-): Buffer {
+  { block, names, matching, hasBody }: FieldSelection & { readonly block: HeaderBlock },
+  { target, at }: { readonly target: Buffer; readonly at: number },
+): number {
   const buffer = asBuffer(bytes);
   const { offsets, count } = block;
-  // Never more than the header, a line break for a last field without one, and the blank line.
-  const selected = Buffer.allocUnsafe(block.end - block.start + 4);
-  let length = 0;
+  let end = at;
   let from = -1;
   for (let index = 0; index <= count; index++) {
     const chosen = index < count && (names.of(buffer, block, index) !== undefined) === matching;
     if (chosen && from < 0) from = index;
     if (chosen || from < 0) continue;
     // Neighbours go together.
-    const end = offsets[index * offsetsPerField - 1]!;
-    length += buffer.copy(selected, length, offsets[from * offsetsPerField], end);
-    if (selected[length - 1] !== lineFeed) length = withLineBreak(selected, length);
+    const last = offsets[index * offsetsPerField - 1]!;
+    end += buffer.copy(target, end, offsets[from * offsetsPerField], last);
+    if (target[end - 1] !== lineFeed) end = withLineBreak(target, end);
     from = -1;
   }
-  if (hasBody || block.end > block.fieldsEnd) length = withLineBreak(selected, length);
-  return selected.subarray(0, length);
+  return hasBody || block.end > block.fieldsEnd ? withLineBreak(target, end) : end;
 }
 
 function withLineBreak(bytes: Buffer, length: number): number {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { htmlToText } from './html-text.ts';
+import { htmlTextPieces, htmlToText } from './html-text.ts';
 
 const cases: [string, string][] = [
   ['a<b>b</b>c', 'abc'],
@@ -30,4 +30,11 @@ test('what never ends is passed over once', () => {
   assert.equal(htmlToText('<script>'.repeat(100_000)), '');
   assert.equal(htmlToText('<a '.repeat(100_000)), '');
   assert.equal(htmlToText('< '.repeat(1000)).length, 2000);
+});
+
+test('pieces are cut between tags and are the same text', () => {
+  const html = '<p>one &lt;two</p><style>p { x: y }</style>a < b<script>"</p>"</script>'.repeat(20);
+  const pieces = [...htmlTextPieces(html, 10)];
+  assert.equal(pieces.length, 21);
+  assert.equal(pieces.join(''), htmlToText(html));
 });

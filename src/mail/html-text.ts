@@ -12,6 +12,11 @@ const lineElements = new Set(
 
 /** Text of an HTML document or fragment; line breaks where blocks end, other white space as in the source. */
 export function htmlToText(html: string): string {
+  return htmlTextPieces(html, Number.POSITIVE_INFINITY).next().value ?? '';
+}
+
+/** The same in pieces of about that length, for a caller that must not be held up by a large one. */
+export function* htmlTextPieces(html: string, length: number): Generator<string, void, void> {
   let text = '';
   let position = 0;
   while (position < html.length) {
@@ -28,8 +33,12 @@ export function htmlToText(html: string): string {
     }
     position = !tag.isEnd && rawElements.has(tag.name) ? afterEndTag(html, tag.end, tag.name) : tag.end;
     if (lineElements.has(tag.name)) text += '\n';
+    if (text.length >= length) {
+      yield text;
+      text = '';
+    }
   }
-  return text;
+  if (text !== '') yield text;
 }
 
 interface Tag {

@@ -1,6 +1,7 @@
 // The command line's way to a running server: the admin API over the socket in the data directory, or over HTTP(S) with a
 // bearer token. Every failure becomes a CommandFailure that says what to do next.
 
+import { readdirSync } from 'node:fs';
 import {
   Agent as HttpAgent,
   request as httpRequest,
@@ -8,13 +9,16 @@ import {
   type RequestOptions,
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { boundedBody } from '../base/bounded-body.ts';
 import { CommandFailure, exitCodes } from './exit-codes.ts';
+import { isWorkerName } from './workers/worker-messages.ts';
 
 export interface ServerPlace {
   /** The server's data directory: its admin socket is there. */
   readonly data: string;
+  /** That of one of its workers; default: the server's. */
+  readonly socket?: string;
   /** http(s)://host:port; then `token` is needed. */
   readonly server?: string;
   readonly token?: string;
@@ -44,6 +48,15 @@ export class AdminClient {
     const options = { keepAlive: true, maxSockets: connectionsMax };
     this.#agent =
       place.server?.startsWith('https:') === true ? new HttpsAgent(options) : new HttpAgent(options);
+  }
+
+  /** The machine's other workers; none when the server is asked from elsewhere. To be closed by the caller. */
+  otherWorkers(): AdminClient[] {
+    const { data, server, node } = this.#place;
+    if (server !== undefined || node !== undefined) return [];
+    return readdirSync(data)
+      .filter((name) => isWorkerName(basename(name, `.${adminSocket}`)))
+      .map((socket) => new AdminClient({ data, socket }));
   }
 
   /** JSON in, JSON out; undefined for an empty answer. */
@@ -100,7 +113,7 @@ export class AdminClient {
   }
 
   #toSocket(request: AdminRequest, options: RequestOptions): ReturnType<typeof httpRequest> {
-    const socketPath = adminSocketPath(this.#place.data);
+    const socketPath = socketPathOf(this.#place);
     return httpRequest({ ...options, socketPath, path: this.#path(request) });
   }
 
@@ -124,7 +137,7 @@ export class AdminClient {
   }
 
   #unreachable(error: NodeJS.ErrnoException): CommandFailure {
-    const place = this.#place.server ?? adminSocketPath(this.#place.data);
+    const place = this.#place.server ?? socketPathOf(this.#place);
     const way =
       this.#place.server === undefined
         ? `is it running? Start it with \`rookery serve --data ${this.#place.data}\`, or name another place with --data DIR or --server URL --token TOKEN`
@@ -136,9 +149,16 @@ export class AdminClient {
   }
 }
 
-/** Unix socket paths have at most 107 bytes; a deep data directory is reached relative to the working directory. */
-export function adminSocketPath(data: string): string {
-  return join(resolve(data), 'admin.sock');
+/** In the data directory. Unix socket paths have at most 107 bytes. */
+export const adminSocket = 'admin.sock';
+
+/** Of a worker that does not have the server's own. */
+export function workerSocket(worker: string): string {
+  return `${worker}.${adminSocket}`;
+}
+
+function socketPathOf({ data, socket = adminSocket }: ServerPlace): string {
+  return join(resolve(data), socket);
 }
 
 function pathWith(request: AdminRequest): string {

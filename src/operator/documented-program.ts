@@ -10,12 +10,13 @@ import { addServeCommand } from './serve.ts';
 export function documentedProgram(): Command {
   const never = () => Promise.reject(new Error('only documented'));
   const making = { init: never, join: never };
+  const starts = { server: never, workers: { supervisor: never, worker: never } };
   return buildProgram({
     version: '',
     addServing: (program) => {
-      addServeCommand(program, { server: never, workers: { supervisor: never, worker: never } }, making);
+      addServeCommand(program, starts, making);
       addClusterInitCommand(program, making);
-      addQuickstartCommand(program, never);
+      addQuickstartCommand(program, starts);
       addStoreCopyCommand(program, never);
     },
   });

@@ -6,13 +6,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import type { DirectoryAdministration } from '../directory/directory.ts';
+import { AdminClient } from './admin-client.ts';
+import { accountPath } from './commands/account.ts';
 import { type ConfigOptions, configFrom, withConfigOptions } from './commands/configuration.ts';
-import { CommandFailure } from './exit-codes.ts';
+import { CommandFailure, exitCodes } from './exit-codes.ts';
 import { formatTable } from './output.ts';
 import { randomPassword } from './read-password.ts';
-import type { ReadConfig, RunningServer, StartServer } from './running-server.ts';
-import { serve } from './serve.ts';
+import type { ReadConfig, RunningProgram } from './running-server.ts';
+import { type Starts, serve, type WorkerOptions, workerOption } from './serve.ts';
+import { runWorker } from './workers/run-worker.ts';
 
 const domain = 'example.test';
 const users = ['alice', 'bob', 'admin'] as const;
@@ -22,33 +24,39 @@ interface Login {
   readonly password: string;
 }
 
-export function addQuickstartCommand(program: Command, start: StartServer): void {
+export function addQuickstartCommand(program: Command, starts: Starts): void {
   const description = `run a server to try on loopback: domain ${domain}, accounts ${users.join(', ')}; goes on where it stopped`;
-  withConfigOptions(program.command('quickstart').description(description)).action(
-    async (_options: object, command: Command) => {
+  withConfigOptions(program.command('quickstart').description(description))
+    .addOption(workerOption())
+    .action(async ({ worker }: WorkerOptions, command: Command) => {
       const read: ReadConfig = (defaults) =>
         configFrom(command.optsWithGlobals<ConfigOptions>(), command, defaults);
+      if (worker !== undefined) return await runWorker(starts.workers.worker, read);
       const { data } = read();
       await mkdir(data, { recursive: true, mode: 0o700 });
       const file = join(data, 'quickstart.txt');
       const isFirst = !existsSync(file);
       await serve({
-        start,
+        starts,
         read,
         started: async (server) => {
-          const logins = isFirst ? await makeAccounts(server.directory, file) : readLogins(file);
+          const logins = isFirst ? await makeAccounts(data, file) : readLogins(file);
           process.stdout.write(banner(server, { logins, isFirst, file }));
         },
       });
-    },
-  );
+    });
 }
 
 /** Goes on where a start that was cut off stopped. */
-async function makeAccounts(directory: DirectoryAdministration, file: string): Promise<Login[]> {
+async function makeAccounts(data: string, file: string): Promise<Login[]> {
   const unfinished = `${file}.new`;
   const logins = existsSync(unfinished) ? readLogins(unfinished) : await writeLogins(unfinished);
-  await ensureAccounts(directory, logins);
+  const client = new AdminClient({ data });
+  try {
+    await ensureAccounts(client, logins);
+  } finally {
+    client.close();
+  }
   await rename(unfinished, file);
   return logins;
 }
@@ -76,14 +84,28 @@ function readLogins(file: string): Login[] {
   });
 }
 
-async function ensureAccounts(directory: DirectoryAdministration, logins: readonly Login[]): Promise<void> {
-  if ((await directory.domain(domain)) === undefined)
-    await directory.addDomain({ name: domain, description: 'made by quickstart' });
+async function ensureAccounts(client: AdminClient, logins: readonly Login[]): Promise<void> {
+  const domains = '/api/domains';
+  if (!(await exists(client, `${domains}/${domain}`))) {
+    const body = { name: domain, description: 'made by quickstart' };
+    await client.call({ method: 'POST', path: domains, body });
+  }
   for (const { address, password } of logins) {
-    if ((await directory.accountByAddress(address)) !== undefined) continue;
+    if (await exists(client, accountPath(address))) continue;
     const user = address.split('@')[0]!;
     const fullName = `${user[0]!.toUpperCase()}${user.slice(1)}`;
-    await directory.addAccount({ address, password, fullName, administrator: user === 'admin' });
+    const body = { address, password, fullName, administrator: user === 'admin' };
+    await client.call({ method: 'POST', path: '/api/accounts', body });
+  }
+}
+
+async function exists(client: AdminClient, path: string): Promise<boolean> {
+  try {
+    await client.call({ path });
+    return true;
+  } catch (error) {
+    if (error instanceof CommandFailure && error.exitCode === exitCodes.notFound) return false;
+    throw error;
   }
 }
 
@@ -93,7 +115,7 @@ interface BannerParts {
   readonly file: string;
 }
 
-function banner(server: RunningServer, { logins, isFirst, file }: BannerParts): string {
+function banner(server: RunningProgram, { logins, isFirst, file }: BannerParts): string {
   const rows = server.endpoints.map(({ name, address, port }) => ({
     service: name,
     address: `${address}:${port}`,

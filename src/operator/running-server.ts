@@ -1,7 +1,6 @@
-// What `serve` and `quickstart` see of a running server; compose.ts makes it.
+// What `serve` and `quickstart` see of a running server; compose.ts and compose-workers.ts make it.
 
 import type { Config } from '../config/schema.ts';
-import type { DirectoryAdministration } from '../directory/directory.ts';
 import type { SupervisorCalls, WorkerOrders } from './workers/worker-messages.ts';
 
 export interface Endpoint {
@@ -26,7 +25,6 @@ export interface RunningProgram {
 }
 
 export interface RunningServer extends RunningProgram {
-  readonly directory: DirectoryAdministration;
   /** For Prometheus, of this process. */
   metricsText(): Promise<string>;
 }
@@ -45,8 +43,8 @@ export interface WorkerPlace {
 
 /** How `serve` goes on in several processes. */
 export interface StartWorkers {
-  /** Starts the workers and keeps them running. */
-  supervisor(readConfig: ReadConfig): Promise<RunningProgram>;
+  /** Starts so many workers and keeps them running. */
+  supervisor(readConfig: ReadConfig, workers: number): Promise<RunningProgram>;
   worker(readConfig: ReadConfig, place: WorkerPlace): Promise<RunningServer>;
 }
 

@@ -1,32 +1,35 @@
 // `rookery serve` and what runs a server until a signal ends it: SIGTERM and SIGINT drain, SIGHUP reloads.
 
-import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { Fault } from '../base/fault.ts';
-import type { Config } from '../config/schema.ts';
 import { isMailError } from '../mail/mail-error.ts';
 import { nodeNameDefault } from './commands/cluster-init.ts';
 import { type ConfigOptions, configFrom, withConfigOptions } from './commands/configuration.ts';
 import { CommandFailure, exitCodes } from './exit-codes.ts';
 import type { NodeMaking, ReadConfig, RunningProgram, StartServer, StartWorkers } from './running-server.ts';
 import { runWorker } from './workers/run-worker.ts';
+import { workerCount } from './workers/worker-count.ts';
 
-export interface ServeOptions<Running extends RunningProgram> {
-  readonly start: (read: ReadConfig) => Promise<Running>;
+export interface ServeOptions {
+  readonly starts: Starts;
   readonly read: ReadConfig;
   /** What is done once it runs, before it only waits. */
-  readonly started?: (server: Running) => Promise<void>;
+  readonly started?: (server: RunningProgram) => Promise<void>;
 }
 
-/** How `serve` starts: one server, or several workers. */
+/** How a server starts: as one process, or as several workers. */
 export interface Starts {
   readonly server: StartServer;
   readonly workers: StartWorkers;
 }
 
-interface ServeCommandOptions {
+interface ServeCommandOptions extends WorkerOptions {
   readonly join?: string;
   readonly node?: string;
+}
+
+/** Of every command that serves: with it the process is one of several workers. */
+export interface WorkerOptions {
   readonly worker?: string;
 }
 
@@ -40,8 +43,7 @@ export function addServeCommand(program: Command, starts: Starts, making: NodeMa
       'join a cluster first (a token is made by `rookery cluster token`); once joined it is not needed any more',
     )
     .option('--node <name>', "this node's name in the cluster; default: the machine's")
-    // How a supervisor starts its workers; the name is for whoever lists processes.
-    .addOption(new Option('--worker <name>').hideHelp())
+    .addOption(workerOption())
     .action(async (options: ServeCommandOptions, command: Command) => {
       const read: ReadConfig = (defaults) =>
         configFrom(command.optsWithGlobals<ConfigOptions>(), command, defaults);
@@ -51,14 +53,19 @@ export function addServeCommand(program: Command, starts: Starts, making: NodeMa
         const request = { ...parseJoin(join), node: options.node ?? nodeNameDefault() };
         await orFail(() => making.join(read(), request));
       }
-      const start = workerCount(read()) === 1 ? starts.server : starts.workers.supervisor;
-      await serve<RunningProgram>({ start, read });
+      await serve({ starts, read });
     });
 }
 
-/** How many processes serve. */
-export function workerCount({ workers }: Config): number {
-  return workers === 'auto' ? availableParallelism() : workers;
+/** How a supervisor starts its workers; the name is for whoever lists processes. */
+export function workerOption(): Option {
+  return new Option('--worker <name>').hideHelp();
+}
+
+/** As many processes as the configuration wants. */
+async function startAll({ server, workers }: Starts, read: ReadConfig): Promise<RunningProgram> {
+  const count = await workerCount(read());
+  return count === 1 ? await server(read) : await workers.supervisor(read, count);
 }
 
 /** "TOKEN@host:port", "TOKEN@[::1]:port"; the port may be left out. */
@@ -70,23 +77,19 @@ function parseJoin(text: string): { readonly token: string; readonly host: strin
 }
 
 /** Runs a server until a signal. Whoever reads that it started may signal at once: signals are heard before it starts. */
-export async function serve<Running extends RunningProgram>({
-  start,
-  read,
-  started,
-}: ServeOptions<Running>): Promise<void> {
+export async function serve({ starts, read, started }: ServeOptions): Promise<void> {
   const told = new Promise<void>((resolve) => {
     process.once('SIGTERM', resolve);
     process.once('SIGINT', resolve);
   });
-  let server: Running | undefined;
+  let server: RunningProgram | undefined;
   const reload = (): void => {
     void (async () => server?.reload())().catch((error: Error) => {
       process.stderr.write(`rookery: not reloaded: ${error.message}\n`);
     });
   };
   process.on('SIGHUP', reload);
-  server = await orFail(() => start(read));
+  server = await orFail(() => startAll(starts, read));
   await started?.(server);
   await told;
   // A second signal ends it at once, for an operator who will not wait.

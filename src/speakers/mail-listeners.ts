@@ -18,6 +18,7 @@ import type { SessionProtocol } from './kit/connection.ts';
 import { DeadlineTicker } from './kit/deadline-ticker.ts';
 import { type Listener, openListener } from './kit/listener.ts';
 import { ListenerMetrics } from './kit/listener-metrics.ts';
+import { answerBytesAheadMax } from './kit/read-ahead.ts';
 import type { TlsContexts } from './kit/tls-contexts.ts';
 import { pop3Protocol } from './pop3/pop3-protocol.ts';
 import { SmtpMetrics } from './smtp/smtp-metrics.ts';
@@ -57,6 +58,7 @@ interface Opened {
 export class MailListeners {
   readonly #options: MailListenersOptions;
   readonly #budget: ByteBudget;
+  readonly #answersAhead: ByteBudget;
   readonly #routing: Routing;
   readonly #intake: Intake;
   readonly #smtpMetrics: SmtpMetrics;
@@ -66,12 +68,17 @@ export class MailListeners {
     const { config, directory, accounts, deliveries, clock, random, metrics } = options;
     this.#options = options;
     this.#budget = new ByteBudget(config.limits.intake_memory, clock);
+    this.#answersAhead = new ByteBudget(answerBytesAheadMax, clock);
     this.#routing = new Routing(directory);
     this.#intake = new Intake({ accounts, deliveries, hostname: config.hostname, clock, random });
     this.#smtpMetrics = new SmtpMetrics(metrics);
     metrics.observed(
       { name: 'rookery_intake_memory_bytes', help: 'Memory taken by messages on their way in' },
       () => this.#budget.bytesUsed,
+    );
+    metrics.observed(
+      { name: 'rookery_answer_memory_bytes', help: 'Memory set aside for answers read ahead of clients' },
+      () => this.#answersAhead.bytesUsed,
     );
   }
 
@@ -155,9 +162,11 @@ export class MailListeners {
         administration: this.#options.administration,
         accounts,
         messageBytes: this.#budget,
+        answersAhead: this.#answersAhead,
         version,
         offersTls: name === 'imap',
         allowCleartextLogin: isCleartextAllowed,
+        acceptsRawHeaders: config.imap.raw_headers === 'accept',
         limits: {
           appendBytesMax: limits.message_size,
           messagesMax: limits.imap_messages,
@@ -171,6 +180,7 @@ export class MailListeners {
         ...common,
         authenticator: directory,
         accounts: pop3Accounts,
+        answersAhead: this.#answersAhead,
         offersTls: name === 'pop3',
         allowCleartextLogin: isCleartextAllowed,
         limits: { idleTimeoutMs: limits.pop3_idle, loginTimeoutMs: limits.login_time },
@@ -180,11 +190,13 @@ export class MailListeners {
       ...common,
       profile: name === 'submissions' ? 'submission' : name,
       directory,
+      accounts,
       routing: this.#routing,
       intake: this.#intake,
       budget: this.#budget,
       startTls: name === 'mx' || name === 'submission',
       allowCleartextAuth: isCleartextAllowed,
+      checksAuthor: config.submission.check_from === 'account',
       metrics: this.#smtpMetrics,
       limits: {
         messageBytesMax: limits.message_size,

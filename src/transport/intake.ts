@@ -11,11 +11,20 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import { Slicer } from '../base/slicer.ts';
+import type { Address } from '../mail/address.ts';
 import { formatDate } from '../mail/date.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { isMailError } from '../mail/mail-error.ts';
-import { bounced, type DeliveryOutcome, deferred, sent, worstOutcome } from './delivery/delivery-outcome.ts';
+import {
+  type BounceReason,
+  bounced,
+  type DeliveryOutcome,
+  deferred,
+  sent,
+  worstOutcome,
+} from './delivery/delivery-outcome.ts';
 import { LocalDelivery, type LocalTarget } from './delivery/local-delivery.ts';
+import { authorRefusal, readAuthorship } from './message-author.ts';
 import { type MessageHead, readMessageHead } from './message-head.ts';
 import { PartialDeliveries } from './partial-deliveries.ts';
 import { formatReceived, type MessageOrigin } from './trace-headers.ts';
@@ -24,6 +33,14 @@ export interface Recipient {
   /** As the client wrote it. */
   readonly address: string;
   readonly targets: readonly LocalTarget[];
+}
+
+/** From, Date and Message-ID are added when absent (RFC 6409 8). */
+export interface Submission {
+  /** The user's own address. */
+  readonly address: string;
+  /** Whose the author of the message may be; undefined: anybody. */
+  readonly maySendAs: ((address: Address) => Promise<boolean>) | undefined;
 }
 
 export interface IncomingMessage {
@@ -38,8 +55,8 @@ export interface IncomingMessage {
   /** The message as it came. */
   readonly pieces: readonly Buffer[];
   readonly length: number;
-  /** A submission: Date and Message-ID are added when absent (RFC 6409 8). */
-  readonly complete: boolean;
+  /** Of our user. */
+  readonly submission: Submission | undefined;
   /** The sender hears one answer for all recipients (SMTP, not LMTP). */
   readonly oneAnswer: boolean;
 }
@@ -81,6 +98,8 @@ export class Intake {
     try {
       const head = readMessageHead(message.pieces);
       if (head.receivedCount > this.#hopsMax) return message.recipients.map(() => bounced('loop'));
+      const refused = await this.#authorRefusal(message);
+      if (refused !== undefined) return message.recipients.map(() => bounced(refused));
       const prepared = await this.#prepare(message, head);
       return await this.#deliver(message, prepared, head);
     } catch (error) {
@@ -90,6 +109,11 @@ export class Intake {
         : deferred('unavailable');
       return message.recipients.map(() => outcome);
     }
+  }
+
+  async #authorRefusal({ pieces, submission }: IncomingMessage): Promise<BounceReason | undefined> {
+    if (submission?.maySendAs === undefined) return undefined;
+    return authorRefusal(readAuthorship(pieces), submission.maySendAs);
   }
 
   async #deliver(
@@ -194,8 +218,10 @@ export class Intake {
     if (onlyTarget !== undefined) fields += `Delivered-To: ${onlyTarget.address}\r\n`;
     const { origin, traceId } = message;
     fields += formatReceived({ origin, hostname, traceId, recipient: only?.address, date });
-    if (message.complete && !head.hasDate) fields += `Date: ${date}\r\n`;
-    if (message.complete && !head.hasMessageId) {
+    const { submission } = message;
+    if (submission !== undefined && !head.hasFrom) fields += `From: ${submission.address}\r\n`;
+    if (submission !== undefined && !head.hasDate) fields += `Date: ${date}\r\n`;
+    if (submission !== undefined && !head.hasMessageId) {
       fields += `Message-ID: <${random.identifier(24)}@${hostname}>\r\n`;
     }
     if (!head.hasHeader) fields += '\r\n';

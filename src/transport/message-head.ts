@@ -12,15 +12,16 @@ export interface MessageHead {
   readonly receivedBy: readonly string[];
   /** False: fields put before it need a blank line behind them, or the first lines of its body would become fields. */
   readonly hasHeader: boolean;
+  readonly hasFrom: boolean;
   readonly hasDate: boolean;
   readonly hasMessageId: boolean;
 }
 
 /** No header of a real message is longer; what comes behind is not looked at. */
-const headBytesMax = 256 * 1024;
+export const headBytesMax = 256 * 1024;
 
 /** The first bytes of a message that came in pieces; copies only when the first piece does not hold the header. */
-function firstBytes(pieces: readonly Buffer[]): Buffer {
+export function firstBytes(pieces: readonly Buffer[]): Buffer {
   const first = pieces[0];
   if (first === undefined) return Buffer.alloc(0);
   if (pieces.length === 1 || first.length >= headBytesMax || first.includes('\r\n\r\n')) return first;
@@ -30,7 +31,7 @@ function firstBytes(pieces: readonly Buffer[]): Buffer {
   return Buffer.concat(pieces.slice(0, count), length);
 }
 
-const traceNames = new FieldNames(['received', 'date', 'message-id', 'delivered-to']);
+const traceNames = new FieldNames(['received', 'date', 'from', 'message-id', 'delivered-to']);
 
 /** The server of a Received field: "from a by b with …". */
 const byClause = /(?:^|\s)by\s+([^\s;()]+)/i;
@@ -42,6 +43,7 @@ export function readMessageHead(pieces: readonly Buffer[]): MessageHead {
     bytes.toString('utf8', block.offsets[base + 2], block.offsets[base + 3]).trim();
   const received: number[] = [];
   const deliveredTo: string[] = [];
+  let hasFrom = false;
   let hasDate = false;
   let hasMessageId = false;
   for (let index = 0; index < block.count; index++) {
@@ -49,6 +51,7 @@ export function readMessageHead(pieces: readonly Buffer[]): MessageHead {
     const name = traceNames.of(bytes, block, index);
     if (name === 'received') received.push(base);
     else if (name === 'date') hasDate = true;
+    else if (name === 'from') hasFrom = true;
     else if (name === 'message-id') hasMessageId = true;
     else if (name === 'delivered-to') deliveredTo.push(valueAt(base).toLowerCase());
   }
@@ -57,5 +60,6 @@ export function readMessageHead(pieces: readonly Buffer[]): MessageHead {
     for (const base of received) receivedBy.push(byClause.exec(valueAt(base))?.[1]?.toLowerCase() ?? '');
   }
   const hasHeader = block.count > 0 || block.end > 0;
-  return { receivedCount: received.length, deliveredTo, receivedBy, hasHeader, hasDate, hasMessageId };
+  const receivedCount = received.length;
+  return { receivedCount, deliveredTo, receivedBy, hasHeader, hasFrom, hasDate, hasMessageId };
 }

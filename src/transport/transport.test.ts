@@ -25,6 +25,7 @@ test('the head is read however the message is cut', () => {
     deliveredTo: ['a@b'],
     receivedBy: ['a.test', 'b.test'],
     hasHeader: true,
+    hasFrom: false,
     hasDate: true,
     hasMessageId: true,
   };

@@ -118,3 +118,34 @@ test('a large body comes in pieces that overlap and miss nothing', () => {
       );
   }
 });
+
+test('a large HTML body comes in pieces that overlap and miss nothing', () => {
+  const line = (index: number) => `<p class="x">line <b>${index}</b> &auml;</p>`;
+  const lines = Array.from({ length: 40_000 }, (_, index) => line(index));
+  const bytes = message('Content-Type: text/html; charset=utf-8', '', lines.join('\r\n'));
+  const pieces = [...searchTexts(bytes, parseMessage(bytes))];
+  assert.ok(pieces.length > 2);
+  assert.ok(pieces.every((piece) => piece.length < 300_000));
+  const key = (index: number) => `line ${index} \u00e4\n`;
+  for (let index = 0; index < lines.length; index += 50)
+    assert.ok(
+      pieces.some((piece) => piece.includes(key(index))),
+      key(index),
+    );
+});
+
+test('a large body of wide characters comes in pieces that overlap and miss nothing', () => {
+  const lines = Array.from({ length: 40_000 }, (_, index) => `line ${index} \u4e2d`);
+  const head = Buffer.from(
+    'Content-Type: text/plain; charset=utf-16le\r\nContent-Transfer-Encoding: base64\r\n\r\n',
+  );
+  const encoded = Buffer.from(lines.join('\n'), 'utf16le').toString('base64').replace(/.{76}/g, '$&\r\n');
+  const bytes = Buffer.concat([head, Buffer.from(encoded)]);
+  const pieces = [...searchTexts(bytes, parseMessage(bytes))];
+  assert.ok(pieces.length > 1);
+  for (let index = 0; index < lines.length - 1; index += 50)
+    assert.ok(
+      pieces.some((piece) => piece.includes(`${lines[index]}\n`)),
+      `line ${index}`,
+    );
+});

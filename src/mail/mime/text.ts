@@ -5,7 +5,7 @@ import { asBuffer } from '../bytes.ts';
 import { decodeCharset } from '../charset.ts';
 import { decodeHeaderText } from '../encoded-word.ts';
 import { unfold } from '../header.ts';
-import { htmlToText } from '../html-text.ts';
+import { htmlTextPieces, htmlToText } from '../html-text.ts';
 import { decodedFileName } from '../parameter.ts';
 import { decodeTransfer, transferDecoder } from '../transfer-encoding.ts';
 import { leafParts, type MessagePart, type MessageStructure, rawParameter } from './structure.ts';
@@ -139,7 +139,7 @@ export const searchOverlapCharacters = 1000;
 
 /**
  * The texts that SEARCH BODY looks through: text parts and other readable ones (delivery reports), the names of
- * attachments, and the headers of nested messages. Large plain bodies come in pieces that overlap.
+ * attachments, and the headers of nested messages. Large bodies come in pieces that overlap.
  */
 export function* searchTexts(bytes: Uint8Array, structure: MessageStructure): Generator<string, void, void> {
   const pending: MessagePart[] = [structure.root];
@@ -168,15 +168,32 @@ export function headerText(bytes: Uint8Array, root: MessagePart): string {
 
 function* bodyPieces(bytes: Uint8Array, part: MessagePart): Generator<string, void, void> {
   const charset = rawParameter(part.parameters, 'charset') ?? 'us-ascii';
-  const isWhole = part.bodyEnd - part.bodyStart <= searchPieceBytes;
-  if (isWhole || part.subtype === 'html' || /utf-?(?:16|32)|ucs/i.test(charset)) {
-    yield decodedText(bytes, part);
-    return;
+  if (part.bodyEnd - part.bodyStart <= searchPieceBytes) yield decodedText(bytes, part);
+  else if (part.subtype === 'html' && part.type === 'text')
+    yield* overlapping(htmlTextPieces(charsetText(bytes, part, decodedBytesMax), searchPieceBytes));
+  else if (/utf-?(?:16|32)|ucs/i.test(charset))
+    yield* overlapping(charactersInPieces(charsetText(bytes, part, decodedBytesMax)));
+  else
+    yield* overlapping(linesInPieces(asBuffer(bytes).subarray(part.bodyStart, part.bodyEnd), part, charset));
+}
+
+/** Each begins with the end of the one before. */
+function* overlapping(pieces: Iterable<string>): Generator<string, void, void> {
+  let overlap = '';
+  for (const piece of pieces) {
+    yield overlap + piece;
+    overlap = piece.slice(-searchOverlapCharacters);
   }
-  const body = asBuffer(bytes).subarray(part.bodyStart, part.bodyEnd);
+}
+
+function* charactersInPieces(text: string): Generator<string, void, void> {
+  for (let start = 0; start < text.length; start += searchPieceBytes)
+    yield text.slice(start, start + searchPieceBytes);
+}
+
+function* linesInPieces(body: Buffer, part: MessagePart, charset: string): Generator<string, void, void> {
   const decoder = transferDecoder(part.encoding);
   let rest: Buffer = Buffer.alloc(0);
-  let overlap = '';
   for (let start = 0; start < body.length; start += searchPieceBytes) {
     const isLast = start + searchPieceBytes >= body.length;
     const decoded = [rest, decoder.push(body.subarray(start, start + searchPieceBytes))];
@@ -186,8 +203,6 @@ function* bodyPieces(bytes: Uint8Array, part: MessagePart): Generator<string, vo
     const lineEnd = isLast ? piece.length : piece.lastIndexOf(10) + 1;
     const cut = lineEnd === 0 ? piece.length : lineEnd;
     rest = piece.subarray(cut);
-    const text = decodeCharset(piece.subarray(0, cut), charset);
-    yield overlap + text;
-    overlap = text.slice(-searchOverlapCharacters);
+    yield decodeCharset(piece.subarray(0, cut), charset);
   }
 }

@@ -47,6 +47,13 @@ two   active  all    inner  100     128     12        34        57         0.4 s
   );
 });
 
+test('a database that lost commits is shown, with when and what it means', () => {
+  const load = { ...node('two').load, lostCommitsAt: Date.UTC(2026, 0, 2, 3, 4, 5) };
+  const text = formatClusterStatus({ ...healthy, nodes: [node('one'), node('two', { load })] });
+  assert.match(text, /^! at 2026-01-02T03:04:05.000Z the database lacked changes that two had acknowledged/m);
+  assert.match(text, /mail may be missing/);
+});
+
 test('what is wrong stands below, with what to do', () => {
   const text = formatClusterStatus({
     ...healthy,

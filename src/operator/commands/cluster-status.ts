@@ -17,6 +17,7 @@ export interface ClusterNodeBody {
     readonly openAccounts: number;
     readonly sessions: number;
     readonly commitsPerSecond: number;
+    readonly lostCommitsAt?: number | undefined;
   };
   readonly softwareVersion: string;
   readonly address: { readonly host: string; readonly port: number };
@@ -140,6 +141,11 @@ function problemsOf(status: ClusterBody): string[] {
   if (shards.unhosted > 0)
     problems.push(`${shards.unhosted} shards have no host: their accounts wait until a node takes them`);
   for (const each of nodes) {
+    const { lostCommitsAt } = each.load;
+    if (lostCommitsAt !== undefined)
+      problems.push(
+        `at ${new Date(lostCommitsAt).toISOString()} the database lacked changes that ${each.node} had acknowledged, as after a failover without a synchronous standby: mail may be missing (shown until ${each.node} is restarted)`,
+      );
     if (each.state === 'dead')
       problems.push(
         `${each.node} is dead: start it again, or take it out for good: rookery cluster remove ${each.node}`,

@@ -2,10 +2,11 @@
 
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
+import type { AdminClient } from '../admin-client.ts';
 import { CommandFailure, exitCodes } from '../exit-codes.ts';
 import { collect } from '../parse-option.ts';
 import { withContext } from '../program-context.ts';
-import { openProgress } from '../progress.ts';
+import { openProgress, type Progress } from '../progress.ts';
 import { accountPath } from './account.ts';
 import { addAclCommands } from './mailbox-acl.ts';
 
@@ -25,12 +26,21 @@ export function addMailboxCommands(program: Command): void {
   addAclCommands(mailbox);
 }
 
-interface CheckEvent {
-  readonly type: 'progress' | 'finding' | 'done' | 'failed';
-  readonly accountsDone?: number;
-  readonly accountsTotal?: number;
-  readonly findings?: number;
-  readonly elsewhere?: number;
+interface CheckDone {
+  readonly accounts: number;
+  readonly elsewhere: number;
+  readonly messages: number;
+  readonly findings: number;
+}
+
+type CheckEvent =
+  | { readonly type: 'progress'; readonly accountsDone: number; readonly accountsTotal: number }
+  | { readonly type: 'finding' }
+  | ({ readonly type: 'done' | 'failed' } & CheckDone);
+
+interface CheckTold {
+  readonly progress: Progress;
+  readonly findings: Record<string, unknown>[];
 }
 
 export function addStoreCommands(program: Command): void {
@@ -46,32 +56,60 @@ export function addStoreCommands(program: Command): void {
     .option('--report-only', 'change nothing')
     .action(
       withContext(async ({ client, output }, options: { reportOnly?: boolean }) => {
-        const response = await client.open({
-          method: 'POST',
-          path: '/api/store/check',
-          body: { repair: options.reportOnly !== true },
-        });
         const progress = openProgress('accounts', output.interactive && !output.json);
         const findings: Record<string, unknown>[] = [];
-        let done: CheckEvent | undefined;
-        for await (const line of createInterface({ input: response })) {
-          const event = JSON.parse(line) as CheckEvent;
-          if (event.type === 'progress') progress.update(event.accountsDone ?? 0, event.accountsTotal ?? 0);
-          else if (event.type === 'finding') findings.push({ ...event });
-          else done = event;
-        }
-        progress.stop();
-        if (done === undefined) throw new CommandFailure('the check broke off: see the server log');
+        const repair = options.reportOnly !== true;
+        const done = await checkMachine(client, repair, { progress, findings }).finally(() =>
+          progress.stop(),
+        );
         if (output.json) output.record({ ...done, items: findings });
         else {
           if (findings.length > 0) output.table(findings, ['accountId', 'what', 'action']);
           output.record({ ...done });
-          if ((done.elsewhere ?? 0) > 0)
+          if (done.elsewhere > 0)
             output.say(`${done.elsewhere} accounts are hosted by other nodes: run the check there too`);
         }
-        if ((done.findings ?? 0) > 0) process.exitCode = exitCodes.damaged;
+        if (done.findings > 0) process.exitCode = exitCodes.damaged;
       }),
     );
+}
+
+/** All that the server checks, and the accounts that other workers of its machine host. */
+async function checkMachine(client: AdminClient, repair: boolean, told: CheckTold): Promise<CheckDone> {
+  const done = { ...(await checkThrough(client, { repair }, told)) };
+  if (done.elsewhere === 0) return done;
+  for (const worker of client.otherWorkers()) {
+    try {
+      const { accounts, messages, findings } = await checkThrough(
+        worker,
+        { repair, accountsOnly: true },
+        told,
+      );
+      done.accounts += accounts;
+      done.elsewhere -= accounts;
+      done.messages += messages;
+      done.findings += findings;
+    } catch (error) {
+      // One that was there once: its accounts are another's.
+      if (!(error instanceof CommandFailure) || error.exitCode !== exitCodes.unreachable) throw error;
+    } finally {
+      worker.close();
+    }
+  }
+  return done;
+}
+
+async function checkThrough(client: AdminClient, body: object, told: CheckTold): Promise<CheckDone> {
+  const response = await client.open({ method: 'POST', path: '/api/store/check', body });
+  let done: (CheckEvent & CheckDone) | undefined;
+  for await (const line of createInterface({ input: response })) {
+    const event = JSON.parse(line) as CheckEvent;
+    if (event.type === 'progress') told.progress.update(event.accountsDone, event.accountsTotal);
+    else if (event.type === 'finding') told.findings.push({ ...event });
+    else done = event;
+  }
+  if (done === undefined) throw new CommandFailure('the check broke off: see the server log');
+  return done;
 }
 
 export function addTokenCommands(program: Command): void {
@@ -84,11 +122,12 @@ export function addTokenCommands(program: Command): void {
       'read, write:directory, write:accounts, operate, metrics (may be repeated)',
       collect,
     )
+    .option('--domain <domain>', 'for the accounts and aliases of this domain alone')
     .action(
-      withContext(async ({ client, output }, name: string, options: { scope: string[] }) => {
-        output.record(
-          await client.call({ method: 'POST', path: '/api/tokens', body: { name, scopes: options.scope } }),
-        );
+      withContext(async ({ client, output }, name: string, options: { scope: string[]; domain?: string }) => {
+        const { scope: scopes, domain } = options;
+        const body = { name, scopes, ...(domain === undefined ? {} : { domain }) };
+        output.record(await client.call({ method: 'POST', path: '/api/tokens', body }));
       }),
     );
   token
@@ -97,7 +136,7 @@ export function addTokenCommands(program: Command): void {
     .action(
       withContext(async ({ client, output }, _options: object) => {
         const { items } = await client.call<{ items: Record<string, unknown>[] }>({ path: '/api/tokens' });
-        output.table(items, ['id', 'name', 'scopes', 'expiresAt']);
+        output.table(items, ['id', 'name', 'scopes', 'domain', 'expiresAt']);
       }),
     );
   token

@@ -3,6 +3,11 @@
 
 import type { Endpoint, Reloaded } from '../running-server.ts';
 
+/** Of the workers of a machine, counted from 1. */
+export const workerName = (number: number): string => `worker-${number}`;
+
+export const isWorkerName = (name: string): boolean => /^worker-\d+$/.test(name);
+
 /** What a worker is told when it starts. */
 export interface WorkerOrders {
   /** Its name as a node of the machine's cluster. */

@@ -1,4 +1,4 @@
-// One watch an account and user of it, however many sessions he has: events of the account mark the sessions that have the
+// One watch an account and user of it, however many sessions he has that could begin now: events of the account mark the sessions that have the
 // changed mailbox selected as stale and wake those that idle. Invariant: a watch is open exactly while sessions are joined; a
 // guest's is his own, for it tells what he may know.
 // Nothing here fails; what waking leads to is the session's business.
@@ -6,6 +6,7 @@
 import type { AccountEvent, AccountPort } from '../../account/port.ts';
 import type { AccountId, MailboxId } from '../../mail/ids.ts';
 import { wakeSession } from './notify/tell-notifications.ts';
+import type { WatchedAccount } from './notify/watched-account.ts';
 import type { ImapSession } from './session.ts';
 
 interface AccountWatch {
@@ -26,7 +27,7 @@ export class AccountWatches {
     const sessions = new Set([session]);
     // Guests are not counted as sessions of the account.
     const isOwn = session.account?.accountId === account.accountId;
-    const counted = { service: 'imap', count: () => sessions.size } as const;
+    const counted = { service: 'imap', count: () => sessions.size, epoch: session.epoch } as const;
     const told = (event: AccountEvent): void => tell(sessions, account.accountId, event);
     const stop = account.watch(told, isOwn ? counted : undefined);
     this.#watches.set(key, { sessions, stop });
@@ -42,14 +43,13 @@ export class AccountWatches {
 }
 
 function keyOf(account: AccountPort, session: ImapSession): string {
-  return `${account.accountId} ${session.account?.accountId ?? ''}`;
+  return `${account.accountId} ${session.account?.accountId ?? ''} ${session.epoch ?? ''}`;
 }
 
 function tell(sessions: ReadonlySet<ImapSession>, accountId: AccountId, event: AccountEvent): void {
   for (const session of sessions) {
-    const isSelected = session.view === undefined || session.view.account.accountId === accountId;
-    if (session.account?.accountId === accountId) tellOwn(session, event, isSelected);
-    else if (isSelected) tellGuest(session, event);
+    if (session.account?.accountId === accountId) tellOwn(session, event);
+    else tellGuest(session, accountId, event);
   }
 }
 
@@ -58,31 +58,35 @@ function isSelectedMailbox({ view }: ImapSession, mailboxId: MailboxId): boolean
   return view === undefined || view.mailboxId === mailboxId;
 }
 
-/** Of the account whose mailbox the session has selected; of others it hears by asking. */
-function tellGuest(session: ImapSession, event: AccountEvent): void {
-  if (event.type === 'annotations') return;
-  if (event.type === 'closed') leaveSelected(session);
-  else if (event.type === 'mailboxes' || isSelectedMailbox(session, event.mailboxId)) session.stale = true;
-  else return;
+/** Of an account whose mailbox the session has selected, or that it watches by NOTIFY; of others it hears by asking. */
+function tellGuest(session: ImapSession, accountId: AccountId, event: AccountEvent): void {
+  const watched = session.notifications?.others.get(accountId);
+  if (watched !== undefined) noteIn(session, watched, event);
+  if (watched !== undefined && event.type === 'closed') watched.isClosed = true;
+  if (session.visits(accountId)) {
+    if (event.type === 'closed') leaveSelected(session);
+    else if (event.type === 'mailboxes') session.stale = true;
+    else if (event.type === 'mailbox' && isSelectedMailbox(session, event.mailboxId)) session.stale = true;
+  } else if (watched === undefined) return;
   wakeSession(session);
 }
 
-function tellOwn(session: ImapSession, event: AccountEvent, isSelected: boolean): void {
+function tellOwn(session: ImapSession, event: AccountEvent): void {
+  const { notifications } = session;
+  if (notifications !== undefined && event.type !== 'closed') noteIn(session, notifications.own, event);
+  const isSelected =
+    session.view === undefined || session.view.account.accountId === session.account?.accountId;
   switch (event.type) {
     case 'mailbox':
-      if (session.notifications?.wants('messages'))
-        session.notifications.changedMailboxes.add(event.mailboxId);
       if (isSelected && isSelectedMailbox(session, event.mailboxId)) session.stale = true;
-      else if (session.notifications === undefined) return;
+      else if (notifications === undefined) return;
       break;
     case 'mailboxes':
       // The selected mailbox may be among those deleted; asking costs little and happens rarely.
       if (isSelected) session.stale = true;
-      if (session.notifications !== undefined) session.notifications.namesChanged = true;
       break;
     case 'annotations':
-      if (session.notifications?.wantsAnnotations !== true) return;
-      session.notifications.annotationsChanged(event.mailboxId, event.names);
+      if (notifications?.wantsAnnotations !== true) return;
       break;
     case 'closed':
       session.farewell = 'Account is no longer available';
@@ -90,6 +94,13 @@ function tellOwn(session: ImapSession, event: AccountEvent, isSelected: boolean)
       break;
   }
   wakeSession(session);
+}
+
+/** What of it NOTIFY asked to be told of. */
+function noteIn({ notifications }: ImapSession, watched: WatchedAccount, event: AccountEvent): void {
+  if (event.type === 'mailbox' && notifications?.wants('messages') !== true) return;
+  if (event.type === 'annotations' && notifications?.wantsAnnotations !== true) return;
+  watched.happened(event);
 }
 
 /** The account is closed: as if the mailbox had been deleted. */

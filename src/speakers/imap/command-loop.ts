@@ -3,6 +3,7 @@
 // back when the command is done. Ends with the last words the client shall hear, undefined when it heard them.
 
 import { assert } from '../../base/assert.ts';
+import { Slicer } from '../../base/slicer.ts';
 import type { Command } from '../../wire/imap/command.ts';
 import {
   CommandReader,
@@ -36,12 +37,14 @@ const budgetWaitMs = 30_000;
 export class CommandLoop {
   readonly #session: ImapSession;
   readonly #reader = new CommandReader(strangerLimits);
+  readonly #slicer: Slicer;
   #badCommands = 0;
   /** Borrowed from the byte budget for the command being read. */
   #borrowedBytes = 0;
 
   constructor(session: ImapSession) {
     this.#session = session;
+    this.#slicer = new Slicer(session.environment.clock);
   }
 
   /** Until the session ends. The text of a BYE, or undefined when none is due. */
@@ -55,6 +58,8 @@ export class CommandLoop {
           if (!(await this.#wait())) return undefined;
           continue;
         }
+        // Thousands of clients at once, or one that sends thousands of commands at once, would hold the loop.
+        if (this.#slicer.due()) await this.#slicer.rest();
         if ('name' in incoming) this.#done(await dispatch(session, incoming));
         else if (incoming.type !== 'refused') await this.#finish(incoming);
         const farewell = this.#farewell();

@@ -1,17 +1,19 @@
 // COPY and MOVE from one account into another: messages are read here and appended there, a bounded piece at a time.
 // Invariants: a message leaves its mailbox only after its copy is durable, and no copy is taken back once that has begun:
 // whatever fails, and wherever a crash comes, nothing is lost. A MOVE that was cut off leaves at most one piece in both
-// mailboxes. A COPY that fails takes back what it had copied (RFC 9051 6.4.7: all or none), where the rights allow that; one
-// that a crash cut off leaves the pieces that were copied.
+// mailboxes. A COPY that fails takes back what it had copied (RFC 9051 6.4.7: all or none); where the rights do not allow that,
+// one of several pieces is refused. One that a crash cut off leaves the pieces that were copied, one that lost the other
+// account's answer perhaps the piece that it was about.
 // Fails as both accounts do.
 
-import type { Appended, Copied, MessageColumns, NewMessage } from '../../account/port.ts';
+import type { Appended, Copied, MailboxInfo, MessageColumns, NewMessage } from '../../account/port.ts';
 import { prepareMessage } from '../../account/prepare.ts';
 import { flagNames } from '../../mail/flags.ts';
 import type { ModSeq, OperationId, Uid } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
 import { errorResponse } from './mail-error-responses.ts';
 import { type MailboxLocation, type PlacedMailbox, placedAt } from './mailbox-location.ts';
+import { no, type Reply } from './reply.ts';
 import type { ImapSession } from './session.ts';
 import type { MailboxView } from './view.ts';
 
@@ -28,31 +30,36 @@ interface Between {
   readonly move: boolean;
 }
 
-/** `uids`: of the view. Refuses as a copy within an account does. */
+const tooMuchToTakeBack = no('Too many messages for a mailbox from which nothing may be taken back', 'LIMIT');
+
+/** `uids`: of the view. Refuses as a copy within an account does. What was copied, or the answer that says why nothing was. */
 export async function copyBetweenAccounts(
   session: ImapSession,
   { view, uids, to, move }: { view: MailboxView; uids: Uint32Array; to: MailboxLocation; move: boolean },
-): Promise<Copied> {
+): Promise<Copied | Reply> {
   const [found, source] = await Promise.all([
     to.account.findMailbox({ name: to.name }),
     view.account.findMailbox({ id: view.mailboxId }),
   ]);
-  if (found === undefined || source === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
+  if (found === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
+  // The selected mailbox is gone: the client is told that of the messages, and then goodbye.
+  if (source === undefined) throw new MailError('noSuchMessage', 'the messages are gone');
   // Before anything is copied: what may not be taken away would be there twice.
-  if (move && !['r', 't', 'e'].every((right) => source.rights.includes(right)))
-    throw new MailError('permissionDenied', 'messages may not be taken away');
+  if (move) requireTakingAway(source);
   const target = placedAt(to, found);
   const columns = await view.account.columns(view.mailboxId, uids.slice().sort());
+  const pieces = piecesOf(columns, session.environment.limits.appendBytesMax);
+  if (!move && pieces.length > 1 && !mayTakeAway(target)) return tooMuchToTakeBack;
   const between = { session, view, target, move };
   const appended: Appended[] = [];
   let modSeq = 0 as ModSeq;
   try {
-    for (const piece of piecesOf(columns, session.environment.limits.appendBytesMax)) {
+    for (const piece of pieces) {
       appended.push(await copyPiece(between, columns, { ...piece, keywords: source.keywords }));
       if (move) modSeq = await takeAway(between, columns.uids.slice(piece.from, piece.to));
     }
   } catch (error) {
-    if (!move && appended.length > 0) await takeBack(between, appended);
+    if (!move && appended.length > 0) await takeBack(session, target, appended);
     throw error;
   }
   return {
@@ -130,13 +137,27 @@ async function takeAway({ session, view }: Between, uids: Uint32Array): Promise<
   return (await view.account.expunge({ operation, mailboxId, uids, anyFlags: true })).modSeq;
 }
 
-async function takeBack({ session, target }: Between, appended: readonly Appended[]): Promise<void> {
+/** Throws permissionDenied when messages may not be taken away from the mailbox. */
+export function requireTakingAway(source: MailboxInfo): void {
+  if (!mayTakeAway(source)) throw new MailError('permissionDenied', 'messages may not be taken away');
+}
+
+function mayTakeAway({ rights }: MailboxInfo): boolean {
+  return ['r', 't', 'e'].every((right) => rights.includes(right));
+}
+
+/** What was stored in `target`, where the rights allow it; what they do not allow is logged. */
+export async function takeBack(
+  session: ImapSession,
+  { account, id: mailboxId }: Pick<PlacedMailbox, 'account' | 'id'>,
+  appended: readonly Appended[],
+): Promise<void> {
   const uids = Uint32Array.from(appended.flatMap(({ uids: given }) => [...given]));
   const operation = session.operation();
   try {
-    await target.account.expunge({ operation, mailboxId: target.id, uids, anyFlags: true });
+    await account.expunge({ operation, mailboxId, uids, anyFlags: true });
   } catch (error) {
     if (errorResponse(error) === undefined) throw error;
-    session.connection.log.warn({ err: error }, 'a copy that failed could not be taken back');
+    session.connection.log.warn({ err: error }, 'what was stored could not be taken back');
   }
 }

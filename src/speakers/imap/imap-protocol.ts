@@ -2,13 +2,14 @@
 // metrics) and greets; a session's failures end that session only.
 
 import type { AccountPorts } from '../../account/port.ts';
-import type { ByteBudget } from '../../base/byte-budget.ts';
+import { ByteBudget } from '../../base/byte-budget.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Metrics } from '../../base/metrics.ts';
 import type { Random } from '../../base/random.ts';
 import type { Authenticator } from '../../directory/directory.ts';
 import { capabilityCode, formatStatusResponse } from '../../wire/imap/response-code.ts';
 import { ConnectionClosed, IdleTimeout, type SessionProtocol } from '../kit/connection.ts';
+import { answerBytesAheadMax } from '../kit/read-ahead.ts';
 import { AccountWatches } from './account-watches.ts';
 import { authenticatedCapabilities, capabilities } from './capabilities.ts';
 import { CommandLoop, readerLimits } from './command-loop.ts';
@@ -23,6 +24,8 @@ export interface ImapDependencies {
   readonly accounts: AccountPorts;
   /** Bytes of messages that come in by APPEND; shared with other protocols when one budget serves all. */
   readonly messageBytes: ByteBudget;
+  /** What answers read ahead of clients may take; shared with other protocols when one budget serves all. */
+  readonly answersAhead?: ByteBudget;
   readonly clock: Clock;
   readonly random: Random;
   readonly hostname: string;
@@ -31,6 +34,8 @@ export interface ImapDependencies {
   readonly offersTls: boolean;
   /** LOGIN and AUTHENTICATE are allowed without TLS: loopback, tests, TLS ended by a proxy. */
   readonly allowCleartextLogin: boolean;
+  /** See ImapEnvironment; left away: no. */
+  readonly acceptsRawHeaders?: boolean;
   readonly limits?: Partial<ImapLimits>;
   readonly metrics?: Metrics | undefined;
 }
@@ -38,7 +43,9 @@ export interface ImapDependencies {
 export function imapProtocol(dependencies: ImapDependencies): SessionProtocol {
   const limits: ImapLimits = Object.freeze({ ...imapLimitsDefault, ...dependencies.limits });
   const environment: ImapEnvironment = {
+    answersAhead: new ByteBudget(answerBytesAheadMax, dependencies.clock),
     ...dependencies,
+    acceptsRawHeaders: dependencies.acceptsRawHeaders ?? false,
     limits,
     readerLimits: readerLimits(limits),
     capabilities: authenticatedCapabilities(limits, dependencies.administration !== undefined),

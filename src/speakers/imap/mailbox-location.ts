@@ -89,7 +89,12 @@ export async function portOf(session: ImapSession, owner: SharedOwner): Promise<
 
 /** RFC 9051 6.3.12, 6.4.7: the client may create it and try again; among others' mailboxes that is seldom its to do. */
 export function codeOfMissing(given: string): 'TRYCREATE' | 'NONEXISTENT' {
-  return foreignParts(given) === undefined ? 'TRYCREATE' : 'NONEXISTENT';
+  return isOthersName(given) ? 'NONEXISTENT' : 'TRYCREATE';
+}
+
+/** Of somebody else's mailbox, or of the place above his mailboxes. */
+export function isOthersName(given: string): boolean {
+  return foreignParts(given) !== undefined;
 }
 
 /** Whether there may be somebody else's mailboxes at or below a name. */
@@ -101,7 +106,8 @@ export function isInNamespaces(given: string): boolean {
 /** The name under which the mailbox is listed. */
 export function canonicalName(given: string): string {
   const parts = foreignParts(given);
-  return parts === undefined || parts.name === '' ? given : parts.top + delimiter + parts.name;
+  if (parts === undefined) return given;
+  return parts.name === '' ? parts.top : parts.top + delimiter + parts.name;
 }
 
 export function isSelected(session: ImapSession, account: AccountPort, mailboxId: number): boolean {

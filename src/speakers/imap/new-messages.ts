@@ -2,8 +2,10 @@
 // others (CATENATE, RFC 4469). Invariant: what is read for a message is borrowed from the shared byte budget first, and
 // counts against the size a message may have. Account refusals and faults pass through.
 
+import { isAscii } from 'node:buffer';
 import type { NewMessage } from '../../account/port.ts';
 import { prepareMessage } from '../../account/prepare.ts';
+import { headerBytesMax, headerFields } from '../../mail/header.ts';
 import { undefinedWhen } from '../../mail/mail-error.ts';
 import type { ImapMessageUrl } from '../../wire/imap/imap-url.ts';
 import type { AppendMessage, CatenatePart } from '../../wire/imap/message-command.ts';
@@ -18,6 +20,12 @@ import type { ImapSession } from './session.ts';
 const summaryBytesMax = 256 * 1024;
 /** How long reading waits for memory. */
 const budgetWaitMs = 30_000;
+
+/**
+ * RFC 6855 section 4. Of a client that asked for UTF-8 all is taken, with the UTF8 extension or without: that it must use it is
+ * its own duty, and mail is stored as it came. IMAP4rev2 allows it as well (RFC 9051 6.3.12).
+ */
+const rawHeader = no('Header has 8-bit characters: ENABLE UTF8=ACCEPT comes first', 'CANNOT');
 
 /** Bytes to give back when the messages are stored. */
 export interface Borrowed {
@@ -39,9 +47,17 @@ export async function newMessages(
       catenate === undefined ? joined(chunks, size) : await catenated(session, catenate, borrowed);
     if ('status' in bytes) return bytes;
     if (bytes.length === 0) return no('Message is empty');
+    if (!session.utf8 && !session.environment.acceptsRawHeaders && hasRawHeader(bytes)) return rawHeader;
     messages.push({ prepared: await prepareMessage(bytes, session.environment), flags, internalDate });
   }
   return messages;
+}
+
+/** Characters above US-ASCII in the message's header, in whatever charset. */
+function hasRawHeader(bytes: Buffer): boolean {
+  return (
+    !isAscii(bytes.subarray(0, headerBytesMax)) && !isAscii(bytes.subarray(0, headerFields(bytes).fieldsEnd))
+  );
 }
 
 function joined(chunks: readonly Buffer[], size: number): Buffer {

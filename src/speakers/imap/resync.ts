@@ -6,9 +6,8 @@ import type { MailboxChanges } from '../../account/port.ts';
 import type { ModSeq } from '../../mail/ids.ts';
 import type { QresyncParameters } from '../../wire/imap/mailbox-command.ts';
 import { formatRanges, type SequenceSet, sequenceRanges } from '../../wire/imap/sequence-set.ts';
-import { FlagText } from './flag-text.ts';
+import { tellFlagLines } from './fetch/flag-lines.ts';
 import type { ImapSession } from './session.ts';
-import { flagsResponse, tellInBatches } from './updates.ts';
 import type { MailboxView } from './view.ts';
 
 /** What changed since `modSeq` for a client that knows `uids` (undefined: all that were ever given). */
@@ -43,17 +42,10 @@ export function vanishedEarlier({ vanished }: Resync): string {
   return vanished.length === 0 ? '' : `* VANISHED (EARLIER) ${formatRanges(vanished)}\r\n`;
 }
 
-export async function tellResync(session: ImapSession, view: MailboxView, resync: Resync): Promise<void> {
+export async function tellResync(session: ImapSession, resync: Resync): Promise<void> {
   session.connection.write(vanishedEarlier(resync));
-  const { uids, flagsLow, flagsHigh, modSeqs } = resync.changes.changed;
-  const flagText = new FlagText(resync.changes.keywords);
-  await tellInBatches(session, resync.rows.length, (place) => {
-    const row = resync.rows[place]!;
-    const uid = uids[row]!;
-    const recent = !session.revision2 && uid >= view.recentFrom;
-    const flags = flagText.list(flagsLow[row]!, flagsHigh[row]!, recent);
-    return flagsResponse(session, { sequence: view.sequenceOf(uid), uid, flags, modSeq: modSeqs[row]! });
-  });
+  const { changed: columns, keywords } = resync.changes;
+  await tellFlagLines(session, { columns, rows: resync.rows, keywords, hasFlags: true });
 }
 
 /**

@@ -57,7 +57,7 @@ export async function findUids(
       ? await account.search(mailboxId, key)
       : await account.sort(mailboxId, { key, criteria, favoured: strictKey });
   // What came after the view was advanced is not there for this client yet.
-  return found.filter((uid) => view.sequenceOf(uid) !== 0);
+  return view.known(found);
 }
 
 /** What is saved, and what MODSEQ speaks of (RFC 5182 2.4, RFC 9394 3.2): all, unless only some were asked for. */
@@ -115,7 +115,7 @@ export function esearchText(view: MailboxView, found: FoundMessages): string {
   ) {
     return '';
   }
-  const numbers = uid ? uids : uids.map((one) => view.sequenceOf(one));
+  const numbers = uid ? uids : view.sequencesOf(uids);
   const some = numbers.length > 0;
   const scored = partial === undefined ? uids : partOf(uids, partial);
   return formatEsearch({

@@ -13,7 +13,7 @@ import type {
   DirectoryAdministration,
   Principal,
 } from '../../directory/directory.ts';
-import type { OperationId } from '../../mail/ids.ts';
+import type { AccountId, OperationId } from '../../mail/ids.ts';
 import type { Capability } from '../../wire/imap/capability.ts';
 import type { CommandReaderLimits } from '../../wire/imap/command-reader.ts';
 import { type Connection, IdleTimeout } from '../kit/connection.ts';
@@ -42,6 +42,8 @@ export interface ImapEnvironment {
   readonly capabilities: readonly Capability[];
   /** Messages of APPEND in memory, of all sessions together. */
   readonly messageBytes: ByteBudget;
+  /** Answers that clients have not taken yet, of all sessions together. */
+  readonly answersAhead: ByteBudget;
   /** Counts a finished command and its time. */
   observeCommand(name: string, status: string, durationMs: number): void;
   readonly clock: Clock;
@@ -51,6 +53,8 @@ export interface ImapEnvironment {
   readonly version: string;
   /** False: no LOGIN and no AUTH before TLS (LOGINDISABLED). */
   readonly allowCleartextLogin: boolean;
+  /** Messages with 8-bit headers are taken from clients that did not ask for UTF-8 (RFC 6855 section 4 forbids it). */
+  readonly acceptsRawHeaders: boolean;
   /** STARTTLS is possible on this listener. */
   readonly offersTls: boolean;
 }
@@ -61,6 +65,8 @@ export class ImapSession {
   connection: Connection;
   state: SessionState = 'notAuthenticated';
   account: AccountPort | undefined;
+  /** See WatchingSessions. */
+  epoch: string | undefined;
   view: MailboxView | undefined;
   /** An administrator logged in, with the account's own secret; look whether it is one still. */
   administers = false;
@@ -149,6 +155,7 @@ export class ImapSession {
   /** After authentication. */
   async enter(principal: Principal): Promise<void> {
     this.account = await this.environment.accounts.open(principal.accountId);
+    this.epoch = principal.sessionEpoch;
     this.administers = principal.administrator && principal.appPasswordId === undefined;
     this.state = 'authenticated';
     this.environment.watches.join(this.account, this);
@@ -161,9 +168,34 @@ export class ImapSession {
     this.environment.watches.join(account, this);
   }
 
+  /** A mailbox of this account of somebody else is, or is about to be, selected. */
+  visits(accountId: AccountId): boolean {
+    return this.#visited?.accountId === accountId;
+  }
+
   #endVisit(): void {
-    if (this.#visited !== undefined) this.environment.watches.leave(this.#visited, this);
+    const visited = this.#visited;
     this.#visited = undefined;
+    if (visited !== undefined) this.#leaveUnneeded(visited);
+  }
+
+  /** What NOTIFY asked for, from now on; what is watched only for what it asked before is left. */
+  notify(notifications: Notifications | undefined): void {
+    const before = this.notifications;
+    this.notifications = notifications;
+    for (const { account } of before?.others.values() ?? []) this.#leaveUnneeded(account);
+  }
+
+  stopWatching({ account }: { readonly account: AccountPort }): void {
+    this.notifications?.others.delete(account.accountId);
+    this.#leaveUnneeded(account);
+  }
+
+  /** Somebody else's, unless the selected mailbox or NOTIFY needs to hear of it. */
+  #leaveUnneeded(account: AccountPort): void {
+    const { accountId } = account;
+    if (this.visits(accountId) || this.notifications?.others.has(accountId)) return;
+    this.environment.watches.leave(account, this);
   }
 
   /** Call `unselect` before the mailbox is opened: from then on `stale` tells of changes its snapshot may lack. */
@@ -198,8 +230,7 @@ export class ImapSession {
   }
 
   release(): void {
-    this.notifications?.stop?.();
-    this.notifications = undefined;
+    this.notify(undefined);
     this.#endVisit();
     if (this.account !== undefined) this.environment.watches.leave(this.account, this);
     this.view = undefined;

@@ -7,7 +7,8 @@ import { Slicer } from '../../base/slicer.ts';
 import type { FetchItem } from '../../wire/imap/message-command.ts';
 import { formatSequenceSet } from '../../wire/imap/sequence-set.ts';
 import { FetchRun } from './fetch/fetch-run.ts';
-import { FlagText, flagsResponses } from './flag-text.ts';
+import { tellFlagLines } from './fetch/flag-lines.ts';
+import { flagsResponses } from './flag-text.ts';
 import { tellLeaving, tellResults } from './search-updates.ts';
 import { type ImapSession, viewOf } from './session.ts';
 import type { MailboxView, ViewUpdate } from './view.ts';
@@ -93,13 +94,11 @@ async function tell(
   if (update.flags) connection.write(flagsResponses(view));
   if (update.changed.length === 0 || session.notifications?.selected?.flags === false) return;
   session.toldModSeq = Math.max(session.toldModSeq, changes.modSeq);
-  const flagText = new FlagText(view.keywords);
-  const { uids, flagsLow, flagsHigh, modSeqs } = changes.changed;
-  await tellInBatches(session, update.changed.length, (place) => {
-    const at = update.changed[place]!;
-    const uid = uids[at]!;
-    const flags = flagText.list(flagsLow[at]!, flagsHigh[at]!, !session.revision2 && uid >= view.recentFrom);
-    return flagsResponse(session, { sequence: view.sequenceOf(uid), uid, flags, modSeq: modSeqs[at]! });
+  await tellFlagLines(session, {
+    columns: changes.changed,
+    rows: update.changed,
+    keywords: view.keywords,
+    hasFlags: true,
   });
 }
 
@@ -111,23 +110,8 @@ async function tellExpunged(session: ImapSession, { expunged, vanished }: ViewUp
   }
 }
 
-/** `* 3 FETCH (UID 7 FLAGS (\Seen) MODSEQ (12))`. UID is always told: RFC 7162 3.2.4 wants it, nobody minds. */
-export function flagsResponse(
-  session: ImapSession,
-  message: {
-    readonly sequence: number;
-    readonly uid: number;
-    readonly flags: string;
-    readonly modSeq: number;
-  },
-): string {
-  const modSeq = session.condstore ? ` MODSEQ (${message.modSeq})` : '';
-  if (session.uidOnly) return `* ${message.uid} UIDFETCH (FLAGS ${message.flags}${modSeq})\r\n`;
-  return `* ${message.sequence} FETCH (UID ${message.uid} FLAGS ${message.flags}${modSeq})\r\n`;
-}
-
 /** Writes `count` lines, minding the client's pace and the other sessions' turns. */
-export async function tellInBatches(
+async function tellInBatches(
   session: ImapSession,
   count: number,
   line: (index: number) => string,

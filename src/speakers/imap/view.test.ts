@@ -137,12 +137,42 @@ test('what was answered is not told again, later changes are', () => {
   mailbox.append();
   mailbox.append();
   const view = new MailboxView(mailbox.open(), { account: noAccount, prefix: '', examines: false });
-  view.answered(mailbox.touch(0)!, mailbox.modSeq);
+  view.answered(Uint32Array.of(mailbox.touch(0)!), Float64Array.of(mailbox.modSeq));
   mailbox.touch(1);
   assert.deepEqual(view.advance(mailbox.changesSince(view.modSeq), true).changed, [1]);
-  view.answered(mailbox.touch(0)!, mailbox.modSeq);
+  view.answered(Uint32Array.of(mailbox.touch(0)!), Float64Array.of(mailbox.modSeq));
   mailbox.touch(0);
   assert.deepEqual(view.advance(mailbox.changesSince(view.modSeq), true).changed, [0]);
+});
+
+test('of many answers in any order each counts, and the newest of a message', () => {
+  const answers = fc.array(fc.uniqueArray(fc.nat(19), { maxLength: 12 }), { maxLength: 8 });
+  fc.assert(
+    fc.property(answers, fc.uniqueArray(fc.nat(19)), (pieces, others) => {
+      const mailbox = new ModelMailbox();
+      for (let count = 0; count < 20; count++) mailbox.append();
+      const view = new MailboxView(mailbox.open(), { account: noAccount, prefix: '', examines: false });
+      const news = new Set<number>();
+      const touch = (piece: readonly number[], isAnswered: boolean): void => {
+        const uids = [...piece].sort((a, b) => a - b).map((index) => mailbox.touch(index)!);
+        const first = mailbox.modSeq - uids.length;
+        const modSeqs = Float64Array.from(uids, (_, at) => first + at + 1);
+        if (isAnswered) view.answered(Uint32Array.from(uids), modSeqs);
+        for (const uid of uids) if (isAnswered) news.delete(uid);
+        for (const uid of uids) if (!isAnswered) news.add(uid);
+      };
+      for (const [at, piece] of pieces.entries()) {
+        touch(piece, true);
+        if (at === 3) touch(others, false);
+      }
+      const changes = mailbox.changesSince(view.modSeq);
+      const told = view.advance(changes, true).changed.map((at) => changes.changed.uids[at]!);
+      assert.deepEqual(
+        told,
+        [...news].sort((a, b) => a - b),
+      );
+    }),
+  );
 });
 
 test('the saved search result loses what is expunged', () => {

@@ -33,6 +33,13 @@ const nothing: readonly number[] = [];
 const noneReleased: Released = { numbers: nothing, uids: nothing };
 const noUids = new Uint32Array(0);
 
+interface Answered {
+  readonly uids: Uint32Array;
+  readonly modSeqs: Float64Array;
+  /** Those before it were looked for. */
+  next: number;
+}
+
 export class MailboxView {
   /** That has the mailbox: the session's own, or somebody else's. */
   readonly account: AccountPort;
@@ -59,8 +66,8 @@ export class MailboxView {
   #held: Set<number> | undefined;
   /** While some are held: up to here the client knows of all expunges. */
   #settledModSeq = 0;
-  /** UID to the mod-sequence under which this session's own change was answered. */
-  #answered: Map<number, number> | undefined;
+  /** Messages that this session changed, and the mod-sequences under which that was answered; of several commands. */
+  #answered: Answered[] = [];
 
   constructor(
     opened: OpenedMailbox,
@@ -127,6 +134,20 @@ export class MailboxView {
     return index < this.#count && this.#uids[index] === uid ? index + 1 : 0;
   }
 
+  /** The sequence numbers of UIDs, in their order; 0 for those that are not in the view. */
+  sequencesOf(uids: Uint32Array): Uint32Array {
+    const sequences = new Uint32Array(uids.length);
+    for (let at = 0; at < uids.length; at++) sequences[at] = this.sequenceOf(uids[at]!);
+    return sequences;
+  }
+
+  /** Those that are in the view; the same array when all are. */
+  known(uids: Uint32Array): Uint32Array {
+    let at = 0;
+    while (at < uids.length && this.sequenceOf(uids[at]!) !== 0) at++;
+    return at === uids.length ? uids : uids.filter((uid) => this.sequenceOf(uid) !== 0);
+  }
+
   /** How many messages are \Recent to this session. */
   get recent(): number {
     return this.#count - this.indexFrom(this.recentFrom);
@@ -146,10 +167,9 @@ export class MailboxView {
     return this.#held?.has(uid) ?? false;
   }
 
-  /** The client was answered this state of a message: `advance` will not tell it again. */
-  answered(uid: number, modSeq: number): void {
-    this.#answered ??= new Map();
-    this.#answered.set(uid, modSeq);
+  /** The client was answered this state of these messages: `advance` will not tell it again. The uids ascend. */
+  answered(uids: Uint32Array, modSeqs: Float64Array): void {
+    if (uids.length > 0) this.#answered.push({ uids, modSeqs, next: 0 });
   }
 
   /**
@@ -169,7 +189,7 @@ export class MailboxView {
     this.rights = changes.rights;
     this.modSeq = changes.modSeq;
     this.uidNext = Math.max(this.uidNext, changes.uidNext);
-    this.#answered = undefined;
+    this.#answered = [];
     return { expunged, vanished, exists: this.#count > before ? this.#count : undefined, changed, flags };
   }
 
@@ -220,17 +240,32 @@ export class MailboxView {
   /** Appends new messages; the indexes of known ones whose state is news. */
   #fold(changes: MailboxChanges): readonly number[] {
     const { uids, modSeqs } = changes.changed;
+    this.#answered.sort((one, other) => one.uids[0]! - other.uids[0]!);
     let news: number[] | undefined;
     for (let at = 0; at < uids.length; at++) {
       const uid = uids[at]!;
       if (uid >= this.uidNext) {
         this.#append(uid);
-      } else if ((this.#answered?.get(uid) ?? 0) < modSeqs[at]! && this.sequenceOf(uid) !== 0) {
+      } else if (!this.#wasAnswered(uid, modSeqs[at]!) && this.sequenceOf(uid) !== 0) {
         news ??= [];
         news.push(at);
       }
     }
     return news ?? nothing;
+  }
+
+  /** Asked in the order of the uids. */
+  #wasAnswered(uid: number, modSeq: number): boolean {
+    while (this.#answered.length > 0 && this.#answered[0]!.uids.at(-1)! < uid) this.#answered.shift();
+    for (const answered of this.#answered) {
+      const { uids, modSeqs } = answered;
+      if (uids[0]! > uid) return false;
+      let { next } = answered;
+      while (next < uids.length && uids[next]! < uid) next++;
+      answered.next = next;
+      if (uids[next] === uid && modSeqs[next]! >= modSeq) return true;
+    }
+    return false;
   }
 
   #append(uid: number): void {

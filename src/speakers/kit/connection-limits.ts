@@ -1,7 +1,10 @@
 // What bounds a connection's memory and waiting, each with its reason.
 
 export interface ConnectionLimits {
-  /** Reading stops above this when the session is busy: a pipelining peer waits instead of filling memory. */
+  /**
+   * Reading stops when so much is there and the session is busy: a pipelining peer waits instead of filling memory. One read
+   * (64 KB) may go beyond it, and another one waits in the socket.
+   */
   readonly inputBytesMax: number;
   /** Queued output above this is sent at once, not at the end of the turn. */
   readonly outputBytesHighWater: number;

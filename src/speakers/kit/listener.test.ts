@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { pino } from 'pino';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { silentLog } from '../../base/log.ts';
@@ -141,7 +142,7 @@ test('a session that does not pull stops the peer', async () => {
   const { promise: pull, resolve: startPulling } = Promise.withResolvers<void>();
   await using listener = await open(async (connection) => {
     await pull;
-    assert.ok(connection.bufferedBytes < 1024 * 1024, `${connection.bufferedBytes} bytes piled up`);
+    assert.ok(connection.bufferedBytes < 128 * 1024, `${connection.bufferedBytes} bytes piled up`);
     let count = 0;
     for (;;) {
       const bytes = connection.takeBytes(65_536);
@@ -159,6 +160,44 @@ test('a session that does not pull stops the peer', async () => {
   startPulling();
   client.end();
   assert.equal(await client.line(), String(total));
+});
+
+test('a peer that does not read is cut off after the limit, with a line in the log', async () => {
+  const clock = manualClock();
+  const lines: string[] = [];
+  const log = pino({ level: 'info' }, { write: (line: string) => lines.push(line) });
+  let failure: unknown;
+  let waitedMs = 0;
+  await using listener = await open(
+    async (connection) => {
+      const chunk = Buffer.alloc(64 * 1024);
+      for (;;) {
+        connection.write(chunk);
+        const startedMs = clock.monotonic();
+        try {
+          if (connection.congested) await connection.drain();
+        } catch (error) {
+          failure = error;
+          waitedMs = clock.monotonic() - startedMs;
+          throw error;
+        }
+      }
+    },
+    { clock, log, connectionLimits: { drainTimeoutMs: 60_000 } },
+  );
+  using client = await TestClient.connect(listener.port);
+  client.socket.pause();
+  // The kernel takes a few megabytes first.
+  while (failure === undefined) {
+    clock.advance(500);
+    await systemClock.yieldTurn();
+  }
+  assert.ok(failure instanceof IdleTimeout);
+  assert.ok(waitedMs >= 60_000, String(waitedMs));
+  assert.equal(lines.length, 1);
+  const line = JSON.parse(lines[0]!) as { msg: string; unreadBytes: number };
+  assert.equal(line.msg, 'peer does not read, cut off');
+  assert.ok(line.unreadBytes > 0 && line.unreadBytes <= 64 * 1024, String(line.unreadBytes));
 });
 
 test('idle peers are cut off after the limit and not before', async () => {

@@ -288,6 +288,7 @@ export class SocketConnection implements Connection {
       else this.destroy();
     }
     if (nowMs >= this.#writeDeadline) {
+      this.log.info({ unreadBytes: this.#socket.writableLength }, 'peer does not read, cut off');
       this.#rejectDrain(new IdleTimeout());
       // What is queued will never be read; without this, ending would wait for it.
       this.destroy();
@@ -302,7 +303,7 @@ export class SocketConnection implements Connection {
     const waiter = this.#fillWaiter;
     if (waiter === undefined) {
       this.#arrived = true;
-      if (this.#input.length > this.#environment.limits.inputBytesMax && !this.#paused) {
+      if (this.#input.length >= this.#environment.limits.inputBytesMax && !this.#paused) {
         this.#paused = true;
         this.#socket.pause();
       }

@@ -4,6 +4,7 @@
 import type { AccountEvent } from '../../account/port.ts';
 import type { Principal } from '../../directory/directory.ts';
 import type { MailError } from '../../mail/mail-error.ts';
+import { ReadAhead } from '../kit/read-ahead.ts';
 import { Maildrop } from './maildrop.ts';
 import type { Pop3Session } from './pop3-session.ts';
 import { refusalLine } from './refusals.ts';
@@ -16,7 +17,8 @@ export async function enterTransaction(session: Pop3Session, principal: Principa
     return;
   }
   const account = await environment.accounts.open(principal.accountId);
-  const maildrop = await Maildrop.open(account, environment.limits);
+  const ahead = new ReadAhead(environment.answersAhead);
+  const maildrop = await Maildrop.open(account, { limits: environment.limits, utf8: session.utf8, ahead });
   session.principal = principal;
   session.account = account;
   session.maildrop = maildrop;
@@ -26,7 +28,8 @@ export async function enterTransaction(session: Pop3Session, principal: Principa
   const told = (event: AccountEvent): void => {
     if (event.type === 'closed') connection.destroy();
   };
-  session.unwatch = account.watch(told, { service: 'pop3', count: () => 1 });
+  const { sessionEpoch: epoch } = principal;
+  session.unwatch = account.watch(told, { service: 'pop3', count: () => 1, epoch });
   const { remaining, remainingBytes } = maildrop;
   connection.log.info({ account: principal.address, messages: remaining }, 'pop3 login');
   session.ok(`maildrop has ${remaining} messages (${remainingBytes} octets)`);

@@ -3,22 +3,37 @@
 // Owns the lock and gives it back in `close`. Reads ahead while the client goes through it in order; what is read
 // ahead is bounded, and a message that another session expunged meanwhile is refused.
 //
-// Sizes (RFC 1939 section 11) are those stored: exact for messages whose lines end with CRLF, which is every one that
-// came by SMTP or LMTP. One stored with bare LFs is sent longer than listed: counting its lines would mean to read
-// the whole maildrop at every login.
+// Sizes (RFC 1939 section 11) are the octets that RETR sends, dots not counted that are stuffed: the account noted them
+// when it stored the messages.
 
-import type { AccountPort } from '../../account/port.ts';
+import type { AccountPort, SentSizes } from '../../account/port.ts';
 import type { MailboxId, OperationId, Uid } from '../../mail/ids.ts';
+import { undefinedWhen } from '../../mail/mail-error.ts';
+import type { ReadAhead } from '../kit/read-ahead.ts';
 
 export interface MaildropLimits {
   readonly readAheadBytes: number;
   readonly pieceBytes: number;
 }
 
-/** A message's bytes: all of them, or its beginning; `size` is that of all. */
+/** A message's bytes as they are stored: all of them, or its beginning; `size` is that of all. */
 export interface Retrieved {
   readonly bytes: Buffer;
   readonly size: number;
+}
+
+interface MaildropOptions {
+  readonly limits: MaildropLimits;
+  /** The client asked for UTF-8. */
+  readonly utf8: boolean;
+  readonly ahead: ReadAhead;
+}
+
+interface Contents {
+  readonly mailboxId: MailboxId;
+  readonly uidValidity: number;
+  readonly uids: Uint32Array;
+  readonly sizes: Uint32Array;
 }
 
 /** Messages read in one call at the most: a call for a single small message must not cost a thousand others. */
@@ -33,6 +48,7 @@ export class Maildrop {
   readonly #mailboxId: MailboxId;
   readonly #uidValidity: number;
   readonly #limits: MaildropLimits;
+  readonly #room: ReadAhead;
   readonly #uids: Uint32Array;
   readonly #sizes: Uint32Array;
   readonly #deleted: Uint8Array;
@@ -47,12 +63,13 @@ export class Maildrop {
   private constructor(
     port: AccountPort,
     lock: AsyncDisposable,
-    contents: { mailboxId: MailboxId; uidValidity: number; uids: Uint32Array; sizes: Uint32Array },
-    limits: MaildropLimits,
+    contents: Contents,
+    { limits, ahead }: Pick<MaildropOptions, 'limits' | 'ahead'>,
   ) {
     this.#port = port;
     this.#lock = lock;
     this.#limits = limits;
+    this.#room = ahead;
     this.#mailboxId = contents.mailboxId;
     this.#uidValidity = contents.uidValidity;
     this.#uids = contents.uids;
@@ -63,13 +80,15 @@ export class Maildrop {
   }
 
   /** Locks and lists. Refuses with inUse when another session has the lock, noSuchMailbox, unavailable. */
-  static async open(port: AccountPort, limits: MaildropLimits): Promise<Maildrop> {
+  static async open(port: AccountPort, { limits, utf8, ahead }: MaildropOptions): Promise<Maildrop> {
     const lock = await port.lockMaildrop();
     try {
       const { info } = await port.openMailbox({ role: 'inbox' }, { claimRecent: false });
-      const { uids, sizes } = await port.columns(info.id, undefined);
-      const contents = { mailboxId: info.id, uidValidity: info.uidValidity, uids, sizes };
-      return new Maildrop(port, lock, contents, limits);
+      const { id: mailboxId, uidValidity } = info;
+      const noted = await undefinedWhen('notSupported', port.sentSizes(mailboxId));
+      const { uids, sizes, surrogateSizes } = noted ?? (await storedSizes(port, mailboxId));
+      const contents = { mailboxId, uidValidity, uids, sizes: utf8 ? sizes : surrogateSizes };
+      return new Maildrop(port, lock, contents, { limits, ahead });
     } catch (error) {
       await lock[Symbol.asyncDispose]();
       throw error;
@@ -92,6 +111,7 @@ export class Maildrop {
     return number >= 1 && number <= this.#uids.length && this.#deleted[number - 1] === 0;
   }
 
+  /** As it is sent. */
   size(number: number): number {
     return this.#sizes[number - 1]!;
   }
@@ -134,7 +154,12 @@ export class Maildrop {
     this.#readAhead = inOrder ? Math.min(this.#readAhead * 4, readAheadMax) : 1;
     const count = Math.min(this.#readAhead, this.#uids.length - number + 1);
     const uids = this.#uids.subarray(number - 1, number - 1 + count);
-    const messages = await this.#port.readMessages(this.#mailboxId, uids, this.#limits.readAheadBytes);
+    const { readAheadBytes } = this.#limits;
+    let bytes = 0;
+    for (let at = number; at < number + count && bytes < readAheadBytes; at++) bytes += this.size(at);
+    this.#room.begin(Math.min(bytes, readAheadBytes));
+    const bytesMax = this.#room.pieceBytes(readAheadBytes);
+    const messages = await this.#port.readMessages(this.#mailboxId, uids, bytesMax);
     this.#aheadFrom = number;
     this.#ahead = messages.map(({ bytes, size }) => {
       return bytes === undefined ? undefined : { bytes: bufferOf(bytes), size };
@@ -155,7 +180,7 @@ export class Maildrop {
 
   /** The next piece of a message; undefined when it is gone. */
   async readPiece(number: number, offset: number): Promise<Buffer | undefined> {
-    const range = { offset, length: this.#limits.pieceBytes };
+    const range = { offset, length: this.#room.pieceBytes(this.#limits.pieceBytes) };
     const bytes = await this.#port.readRange(this.#mailboxId, this.#uids[number - 1] as Uid, range);
     return bytes === undefined ? undefined : bufferOf(bytes);
   }
@@ -169,8 +194,15 @@ export class Maildrop {
   }
 
   async close(): Promise<void> {
+    this.#room.begin(0);
     await this.#lock[Symbol.asyncDispose]();
   }
+}
+
+/** The account is hosted by a node of an older version, in the middle of an upgrade. */
+async function storedSizes(port: AccountPort, mailboxId: MailboxId): Promise<SentSizes> {
+  const { uids, sizes } = await port.columns(mailboxId, undefined);
+  return { uids, sizes, surrogateSizes: sizes };
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

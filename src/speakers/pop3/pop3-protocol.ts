@@ -2,12 +2,14 @@
 // metrics and the times of last logins. A session's failures end that session only.
 
 import type { AccountPorts } from '../../account/port.ts';
+import { ByteBudget } from '../../base/byte-budget.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Metrics } from '../../base/metrics.ts';
 import type { Random } from '../../base/random.ts';
 import type { Authenticator } from '../../directory/directory.ts';
 import { errLine } from '../../wire/pop3/format-reply.ts';
 import type { SessionProtocol } from '../kit/connection.ts';
+import { answerBytesAheadMax } from '../kit/read-ahead.ts';
 import { LoginDelay } from './login-delay.ts';
 import { type Pop3Limits, pop3LimitsDefault } from './pop3-limits.ts';
 import { Pop3Metrics } from './pop3-metrics.ts';
@@ -23,6 +25,8 @@ export interface Pop3Dependencies {
   readonly offersTls: boolean;
   /** USER and AUTH are allowed without TLS: loopback, tests, TLS ended by a proxy. A function is asked for each client. */
   readonly allowCleartextLogin: boolean | ((remoteAddress: string) => boolean);
+  /** As ImapDependencies.answersAhead. */
+  readonly answersAhead?: ByteBudget;
   readonly limits?: Partial<Pop3Limits>;
   readonly metrics?: Metrics | undefined;
 }
@@ -31,6 +35,7 @@ export interface Pop3Dependencies {
 export function pop3Protocol(dependencies: Pop3Dependencies): SessionProtocol {
   const limits = { ...pop3LimitsDefault, ...dependencies.limits };
   const environment: Pop3Environment = {
+    answersAhead: new ByteBudget(answerBytesAheadMax, dependencies.clock),
     ...dependencies,
     limits,
     loginDelay: new LoginDelay(dependencies.clock, limits.loginDelaySeconds),

@@ -4,6 +4,7 @@
 // are removed only by QUIT. A refusal or fault of one command is answered and the session goes on; a bug ends it.
 
 import type { AccountPort, AccountPorts } from '../../account/port.ts';
+import type { ByteBudget } from '../../base/byte-budget.ts';
 import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Random } from '../../base/random.ts';
@@ -32,6 +33,7 @@ export interface Pop3Environment {
   readonly offersTls: boolean;
   readonly allowCleartextLogin: boolean | ((remoteAddress: string) => boolean);
   readonly limits: Pop3Limits;
+  readonly answersAhead: ByteBudget;
   readonly loginDelay: LoginDelay;
   readonly metrics: Pop3Metrics;
 }

@@ -2,8 +2,10 @@
 // for each recipient (RFC 2033 4.2). Nothing is answered 250 before intake said it is durable.
 
 import { type DeliveryOutcome, worstOutcome } from '../../transport/delivery/delivery-outcome.ts';
+import type { Submission } from '../../transport/intake.ts';
 import { MessageReceiver } from './message-receiver.ts';
 import { replyForOutcome } from './outcome-replies.ts';
+import { maySendAs } from './sending-addresses.ts';
 import type { SmtpSession } from './smtp-session.ts';
 
 export function openReceiver({ dependencies, transaction }: SmtpSession): MessageReceiver {
@@ -40,7 +42,7 @@ export async function finishMessage(session: SmtpSession, receiver: MessageRecei
     recipients,
     pieces: receiver.takePieces(),
     length: receiver.length,
-    complete: profile.completesMessages,
+    submission: profile.completesMessages ? submissionOf(session) : undefined,
     oneAnswer: !profile.answersEachRecipient,
   });
   metrics?.received(profile.name, receiver.length, outcomes);
@@ -50,6 +52,15 @@ export async function finishMessage(session: SmtpSession, receiver: MessageRecei
   let replies = '';
   for (const outcome of outcomes) replies += replyForOutcome(outcome, sentReply);
   return replies;
+}
+
+/** The profile saw to it that there is a user. */
+function submissionOf({ dependencies, principal }: SmtpSession): Submission {
+  const { accountId, address } = principal!;
+  return {
+    address,
+    maySendAs: dependencies.checksAuthor ? (author) => maySendAs(dependencies, accountId, author) : undefined,
+  };
 }
 
 function logMessage(

@@ -20,6 +20,9 @@ const bounceReplies: Readonly<Record<BounceReason, string>> = {
   accountDisabled: '550 5.2.1 Mailbox is disabled\r\n',
   messageTooLarge: '552 5.3.4 Message is too large\r\n',
   loop: '554 5.4.6 The message goes round in a loop\r\n',
+  foreignAuthor: '550 5.7.1 From names no address of yours\r\n',
+  foreignSender: '550 5.7.1 Sender names no address of yours\r\n',
+  authorUnclear: '550 5.7.1 One From field is needed, and one Sender when it names several authors\r\n',
   refused: '550 5.7.1 Message refused\r\n',
 };
 

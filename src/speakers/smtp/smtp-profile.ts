@@ -8,7 +8,7 @@ export interface SmtpProfile {
   readonly authenticates: boolean;
   /** LMTP answers once for each recipient (RFC 2033 4.2). */
   readonly answersEachRecipient: boolean;
-  /** Date and Message-ID are added when absent (RFC 6409 8). */
+  /** From, Date and Message-ID are added when absent (RFC 6409 8). */
   readonly completesMessages: boolean;
 }
 

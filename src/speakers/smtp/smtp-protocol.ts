@@ -1,5 +1,6 @@
 // SMTP as the listener sees it: one protocol object for each listener, made from a profile and what it works with.
 
+import type { AccountPorts } from '../../account/port.ts';
 import type { ByteBudget } from '../../base/byte-budget.ts';
 import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
@@ -20,6 +21,8 @@ export interface SmtpProtocolOptions {
   /** Our name in greetings. */
   readonly hostname: string;
   readonly directory: Directory;
+  /** For users who send for others. */
+  readonly accounts: AccountPorts;
   readonly routing: Routing;
   readonly intake: Intake;
   /** Shared by all listeners: the memory all messages on their way in may take. */
@@ -28,6 +31,8 @@ export interface SmtpProtocolOptions {
   readonly startTls: boolean;
   /** AUTH is offered in the clear too: for loopback, or where TLS ended before us. */
   readonly allowCleartextAuth: boolean;
+  /** Submission: From must name an address that the user may send with. */
+  readonly checksAuthor: boolean;
   readonly limits?: Partial<SmtpLimits>;
   readonly clock: Clock;
   readonly random: Random;

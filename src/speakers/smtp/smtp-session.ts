@@ -5,6 +5,7 @@
 
 import { AssertionFailure } from '../../base/assert.ts';
 import { Fault } from '../../base/fault.ts';
+import { Slicer } from '../../base/slicer.ts';
 import type { Principal } from '../../directory/directory.ts';
 import { isMailError } from '../../mail/mail-error.ts';
 import type { Recipient } from '../../transport/intake.ts';
@@ -136,6 +137,7 @@ export class SmtpSession {
 
   async #converse(): Promise<void> {
     const { connection } = this;
+    const slicer = new Slicer(this.dependencies.clock);
     while (!this.finished) {
       const answer = this.#next();
       if (answer === undefined) {
@@ -147,6 +149,8 @@ export class SmtpSession {
       connection.write(reply);
       this.#count(reply);
       if (connection.congested) await connection.drain();
+      // A client that sends thousands of commands at once would hold the loop.
+      if (slicer.due()) await slicer.rest();
     }
   }
 

@@ -8,6 +8,10 @@ export type BounceReason =
   | 'accountDisabled'
   | 'messageTooLarge'
   | 'loop'
+  /** A submission whose From names none of the user's addresses; whose Sender does; that has no one From to tell by. */
+  | 'foreignAuthor'
+  | 'foreignSender'
+  | 'authorUnclear'
   | 'refused';
 
 export type DeliveryOutcome =

@@ -166,3 +166,13 @@ test('responses', () => {
   ]);
   assert.equal(readResponses(lines.join('')).length, lines.length);
 });
+
+test('SEARCH and SORT list numbers of every length, however many', () => {
+  const numbers = [0, 9, 10, 99, 100, 2_147_483_647, 2_147_483_648, 4_294_967_295];
+  for (let power = 1; power < 4_294_967_295; power *= 10) numbers.push(power - 1, power);
+  const told = (list: readonly number[]) => formatSearch(Uint32Array.from(list), undefined, 'SORT');
+  assert.equal(told(numbers), `* SORT ${numbers.join(' ')}\r\n`);
+  const longest = new Array<number>(3000).fill(4_294_967_295);
+  assert.equal(told(longest), `* SORT ${longest.join(' ')}\r\n`);
+  assert.equal(told([7]), '* SORT 7\r\n');
+});

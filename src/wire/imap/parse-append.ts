@@ -62,7 +62,7 @@ function parseMessage(cursor: ArgumentCursor): AppendMessage {
   return { flags, internalDate, ...literal, literal8: true, utf8: true, catenate: undefined };
 }
 
-/** SP "(" literal8 ")", RFC 6855 section 4. What is in it is not judged, with UTF8 or without: mail is taken as it came. */
+/** SP "(" literal8 ")", RFC 6855 section 4. What is in it is judged when it is all there. */
 function parseUtf8Literal(cursor: ArgumentCursor): Literal {
   cursor.expect(' ');
   cursor.expect('(');

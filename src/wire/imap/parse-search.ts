@@ -32,6 +32,8 @@ export function parseSearch(cursor: ArgumentCursor, tag: string, uid: boolean): 
 /** What SEARCH and ESEARCH have behind their own. */
 export function parseSearchArguments(cursor: ArgumentCursor): SearchArguments {
   const wanted = cursor.takeWord('RETURN') ? parseSearchReturn(cursor) : undefined;
+  // RFC 6855 section 3 would have it refused behind ENABLE UTF8=ACCEPT. A charset that is known contradicts nothing there, and RFC
+  // 9051 6.4.4 allows it.
   if (cursor.takeWord('CHARSET')) {
     cursor.expect(' ');
     checkCharset(cursor.astringOctets('charset'), { wanted, cursor });

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { MultilineEncoder } from './multiline.ts';
 import { parseMessageNumber, parsePop3Command, parseTopArguments, utf8Argument } from './parse-command.ts';
+import { sentSizeDifference } from './sent-size.ts';
 import { headerEnd, surrogateHeader } from './surrogate-header.ts';
 
 const parse = (line: string) => parsePop3Command(Buffer.from(line, 'latin1'));
@@ -82,6 +83,31 @@ test('a client reads back what was sent, however it is cut', () => {
     }),
     { numRuns: 300 },
   );
+});
+
+/** What RETR sends of it, without the dots that are stuffed and the last line. */
+function sentOctets(message: string, utf8: boolean): number {
+  const end = headerEnd(message);
+  const header = end < 0 ? message : message.slice(0, end);
+  const shown = utf8 ? message : surrogateHeader(header) + message.slice(header.length);
+  const lines = encode(shown).slice(0, -3).split('\r\n');
+  return lines.map((line) => (line.startsWith('.') ? line.slice(1) : line)).join('\r\n').length;
+}
+
+test('the size noted of a message is what is sent of it', () => {
+  const part = fc.constantFrom('.', '\r\n', '\n', '\r', 'a', '\xff', '\xc3\xbc', '@', '\n.', '\r\n\r\n', '"');
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 30 }), (parts) => {
+      const message = parts.join('');
+      const bareLineFeeds = [...message.matchAll(/(?<!\r)\n/g)].length;
+      const noted = sentSizeDifference(Buffer.from(message, 'latin1'), bareLineFeeds);
+      const { lineEnds, surrogate } = noted ?? { lineEnds: 0, surrogate: 0 };
+      assert.equal(message.length + lineEnds, sentOctets(message, true));
+      assert.equal(message.length + lineEnds + surrogate, sentOctets(message, false));
+    }),
+    { numRuns: 1000 },
+  );
+  assert.equal(sentSizeDifference(Buffer.from('Subject: a\r\n\r\nb\r\n'), 0), undefined);
 });
 
 test('surrogate headers are ASCII and say the same', () => {

@@ -1,7 +1,11 @@
 // Preparation of strings people type: the same password, typed on two machines, must give the same bytes.
-// Two profiles, because two RFCs ask: PLAIN and LOGIN follow PRECIS (RFC 8265 section 4.2, OpaqueString); SCRAM clients
-// apply SASLprep (RFC 5802 section 2.2, RFC 4013), so verifiers are made from that.
+// Two profiles, because two RFCs ask: PLAIN and LOGIN follow PRECIS (RFC 8265 section 4.2, OpaqueString: mail/precis); SCRAM
+// clients apply SASLprep (RFC 5802 section 2.2, RFC 4013), so verifiers are made from that. SASLprep's tables are those of
+// Unicode 3.2; here they are the JavaScript engine's, as clients have it: what 3.2 did not know is prepared by them too.
 // Undefined means the string is not allowed: the caller refuses it as it refuses a wrong password.
+
+import { isLeftToRight, isRightToLeft } from '../../mail/precis/bidi-rule.ts';
+import { opaqueString as enforced } from '../../mail/precis/opaque-string.ts';
 
 /** Nobody types more; hashing time must not be the client's to choose. */
 export const preparedBytesMax = 1024;
@@ -10,39 +14,31 @@ const nonAsciiSpaces = /[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]/g;
 /** RFC 3454 table B.1. */
 const mappedToNothing =
   /\u034f|\u200d|[\u180b-\u180d]|[\ufe00-\ufe0f]|[\u00ad\u1806\u200b\u200c\u2060\ufeff]/g;
-/** Control, surrogate, private use and unassigned characters: outside of PRECIS' FreeformClass (RFC 8264 4.3). */
-const outsideFreeform = /[\p{Cc}\p{Cs}\p{Co}\p{Cn}]/u;
-/** RFC 3454 tables C.6 to C.9 as far as the classes above leave them: format, tagging and display characters. */
-const outsideSaslPrep =
-  /[\u0340\u0341\u200e\u200f\u2028-\u202e\u206a-\u206f\u2ff0-\u2ffb\ufff9-\ufffd\u{e0001}\u{e0020}-\u{e007f}]/u;
+/** RFC 3454 tables A.1 and C.2 to C.9: control, surrogate, private use, unassigned, format, tagging and display characters. */
+const prohibited =
+  /[\p{Cc}\p{Cs}\p{Co}\p{Cn}\u06dd\u070f\u180e\u200e\u200f\u2028-\u202e\u2061-\u2063\u206a-\u206f\u2ff0-\u2ffb\ufff9-\ufffd\u{1d173}-\u{1d17a}\u{e0001}\u{e0020}-\u{e007f}]/u;
 const printableAscii = /^[\x20-\x7e]+$/;
 
-/** PRECIS OpaqueString (RFC 8265 section 4.2.2): spaces become U+0020, then NFC; letter case is kept. */
+/** PRECIS OpaqueString, within the limit. */
 export function opaqueString(text: string): string | undefined {
-  if (printableAscii.test(text)) return withinLimit(text);
-  return checked(text.replace(nonAsciiSpaces, ' ').normalize('NFC'), outsideFreeform);
+  const form = withinLimit(text) === undefined ? undefined : enforced(text);
+  return form === undefined ? undefined : withinLimit(form);
 }
 
 /** SASLprep (RFC 4013): NFKC and characters removed that are not seen. */
 export function saslPrep(text: string): string | undefined {
   if (printableAscii.test(text)) return withinLimit(text);
   const mapped = text.replace(nonAsciiSpaces, ' ').replace(mappedToNothing, '').normalize('NFKC');
-  if (outsideSaslPrep.test(mapped) || mixesDirections(mapped)) return undefined;
-  return checked(mapped, outsideFreeform);
+  return prohibited.test(mapped) || mixesDirections(mapped) ? undefined : withinLimit(mapped);
 }
 
-/** RFC 3454 section 6, by script instead of by table D: right-to-left text must begin and end so and hold no Latin. */
+/** RFC 3454 section 6: right-to-left text must begin and end so and hold no letter that is written left to right. */
 function mixesDirections(text: string): boolean {
-  if (!rightToLeft.test(text)) return false;
-  return leftToRight.test(text) || !wholeRightToLeft.test(text);
-}
-const rightToLeft = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}]/u;
-const leftToRight = /[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}]/u;
-const wholeRightToLeft =
-  /^[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}](?:.*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}])?$/su;
-
-function checked(text: string, outside: RegExp): string | undefined {
-  return outside.test(text) ? undefined : withinLimit(text);
+  const characters = [...text];
+  if (!characters.some(isRightToLeft)) return false;
+  return (
+    characters.some(isLeftToRight) || !isRightToLeft(characters[0]!) || !isRightToLeft(characters.at(-1)!)
+  );
 }
 
 function withinLimit(text: string): string | undefined {

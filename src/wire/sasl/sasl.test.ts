@@ -30,7 +30,9 @@ function authenticatorOf(told: Told[]): SaslAuthenticator<undefined, string> {
       return credentials.password === 'pencil' ? credentials.user : refuse();
     },
     scramVerifier: () => makeScramVerifier('pencil', salt, 4096),
-    finishScram: async (outcome) => {
+    finishScram: async ({ storedKey, ...outcome }) => {
+      // The proof was checked with the verifier that was asked for.
+      assert.deepEqual(storedKey, (await makeScramVerifier('pencil', salt, 4096)).storedKey);
       told.push(outcome);
       return outcome.verified ? outcome.user : refuse();
     },

@@ -47,6 +47,15 @@ export interface SaslScramProof {
   readonly proof: Uint8Array;
 }
 
+/** How an exchange ended. */
+export interface SaslScramOutcome {
+  readonly user: string;
+  readonly authorizationId: string;
+  readonly verified: boolean;
+  /** Of the verifier that the proof was checked with: the password may have been changed while the exchange went on. */
+  readonly storedKey?: Uint8Array;
+}
+
 /** Who checks secrets; the directory's Authenticator is one. `Context` and `Principal` pass through untouched. */
 export interface SaslAuthenticator<Context, Principal> {
   verifyPassword(
@@ -54,10 +63,7 @@ export interface SaslAuthenticator<Context, Principal> {
     context: Context,
   ): Promise<Principal>;
   scramVerifier(user: string, context: Context): Promise<SaslScramVerifier>;
-  finishScram(
-    outcome: { readonly user: string; readonly authorizationId: string; readonly verified: boolean },
-    context: Context,
-  ): Promise<Principal>;
+  finishScram(outcome: SaslScramOutcome, context: Context): Promise<Principal>;
   /**
    * For a client whose certificate was verified: the account that one of its names leads to. Undefined where nobody logs in so;
    * refuses as verifyPassword does.

@@ -177,7 +177,8 @@ class ScramServer<Context, Principal> implements SaslServer<Principal> {
     }
     const message = `${first.bare},${serverFirst},${final?.withoutProof}`;
     const signature = final && serverSignature(verifier, message, final.proof);
-    const outcome = { user, authorizationId, verified: signature !== undefined };
+    const { storedKey } = verifier;
+    const outcome = { user, authorizationId, verified: signature !== undefined, storedKey };
     const principal = await authenticator.finishScram(outcome, context);
     return signature && { principal, signature };
   }

@@ -2,7 +2,7 @@
 
 import type { AccountPorts } from '../../../account/port.ts';
 import type { PreparedMessage } from '../../../account/prepared-message.ts';
-import type { StoreCheckEvent } from '../../../account/store-check.ts';
+import type { StoreCheckEvent, StoreCheckOptions } from '../../../account/store-check.ts';
 import type { Clock } from '../../../base/clock.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { Random } from '../../../base/random.ts';
@@ -18,6 +18,7 @@ export interface AdminTokens {
     readonly name: string;
     readonly scopes: readonly TokenScope[];
     readonly expiresAt: number | undefined;
+    readonly domain?: string | undefined;
   }): Promise<ApiToken & { readonly token: string }>;
   list(): Promise<readonly ApiToken[]>;
   /** Refuses with invalidArgument when there is none. */
@@ -36,7 +37,9 @@ export interface AdminDependencies {
   readonly tokens: AdminTokens;
   readonly engine: Engine;
   readonly prepareMessage: (bytes: Uint8Array) => Promise<PreparedMessage>;
-  readonly checkStore: (options: { readonly repair: boolean }) => AsyncIterable<StoreCheckEvent>;
+  readonly checkStore: (
+    options: Pick<StoreCheckOptions, 'repair' | 'accountsOnly'>,
+  ) => AsyncIterable<StoreCheckEvent>;
   readonly metricsText: () => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Undefined while the server may take traffic, else why not. */
   readonly unreadyReason: () => string | undefined;

@@ -144,6 +144,10 @@ export const tokenSchema = z.object({
   id: z.string(),
   name: z.string(),
   scopes: z.array(z.enum(tokenScopes)),
+  domain: z
+    .string()
+    .nullable()
+    .describe('It reaches the accounts and aliases of this domain alone; null: all.'),
   expiresAt: z.number().nullable(),
   createdAt: z.number(),
 });
@@ -151,6 +155,7 @@ export const newTokenSchema = z.strictObject({
   name: z.string().min(1).max(100),
   scopes: z.array(z.enum(tokenScopes)).min(1),
   expiresAt: z.number().nullable().optional(),
+  domain: lookedUp.nullable().optional(),
 });
 
 /** JSON has null where the code has undefined. */

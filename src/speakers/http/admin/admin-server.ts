@@ -22,13 +22,15 @@ import { Fault } from '../../../base/fault.ts';
 import type { AnswerAdministration } from '../../../cluster/relayed-administration.ts';
 import type { AdministrationArea } from '../../../config/schema.ts';
 import { type TokenScope, tokenScopes } from '../../../directory/tokens.ts';
+import type { NodeId } from '../../../mail/ids.ts';
 import { isMailError, MailError } from '../../../mail/mail-error.ts';
 import type { AdminDependencies } from './admin-dependencies.ts';
 import { problemSchema } from './admin-schemas.ts';
+import type { WithinDomain } from './domain-tokens.ts';
 import { IdempotencyKeys } from './idempotency.ts';
 import { isLocalRequest } from './local-request.ts';
 import { problem, problemContentType, statusByMailError } from './problem.ts';
-import { openRelayedRequests } from './relayed-requests.ts';
+import { frontendField, openRelayedRequests } from './relayed-requests.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { aliasRoutes } from './routes/aliases.ts';
 import { clusterRoutes } from './routes/cluster.ts';
@@ -46,7 +48,11 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who calls: a token's id, or 'socket'. */
     caller: string;
+    /** The node of the outer zone that carried it here. */
+    frontend: NodeId | undefined;
     scopes: readonly TokenScope[];
+    /** Of a token that is for one domain. */
+    domain: string | undefined;
   }
   interface FastifyContextConfig {
     /** What a caller must be allowed; 'any': a token is enough; undefined: anyone. */
@@ -57,6 +63,8 @@ declare module 'fastify' {
     area?: AdministrationArea;
     /** Another node answers. */
     isCarried?: true;
+    /** What keeps a token for one domain within it; undefined: it is of no use here. */
+    within?: WithinDomain;
     /** It takes as long as it takes, and answers bit by bit: not for carrying. */
     isLong?: true;
     /** The answer holds a secret that is shown once. */
@@ -192,8 +200,15 @@ export async function buildAdminApp(dependencies: AdminDependencies, options: Ap
     if (schema?.response !== undefined) Object.assign(schema.response as object, { '4xx': problemSchema });
   });
   app.decorateRequest('caller', '');
+  app.decorateRequest('frontend');
   app.decorateRequest('scopes');
+  app.decorateRequest('domain');
   app.addHook('onRequest', async (request) => authenticate(request, dependencies, options));
+  app.addHook('preHandler', async (request) => {
+    const { domain } = request;
+    const { directory } = dependencies;
+    if (domain !== undefined) await request.routeOptions.config.within!({ request, domain, directory });
+  });
   addIdempotency(app, options.keys);
   addErrors(app, dependencies);
   app.addContentTypeParser(
@@ -235,7 +250,7 @@ async function authenticate(
 ): Promise<void> {
   // Before a body is read: who is not known may not fill memory with one.
   if (request.is404) throw new NotFound(`there is no ${request.method} ${request.url.split('?')[0]}`);
-  const { scope, area = 'site', isOpenLocally, isCarried, isLong } = request.routeOptions.config;
+  const { scope, area = 'site', within, isOpenLocally, isCarried, isLong } = request.routeOptions.config;
   if (isRelayed === true && isCarried === true)
     throw new NotAllowed('a request is carried once: name the node to the first one');
   if (isRelayed === true && isLong === true)
@@ -244,6 +259,7 @@ async function authenticate(
     throw new NotAllowed(
       `this is not done through a node of the outer zone (administration.outer_frontends has no "${area}"): ask one of the inner zone`,
     );
+  if (areas !== undefined) request.frontend = request.headers[frontendField] as NodeId | undefined;
   if (trusted) {
     request.caller = 'socket';
     request.scopes = tokenScopes;
@@ -261,7 +277,10 @@ async function authenticate(
     throw new Unauthenticated('send "Authorization: Bearer TOKEN"; tokens are made by `rookery token add`');
   if (scope !== 'any' && !verified.scopes.includes(scope))
     throw new NotAllowed(`this token lacks the scope "${scope}"`);
+  if (verified.domain !== undefined && within === undefined)
+    throw new NotAllowed(`this token is for the domain ${verified.domain} alone`);
   request.caller = verified.id;
+  request.domain = verified.domain;
   request.scopes = verified.scopes;
 }
 

@@ -18,7 +18,17 @@ export const clusterNodeSchema = z.object({
   shards: z.number().describe('Shards that it hosts.'),
   isController: z.boolean(),
   silentMs: z.number().describe('Since the node that was asked last saw a new heartbeat of it.'),
-  load: z.object({ openAccounts: z.number(), sessions: z.number(), commitsPerSecond: z.number() }),
+  load: z.object({
+    openAccounts: z.number(),
+    sessions: z.number(),
+    commitsPerSecond: z.number(),
+    lostCommitsAt: z
+      .number()
+      .optional()
+      .describe(
+        'Milliseconds since 1970: when the database was last found to lack what the node had committed, since the node started.',
+      ),
+  }),
   softwareVersion: z.string(),
   linkVersions: z.object({ min: z.number(), max: z.number() }),
   address: z.object({ host: z.string(), port: z.number() }).describe('Where its links listen.'),

@@ -61,7 +61,10 @@ suite('requests that other nodes carry', () => {
       401,
     );
     assert.equal((await ask(true, 'POST /api/accounts', { fields, body })).status, 201);
-    assert.deepEqual((await ask(true, 'GET /api/token', { fields })).body, { scopes: [...tokenScopes] });
+    assert.deepEqual((await ask(true, 'GET /api/token', { fields })).body, {
+      scopes: [...tokenScopes],
+      domain: null,
+    });
     for (const line of [
       'GET /api/cluster',
       'GET /api/cluster/configuration',
@@ -108,6 +111,23 @@ suite('requests that other nodes carry', () => {
     areas = ['directory'];
     assert.equal((await change('the second', 'the third')).status, 403);
     areas = ['password', 'directory'];
+  });
+
+  test('wrong passwords count for the node that carries them, whatever addresses it says they come from', async () => {
+    const statuses: number[] = [];
+    for (let index = 0; index < 8; index++) {
+      const body = { address: `user${index}@example.test`, current: 'guessed', password: 'mine now' };
+      const fields = { 'rookery-frontend': `node${index}` };
+      const asked = { ...request('PUT /api/password', { body, fields }), remoteAddress: `192.0.2.${index}` };
+      const { status } = await server.answer(asked, { peer: 'stolen' as NodeId, isOuter: true });
+      statuses.push(status);
+    }
+    assert.deepEqual(new Set(statuses), new Set([401, 429]));
+    assert.equal(statuses.at(-1), 429);
+    const body = { address: 'user8@example.test', current: 'guessed', password: 'mine now' };
+    const carried = { ...request('PUT /api/password', { body }), remoteAddress: '192.0.2.9' };
+    const other = await server.answer(carried, { peer: 'other' as NodeId, isOuter: true });
+    assert.equal(other.status, 401);
   });
 
   test('from an inner node: its operator may do everything, others what their tokens may', async () => {
@@ -168,11 +188,17 @@ test('what the outer zone asks for keeps no operator out', async () => {
     inner: async () => app(Promise.resolve()),
     outer: async () => app(released),
   });
-  const outer = { peer, isOuter: true };
-  const asked = Array.from({ length: 64 }, () => relayed.answer(request('GET /api/accounts'), outer));
-  await assert.rejects(relayed.answer(request('GET /api/accounts'), outer), (error) =>
-    isMailError(error, 'limitReached'),
-  );
+  const from = (node: string) => ({ peer: node as NodeId, isOuter: true });
+  const outer = from('edge');
+  const ask = (count: number, node: string) =>
+    Array.from({ length: count }, () => relayed.answer(request('GET /api/accounts'), from(node)));
+  const refused = (node: string) =>
+    assert.rejects(Promise.all(ask(1, node)), (error) => isMailError(error, 'limitReached'));
+  const asked = ask(16, 'edge');
+  await refused('edge');
+  // One node of the outer zone keeps no other one out, and all of them together no operator.
+  for (const node of ['edge2', 'edge3', 'edge4']) asked.push(...ask(16, node));
+  await refused('edge5');
   const operator = request('GET /api/cluster', { isOperator: true });
   assert.equal((await relayed.answer(operator, { peer, isOuter: false })).status, 200);
   release();

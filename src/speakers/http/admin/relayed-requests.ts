@@ -12,11 +12,17 @@ import {
   type RelayedRequest,
   relayedAnswerBytesMax,
 } from '../../../cluster/relayed-administration.ts';
+import type { NodeId } from '../../../mail/ids.ts';
 import { MailError } from '../../../mail/mail-error.ts';
 import type { AdminApp } from './admin-server.ts';
 
 /** Administrators are few; each request may hold a body and an answer in memory. Of each kind, so that nobody keeps another out. */
 const requestsMax = 64;
+/** Of these, those of one node of the outer zone, over all of its links. */
+const outerNodeRequestsMax = 16;
+
+/** By it an app knows the node of the outer zone that carried a request. No node and no client sends it. */
+export const frontendField = 'rookery-frontend';
 
 export interface RelayedApps {
   /** For an operator at another node's socket. */
@@ -34,6 +40,7 @@ export interface RelayedRequests {
 export function openRelayedRequests(apps: RelayedApps): RelayedRequests {
   const opened = new Map<keyof RelayedApps, Promise<AdminApp>>();
   const underWay = { operator: 0, inner: 0, outer: 0 };
+  const ofOuterNodes = new Map<NodeId, number>();
   let isClosed = false;
   const appFor = (kind: keyof RelayedApps): Promise<AdminApp> => {
     const app = opened.get(kind) ?? apps[kind]();
@@ -41,16 +48,19 @@ export function openRelayedRequests(apps: RelayedApps): RelayedRequests {
     return app;
   };
   return {
-    answer: async (request, { isOuter }) => {
+    answer: async (request, { peer, isOuter }) => {
       if (isClosed) throw new MailError('unavailable', 'the server is stopping');
       const kind = isOuter ? 'outer' : request.isOperator ? 'operator' : 'inner';
-      if (underWay[kind] >= requestsMax)
+      const ofPeer = isOuter ? (ofOuterNodes.get(peer) ?? 0) : 0;
+      if (underWay[kind] >= requestsMax || ofPeer >= outerNodeRequestsMax)
         throw new MailError('limitReached', 'too many requests of other nodes are under way');
       underWay[kind]++;
+      if (isOuter) ofOuterNodes.set(peer, ofPeer + 1);
       try {
-        return await inject(await appFor(kind), request);
+        return await inject(await appFor(kind), request, isOuter ? { [frontendField]: peer } : {});
       } finally {
         underWay[kind]--;
+        if (isOuter) ofOuterNodes.set(peer, ofOuterNodes.get(peer)! - 1);
       }
     },
     close: async () => {
@@ -60,13 +70,17 @@ export function openRelayedRequests(apps: RelayedApps): RelayedRequests {
   };
 }
 
-async function inject(app: AdminApp, request: RelayedRequest): Promise<RelayedAnswer> {
+async function inject(
+  app: AdminApp,
+  request: RelayedRequest,
+  ownFields: Readonly<Record<string, string>>,
+): Promise<RelayedAnswer> {
   const { method, url, fields, body, remoteAddress } = request;
   const answered = await app.inject({
     method,
     url,
     // What this node did not choose to be carried does not count.
-    headers: carriedFields(fields),
+    headers: { ...carriedFields(fields), ...ownFields },
     remoteAddress,
     ...(body === undefined ? {} : { payload: Buffer.from(body) }),
   });

@@ -1,12 +1,13 @@
 // APPEND (RFC 9051 6.3.12), several messages in one (RFC 3502), put together from others (RFC 4469), APPENDUID (RFC
 // 4315). The bytes came under the shared budget (command-loop.ts), which is given back when this is done.
 
-import type { Appended, ReplaceOptions } from '../../../account/port.ts';
+import type { AccountPort, Appended, AppendOptions, ReplaceOptions } from '../../../account/port.ts';
 import { isMailError } from '../../../mail/mail-error.ts';
 import type { AppendCommand, ReplaceCommand } from '../../../wire/imap/message-command.ts';
 import { appendUidCode } from '../../../wire/imap/response-code.ts';
 import { codeOfMissing, isSelected, locate } from '../mailbox-location.ts';
 import { newMessages } from '../new-messages.ts';
+import { replaceBetweenAccounts } from '../replace-between-accounts.ts';
 import { no, ok, type Reply } from '../reply.ts';
 import { type ImapSession, viewOf } from '../session.ts';
 
@@ -27,13 +28,11 @@ export async function appendMessages(
     const messages = await newMessages(session, command.messages, borrowed);
     if ('status' in messages) return messages;
     const { account, name } = await locate(session, command.mailbox);
-    if (replaces !== undefined && account.accountId !== viewOf(session).account.accountId)
-      return no('Not from one account to another', 'CANNOT');
     const options = { operation: session.operation(), target: { name }, messages };
     const appended =
       replaces === undefined
         ? await account.append(options)
-        : await account.replace({ ...options, replaces });
+        : await replaceIn(session, account, { append: options, replaces });
     if (isSelected(session, account, appended.mailboxId)) session.stale = true;
     return appended;
   } catch (error) {
@@ -42,4 +41,14 @@ export async function appendMessages(
   } finally {
     session.environment.messageBytes.release(borrowed.bytes);
   }
+}
+
+function replaceIn(
+  session: ImapSession,
+  account: AccountPort,
+  replacing: { readonly append: AppendOptions; readonly replaces: ReplaceOptions['replaces'] },
+): Promise<Appended> {
+  if (account.accountId !== viewOf(session).account.accountId)
+    return replaceBetweenAccounts(session, account, replacing);
+  return account.replace({ ...replacing.append, replaces: replacing.replaces });
 }

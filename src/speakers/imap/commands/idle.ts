@@ -28,6 +28,7 @@ export async function idle(session: ImapSession): Promise<Reply> {
   try {
     // RFC 9051 6.3.13: what happened before is told at once.
     if (session.view !== undefined) session.stale = true;
+    session.notifications?.lookForSharers();
     session.wake();
     for (;;) {
       const line = connection.takeLine(lineBytesMax);
@@ -45,6 +46,8 @@ async function tellWhileStale(session: ImapSession): Promise<void> {
   try {
     while (session.state === 'selected' && session.stale && session.farewell === undefined) {
       await tellUpdates(session, true);
+      // Nothing more is told to a client that does not read; in the end it is cut off.
+      if (connection.congested) await connection.drain();
     }
     // RFC 5465 section 4.
     while (session.notifications?.pending === true) await tellNotifications(session);

@@ -44,7 +44,7 @@ export async function search(session: ImapSession, command: SearchCommand | Sort
   const isCut = uids !== found;
   const done = command.name === 'SORT' ? sorted : withLimit(session, searched, isCut ? uids[0]! : undefined);
   if (wanted === undefined && (command.name === 'SORT' || !session.revision2)) {
-    const numbers = command.uid ? uids : uids.map((uid) => view.sequenceOf(uid));
+    const numbers = command.uid ? uids : view.sequencesOf(uids);
     session.connection.write(formatSearch(numbers, modSeq, command.name));
     return done;
   }

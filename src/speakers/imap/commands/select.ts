@@ -38,7 +38,7 @@ export async function select(session: ImapSession, command: SelectCommand): Prom
   session.select(view);
   const info = placedAt(location, opened.info);
   session.connection.write(selectResponses(session, view, { ...opened, info }));
-  if (resync !== undefined) await tellResync(session, view, resync);
+  if (resync !== undefined) await tellResync(session, resync);
   if (examines) return examined;
   return view.readOnly ? selectedReadOnly : selectedReadWrite;
 }

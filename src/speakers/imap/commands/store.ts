@@ -5,12 +5,12 @@ import type { StoredFlags } from '../../../account/port.ts';
 import type { ModSeq } from '../../../mail/ids.ts';
 import type { StoreCommand } from '../../../wire/imap/message-command.ts';
 import { modifiedCode, type ResponseCode } from '../../../wire/imap/response-code.ts';
-import { FlagText, flagsResponses } from '../flag-text.ts';
+import { tellFlagLines } from '../fetch/flag-lines.ts';
+import { flagsResponses } from '../flag-text.ts';
 import { highestOf, withLimit } from '../message-limit.ts';
 import { resolveUids } from '../message-set.ts';
 import { expungeIssued, no, ok, type Reply } from '../reply.ts';
 import { type ImapSession, viewOf } from '../session.ts';
-import { flagsResponse, tellInBatches } from '../updates.ts';
 
 const done = ok('Store completed');
 
@@ -34,9 +34,7 @@ export async function store(session: ImapSession, command: StoreCommand): Promis
   // With UNCHANGEDSINCE the client knows what it changed.
   const knowsAll = stored.modSeqBefore <= view.modSeq;
   if (!command.silent || knowsAll || command.unchangedSince !== undefined)
-    messages.uids.forEach((uid, at) => {
-      view.answered(uid, messages.modSeqs[at]!);
-    });
+    view.answered(messages.uids, messages.modSeqs);
   await tellStored(session, command, stored);
   return withLimit(session, replyTo(session, command, stored), uids === named ? undefined : uids[0]!);
 }
@@ -50,7 +48,7 @@ function replyTo(session: ImapSession, command: StoreCommand, stored: StoredFlag
 
 function codeOfModified(session: ImapSession, command: StoreCommand, stored: StoredFlags): ResponseCode {
   const view = viewOf(session);
-  const numbers = command.uid ? stored.modified : stored.modified.map((uid) => view.sequenceOf(uid));
+  const numbers = command.uid ? stored.modified : view.sequencesOf(stored.modified);
   return modifiedCode(numbers);
 }
 
@@ -60,19 +58,10 @@ async function tellStored(session: ImapSession, command: StoreCommand, stored: S
     view.keywords = stored.keywords;
     session.connection.write(flagsResponses(view));
   }
-  const { uids, flagsLow, flagsHigh, modSeqs } = stored.messages;
   // .SILENT drops the flags; CONDSTORE clients still get the new mod-sequences (RFC 7162 3.1.3).
   if (command.silent && !session.condstore) return;
+  const { messages } = stored;
   if (session.qresync)
-    for (const modSeq of modSeqs) session.toldModSeq = Math.max(session.toldModSeq, modSeq);
-  const flagText = new FlagText(view.keywords);
-  await tellInBatches(session, uids.length, (at) => {
-    const uid = uids[at]!;
-    const sequence = view.sequenceOf(uid);
-    const modSeq = modSeqs[at]!;
-    if (command.silent && session.uidOnly) return `* ${uid} UIDFETCH (MODSEQ (${modSeq}))\r\n`;
-    if (command.silent) return `* ${sequence} FETCH (UID ${uid} MODSEQ (${modSeq}))\r\n`;
-    const flags = flagText.list(flagsLow[at]!, flagsHigh[at]!, !session.revision2 && uid >= view.recentFrom);
-    return flagsResponse(session, { sequence, uid, flags, modSeq });
-  });
+    for (const modSeq of messages.modSeqs) session.toldModSeq = Math.max(session.toldModSeq, modSeq);
+  await tellFlagLines(session, { columns: messages, keywords: view.keywords, hasFlags: !command.silent });
 }

@@ -1,6 +1,7 @@
 // What a FETCH needs, found out once for all its messages: which columns, summaries and bytes to pull, and the
 // labels ready to copy. Pure.
 
+import type { HeaderFieldsChoice } from '../../../account/port.ts';
 import { FieldNames, selectedFields } from '../../../mail/field-names.ts';
 import type { HeaderBlock } from '../../../mail/header.ts';
 import type { FetchCommand, FetchItem } from '../../../wire/imap/message-command.ts';
@@ -24,6 +25,8 @@ export interface FetchPlan {
   readonly readsWhole: boolean;
   /** Nothing but the message's own header, or fields of it, is asked for: most summaries hold it. */
   readonly headersOnly: boolean;
+  /** No content but these fields of the message's own header, and nothing of summaries: read without them. */
+  readonly fields: HeaderFieldsChoice | undefined;
   /** BINARY is asked for: parts are decoded in memory. */
   readonly decodes: boolean;
   /** A part without PEEK is asked for: \Seen is set. */
@@ -45,15 +48,17 @@ export function fetchPlan(command: FetchCommand, uidOnly: boolean): FetchPlan {
   const others = uidOnly ? command.items.filter((item) => item.type !== 'uid') : command.items;
   const items = others.length > 0 ? others : command.items;
   const content = items.filter(isContent).map(contentItem);
+  const needsOthers = items.some((item) => summaryTypes.has(item.type));
   return {
     items: items.map((item, index) => ({
       item,
       label: Buffer.from(`${index === 0 ? '' : ' '}${item.label} `, 'latin1'),
     })),
-    needsSummary: items.some((item) => summaryTypes.has(item.type)) || content.some((item) => !isWhole(item)),
+    needsSummary: needsOthers || content.some((item) => !isWhole(item)),
     content,
     readsWhole: content.some((item) => isWhole(item) && !('partial' in item && item.partial !== undefined)),
     headersOnly: content.every(isOwnHeader),
+    fields: needsOthers ? undefined : fieldsAlone(content),
     decodes: content.some((item) => item.type !== 'section'),
     setsSeen: content.some((item) => 'peek' in item && !item.peek),
     hasFlags: items.some((item) => item.type === 'flags'),
@@ -87,6 +92,15 @@ function isOwnHeader(item: ContentItem): boolean {
   if (item.type !== 'section' || item.section.part.length > 0) return false;
   const { text } = item.section;
   return text === 'header' || text === 'headerFields' || text === 'headerFieldsNot';
+}
+
+/** What BODY.PEEK[HEADER.FIELDS (…)] asks for, when it is the only content and told whole. */
+function fieldsAlone(content: readonly ContentItem[]): HeaderFieldsChoice | undefined {
+  const [item, ...others] = content;
+  if (item?.type !== 'section' || others.length > 0 || !isOwnHeader(item)) return undefined;
+  if (item.fieldNames === undefined || item.partial !== undefined || !item.peek) return undefined;
+  const names = item.section.fields.map((name) => name.toLowerCase());
+  return { names, matching: item.section.text === 'headerFields' };
 }
 
 /** BODY[], RFC822, BINARY[]: the message from its first byte to its last. */

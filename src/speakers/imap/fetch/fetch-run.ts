@@ -3,21 +3,29 @@
 // one is written; no turn of the event loop lasts longer than a slice. Messages that are gone are passed over and
 // remembered in `missing`. Account refusals and faults pass through; the lines written until then stand.
 
-import type { MessageColumns, MessageSummary } from '../../../account/port.ts';
+import type { HeaderFieldsChoice, MessageColumns, MessageSummary } from '../../../account/port.ts';
 import { Slicer } from '../../../base/slicer.ts';
+import { asBuffer } from '../../../mail/bytes.ts';
 import { keywordsIn } from '../../../mail/flags.ts';
 import type { Uid } from '../../../mail/ids.ts';
 import { isMailError } from '../../../mail/mail-error.ts';
 import { transferDecoder } from '../../../mail/transfer-encoding.ts';
 import type { FetchCommand, FetchItem } from '../../../wire/imap/message-command.ts';
 import { ConnectionClosed } from '../../kit/connection.ts';
+import { ReadAhead } from '../../kit/read-ahead.ts';
 import { flagsResponses } from '../flag-text.ts';
 import { type ImapSession, viewOf } from '../session.ts';
 import type { ContentValue } from './content-values.ts';
 import { type FetchPlan, fetchPlan } from './fetch-plan.ts';
 import { ItemWriter } from './item-writer.ts';
 import { markSeen } from './mark-seen.ts';
-import { type ContentPiece, handled, MessagePuller, messageBytesPerPull } from './message-puller.ts';
+import {
+  bytesAhead,
+  type ContentPiece,
+  handled,
+  MessagePuller,
+  messageBytesPerPull,
+} from './message-puller.ts';
 import { ResponseWriter } from './response-writer.ts';
 import { type Targets, targetsOf } from './targets.ts';
 
@@ -27,6 +35,10 @@ const windowMessages = 16_384;
 const rowsPerLook = 256;
 /** What a short answer takes for each message. */
 const bytesPerMessage = 128;
+
+const literalOpen = Buffer.from('{');
+const literal8Open = Buffer.from('~{');
+const literalClose = Buffer.from('}\r\n');
 
 export class FetchRun {
   /** Some of the messages are gone. */
@@ -40,6 +52,7 @@ export class FetchRun {
   readonly #items: ItemWriter;
   readonly #slicer: Slicer;
   readonly #puller: MessagePuller;
+  readonly #ahead: ReadAhead;
 
   constructor(session: ImapSession, command: FetchCommand, messages: number) {
     this.#session = session;
@@ -48,7 +61,8 @@ export class FetchRun {
     this.#writer = new ResponseWriter(session.connection, messages * bytesPerMessage);
     this.#items = new ItemWriter(session, this.#writer);
     this.#slicer = new Slicer(session.environment.clock);
-    this.#puller = new MessagePuller(session, this.#plan);
+    this.#ahead = new ReadAhead(session.environment.answersAhead);
+    this.#puller = new MessagePuller(session, this.#plan, this.#ahead);
   }
 
   /** `uids` and `places` in parallel, ascending. */
@@ -64,14 +78,24 @@ export class FetchRun {
         if (columns.uids.length < window.uids.length) this.missing = true;
         if (this.#plan.hasFlags) await this.#learnKeywords(columns);
         const targets = targetsOf(columns, window, this.#command.changedSince);
-        if (this.#plan.content.length > 0) await this.#writeContents(targets);
+        this.#ahead.begin(bytesAhead(this.#plan, targets));
+        if (this.#plan.fields !== undefined) await this.#writeFields(targets, this.#plan.fields);
+        else if (this.#plan.content.length > 0) await this.#writeContents(targets);
         else if (this.#plan.needsSummary) await this.#writeSummaries(targets);
         else await this.#writeRows(targets);
         if (this.#session.qresync) this.#noteModSeqs(targets);
       }
     } finally {
       this.#writer.flush();
+      await this.#ahead.end(this.#session.connection);
     }
+  }
+
+  /** The next piece, on its way while one is written; without room for both it is asked for when it is wanted. */
+  #soon<T>(pull: () => Promise<T>): () => Promise<T> {
+    if (!this.#ahead.allowed) return pull;
+    const pulling = pull();
+    return () => pulling;
   }
 
   /** What the client may take for the mailbox's state when the command is done. */
@@ -90,11 +114,11 @@ export class FetchRun {
   }
 
   async #writeSummaries(targets: Targets): Promise<void> {
-    let next = this.#puller.summaries(targets, 0);
+    let next = this.#soon(() => this.#puller.summaries(targets, 0));
     for (let row = 0; row < targets.count; ) {
-      const summaries = await next;
+      const summaries = await next();
       const from = row;
-      next = this.#puller.summaries(targets, from + summaries.length);
+      next = this.#soon(() => this.#puller.summaries(targets, from + summaries.length));
       for (; row < from + summaries.length; row++) {
         const summary = summaries[row - from]!;
         if (summary.summary === undefined) this.missing = true;
@@ -110,12 +134,52 @@ export class FetchRun {
     this.#items.close();
   }
 
-  async #writeContents(targets: Targets): Promise<void> {
-    let next = this.#puller.contents(targets, 0);
+  async #writeFields(targets: Targets, choice: HeaderFieldsChoice): Promise<void> {
+    let next = this.#soon(() => this.#puller.headerFields(targets, 0, choice));
     for (let row = 0; row < targets.count; ) {
-      const piece = await next;
+      const fields = await next();
+      const end = row + fields.answered;
+      next = this.#soon(() => this.#puller.headerFields(targets, end, choice));
+      const bytes = asBuffer(fields.bytes);
+      for (let place = 0, start = 0; row < end; row++) {
+        if (fields.uids[place] !== targets.columns.uids[row]) {
+          this.missing = true;
+          continue;
+        }
+        const valueEnd = fields.ends[place++]!;
+        this.#writeFieldsLine(targets, row, { bytes, start, end: valueEnd });
+        start = valueEnd;
+      }
+      if (this.#mustPause()) await this.#pause();
+    }
+  }
+
+  #writeFieldsLine(
+    targets: Targets,
+    row: number,
+    { bytes, start, end }: { readonly bytes: Buffer; readonly start: number; readonly end: number },
+  ): void {
+    const writer = this.#writer;
+    this.#items.open(targets, row);
+    for (const planned of this.#plan.items) {
+      if (!isContent(planned.item.type)) this.#items.item(planned, targets, row, undefined);
+      else {
+        writer.label(planned.label);
+        writer.label(literalOpen);
+        writer.number(end - start);
+        writer.label(literalClose);
+        writer.range(bytes, start, end);
+      }
+    }
+    this.#items.close();
+  }
+
+  async #writeContents(targets: Targets): Promise<void> {
+    let next = this.#soon(() => this.#puller.contents(targets, 0));
+    for (let row = 0; row < targets.count; ) {
+      const piece = await next();
       const from = row;
-      next = this.#puller.contents(targets, from + piece.values.length);
+      next = this.#soon(() => this.#puller.contents(targets, from + piece.values.length));
       const seen = await this.#markSeen(targets, from, piece);
       for (; row < from + piece.values.length; row++) {
         const values = piece.values[row - from]!;
@@ -198,9 +262,9 @@ export class FetchRun {
     }
     // RFC 3516 section 4.2: literal8 where NUL may come.
     const mayHaveNul = type === 'binary' && (value.restStart < value.end || value.bytes.includes(0));
-    writer.text(mayHaveNul ? '~{' : '{');
+    writer.label(mayHaveNul ? literal8Open : literalOpen);
     writer.number(value.total);
-    writer.text('}\r\n');
+    writer.label(literalClose);
     writer.bytes(value.bytes);
   }
 
@@ -217,9 +281,9 @@ export class FetchRun {
     const decoder = decoded === undefined ? undefined : transferDecoder(decoded.encoding);
     let skip = decoded?.skip ?? 0;
     let left = restStart < end ? value.total - value.bytes.length : 0;
-    let next = this.#pullRange(uid, restStart, end);
+    let next = this.#soon(() => this.#pullRange(uid, restStart, end));
     for (let offset = restStart; left > 0; ) {
-      const bytes = await next.catch((error: unknown) => {
+      const bytes = await next().catch((error: unknown) => {
         // A refusal (the server is stopping, the account is gone) is nobody's fault.
         const level = isMailError(error) ? 'info' : 'error';
         this.#session.connection.log[level]({ err: error }, 'message could not be read to its end');
@@ -230,7 +294,8 @@ export class FetchRun {
       const ended = offset >= end;
       const pieces = [decoder === undefined ? bytes : decoder.push(bytes)];
       if (ended && decoder !== undefined) pieces.push(decoder.end());
-      next = this.#pullRange(uid, offset, end);
+      const start = offset;
+      next = this.#soon(() => this.#pullRange(uid, start, end));
       for (const piece of pieces) {
         const told = piece.subarray(skip, skip + left);
         skip -= Math.min(skip, piece.length);
@@ -243,7 +308,7 @@ export class FetchRun {
   }
 
   #pullRange(uid: number, start: number, end: number): Promise<Uint8Array | undefined> {
-    const length = Math.min(messageBytesPerPull, end - start);
+    const length = Math.min(this.#ahead.pieceBytes(messageBytesPerPull), end - start);
     if (length <= 0) return Promise.resolve(undefined);
     const { account, mailboxId } = viewOf(this.#session);
     return handled(account.readRange(mailboxId, uid as Uid, { offset: start, length }));

@@ -42,8 +42,8 @@ export async function markSeen(
       flagsLow[row] = stored.messages.flagsLow[at]!;
       flagsHigh[row] = stored.messages.flagsHigh[at]!;
       modSeqs[row] = stored.messages.modSeqs[at]!;
-      view.answered(uid, modSeqs[row]!);
     });
+    view.answered(stored.messages.uids, stored.messages.modSeqs);
     const newKeywords = stored.keywords.length > view.keywords.length ? stored.keywords : undefined;
     return { uids: new Set(stored.messages.uids), newKeywords };
   } catch (error) {

@@ -2,9 +2,10 @@
 // Whole messages come many at a time; parts alone are read as ranges, of small messages together.
 // A piece pulled ahead may be dropped: its failure is then nobody's.
 
-import type { AccountPort, MessageSummary } from '../../../account/port.ts';
+import type { AccountPort, HeaderFields, HeaderFieldsChoice, MessageSummary } from '../../../account/port.ts';
 import type { Clock } from '../../../base/clock.ts';
 import type { MailboxId } from '../../../mail/ids.ts';
+import type { ReadAhead } from '../../kit/read-ahead.ts';
 import { type ImapSession, viewOf } from '../session.ts';
 import {
   areAllWhole,
@@ -17,13 +18,19 @@ import type { FetchPlan } from './fetch-plan.ts';
 import { MessageParts, type MessageSource } from './message-parts.ts';
 import type { Targets } from './targets.ts';
 
-/** A summary is about a kilobyte. */
+/** A summary is about a kilobyte; the fields that lists of messages ask for are a quarter of one. */
 const summaryBytesPerPull = 256 * 1024;
 const messagesPerPull = 256;
+const fieldsBytesPerPull = 256 * 1024;
+const fieldsPerPull = 1024;
 export const messageBytesPerPull = 1024 * 1024;
 /** Messages of which parts are read at the same time; with valueBytesInMemory this bounds a piece to 8 MiB an item. */
 const partialMessagesPerPull = 32;
 const decodedBytesPerPull = 8 * 1024 * 1024;
+/** Of one FETCH, whatever it asks for. */
+const bytesAheadMax = 2 * decodedBytesPerPull;
+/** A summary that is kept long, as its envelope is. */
+const summaryBytes = 4 * 1024;
 /** Of smaller messages all bytes are read, many in one call, whatever part is asked for. */
 const smallMessageBytes = 16 * 1024;
 
@@ -33,6 +40,12 @@ export interface ContentPiece {
   readonly summaries: readonly MessageSummary[] | undefined;
 }
 
+const noFields: HeaderFields = {
+  answered: 0,
+  uids: new Uint32Array(),
+  ends: new Uint32Array(),
+  bytes: new Uint8Array(),
+};
 const noPiece: ContentPiece = { values: [], summaries: undefined };
 
 export class MessagePuller {
@@ -41,13 +54,15 @@ export class MessagePuller {
   readonly #clock: Clock;
   readonly #plan: FetchPlan;
   readonly #allWhole: boolean;
+  readonly #ahead: ReadAhead;
 
-  constructor(session: ImapSession, plan: FetchPlan) {
+  constructor(session: ImapSession, plan: FetchPlan, ahead: ReadAhead) {
     const { account, mailboxId } = viewOf(session);
     this.#account = account;
     this.#mailboxId = mailboxId;
     this.#clock = session.environment.clock;
     this.#plan = plan;
+    this.#ahead = ahead;
     this.#allWhole = areAllWhole(plan.content);
   }
 
@@ -55,7 +70,17 @@ export class MessagePuller {
   summaries(targets: Targets, row: number): Promise<MessageSummary[]> {
     if (row >= targets.count) return Promise.resolve([]);
     const uids = targets.columns.uids.subarray(row, row + messagesPerPull);
-    return handled(this.#account.readSummaries(this.#mailboxId, uids, summaryBytesPerPull));
+    return handled(
+      this.#account.readSummaries(this.#mailboxId, uids, this.#ahead.pieceBytes(summaryBytesPerPull)),
+    );
+  }
+
+  /** Header fields from a row on, as many as one pull gives; none behind the last row. */
+  headerFields(targets: Targets, row: number, choice: HeaderFieldsChoice): Promise<HeaderFields> {
+    if (row >= targets.count) return Promise.resolve(noFields);
+    const uids = targets.columns.uids.subarray(row, row + fieldsPerPull);
+    const options = { choice, bytesMax: this.#ahead.pieceBytes(fieldsBytesPerPull) };
+    return handled(this.#account.readHeaderFields(this.#mailboxId, uids, options));
   }
 
   /** Values from a row on, as many as one pull gives; none behind the last row. */
@@ -68,7 +93,8 @@ export class MessagePuller {
   /** Many messages at once, their parts cut out of them. */
   async #pullWhole(targets: Targets, row: number): Promise<ContentPiece> {
     const uids = targets.columns.uids.subarray(row, row + messagesPerPull);
-    const messages = await this.#account.readMessages(this.#mailboxId, uids, messageBytesPerPull);
+    const bytesMax = this.#ahead.pieceBytes(messageBytesPerPull);
+    const messages = await this.#account.readMessages(this.#mailboxId, uids, bytesMax);
     const summaries = this.#plan.needsSummary
       ? await this.#summariesOf(uids.subarray(0, messages.length))
       : undefined;
@@ -92,7 +118,11 @@ export class MessagePuller {
   /** Headers out of the summaries, many at once; of messages whose summary has none they are read. */
   async #pullHeaders(targets: Targets, row: number): Promise<ContentPiece> {
     const uids = targets.columns.uids.subarray(row, row + messagesPerPull);
-    const summaries = await this.#account.readSummaries(this.#mailboxId, uids, summaryBytesPerPull);
+    const summaries = await this.#account.readSummaries(
+      this.#mailboxId,
+      uids,
+      this.#ahead.pieceBytes(summaryBytesPerPull),
+    );
     const values: ContentValues[] = [];
     const missing: number[] = [];
     for (const [index, { summary }] of summaries.entries()) {
@@ -145,6 +175,7 @@ export class MessagePuller {
 
   /** How many messages' parts are worked on together: what is decoded is in memory whole. */
   #partMessages(targets: Targets, row: number): number {
+    if (!this.#ahead.allowed) return 1;
     if (!this.#plan.decodes) return partialMessagesPerPull;
     const { sizes } = targets.columns;
     let count = 1;
@@ -173,7 +204,11 @@ export class MessagePuller {
 
   /** One for each UID. */
   async #summariesOf(uids: Uint32Array): Promise<MessageSummary[]> {
-    const summaries = await this.#account.readSummaries(this.#mailboxId, uids, summaryBytesPerPull);
+    const summaries = await this.#account.readSummaries(
+      this.#mailboxId,
+      uids,
+      this.#ahead.pieceBytes(summaryBytesPerPull),
+    );
     while (summaries.length < uids.length) {
       const more = await this.#account.readSummaries(
         this.#mailboxId,
@@ -191,6 +226,17 @@ export class MessagePuller {
     const mailboxId = this.#mailboxId;
     return new MessageParts({ account, mailboxId, clock: this.#clock, uid, size, bytes, summary });
   }
+}
+
+/** The most that a FETCH of these messages holds: a piece that is written and the one ahead of it. */
+export function bytesAhead(plan: FetchPlan, { columns, count }: Targets): number {
+  if (plan.fields !== undefined || plan.content.length === 0) {
+    const isPulled = plan.fields !== undefined || plan.needsSummary;
+    return isPulled ? Math.min(2 * summaryBytesPerPull, count * summaryBytes) : 0;
+  }
+  let bytes = 0;
+  for (let row = 0; row < count && bytes < bytesAheadMax; row++) bytes += columns.sizes[row]!;
+  return Math.min(bytesAheadMax, 2 * plan.content.length * bytes);
 }
 
 /** A piece pulled ahead may fail before it is awaited, or be dropped with the FETCH. */

@@ -73,6 +73,18 @@ export class ResponseWriter {
     this.#at += bytes.length;
   }
 
+  /** The same for a part of `bytes`, of which no view is made when it is copied. */
+  range(bytes: Buffer, start: number, end: number): void {
+    const length = end - start;
+    if (length >= passThroughBytes) {
+      this.bytes(bytes.subarray(start, end));
+      return;
+    }
+    if (this.#buffer.length - this.#at < length) this.#next(length);
+    bytes.copy(this.#buffer, this.#at, start, end);
+    this.#at += length;
+  }
+
   /** Hands over what is there. The rest of the buffer goes on being filled: no byte is written twice. */
   flush(): void {
     if (this.#at === 0) return;

@@ -1,47 +1,50 @@
-// What a client asked to be told by NOTIFY (RFC 5465), what it was told last, and what happened since. Lives in the session
-// from NOTIFY SET to the next NOTIFY. Memory is bounded: `known` holds the mailboxes watched, of which the command may
-// name no more than its limit.
+// What a client asked to be told by NOTIFY (RFC 5465), and the accounts watched for it. Lives in the session from NOTIFY SET
+// to the next NOTIFY. Memory is bounded: no more mailboxes are watched than `watchedMailboxesMax`.
 
-import type { MailboxInfo, MailboxList } from '../../../account/port.ts';
-import type { MailboxId } from '../../../mail/ids.ts';
+import type { AccountPort } from '../../../account/port.ts';
+import type { AccountId } from '../../../mail/ids.ts';
 import type { NotifyGroup, NotifySelected } from '../../../wire/imap/mailbox-command.ts';
+import { canonicalName, isInNamespaces, isOthersName } from '../mailbox-location.ts';
+import { delimiter } from '../mailbox-names.ts';
+import { WatchedAccount } from './watched-account.ts';
 
-/** A mailbox as the client was last told of it. */
-export interface KnownMailbox {
-  readonly name: string;
-  readonly messages: number;
-  readonly uidNext: number;
-  readonly unseen: number;
-  readonly highestModSeq: number;
-}
+/** Of all accounts together: each is kept in the session's memory. */
+const watchedMailboxesMax = 2000;
 
-export type MailboxWish = Pick<NotifyGroup, 'messages' | 'flags' | 'names' | 'subscriptions' | 'metadata'>;
+type MailboxWish = keyof Pick<NotifyGroup, 'messages' | 'flags' | 'names' | 'subscriptions' | 'metadata'>;
 
 export class Notifications {
   /** Undefined: nothing of the selected mailbox. */
   readonly selected: NotifySelected | undefined;
   readonly groups: readonly NotifyGroup[];
-  readonly known = new Map<MailboxId, KnownMailbox>();
+  readonly own: WatchedAccount;
+  /** Others' accounts that the groups name mailboxes of. */
+  readonly others = new Map<AccountId, WatchedAccount>();
   subscribed: ReadonlySet<string> = new Set();
-  /** Since it was last told. */
-  readonly changedMailboxes = new Set<MailboxId>();
-  namesChanged = false;
-  /** Entry names by mailbox; 0: of the server. */
-  readonly changedAnnotations = new Map<number, Set<string>>();
-  /** Ends the watch of annotations. */
-  stop: (() => void) | undefined;
 
-  constructor(selected: NotifySelected | undefined, groups: readonly NotifyGroup[]) {
+  constructor(
+    account: AccountPort,
+    { selected, groups }: { selected: NotifySelected | undefined; groups: readonly NotifyGroup[] },
+  ) {
+    this.own = new WatchedAccount(account, '');
     this.selected = selected;
-    this.groups = groups;
+    this.groups = groups.map(canonical);
+  }
+
+  get accounts(): WatchedAccount[] {
+    return [this.own, ...this.others.values()];
   }
 
   get pending(): boolean {
-    return this.changedMailboxes.size > 0 || this.namesChanged || this.changedAnnotations.size > 0;
+    return this.own.pending || this.others.values().some((watched) => watched.pending);
+  }
+
+  get isTooMuch(): boolean {
+    return this.accounts.reduce((sum, { known }) => sum + known.size, 0) > watchedMailboxesMax;
   }
 
   /** Some group asks for `wish`. */
-  wants(wish: keyof Omit<NotifyGroup, 'mailboxes'>): boolean {
+  wants(wish: MailboxWish | 'serverMetadata'): boolean {
     return this.groups.some((group) => group[wish]);
   }
 
@@ -49,22 +52,42 @@ export class Notifications {
     return this.wants('metadata') || this.wants('serverMetadata');
   }
 
-  /** Of a mailbox or, with undefined, of the account; told with the next answers. */
-  annotationsChanged(mailboxId: number | undefined, names: readonly string[]): void {
-    const before = this.changedAnnotations.get(mailboxId ?? 0) ?? [];
-    this.changedAnnotations.set(mailboxId ?? 0, new Set([...before, ...names]));
-  }
-
   /** A group that asks for `wish` covers this name. */
-  covers(name: string, wish: keyof MailboxWish): boolean {
+  covers(name: string, wish: MailboxWish): boolean {
     return this.groups.some((group) => group[wish] && this.#matches(group.mailboxes, name));
   }
 
-  /** Takes the state of all mailboxes for told. */
-  remember(list: MailboxList): void {
-    this.known.clear();
-    for (const info of list.mailboxes) this.known.set(info.id, knownOf(info));
-    this.subscribed = new Set(list.subscriptions);
+  /** A group covers this name, whatever it asks for. */
+  watches(name: string): boolean {
+    return this.groups.some(({ mailboxes }) => this.#matches(mailboxes, name));
+  }
+
+  /** Some group may cover a mailbox of somebody else. */
+  get mayNameOthers(): boolean {
+    return this.groups.some(({ mailboxes }) =>
+      'names' in mailboxes ? mailboxes.names.some(isInNamespaces) : mailboxes.type === 'subscribed',
+    );
+  }
+
+  /**
+   * Nobody says that somebody began to share: it is looked for when the session's own names have changed, and as often as
+   * the client asks what is new.
+   */
+  lookForSharers(): void {
+    if (this.mayNameOthers) this.own.namesChanged = true;
+  }
+
+  /** Some group may cover a mailbox whose name begins with `prefix`. */
+  reaches(prefix: string): boolean {
+    const isBelow = (name: string): boolean => name.startsWith(prefix);
+    return this.groups.some(({ mailboxes }) => {
+      if (!('names' in mailboxes))
+        return mailboxes.type === 'subscribed' && this.subscribed.values().some(isBelow);
+      if (mailboxes.names.some(isBelow)) return true;
+      return (
+        mailboxes.type === 'subtree' && mailboxes.names.some((top) => prefix.startsWith(top + delimiter))
+      );
+    });
   }
 
   #matches(mailboxes: NotifyGroup['mailboxes'], name: string): boolean {
@@ -72,17 +95,20 @@ export class Notifications {
       // RFC 5465 6.3: mail may be delivered to any of them.
       case 'inboxes':
       case 'personal':
-        return true;
+        return !isOthersName(name);
       case 'subscribed':
         return this.subscribed.has(name);
       case 'mailboxes':
         return mailboxes.names.includes(name);
       case 'subtree':
-        return mailboxes.names.some((top) => name === top || name.startsWith(`${top}/`));
+        return mailboxes.names.some((top) => name === top || name.startsWith(top + delimiter));
     }
   }
 }
 
-export function knownOf({ name, messages, uidNext, unseen, highestModSeq }: MailboxInfo): KnownMailbox {
-  return { name, messages, uidNext, unseen, highestModSeq };
+/** With the names under which mailboxes are told of. */
+function canonical(group: NotifyGroup): NotifyGroup {
+  const { mailboxes } = group;
+  if (!('names' in mailboxes)) return group;
+  return { ...group, mailboxes: { ...mailboxes, names: mailboxes.names.map(canonicalName) } };
 }

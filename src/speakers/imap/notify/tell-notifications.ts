@@ -2,20 +2,20 @@
 // The selected one is told by updates.ts. Invariant: whole lines only, and never two tellers of one session at a time. What
 // could not be asked of the account is told with the next event.
 
-import type { MailboxInfo, MailboxList } from '../../../account/port.ts';
 import type { MailboxId } from '../../../mail/ids.ts';
-import { formatList } from '../../../wire/imap/format-list.ts';
 import { formatMetadataNames } from '../../../wire/imap/format-metadata.ts';
 import type { StatusItem } from '../../../wire/imap/mailbox-command.ts';
+import { formatStatusResponse } from '../../../wire/imap/response-code.ts';
 import { ConnectionClosed } from '../../kit/connection.ts';
 import { errorResponse } from '../mail-error-responses.ts';
-import { isSelected } from '../mailbox-location.ts';
-import { delimiter } from '../mailbox-names.ts';
-import { MailboxTree } from '../mailbox-tree.ts';
-import { accountOf, type ImapSession } from '../session.ts';
+import { isSelected, type PlacedMailbox, placedAt } from '../mailbox-location.ts';
+import type { ImapSession } from '../session.ts';
 import { statusResponse } from '../status-text.ts';
 import { tellUpdates } from '../updates.ts';
-import { type KnownMailbox, knownOf, type Notifications } from './notifications.ts';
+import type { Notifications } from './notifications.ts';
+import { tellCome, tellNames } from './tell-names.ts';
+import { rememberOthers, watchOthers } from './watch-others.ts';
+import type { KnownMailbox, WatchedAccount } from './watched-account.ts';
 
 /** Something happened: a session that idles or waits hears of it now. */
 export function wakeSession(session: ImapSession): void {
@@ -35,22 +35,73 @@ export function notifyWaiting(session: ImapSession): void {
   });
 }
 
-/** Everything there is to tell but of the selected mailbox. Throws what the account throws. */
+/** Everything there is to tell but of the selected mailbox. Throws what the session's own account throws. */
 export async function tellNotifications(session: ImapSession): Promise<void> {
   const { notifications } = session;
   if (notifications === undefined) return;
-  if (notifications.namesChanged) {
-    notifications.namesChanged = false;
-    await tellNames(session, notifications);
+  await tellAccount(session, notifications, notifications.own);
+  for (const watched of notifications.others.values()) {
+    // Until there was too much of it.
+    if (session.notifications !== notifications) return;
+    await tellOthers(session, notifications, watched);
   }
-  for (const mailboxId of notifications.changedMailboxes) {
-    notifications.changedMailboxes.delete(mailboxId);
-    await tellMailbox(session, notifications, mailboxId);
+}
+
+/** Somebody else's account that is away keeps nobody from hearing of his own. */
+async function tellOthers(
+  session: ImapSession,
+  notifications: Notifications,
+  watched: WatchedAccount,
+): Promise<void> {
+  try {
+    if (!watched.isClosed) return await tellAccount(session, notifications, watched);
+    await tellNames(session, notifications, watched);
+    session.stopWatching(watched);
+  } catch (error) {
+    if (errorResponse(error) === undefined) throw error;
+    watched.isOwed = true;
+    const { accountId: owner } = watched.account;
+    session.connection.log.warn({ err: error, owner }, 'an account that is watched could not be asked');
   }
-  for (const [mailboxId, names] of notifications.changedAnnotations) {
-    notifications.changedAnnotations.delete(mailboxId);
-    tellAnnotations(session, notifications, mailboxId, [...names]);
+}
+
+async function tellAccount(
+  session: ImapSession,
+  notifications: Notifications,
+  watched: WatchedAccount,
+): Promise<void> {
+  if (watched.namesChanged) {
+    watched.namesChanged = false;
+    await tellNames(session, notifications, watched);
+    watched.isOwed = false;
+    // RFC 5465 6.4: the list is evaluated again.
+    const isMore = watched === notifications.own && !(await tellSharers(session, notifications));
+    if (isMore || notifications.isTooMuch) return overflow(session);
   }
+  for (const mailboxId of watched.changedMailboxes) {
+    watched.changedMailboxes.delete(mailboxId);
+    await tellMailbox(session, notifications, { watched, mailboxId });
+  }
+  for (const [mailboxId, names] of watched.changedAnnotations) {
+    watched.changedAnnotations.delete(mailboxId);
+    tellAnnotations(session, notifications, { watched, mailboxId, names: [...names] });
+  }
+}
+
+/** False: they are too many. */
+async function tellSharers(session: ImapSession, notifications: Notifications): Promise<boolean> {
+  const begun = await watchOthers(session, notifications);
+  for (const other of begun ?? [])
+    await tellCome(session, notifications, await rememberOthers(session, other));
+  return begun !== undefined;
+}
+
+/** RFC 5465 5.8: from now on it is as after NOTIFY NONE. */
+function overflow(session: ImapSession): void {
+  const text = 'Too many mailboxes to watch';
+  session.connection.write(formatStatusResponse('*', 'OK', text, 'NOTIFICATIONOVERFLOW'));
+  session.notify(undefined);
+  session.stale = session.view !== undefined;
 }
 
 /** SELECTED is told at once; SELECTED-DELAYED too, but for expunges (RFC 5465 6.1). */
@@ -76,24 +127,30 @@ async function tellWaiting(session: ImapSession, notifications: Notifications): 
 async function tellMailbox(
   session: ImapSession,
   notifications: Notifications,
-  mailboxId: MailboxId,
+  { watched, mailboxId }: { readonly watched: WatchedAccount; readonly mailboxId: MailboxId },
 ): Promise<void> {
   // RFC 5465 3.1: message events of the selected mailbox are those of SELECTED alone.
-  const account = accountOf(session);
+  const { account } = watched;
   if (isSelected(session, account, mailboxId)) return;
-  const info = await account.findMailbox({ id: mailboxId });
-  if (info === undefined || !info.selectable) return;
-  const items = statusItems(session, notifications, info);
-  const before = notifications.known.get(mailboxId);
-  notifications.known.set(mailboxId, knownOf(info));
+  const found = await account.findMailbox({ id: mailboxId });
+  // Section 5: the rights l and r.
+  if (found === undefined || !found.selectable || !['l', 'r'].every((right) => found.rights.includes(right)))
+    return;
+  const info = placedAt(watched, found);
+  const before = watched.known.get(mailboxId);
+  const items = statusItems(session, notifications, { info, before });
+  watched.told(info);
   if (items.length === 0 || before?.highestModSeq === info.highestModSeq) return;
-  session.connection.write(await statusResponse(session, { ...info, account }, items));
+  session.connection.write(await statusResponse(session, info, items));
   if (session.connection.congested) await session.connection.drain();
 }
 
 /** RFC 5465 5.1 to 5.3; nothing when what changed was not asked for. */
-function statusItems(session: ImapSession, notifications: Notifications, info: MailboxInfo): StatusItem[] {
-  const before = notifications.known.get(info.id);
+function statusItems(
+  session: ImapSession,
+  notifications: Notifications,
+  { info, before }: { readonly info: PlacedMailbox; readonly before: KnownMailbox | undefined },
+): StatusItem[] {
   const items: StatusItem[] = [];
   const isCounted = before?.messages !== info.messages || before.uidNext !== info.uidNext;
   const flags = notifications.covers(info.name, 'flags');
@@ -103,84 +160,17 @@ function statusItems(session: ImapSession, notifications: Notifications, info: M
   return items;
 }
 
-async function tellNames(session: ImapSession, notifications: Notifications): Promise<void> {
-  if (!notifications.wants('names') && !notifications.wants('subscriptions')) {
-    // Mailboxes that come must be known, and RFC 5465 6.4: who is subscribed is looked at again.
-    notifications.subscribed = new Set((await accountOf(session).listMailboxes()).subscriptions);
-    return;
-  }
-  const list = await accountOf(session).listMailboxes();
-  const tree = new MailboxTree(list);
-  const oldNames = affectedNames(notifications, list);
-  const known = new Map(notifications.known);
-  const { subscribed } = notifications;
-  notifications.remember(list);
-  keepTold(notifications, known);
-  const affected = new Set([...oldNames.keys()].filter((name) => notifications.covers(name, 'names')));
-  for (const name of [...subscribed, ...notifications.subscribed]) {
-    if (subscribed.has(name) === notifications.subscribed.has(name)) continue;
-    if (notifications.covers(name, 'subscriptions')) affected.add(name);
-  }
-  for (const name of [...affected].sort()) {
-    const attributes = tree.attributes(name);
-    if (tree.subscribed.has(name)) attributes.push('\\Subscribed');
-    const oldName = oldNames.get(name);
-    const entry = { name, attributes, delimiter, ...(oldName === undefined ? {} : { oldName }) };
-    session.connection.write(formatList('LIST', entry, session));
-    if (session.connection.congested) await session.connection.drain();
-  }
-}
-
-/** What the client knows of messages is not changed by names. */
-function keepTold(notifications: Notifications, known: ReadonlyMap<MailboxId, KnownMailbox>): void {
-  for (const [id, { name }] of notifications.known) {
-    const before = known.get(id);
-    if (before !== undefined) notifications.known.set(id, { ...before, name });
-  }
-}
-
-/** Names of mailboxes that came, went or were renamed (with the old one), and the parents of the first two (5.4). */
-function affectedNames(
-  { known }: Notifications,
-  { mailboxes }: MailboxList,
-): Map<string, string | undefined> {
-  const affected = new Map<string, string | undefined>();
-  const renamed = new Map<string, string>();
-  const there = new Set(mailboxes.map(({ id }) => id));
-  const comesOrGoes = (name: string): void => {
-    affected.set(name, undefined);
-    const parent = name.slice(0, Math.max(0, name.lastIndexOf(delimiter)));
-    if (parent !== '' && !affected.has(parent)) affected.set(parent, undefined);
-  };
-  for (const [id, { name }] of known) if (!there.has(id)) comesOrGoes(name);
-  for (const { id, name } of mailboxes) {
-    const before = known.get(id)?.name;
-    if (before === undefined) comesOrGoes(name);
-    else if (before !== name) renamed.set(name, before);
-  }
-  for (const [name, before] of renamed) {
-    // What was renamed with its superior is not told.
-    const end = name.lastIndexOf(delimiter);
-    const beforeEnd = before.lastIndexOf(delimiter);
-    const isWithParent =
-      end > 0 && beforeEnd > 0 && renamed.get(name.slice(0, end)) === before.slice(0, beforeEnd);
-    if (!isWithParent) affected.set(name, before);
-  }
-  return affected;
-}
-
 function tellAnnotations(
   session: ImapSession,
   notifications: Notifications,
-  mailboxId: number,
-  names: readonly string[],
+  told: { readonly watched: WatchedAccount; readonly mailboxId: number; readonly names: readonly string[] },
 ): void {
-  if (mailboxId === 0) {
+  if (told.mailboxId === 0) {
     if (notifications.wants('serverMetadata'))
-      session.connection.write(formatMetadataNames('', names, session));
+      session.connection.write(formatMetadataNames('', told.names, session));
     return;
   }
-  const name = notifications.known.get(mailboxId as MailboxId)?.name;
-  if (name === undefined || !notifications.covers(name, 'metadata')) return;
-  session.connection.write(formatMetadataNames(name, names, session));
+  const known = told.watched.known.get(told.mailboxId as MailboxId);
+  if (known?.readable !== true || !notifications.covers(known.name, 'metadata')) return;
+  session.connection.write(formatMetadataNames(known.name, told.names, session));
 }

@@ -6,6 +6,7 @@
 import { Fault } from '../../../base/fault.ts';
 import { MultilineEncoder } from '../../../wire/pop3/multiline.ts';
 import { parseTopArguments } from '../../../wire/pop3/parse-command.ts';
+import { shownHeader } from '../../../wire/pop3/sent-size.ts';
 import { headerEnd, surrogateHeader } from '../../../wire/pop3/surrogate-header.ts';
 import { ConnectionClosed } from '../../kit/connection.ts';
 import type { Retrieved } from '../maildrop.ts';
@@ -38,7 +39,7 @@ function send(session: Pop3Session, number: number, message: Retrieved): Promise
   const { connection, environment } = session;
   const { bytes, size } = message;
   environment.metrics.retrieved(size);
-  const status = `+OK ${size} octets\r\n`;
+  const status = `+OK ${maildropOf(session).size(number)} octets\r\n`;
   const encoder = new MultilineEncoder();
   if (bytes.length < size) return sendInPieces(session, number, message);
   if (size <= textBytesMax) {
@@ -55,7 +56,7 @@ function send(session: Pop3Session, number: number, message: Retrieved): Promise
 async function sendInPieces(session: Pop3Session, number: number, message: Retrieved): Promise<void> {
   const { connection } = session;
   const encoder = new MultilineEncoder();
-  connection.write(`+OK ${message.size} octets\r\n`);
+  connection.write(`+OK ${maildropOf(session).size(number)} octets\r\n`);
   connection.write(encoder.bytes(shownBytes(session, message.bytes)));
   for (let offset = message.bytes.length; offset < message.size; ) {
     if (connection.congested) await connection.drain();
@@ -177,13 +178,7 @@ function shownText(session: Pop3Session, text: string): string {
 /** Headers are at the beginning: only the first piece of a message comes here. */
 function shownBytes(session: Pop3Session, bytes: Buffer): Buffer {
   if (session.utf8) return bytes;
-  const beginning = bytes.toString('latin1', 0, headerBytesMax);
-  const end = headerEnd(beginning);
-  const header = end < 0 ? beginning : beginning.slice(0, end);
-  const shown = surrogateHeader(header);
+  const { header, shown } = shownHeader(bytes);
   if (shown === header) return bytes;
   return Buffer.concat([Buffer.from(shown, 'latin1'), bytes.subarray(header.length)]);
 }
-
-/** A header beyond this is no header a person wrote; what is behind goes out as it is. */
-const headerBytesMax = 64 * 1024;

@@ -3,6 +3,7 @@
 import { parseAddress } from '../../../mail/address.ts';
 import { type MailArguments, parseMailArguments } from '../../../wire/smtp/envelope-arguments.ts';
 import type { SmtpCommand } from '../command.ts';
+import { maySendAs } from '../sending-addresses.ts';
 import type { SmtpSession } from '../smtp-session.ts';
 
 function begin(session: SmtpSession, mail: MailArguments): string {
@@ -37,7 +38,7 @@ async function beginAsUser(session: SmtpSession, mail: MailArguments): Promise<s
   if (mail.path.text !== '') {
     const address = parseAddress(mail.path.text);
     if (address === undefined) return '501 5.1.7 Bad sender address syntax\r\n';
-    if (!(await dependencies.directory.ownsAddress(principal.accountId, address))) {
+    if (!(await maySendAs(dependencies, principal.accountId, address))) {
       return '553 5.7.1 Not an address of yours\r\n';
     }
   }

@@ -21,13 +21,17 @@ import {
   undefinedForNulls,
 } from '../admin-schemas.ts';
 import type { AdminApp } from '../admin-server.ts';
+import { withinAccount, withinAccounts } from '../domain-tokens.ts';
 import { aclRoutes } from './acl.ts';
 import { findAccount } from './find-account.ts';
 
 const params = z.object({ account: z.string().describe('Address or id.') });
 const listQuery = pageQuery.extend({ domain: lookedUp.optional() });
-const read = { config: { scope: 'read' as const, area: 'directory' as const } };
-const write = { config: { scope: 'write:directory' as const, area: 'directory' as const } };
+const one = { area: 'directory' as const, within: withinAccount };
+const read = { config: { ...one, scope: 'read' as const } };
+const write = { config: { ...one, scope: 'write:directory' as const } };
+const list = { config: { ...read.config, within: withinAccounts } };
+const add = { config: { ...write.config, within: withinAccounts } };
 
 function shownAccount(account: DirectoryAccount): z.output<typeof accountSchema> {
   return nullsForUndefined({
@@ -48,7 +52,7 @@ export function accountRoutes(app: AdminApp, dependencies: AdminDependencies): v
 function addAccountRoutes(app: AdminApp, { directory }: AdminDependencies): void {
   app.get(
     '/api/accounts',
-    { ...read, schema: { querystring: listQuery, response: { 200: pageOf(accountSchema) } } },
+    { ...list, schema: { querystring: listQuery, response: { 200: pageOf(accountSchema) } } },
     async (request) => {
       const { after, limit, domain } = request.query;
       const page = await directory.accounts({ after, limit, ...(domain === undefined ? {} : { domain }) });
@@ -57,7 +61,7 @@ function addAccountRoutes(app: AdminApp, { directory }: AdminDependencies): void
   );
   app.post(
     '/api/accounts',
-    { ...write, schema: { body: newAccountSchema, response: { 201: accountSchema } } },
+    { ...add, schema: { body: newAccountSchema, response: { 201: accountSchema } } },
     async (request, reply) => {
       const account = await directory.addAccount(
         undefinedForNulls({ password: undefined, ...request.body }) as Parameters<
@@ -106,10 +110,10 @@ function addSecretRoutes(app: AdminApp, { directory }: AdminDependencies): void 
       return reply.status(204).send(null);
     },
   );
-  const list = z.object({ items: z.array(appPasswordSchema) });
+  const all = z.object({ items: z.array(appPasswordSchema) });
   app.get(
     '/api/accounts/:account/app-passwords',
-    { ...read, schema: { params, response: { 200: list } } },
+    { ...read, schema: { params, response: { 200: all } } },
     async (request) => {
       const { id } = await findAccount(directory, request.params.account);
       const items = await directory.appPasswords(id);
@@ -129,10 +133,10 @@ function addSecretRoutes(app: AdminApp, { directory }: AdminDependencies): void 
       return reply.status(201).send(nullsForUndefined({ ...item, services: [...item.services] }));
     },
   );
-  const one = params.extend({ appPassword: z.string() });
+  const appPassword = params.extend({ appPassword: z.string() });
   app.delete(
     '/api/accounts/:account/app-passwords/:appPassword',
-    { ...write, schema: { params: one, response: { 204: z.null() } } },
+    { ...write, schema: { params: appPassword, response: { 204: z.null() } } },
     async (request, reply) => {
       const { id } = await findAccount(directory, request.params.account);
       await directory.removeAppPassword(id, request.params.appPassword);

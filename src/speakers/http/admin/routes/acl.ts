@@ -7,12 +7,14 @@ import { MailError } from '../../../../mail/mail-error.ts';
 import type { AdminDependencies } from '../admin-dependencies.ts';
 import { aclChangeSchema, aclEntrySchema } from '../admin-schemas.ts';
 import type { AdminApp } from '../admin-server.ts';
+import { withinAccount } from '../domain-tokens.ts';
 import { findAccount } from './find-account.ts';
 
 const params = z.object({
   account: z.string().describe('Address or id.'),
   mailbox: z.string().describe('Its name, percent-encoded.'),
 });
+const config = { area: 'directory', within: withinAccount } as const;
 const list = z.object({ items: z.array(aclEntrySchema).describe('The owner is the first.') });
 
 export function aclRoutes(app: AdminApp, { directory, accounts, random }: AdminDependencies): void {
@@ -25,7 +27,7 @@ export function aclRoutes(app: AdminApp, { directory, accounts, random }: AdminD
   };
   app.get(
     '/api/accounts/:account/mailboxes/:mailbox/acl',
-    { config: { scope: 'read', area: 'directory' }, schema: { params, response: { 200: list } } },
+    { config: { scope: 'read', ...config }, schema: { params, response: { 200: list } } },
     async (request) => {
       const { port, mailboxId } = await mailboxOf(request.params);
       return { items: [...(await port.acl(mailboxId))] };
@@ -34,7 +36,7 @@ export function aclRoutes(app: AdminApp, { directory, accounts, random }: AdminD
   app.patch(
     '/api/accounts/:account/mailboxes/:mailbox/acl',
     {
-      config: { scope: 'write:directory', area: 'directory' },
+      config: { scope: 'write:directory', ...config },
       schema: { params, body: aclChangeSchema, response: { 200: list } },
     },
     async (request) => {

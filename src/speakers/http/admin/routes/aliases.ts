@@ -12,17 +12,21 @@ import {
   pageQuery,
 } from '../admin-schemas.ts';
 import type { AdminApp } from '../admin-server.ts';
+import { withinAlias, withinAliases } from '../domain-tokens.ts';
 
 const params = z.object({ alias: z.string() });
 const listQuery = pageQuery.extend({ domain: lookedUp.optional() });
 
 export function aliasRoutes(app: AdminApp, { directory }: AdminDependencies): void {
-  const read = { config: { scope: 'read' as const, area: 'directory' as const } };
-  const write = { config: { scope: 'write:directory' as const, area: 'directory' as const } };
+  const one = { area: 'directory' as const, within: withinAlias };
+  const read = { config: { ...one, scope: 'read' as const } };
+  const write = { config: { ...one, scope: 'write:directory' as const } };
+  const list = { config: { ...read.config, within: withinAliases } };
+  const add = { config: { ...write.config, within: withinAliases } };
 
   app.get(
     '/api/aliases',
-    { ...read, schema: { querystring: listQuery, response: { 200: pageOf(aliasSchema) } } },
+    { ...list, schema: { querystring: listQuery, response: { 200: pageOf(aliasSchema) } } },
     async (request) => {
       const { after, limit, domain } = request.query;
       const page = await directory.aliases({ after, limit, ...(domain === undefined ? {} : { domain }) });
@@ -34,7 +38,7 @@ export function aliasRoutes(app: AdminApp, { directory }: AdminDependencies): vo
   );
   app.post(
     '/api/aliases',
-    { ...write, schema: { body: newAliasSchema, response: { 201: aliasSchema } } },
+    { ...add, schema: { body: newAliasSchema, response: { 201: aliasSchema } } },
     async (request, reply) => {
       const alias = await directory.addAlias(request.body);
       return reply.status(201).send({ ...alias, targets: [...alias.targets] });

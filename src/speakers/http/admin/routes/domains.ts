@@ -13,10 +13,11 @@ import {
   undefinedForNulls,
 } from '../admin-schemas.ts';
 import type { AdminApp } from '../admin-server.ts';
+import { withinOneDomain } from '../domain-tokens.ts';
 
 const params = z.object({ domain: z.string() });
 
-export function domainRoutes(app: AdminApp, { directory }: AdminDependencies): void {
+export function domainRoutes(app: AdminApp, { directory, tokens }: AdminDependencies): void {
   const read = { config: { scope: 'read' as const, area: 'directory' as const } };
   const write = { config: { scope: 'write:directory' as const, area: 'directory' as const } };
 
@@ -43,7 +44,10 @@ export function domainRoutes(app: AdminApp, { directory }: AdminDependencies): v
   );
   app.get(
     '/api/domains/:domain',
-    { ...read, schema: { params, response: { 200: domainSchema } } },
+    {
+      config: { ...read.config, within: withinOneDomain },
+      schema: { params, response: { 200: domainSchema } },
+    },
     async (request) => {
       const domain = await directory.domain(request.params.domain);
       if (domain === undefined)
@@ -63,7 +67,11 @@ export function domainRoutes(app: AdminApp, { directory }: AdminDependencies): v
     '/api/domains/:domain',
     { ...write, schema: { params, response: { 204: z.null() } } },
     async (request, reply) => {
+      const domain = await directory.domain(request.params.domain);
       await directory.removeDomain(request.params.domain);
+      // Whoever has the name next is somebody else.
+      const left = (await tokens.list()).filter((token) => token.domain !== undefined);
+      for (const { id } of left.filter((token) => token.domain === domain?.name)) await tokens.revoke(id);
       return reply.status(204).send(null);
     },
   );

@@ -8,6 +8,7 @@ import { MailError } from '../../../../mail/mail-error.ts';
 import type { AdminDependencies } from '../admin-dependencies.ts';
 import { messageRowSchema, pageLimitMax, pageOf } from '../admin-schemas.ts';
 import type { AdminApp } from '../admin-server.ts';
+import { withinAccount } from '../domain-tokens.ts';
 import { findAccount } from './find-account.ts';
 
 const mailboxParams = z.object({ account: z.string(), mailbox: z.coerce.number().int() });
@@ -46,7 +47,7 @@ function addAppend(
   const params = z.object({ account: z.string() });
   const stored = z.object({ mailbox: z.number(), uid: z.number() });
   const options = {
-    config: { scope: 'write:accounts' as const, area: 'mail' as const },
+    config: { scope: 'write:accounts' as const, area: 'mail' as const, within: withinAccount },
     bodyLimit: messageBytesMax,
     schema: { params, querystring: appendQuery, response: { 201: stored } },
   };
@@ -91,7 +92,7 @@ async function mailboxById(port: AccountPort, id: number): Promise<MailboxInfo> 
 
 function addList(app: AdminApp, { directory, accounts }: AdminDependencies): void {
   const options = {
-    config: { scope: 'read' as const, area: 'mail' as const },
+    config: { scope: 'read' as const, area: 'mail' as const, within: withinAccount },
     schema: { params: mailboxParams, querystring: listQuery, response: { 200: pageOf(messageRowSchema) } },
   };
   app.get('/api/accounts/:account/mailboxes/:mailbox/messages', options, async (request) => {
@@ -120,7 +121,7 @@ function addList(app: AdminApp, { directory, accounts }: AdminDependencies): voi
 
 function addDownload(app: AdminApp, { directory, accounts }: AdminDependencies): void {
   const options = {
-    config: { scope: 'read' as const, area: 'mail' as const },
+    config: { scope: 'read' as const, area: 'mail' as const, within: withinAccount },
     schema: { params: messageParams, produces: ['message/rfc822'] },
   };
   app.get('/api/accounts/:account/mailboxes/:mailbox/messages/:uid', options, async (request, reply) => {

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { carriedFields, relayedBodyBytesMax } from '../../../../cluster/relayed-administration.ts';
 import type { AdminDependencies } from '../admin-dependencies.ts';
 import type { AdminApp } from '../admin-server.ts';
+import { withinAnything } from '../domain-tokens.ts';
 import { findCluster } from './find-cluster.ts';
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
@@ -22,7 +23,8 @@ export function nodeRoutes(app: AdminApp, dependencies: AdminDependencies): void
         done(null, body);
       },
     );
-    const config = { scope: 'any' as const, isCarried: true as const };
+    // The other node sees to it what the token is for.
+    const config = { scope: 'any' as const, isCarried: true as const, within: withinAnything };
     const options = { method: [...methods], url: '/api/nodes/:node/*', config };
     scope.route({
       ...options,

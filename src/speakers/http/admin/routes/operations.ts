@@ -27,12 +27,15 @@ export function operationRoutes(app: AdminApp, dependencies: AdminDependencies):
     const { reloaded, needRestart } = await dependencies.reload();
     return { reloaded: [...reloaded], needRestart: [...needRestart] };
   });
-  const body = z.strictObject({ repair: z.boolean().default(true) });
+  const body = z.strictObject({
+    repair: z.boolean().default(true),
+    accountsOnly: z.boolean().default(false),
+  });
   const description =
     'Walks everything while the server goes on; the answer is one JSON line an event, the last one is of type "done".';
   const config = { ...operate.config, isLong: true as const };
   app.post('/api/store/check', { config, schema: { body, description } }, async (request, reply) => {
-    const events = dependencies.checkStore({ repair: request.body.repair });
+    const events = dependencies.checkStore(request.body);
     return reply.type('application/x-ndjson').send(Readable.from(linesOf(events)));
   });
 }

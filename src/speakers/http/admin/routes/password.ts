@@ -15,7 +15,8 @@ export function passwordRoutes(app: AdminApp, { directory }: AdminDependencies):
   const schema = { description, body, response: { 204: z.null() } };
   app.put('/api/password', { config: { area: 'password' }, schema }, async (request, reply) => {
     const { address, current, password: next } = request.body;
-    const context = { service: 'http' as const, remoteAddress: request.ip, traceId: request.id };
+    const { ip: remoteAddress, id: traceId, frontend } = request;
+    const context = { service: 'http', remoteAddress, traceId, frontend } as const;
     const proven = (given: string) =>
       directory.verifyPassword({ user: address, password: given, authorizationId: '' }, context);
     const { accountId, appPasswordId } = await proven(current).catch(async (error: unknown) => {

@@ -5,8 +5,9 @@ import { MailError } from '../../../../mail/mail-error.ts';
 import type { AdminDependencies } from '../admin-dependencies.ts';
 import { newTokenSchema, nullsForUndefined, tokenSchema } from '../admin-schemas.ts';
 import type { AdminApp } from '../admin-server.ts';
+import { withinAnything } from '../domain-tokens.ts';
 
-export function tokenRoutes(app: AdminApp, { tokens }: AdminDependencies): void {
+export function tokenRoutes(app: AdminApp, { directory, tokens }: AdminDependencies): void {
   const operate = { config: { scope: 'operate' as const } };
   const created = tokenSchema.extend({ token: z.string().describe('Shown this once.') });
 
@@ -24,23 +25,31 @@ export function tokenRoutes(app: AdminApp, { tokens }: AdminDependencies): void 
       schema: { body: newTokenSchema, response: { 201: created } },
     },
     async (request, reply) => {
-      const { name, scopes, expiresAt } = request.body;
+      const { name, scopes, expiresAt, domain: wanted } = request.body;
       // Nobody hands out more than they have.
       const missing = scopes.find((scope) => !request.scopes.includes(scope));
       if (missing !== undefined)
         throw new MailError('permissionDenied', `your own token lacks the scope "${missing}"`);
-      const token = await tokens.create({ name, scopes, expiresAt: expiresAt ?? undefined });
+      const domain = wanted == null ? undefined : await directory.domain(wanted);
+      if (wanted != null && (domain === undefined || domain.aliasOf !== undefined))
+        throw new MailError('invalidArgument', `${wanted} is no domain with accounts`);
+      const token = await tokens.create({
+        name,
+        scopes,
+        expiresAt: expiresAt ?? undefined,
+        domain: domain?.name,
+      });
       return reply.status(201).send(nullsForUndefined({ ...token, scopes: [...token.scopes] }));
     },
   );
-  const own = tokenSchema.pick({ scopes: true });
+  const own = tokenSchema.pick({ scopes: true, domain: true });
   app.get(
     '/api/token',
     {
-      config: { scope: 'any', area: 'directory' },
+      config: { scope: 'any', area: 'directory', within: withinAnything },
       schema: { description: 'What the token that is shown may do.', response: { 200: own } },
     },
-    async ({ scopes }) => ({ scopes: [...scopes] }),
+    async ({ scopes, domain }) => ({ scopes: [...scopes], domain: domain ?? null }),
   );
   const params = z.object({ token: z.string() });
   app.delete(

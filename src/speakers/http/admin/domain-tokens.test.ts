@@ -1,0 +1,155 @@
+// Tokens for one domain: everything in it, nothing beside it, and no way to more.
+
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { adminDependencies, type ClusterSite, openClusterSite } from '../../../../test/cluster-site.ts';
+import type { AccountPort } from '../../../account/port.ts';
+import { type AdminApp, buildAdminApp } from './admin-server.ts';
+import { IdempotencyKeys } from './idempotency.ts';
+
+const scopes = ['read', 'write:directory', 'write:accounts'];
+
+suite('a token for one domain', () => {
+  let site: ClusterSite;
+  let app: AdminApp;
+  let operator: AdminApp;
+  let authorization: string;
+  const ids: Record<string, string> = {};
+
+  const ask = async (line: string, payload?: object, by = app) => {
+    const [method, url] = line.split(' ') as ['GET', string];
+    const headers = by === app ? { authorization } : {};
+    const answer = await by.inject({ method, url, headers, ...(payload === undefined ? {} : { payload }) });
+    return { status: answer.statusCode, body: answer.body === '' ? undefined : answer.json() };
+  };
+
+  before(async () => {
+    site = await openClusterSite([{ name: 'a' }]);
+    const { tokens, clock } = site.nodes[0]!.dependencies;
+    const { engine, directory } = site;
+    const port = {
+      quota: async () => ({ bytesUsed: 0, messagesUsed: 0, bytesMax: undefined, messagesMax: undefined }),
+      listMailboxes: async () => ({ mailboxes: [], subscriptions: [], modSeq: 1 }),
+    } as unknown as AccountPort;
+    const dependencies = {
+      ...adminDependencies({ engine, directory, tokens }, undefined),
+      accounts: { open: async () => port },
+    };
+    const keys = new IdempotencyKeys(engine, clock);
+    app = await buildAdminApp(dependencies, { trusted: false, keys });
+    operator = await buildAdminApp(dependencies, { trusted: true, keys });
+    for (const name of ['mine.test', 'other.test']) await directory.addDomain({ name });
+    for (const address of ['ann@mine.test', 'root@mine.test', 'bob@other.test']) {
+      const administrator = address.startsWith('root');
+      ids[address] = (await directory.addAccount({ address, password: 'x', administrator })).id;
+    }
+    await directory.addAlias({ address: 'all@other.test', targets: ['bob@other.test'] });
+    const { status, body } = await ask(
+      'POST /api/tokens',
+      { name: 'mine', scopes, domain: 'Mine.Test' },
+      operator,
+    );
+    assert.deepEqual([status, body.domain], [201, 'mine.test']);
+    authorization = `Bearer ${body.token}`;
+  });
+  after(async () => {
+    await Promise.all([app.close(), operator.close()]);
+    await site[Symbol.asyncDispose]();
+  });
+
+  test('administers the accounts and aliases of its domain', async () => {
+    const body = { address: 'new@mine.test', password: 'one', services: ['imap'] };
+    assert.equal((await ask('POST /api/accounts', body)).status, 201);
+    assert.equal((await ask('PATCH /api/accounts/new@mine.test', { enabled: false })).status, 200);
+    assert.equal((await ask('PUT /api/accounts/new@mine.test/password', { password: 'two' })).status, 204);
+    assert.equal((await ask('GET /api/accounts/new@mine.test/quota')).status, 200);
+    assert.equal((await ask('GET /api/accounts/new@mine.test/mailboxes')).status, 200);
+    const alias = { address: 'all@mine.test', targets: ['ann@mine.test', 'bob@other.test'] };
+    assert.equal((await ask('POST /api/aliases', alias)).status, 201);
+    assert.equal((await ask('PATCH /api/aliases/all@mine.test', { enabled: false })).status, 200);
+    assert.equal((await ask('DELETE /api/aliases/all@mine.test')).status, 204);
+    assert.equal((await ask('DELETE /api/accounts/new@mine.test')).status, 204);
+    assert.equal((await ask('GET /api/domains/mine.test')).body.name, 'mine.test');
+    assert.deepEqual((await ask('GET /api/token')).body, { scopes, domain: 'mine.test' });
+  });
+
+  test('is told of nobody else', async () => {
+    const listed = async (line: string) =>
+      (await ask(line)).body.items.map(({ address }: { address: string }) => address);
+    assert.deepEqual(await listed('GET /api/accounts'), ['ann@mine.test', 'root@mine.test']);
+    assert.deepEqual(await listed('GET /api/accounts?domain=mine.test'), ['ann@mine.test', 'root@mine.test']);
+    assert.deepEqual(await listed('GET /api/aliases'), []);
+    for (const line of [
+      'GET /api/accounts?domain=other.test',
+      'GET /api/aliases?domain=other.test',
+      'GET /api/accounts/bob@other.test',
+      `GET /api/accounts/${ids['bob@other.test']}`,
+      'GET /api/accounts/bob@other.test/mailboxes',
+      'GET /api/accounts/bob@other.test/mailboxes/1/messages',
+      'GET /api/accounts/bob@other.test/mailboxes/INBOX/acl',
+      'GET /api/aliases/all@other.test',
+      'GET /api/domains/other.test',
+      'GET /api/domains',
+    ])
+      assert.equal((await ask(line)).status, 403, line);
+  });
+
+  test('changes nothing beside its domain, and gets no more than it has', async () => {
+    const refused: readonly (readonly [string, object?])[] = [
+      ['POST /api/accounts', { address: 'eve@other.test' }],
+      ['POST /api/accounts', { address: 'eve@mine.test', addresses: ['eve@other.test'] }],
+      ['POST /api/accounts', { address: 'eve@mine.test', administrator: true }],
+      ['POST /api/accounts', { address: 'eve@mine.test', groups: ['staff'] }],
+      ['PATCH /api/accounts/ann@mine.test', { administrator: true }],
+      ['PATCH /api/accounts/ann@mine.test', { groups: ['staff'] }],
+      ['PATCH /api/accounts/ann@mine.test', { address: 'ann@other.test' }],
+      ['PATCH /api/accounts/ann@mine.test', { addresses: ['ann@other.test'] }],
+      ['PUT /api/accounts/root@mine.test/password', { password: 'mine' }],
+      ['POST /api/accounts/root@mine.test/app-passwords', { name: 'x', services: ['imap'] }],
+      ['PATCH /api/accounts/root@mine.test', { enabled: false }],
+      ['DELETE /api/accounts/root@mine.test'],
+      ['DELETE /api/accounts/bob@other.test'],
+      ['PUT /api/accounts/bob@other.test/quota', { bytesMax: 1 }],
+      ['POST /api/aliases', { address: 'x@other.test', targets: ['ann@mine.test'] }],
+      ['PATCH /api/aliases/all@other.test', { targets: ['ann@mine.test'] }],
+      ['DELETE /api/aliases/all@other.test'],
+      ['PATCH /api/domains/mine.test', { catchAll: 'ann@mine.test' }],
+      ['DELETE /api/domains/mine.test'],
+      ['POST /api/domains', { name: 'third.test' }],
+      ['POST /api/tokens', { name: 'more', scopes: ['read'] }],
+    ];
+    for (const [line, body] of refused) assert.equal((await ask(line, body)).status, 403, line);
+    const { services, administrator, groups } = (await site.directory.accountByAddress('ann@mine.test'))!;
+    assert.deepEqual([services.length, administrator, groups], [5, false, []]);
+  });
+
+  test('has no use for a route that does not say how it is kept within the domain', async () => {
+    const { body } = await ask('GET /api/openapi.json', undefined, operator);
+    const open = new Set<string>();
+    for (const [path, methods] of Object.entries(body.paths as Record<string, object>))
+      for (const method of Object.keys(methods)) {
+        const url = path.replace(/\{\w+\}/g, 'x');
+        const { status, body: answer } = await ask(`${method.toUpperCase()} ${url}`, {});
+        const isClosed = status === 403 && /alone$|lacks the scope/.test(answer.detail);
+        if (!isClosed) open.add(`${method.toUpperCase()} ${path}`);
+      }
+    const beside = [...open].filter((route) => !/ \/api\/(accounts|aliases)/.test(route)).sort();
+    assert.deepEqual(beside, ['GET /api/domains/{domain}', 'GET /api/token', 'PUT /api/password']);
+  });
+
+  test('is made for a domain that is there, with scopes that make sense in one', async () => {
+    const make = async (more: object) =>
+      (await ask('POST /api/tokens', { name: 'x', scopes: ['read'], ...more }, operator)).status;
+    assert.equal(await make({ domain: 'nowhere.test' }), 400);
+    assert.equal(await make({ domain: 'mine.test', scopes: ['operate'] }), 400);
+    assert.equal(await make({ domain: 'mine.test', scopes: ['read', 'metrics'] }), 400);
+  });
+
+  test('ends with its domain', async () => {
+    for (const address of ['ann@mine.test', 'root@mine.test'])
+      await site.directory.removeAccount((await site.directory.accountByAddress(address))!.id);
+    assert.equal((await ask('GET /api/token')).status, 200);
+    assert.equal((await ask('DELETE /api/domains/mine.test', undefined, operator)).status, 204);
+    assert.equal((await ask('GET /api/token')).status, 401);
+  });
+});
