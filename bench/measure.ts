@@ -8,6 +8,8 @@ import { isOurs, type Measured } from './report.ts';
 import type { BenchTarget, ServerProcesses, TargetPlace } from './target.ts';
 import { residentBytes } from './targets/processes.ts';
 import type { RookeryTarget } from './targets/rookery.ts';
+import type { TurnsReport } from './turns/turn-monitor.ts';
+import { turnsOf, watchTurns } from './turns/watched-turns.ts';
 import type { Figure } from './workloads/workload.ts';
 
 export interface MeasuredServer {
@@ -210,6 +212,17 @@ async function eventLoopDelay(target: BenchTarget): Promise<Figure[]> {
   }));
 }
 
+/** Processor time: unlike the delay by the clock it does not count how long others kept the processor. */
+function turnFigures({ turnCpuMs, runCpuMs, collector }: TurnsReport): Figure[] {
+  const figures = {
+    'event-loop turn, processor time, p99': turnCpuMs.p99,
+    'event-loop turn, processor time, longest': turnCpuMs.longest,
+    'callback on the event loop, processor time, longest': runCpuMs.longest,
+    'garbage collection, longest': collector.longestMs,
+  };
+  return Object.entries(figures).map(([name, value]) => ({ name, value, unit: 'ms', better: 'lower' }));
+}
+
 type RunnerWorkload = (surroundings: Surroundings) => Promise<readonly Figure[]>;
 
 /** Those that need more than the generator. */
@@ -221,10 +234,17 @@ const runnerWorkloads: Readonly<Record<string, RunnerWorkload>> = {
   'imap-idle-tls': idleOverTls,
   'imap-select': select,
   'imap-large': large,
-  fairness: async ({ target, generator, scale }) => [
-    ...(await generator.ask({ type: 'run', workload: 'fairness', target: placeOf(target), scale })),
-    ...(await eventLoopDelay(target)),
-  ],
+  fairness: async ({ target, generator, scale }) => {
+    const ours = isOurs(target.name) ? (target as RookeryTarget).servers[0] : undefined;
+    if (ours !== undefined) await watchTurns(ours);
+    const request = { type: 'run', workload: 'fairness', target: placeOf(target), scale } as const;
+    const figures = await generator.ask(request);
+    return [
+      ...figures,
+      ...(await eventLoopDelay(target)),
+      ...(ours === undefined ? [] : turnFigures(await turnsOf(ours))),
+    ];
+  },
 };
 
 /** Rejects when the work takes longer than any workload does. */

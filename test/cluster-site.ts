@@ -53,7 +53,13 @@ export async function openClusterSite(plans: readonly NodePlan[]): Promise<Clust
   const directory = await openInternalDirectory({
     engine,
     ...parts,
-    settings: { subAddressSeparators: '+', failuresPerAddress: 9, failuresPerAccount: 9, verifiedCacheMs: 0 },
+    settings: {
+      subAddressSeparators: '+',
+      failuresPerAddress: 9,
+      failuresPerAccount: 9,
+      failuresPerFrontend: 9,
+      verifiedCacheMs: 0,
+    },
   });
   await directory.addDomain({ name: 'example.test' });
   const tokens = openApiTokens({ engine, ...parts });

@@ -54,7 +54,7 @@ export interface ServerOptions {
   readonly config?: string;
   /** Where it listens; default 127.0.0.1. */
   readonly address?: string;
-  /** `key=value`, stronger than the ports this chooses. */
+  /** `key=value`, stronger than the ports this chooses and the one process it starts. */
   readonly settings?: readonly string[];
   /** More arguments of the command. */
   readonly args?: readonly string[];
@@ -98,12 +98,14 @@ export function serverArguments(options: ServerOptions & { readonly data: string
   const ports = [...listenerNames, ...nodeListenerNames]
     .filter((name) => !chosen.has(`listen.${name}`))
     .map((name) => `listen.${name}=${address}:0`);
+  // The same on every machine, however many cores it has.
+  const processes = chosen.has('workers') ? [] : ['workers=1'];
   return [
     command,
     '--data',
     data,
     ...(config === undefined ? [] : ['--config', config]),
-    ...[...ports, ...settings].flatMap((setting) => ['--set', setting]),
+    ...[...ports, ...processes, ...settings].flatMap((setting) => ['--set', setting]),
     ...args,
   ];
 }
@@ -140,7 +142,10 @@ export class ServerProcess implements AsyncDisposable {
       const ports = Object.fromEntries(started.endpoints.map(({ name, port }) => [name, port]));
       const place = { data, folder, ports: ports as Ports };
       const server = new ServerProcess(output, place);
-      if (options.accounts !== undefined) await addAccounts(server.admin, options.accounts);
+      // The quick start makes the domain itself.
+      if (options.command === 'quickstart') await output.printed(/^Try it:$/m);
+      else if (options.accounts !== undefined) await addDomain(server.admin);
+      await addAccounts(server.admin, options.accounts ?? []);
       return server;
     } catch (error) {
       output.child.kill('SIGKILL');
@@ -309,8 +314,11 @@ class ServerOutput {
   }
 }
 
-async function addAccounts(admin: AdminClient, users: readonly string[]): Promise<void> {
+async function addDomain(admin: AdminClient): Promise<void> {
   await admin.call({ method: 'POST', path: '/api/domains', body: { name: domain } });
+}
+
+async function addAccounts(admin: AdminClient, users: readonly string[]): Promise<void> {
   for (const user of users) {
     const body = { address: addressOf(user), password: passwordOf(user) };
     await admin.call({ method: 'POST', path: '/api/accounts', body });

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { AdminClient } from '../../src/operator/admin-client.ts';
 import { freePort } from '../../test/free-port.ts';
 import { type BenchTarget, domain, password } from '../target.ts';
-import { collectGarbage, inspectorOptions } from './collect-garbage.ts';
+import { collectGarbage, evaluate, inspectorOptions } from './inspected-process.ts';
 import { endProcess, portAnswers, processTree, start } from './processes.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -16,6 +16,8 @@ const addedAtOnce = 2;
 
 export interface RookeryTarget extends BenchTarget {
   readonly adminPort: number;
+  /** Clients talk to the first. */
+  readonly servers: readonly RookeryProcess[];
   /** In the processes of all servers, but not in worker processes; what is left, in bytes. */
   collectGarbage(): Promise<number>;
 }
@@ -43,6 +45,8 @@ export interface RookeryProcess {
   pid(): number;
   /** What is left, in bytes. */
   collectGarbage(): Promise<number>;
+  /** What the expression gives in that process: a string, a number or nothing. */
+  evaluate(expression: string): Promise<unknown>;
   restart(): Promise<void>;
   /** Ends it and removes its data. */
   stop(): Promise<void>;
@@ -97,7 +101,8 @@ export async function startProcess(
     ports,
     adminPort,
     pid: () => child.pid!,
-    collectGarbage: () => collectGarbage(child.pid!, inspectorPort),
+    collectGarbage: () => collectGarbage({ pid: child.pid!, port: inspectorPort }),
+    evaluate: (expression) => evaluate({ pid: child.pid!, port: inspectorPort }, expression),
     restart: async () => {
       await endProcess(child);
       child = await run();
@@ -109,13 +114,13 @@ export async function startProcess(
   };
 }
 
-/** `layout`: lmdb or workers-1, workers-2 …: one server with so many worker processes. */
+/** `layout`: lmdb, one process; or workers-1, workers-2 …: one server with so many worker processes. */
 export async function startRookery(
   directory: string,
   { layout, accounts, nodeOptions }: RookeryOptions & { readonly layout: string },
 ): Promise<RookeryTarget> {
-  const workers = /^workers-([1-9])$/.exec(layout)?.[1];
-  const settings = workers === undefined ? [] : [`workers=${workers}`];
+  const workers = /^workers-([1-9])$/.exec(layout)?.[1] ?? '1';
+  const settings = [`workers=${workers}`];
   const server = await startProcess(makeData(directory), { nodeOptions, settings });
   try {
     await addAccounts(server.data, accounts);
@@ -132,6 +137,7 @@ export function targetOf(name: string, servers: readonly RookeryProcess[]): Rook
     name,
     ports: servers[0]!.ports,
     adminPort: servers[0]!.adminPort,
+    servers,
     domain,
     password,
     processes: () => ({

@@ -60,10 +60,10 @@ export async function deliver(node: Entrance, user: string, messages: readonly s
   session.end();
 }
 
-export function makeMail(subject: string, bodyBytes = 200): string {
+export function makeMail(subject: string, bodyBytes = 200, from = 'a@example.org'): string {
   const line = `${'0123456789'.repeat(7)}\r\n`;
   const body = line.repeat(Math.max(1, Math.round(bodyBytes / line.length)));
-  return `From: a@example.org\r\nSubject: ${subject}\r\n\r\n${body}`;
+  return `From: ${from}\r\nSubject: ${subject}\r\n\r\n${body}`;
 }
 
 /** What a session says of its mailbox, by sequence number. `session` has it selected. */

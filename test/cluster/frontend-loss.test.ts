@@ -119,7 +119,7 @@ const popping: Scenario = async (balancer, lost) => {
 /** Half of the message was sent: the client learns that it failed, and sends it again. */
 const submitting: Scenario = async (balancer, lost) => {
   const subject = `submitted, ${lost.name}`;
-  const message = makeMail(subject, 20_000);
+  const message = makeMail(subject, 20_000, addressOf('sender'));
   const session = await openOn(balancer, lost, 'submission');
   await beginSubmission(session);
   session.write(message.slice(0, 10_000));

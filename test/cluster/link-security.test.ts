@@ -12,7 +12,7 @@ import { systemRandom } from '../../src/base/random.ts';
 import { accountServiceName } from '../../src/cluster/account-service.ts';
 import { loadCredentials } from '../../src/cluster/authority/credential-files.ts';
 import type { LinkCredentials } from '../../src/cluster/link-credentials.ts';
-import { NotHostedHere } from '../../src/cluster/links/link-failure.ts';
+import { LinkFailure, NotHostedHere } from '../../src/cluster/links/link-failure.ts';
 import { type LinkPlace, LinkPool } from '../../src/cluster/links/link-pool.ts';
 import { clientTlsOptions } from '../../src/cluster/links/link-tls.ts';
 import { makeTestAuthority } from '../../src/cluster/links/testing.ts';
@@ -30,6 +30,7 @@ suite('the ports between nodes', { skip: missingPostgres() }, () => {
   let cluster: ClusterProcesses;
   let host: NodeProcess;
   let accountId: string;
+  let removedCredentials: LinkCredentials | undefined;
 
   before(async () => {
     cluster = await ClusterProcesses.start({ users: ['alice'] });
@@ -104,6 +105,7 @@ suite('the ports between nodes', { skip: missingPostgres() }, () => {
     const removed = cluster.nodes[2]!;
     const credentials = await loadCredentials(removed.server.data);
     assert.ok(credentials !== undefined);
+    removedCredentials = credentials;
     const [before, after] = [poolOf(credentials), poolOf(credentials)];
     assert.ok(await askQuota(before));
     await cluster.admin(host).call({ method: 'DELETE', path: `/api/cluster/nodes/${removed.name}` });
@@ -117,6 +119,28 @@ suite('the ports between nodes', { skip: missingPostgres() }, () => {
       await assert.rejects(askQuota(pool), /node3 is no node of this cluster/);
     await before.close();
     await after.close();
+  });
+
+  test('while the database is away a member comes by a new link, a removed node does not', async () => {
+    const member = await loadCredentials(cluster.nodes[1]!.server.data);
+    assert.ok(member !== undefined && removedCredentials !== undefined);
+    // Known at once to whom it called; to others within seconds.
+    const earlier = poolOf(member);
+    assert.ok(await askQuota(earlier));
+    await earlier.close();
+    await cluster.postgres.stop('SIGKILL');
+    try {
+      const [known, stranger] = [poolOf(member), poolOf(removedCredentials)];
+      // Its lease runs out within seconds: then it answers that it hosts nothing. Either way it answers.
+      const answer = await askQuota(known).catch((error: unknown) => error);
+      assert.ok(!(answer instanceof Error) || answer instanceof NotHostedHere, String(answer));
+      await assert.rejects(askQuota(stranger), LinkFailure);
+      await known.close();
+      await stranger.close();
+    } finally {
+      await cluster.postgres.restart();
+    }
+    await cluster.until('all is hosted again', ({ shards }) => shards.unhosted === 0);
   });
 
   test('what a node keeps of the cluster is for its owner only', async () => {

@@ -1,6 +1,6 @@
 // A failover behind one address (a floating one, a name, a proxy): the old server still answers those that are connected to it,
 // and takes writes. Once a node's commits go to the new server, so does everything else: it reads what it wrote and hears
-// the other nodes.
+// the other nodes; and each node knows whether that server lacks what it had been told was durable.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -86,4 +86,39 @@ it('leaves the old server altogether when another one takes its address', {
   isHeard = false;
   await neighbour.commit({ signals: ['topic'] });
   while (!isHeard) await systemClock.nextTurn();
+});
+
+it('knows that the next server lacks what it had acknowledged, by whichever of its commits that was', {
+  skip: missingPostgres(),
+  timeout: 120_000,
+}, async () => {
+  await using opened = new AsyncDisposableStack();
+  await using old = await PostgresServer.start();
+  await using next = await old.startStandby('next');
+  const url = await old.makeDatabase();
+  const at = (port: number): string => url.replace(/:\d+\//, `:${port}/`);
+  let target = old.port;
+  const address = at(await openAddress(() => target, opened));
+  await using loser = await openAt(address);
+  await using neighbour = await openAt(address);
+  const reverted: string[] = [];
+  loser.onReverted?.(() => reverted.push('loser'));
+  neighbour.onReverted?.(() => reverted.push('neighbour'));
+  await write(loser, 'there');
+  await neighbour.commit({ puts: [{ key: Buffer.from('n'), value: Buffer.from('there') }] });
+  const { lsn } = (await old.query('SELECT pg_current_wal_lsn()::text AS lsn'))[0]!;
+  while ((await next.query(`SELECT WHERE pg_last_wal_replay_lsn() >= '${lsn}'`)).length === 0);
+  await next.stop();
+  await write(loser, 'lost');
+  await old.stop('SIGKILL');
+  await next.restart();
+  await next.query('SELECT pg_promote()');
+  target = next.port;
+
+  await neighbour.commit({ puts: [{ key: Buffer.from('n'), value: Buffer.from('after') }] });
+  // What it had decided before it knew is refused; then it goes on.
+  while (reverted.length === 0) await write(loser, 'after').catch(() => systemClock.nextTurn());
+  assert.deepEqual(reverted, ['loser']);
+  await write(loser, 'after');
+  assert.equal(await read(neighbour), 'after');
 });

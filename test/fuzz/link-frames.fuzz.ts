@@ -22,6 +22,7 @@ import { answerOf } from '../../src/cluster/links/link-failure.ts';
 import { linkLimitsDefault } from '../../src/cluster/links/link-limits.ts';
 import { encodeRequest } from '../../src/cluster/links/link-request.ts';
 import { decodeValue, encodeValue } from '../../src/cluster/links/link-value.ts';
+import { PeerWork } from '../../src/cluster/links/peer-work.ts';
 import { ServingLink } from '../../src/cluster/links/serving-link.ts';
 import type { NodeId } from '../../src/mail/ids.ts';
 import type { FuzzTarget } from './fuzz-target.ts';
@@ -90,8 +91,9 @@ async function runServing(input: Buffer): Promise<void> {
     return call.arguments;
   };
   const services = new Map([['test', service]]);
+  const work = new PeerWork({ callsMax: limits.peerCallsMax, heldMax: limits.peerHeldMax });
   const common = { socket, clock: systemClock, limits, incoming, log: silentLog };
-  new ServingLink({ ...common, peer: 'fuzz' as NodeId, services, closed: () => ended.resolve() });
+  new ServingLink({ ...common, peer: 'fuzz' as NodeId, services, work, closed: () => ended.resolve() });
   socket.push(hello);
   socket.push(input);
   socket.push(null);

@@ -4,12 +4,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { makeTemporaryFolder, missingPrograms, runWell, type TemporaryFolder } from '../run-program.ts';
 import { listenerNames, ServerProcess } from '../server-process.ts';
 
-async function start(data: string): Promise<ServerProcess> {
-  const server = await ServerProcess.start({ command: 'quickstart', data });
+async function start(data: string, workers = 1): Promise<ServerProcess> {
+  const settings = [`workers=${workers}`];
+  const server = await ServerProcess.start({ command: 'quickstart', data, settings });
   await server.printed(/open {2}neomutt .*\n/);
   return server;
 }
@@ -21,6 +23,35 @@ function tried(server: ServerProcess, word: string): string {
   return line;
 }
 
+/** Gives the passwords. */
+async function usesItsCommands(data: string, workers: number): Promise<string> {
+  await using server = await start(data, workers);
+  const file = join(data, 'quickstart.txt');
+  const passwords = readFileSync(file, 'utf8');
+  assert.match(
+    passwords,
+    /^alice@example\.test \S{20}\nbob@example\.test \S{20}\nadmin@example\.test \S{20}\n$/,
+  );
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  for (const line of passwords.trim().split('\n')) {
+    const [address, password] = line.split(' ');
+    assert.ok(server.stdout.includes(`  ${address}  ${password}\n`));
+  }
+  for (const name of listenerNames)
+    assert.match(server.stdout, new RegExp(`^${name} +127\\.0\\.0\\.1:${server.ports[name]}$`, 'm'));
+  await runWell('sh', ['-c', tried(server, 'send')]);
+  const { stdout } = await runWell('sh', ['-c', tried(server, 'read')]);
+  assert.match(stdout, /^Subject: hello\r\n\r\nIt works\.\r\n/m);
+  const accounts = await server.json<{ address: string; administrator: boolean }[]>(['account', 'list']);
+  const administrators = accounts.filter(({ administrator }) => administrator);
+  assert.deepEqual(
+    administrators.map(({ address }) => address),
+    ['admin@example.test'],
+  );
+  await server.stop();
+  return passwords;
+}
+
 describe('quickstart', { skip: missingPrograms('curl') }, () => {
   let folder: TemporaryFolder;
   let passwords: string;
@@ -30,30 +61,9 @@ describe('quickstart', { skip: missingPrograms('curl') }, () => {
   after(() => folder.remove());
 
   test('a first start: the commands it prints work', async () => {
-    await using server = await start(folder.at('data'));
-    const file = folder.at('data', 'quickstart.txt');
-    passwords = readFileSync(file, 'utf8');
-    assert.match(
-      passwords,
-      /^alice@example\.test \S{20}\nbob@example\.test \S{20}\nadmin@example\.test \S{20}\n$/,
-    );
-    assert.equal(statSync(file).mode & 0o777, 0o600);
-    for (const line of passwords.trim().split('\n')) {
-      const [address, password] = line.split(' ');
-      assert.ok(server.stdout.includes(`  ${address}  ${password}\n`));
-    }
-    for (const name of listenerNames)
-      assert.match(server.stdout, new RegExp(`^${name} +127\\.0\\.0\\.1:${server.ports[name]}$`, 'm'));
-    await runWell('sh', ['-c', tried(server, 'send')]);
-    const { stdout } = await runWell('sh', ['-c', tried(server, 'read')]);
-    assert.match(stdout, /^Subject: hello\r\n\r\nIt works\.\r\n/m);
-    const accounts = await server.json<{ address: string; administrator: boolean }[]>(['account', 'list']);
-    const administrators = accounts.filter(({ administrator }) => administrator);
-    assert.deepEqual(
-      administrators.map(({ address }) => address),
-      ['admin@example.test'],
-    );
-    await server.stop();
+    // Which worker has a connection, and which the account, is chance.
+    await usesItsCommands(folder.at('workers'), 2);
+    passwords = await usesItsCommands(folder.at('data'), 1);
   });
 
   test('a second start goes on: same passwords, same mail', async () => {

@@ -130,6 +130,15 @@ describe('two workers', () => {
     );
   });
 
+  test('check the accounts of all of them with one command', async () => {
+    const checked = await server.json<Record<string, unknown>>(['store', 'check']);
+    const { accounts, elsewhere, findings } = checked;
+    assert.deepEqual(
+      { accounts, elsewhere, findings },
+      { accounts: users.length, elsewhere: 0, findings: 0 },
+    );
+  });
+
   test('end one by one on SIGTERM in good order, and come back', async () => {
     for (const worker of workers) {
       const pid = await pidOf(server, worker);
@@ -203,8 +212,12 @@ async function whenBack(server: ServerProcess, load: Load, { worker, pid }: { wo
   while (load.acknowledged.length < soFar + 100) await systemClock.sleep(20);
 }
 
-test('SIGKILL of one worker and the other under load: nothing lost, nothing doubled, the rest goes on', async () => {
-  const server = await ServerProcess.start({ settings: ['workers=2'], accounts: users });
+test('SIGKILL of one worker and the other of a quick start under load: nothing lost, nothing doubled, the rest goes on', async () => {
+  const server = await ServerProcess.start({
+    command: 'quickstart',
+    settings: ['workers=2'],
+    accounts: users,
+  });
   const victim = await pidOf(server, 'worker-2');
   const load: Load = { isOver: false, acknowledged: [], doubtful: new Set() };
   const senders = ['one', 'two', 'three', 'four'].map((name) => send(server, load, name));
@@ -243,11 +256,11 @@ test('SIGKILL of one worker and the other under load: nothing lost, nothing doub
   await server.stop([/^a worker has ended/]);
 });
 
-test('the same data is served by one process, by two and by one again', async () => {
+test('the same data is served by one process, by two, by one again, by four, and by a node of a cluster', async () => {
   const folder = await makeTemporaryFolder();
   const data = folder.at('data');
   const subjects: string[] = [];
-  for (const [round, count] of [1, 2, 1, 2].entries()) {
+  for (const [round, count] of [1, 2, 1, 4].entries()) {
     const settings = [`workers=${count}`];
     const server = await ServerProcess.start({ data, settings, ...(round === 0 ? { accounts: users } : {}) });
     assert.equal(existsSync(join(data, 'engine.sock')), count > 1);
@@ -258,6 +271,12 @@ test('the same data is served by one process, by two and by one again', async ()
     subjects.push(`round ${round}`);
     await server.stop();
   }
+  // And by the first node of a larger cluster.
+  const made = await runRookery(['cluster', 'init', '--node', 'one', '--data', data]);
+  assert.equal(made.code, 0, made.stderr);
+  const server = await ServerProcess.start({ data, settings: ['workers=auto'] });
+  assert.deepEqual(await subjectsIn(await openImap(server, users[0]!)), subjects);
+  await server.stop();
   await folder.remove();
 });
 

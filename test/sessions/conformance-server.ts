@@ -18,7 +18,7 @@ export interface ConformanceServer extends AsyncDisposable {
 
 export async function openConformanceServer(): Promise<ConformanceServer> {
   // Many wrong commands in a row are what these transcripts are made of.
-  if (!asksDovecot) return openImapServer({ badCommandsMax: 1000 });
+  if (!asksDovecot) return openImapServer({ badCommandsMax: 1000 }, { acceptsRawHeaders: true });
   const dovecot = await DovecotProcess.start({
     mailLocation: 'sdbox:%h/mail',
     settings: () => 'imap_urlauth_host = mail.example.test\n',

@@ -178,5 +178,54 @@ test('UTF8=ACCEPT: names and strings in UTF-8, messages with UTF-8 headers', asy
   await a.send(`APPEND "${name}" CATENATE (UTF8 (~{${message.length}+}\r\n${message}) TEXT {1+}\r\ny)`).ok();
   await a.send(`SELECT "${name}"`).ok();
   await a.send(`SEARCH SUBJECT "${name}"`).tells('* SEARCH 1 2');
+  await a.send(`SEARCH CHARSET UTF-8 SUBJECT "${name}"`).tells('* SEARCH 1 2');
+  await a.send('SEARCH CHARSET KOI8-R SUBJECT x').no(/^BADCHARSET /);
   await a.send('SELECT "\xff"').no('CANNOT');
+});
+
+test('RFC 6855 section 4: 8-bit headers are stored only for clients that enabled UTF-8', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice('INBOX');
+  const utf8 = Buffer.from('Übersicht').toString('latin1');
+  const raw = [
+    `Subject: ${utf8}\r\n\r\nx`,
+    // In any charset, in a folded line, at the end of a header without a body, with bare line feeds.
+    'Subject: gr\xfcn\r\n\r\nx',
+    'From: a@b.test\r\nX-Long: one\r\n two \xa0\r\n\r\nx',
+    'Subject: \xfc',
+    'Subject: \xfc\n\nx',
+  ];
+  const literal = (message: string): string => `{${message.length}+}\r\n${message}`;
+  for (const message of raw) {
+    await a.append('INBOX', message).no('CANNOT');
+    await a.send(`APPEND INBOX UTF8 (~${literal(message)})`).no('CANNOT');
+    await a.send(`APPEND INBOX ~${literal(message)}`).no('CANNOT');
+    await a.send(`APPEND INBOX CATENATE (TEXT ${literal(message)})`).no('CANNOT');
+  }
+  const plain = mail('plain');
+  // All or none.
+  await a.send(`APPEND INBOX ${literal(plain)} ${literal(raw[0]!)}`).no('CANNOT');
+  await a.send('STATUS INBOX (MESSAGES)').tells('* STATUS INBOX (MESSAGES 0)');
+  // What is in the body is its own affair, and the extension may be used for what does not need it.
+  await a.append('INBOX', `${plain}gr\xfcn`).ok();
+  await a.send(`APPEND INBOX UTF8 (~${literal(plain)})`).ok();
+  await a.send(`REPLACE 1 INBOX ${literal(raw[0]!)}`).no('CANNOT');
+  await a.send('NOOP').tells();
+  await a.send('ENABLE UTF8=ACCEPT').ok();
+  await a.send(`REPLACE 1 INBOX UTF8 (~${literal(raw[0]!)})`).ok();
+  for (const message of raw) await a.append('INBOX', message).ok();
+  // With IMAP4rev2 too (RFC 9051 6.3.12).
+  const b = await server.alice();
+  await b.send('ENABLE IMAP4rev2').ok();
+  await b.append('INBOX', raw[0]!).ok();
+  // Shown as it came, whoever looks.
+  const c = await server.alice('INBOX');
+  const { untagged } = await c.send('FETCH 3 BODY.PEEK[HEADER.FIELDS (SUBJECT)]').ok();
+  assert(untagged[0]!.includes(`Subject: ${utf8}\r\n`), untagged.join());
+});
+
+test('an operator may let clients move old mail with 8-bit headers in', async () => {
+  await using server = await openImapServer({}, { acceptsRawHeaders: true });
+  const a = await server.alice();
+  await a.append('INBOX', 'Subject: gr\xfcn\r\n\r\nx').ok();
 });

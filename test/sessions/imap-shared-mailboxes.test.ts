@@ -1,4 +1,4 @@
-// The namespaces of others' and shared mailboxes (RFC 2342), LIST-MYRIGHTS (RFC 8440), messages between accounts, and what
+// The namespaces of others' and shared mailboxes (RFC 2342), LIST-MYRIGHTS (RFC 8440), and what
 // happens to sessions whose right is taken.
 
 import assert from 'node:assert/strict';
@@ -139,64 +139,6 @@ test('a subscription to somebody else’s mailbox is the subscriber’s own', as
   assert.deepEqual(gone.untagged, [
     `* LIST (\\NonExistent \\HasNoChildren \\Subscribed) "/" "${alices}/INBOX"`,
   ]);
-});
-
-test('COPY and MOVE between accounts keep message, date and flags, and lose nothing', async () => {
-  await using server = await openImapServer();
-  const a = await server.alice();
-  await a.append('INBOX', mail('here'), '(\\Seen $Old) "17-Jul-1996 02:44:25 -0700"').ok();
-  await a.append('INBOX', mail('there')).ok();
-  await a.send('SETACL INBOX bob lrs').ok();
-  const b = await server.bob(`${alices}/INBOX`);
-  await b.send('COPY 1:2 Archive').ok(/^COPYUID \d+ 1:2 1:2$/);
-  await b.send('MOVE 1 Archive').no('NOPERM');
-  await b.send('COPY 1 Nowhere').no('TRYCREATE');
-  await b.send(`STATUS "${alices}/INBOX" (MESSAGES)`).tells(`* STATUS "${alices}/INBOX" (MESSAGES 2)`);
-  await a.send('SETACL INBOX bob lrste').ok();
-  await b.send(`SELECT "${alices}/INBOX"`).ok();
-  const moved = await b.send('MOVE 1 Archive').ok();
-  assert.match(moved.untagged[0]!, /^\* OK \[COPYUID \d+ 1 3\]/);
-  assert.equal(moved.untagged[1], '* 1 EXPUNGE');
-  await b.send('SELECT Archive').ok();
-  const { untagged } = await b.send('FETCH 3 (FLAGS INTERNALDATE BODY.PEEK[])').ok();
-  assert(untagged[0]!.includes('FLAGS (\\Seen $Old \\Recent)'), untagged.join());
-  assert(untagged[0]!.includes('INTERNALDATE "17-Jul-1996 09:44:25 +0000"'), untagged.join());
-  assert(untagged[0]!.includes(mail('here')), untagged.join());
-  // And back.
-  await b.send(`MOVE 3 "${alices}/INBOX"`).no('NOPERM');
-  await b.send('FETCH 3 FLAGS').ok();
-  await a.send('SETACL INBOX bob +iw').ok();
-  await b.send(`MOVE 1,3 "${alices}/INBOX"`).ok();
-  await b.send(`STATUS "${alices}/INBOX" (MESSAGES)`).tells(`* STATUS "${alices}/INBOX" (MESSAGES 3)`);
-  await b.send('STATUS Archive (MESSAGES)').tells('* STATUS Archive (MESSAGES 1)');
-});
-
-test('a COPY between accounts that fails leaves nothing behind, a MOVE loses nothing', async () => {
-  await using server = await openImapServer();
-  const a = await server.alice();
-  const count = 150;
-  const messages = Array.from(
-    { length: count },
-    (_, at) => ` {${mail(`${at}`).length}+}\r\n${mail(`${at}`)}`,
-  );
-  await a.send(`APPEND INBOX${messages.slice(0, 75).join('')}`).ok();
-  await a.send(`APPEND INBOX${messages.slice(75).join('')}`).ok();
-  await a.send('SETACL INBOX bob lrte').ok();
-  // Room for the first piece of a hundred, and not for the second.
-  const account = await server.harness.account('bob');
-  await account.setQuota({ operation: newOperation(), bytesMax: undefined, messagesMax: 120 });
-  const b = await server.bob(`${alices}/INBOX`);
-  const counted = async (mailbox: string): Promise<number> => {
-    const { untagged } = await b.send(`STATUS "${mailbox}" (MESSAGES)`).ok();
-    return Number(/MESSAGES (\d+)/.exec(untagged.at(-1)!)![1]);
-  };
-  await b.send('COPY 1:* Archive').no('OVERQUOTA');
-  assert.equal(await counted('Archive'), 0);
-  const { untagged } = await b.send('MOVE 1:* Archive').no('OVERQUOTA');
-  assert.equal(untagged.filter((line) => line.endsWith('EXPUNGE')).length, 100);
-  assert.equal(await counted('Archive'), 100);
-  await b.send('CLOSE').ok();
-  assert.equal(await counted(`${alices}/INBOX`), 50);
 });
 
 test('a session that idles in somebody else’s mailbox hears of it, and is sent away when the right is taken', async () => {

@@ -136,7 +136,7 @@ test('bare LF is sent as CRLF; a message without a line end gets one', async () 
   await deliver(server, 'Subject: unix\n\n.a\nb', '');
   using client = await Pop3Client.loggedIn(server);
   client.raw.send('RETR 1');
-  const expected = '+OK 19 octets\r\nSubject: unix\r\n\r\n..a\r\nb\r\n.\r\n';
+  const expected = '+OK 24 octets\r\nSubject: unix\r\n\r\n..a\r\nb\r\n.\r\n';
   assert.equal((await client.raw.bytes(expected.length)).toString('latin1'), expected);
   assert.deepEqual(await client.askLines('TOP 1 1'), ['Subject: unix', '', '.a']);
 });

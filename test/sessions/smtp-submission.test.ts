@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { test } from 'node:test';
+import { newOperation } from '../../src/account/testing.ts';
 import type { TestClient } from '../../src/speakers/kit/test-client.ts';
 import { password } from './harness.ts';
 import { codeOf, codes, greeted, openSmtpServer, type SmtpServer } from './smtp-fixture.ts';
@@ -114,7 +115,7 @@ test('the sender is the user, other domains come later', async () => {
   assert.match((await client.line())!, /^550 5\.7\.1 .*relaying to other domains comes later/);
 });
 
-test('Date and Message-ID are added when absent, and not otherwise', async () => {
+test('From, Date and Message-ID are added when absent, and not otherwise', async () => {
   await using server = await openSmtpServer('submission');
   using client = await secure(server);
   await codes(client, plain(alice, password));
@@ -130,8 +131,99 @@ test('Date and Message-ID are added when absent, and not otherwise', async () =>
     /\r\nDate: [^\r]*\+0000\r\nMessage-ID: <[a-z2-7]{24}@mail\.example\.test>\r\nSubject: x\r\n\r\ntext\r\n$/,
   );
   assert.match(completed, /with ESMTPSA \(TLSv1\.3/);
-  const complete = await send('date: today\r\nMESSAGE-ID: <1@x>\r\n\r\ntext');
-  assert.match(complete, /\+0000\r\ndate: today\r\nMESSAGE-ID: <1@x>\r\n\r\ntext\r\n$/);
+  assert.match(completed, /\r\nFrom: alice@example\.test\r\nDate: /);
+  const complete = await send(`from: ${alice}\r\ndate: today\r\nMESSAGE-ID: <1@x>\r\n\r\ntext`);
+  assert.match(
+    complete,
+    /\+0000\r\nfrom: alice@example.test\r\ndate: today\r\nMESSAGE-ID: <1@x>\r\n\r\ntext\r\n$/,
+  );
   // A header that looks like one in the body does not count.
   assert.match(await send('Subject: x\r\n\r\nDate: x'), /\r\nDate: [^\r]*\r\nMessage-ID/);
+});
+
+/** Sends a message with this header to bob; the whole reply. */
+async function submit(client: TestClient, header: string, sender = alice): Promise<string> {
+  const bob = 'bob@example.test';
+  const asked = await codes(client, `MAIL FROM:<${sender}>`, `RCPT TO:<${bob}>`, 'DATA');
+  assert.deepEqual(asked, ['250 2.1.0', '250 2.1.5', '354']);
+  client.write(`${header}\r\nSubject: x\r\n\r\ntext\r\n.\r\n`);
+  return (await client.reply()).join();
+}
+
+const refusals = {
+  author: '550 5.7.1 From names no address of yours',
+  sender: '550 5.7.1 Sender names no address of yours',
+  unclear: '550 5.7.1 One From field is needed, and one Sender when it names several authors',
+};
+
+const judged: readonly (readonly [header: string, refusal: string | undefined])[] = [
+  [`From: ${alice}`, undefined],
+  ['from : "Alice, A" <ALICE+work@Example.TEST>', undefined],
+  ['From: Sales <sales@example.test>', undefined],
+  ['From: =?utf-8?q?bob=40example.test?=\r\n <alice@example.test> (bob@example.test)', undefined],
+  ['X-From: bob@example.test', undefined],
+  ['From: bob@example.test', refusals.author],
+  ['From: alice@example.test <bob@example.test>', refusals.author],
+  ['From: "alice@example.test" <bob@example.test> (alice@example.test)', refusals.author],
+  ['From: team@example.test', refusals.author],
+  ['From: anything@example.test', refusals.author],
+  ['From: alice@elsewhere.test', refusals.author],
+  ['From: alice', refusals.author],
+  ['From:', refusals.author],
+  ['From: undisclosed-recipients:;', refusals.author],
+  [`From: bob@example.test\r\nSender: ${alice}`, refusals.author],
+  [`From: ${alice}\r\nSender: bob@example.test`, refusals.sender],
+  ['Sender: bob@example.test', refusals.sender],
+  [`From: ${alice}\r\nFrom: bob@example.test`, refusals.unclear],
+  [`From: ${alice}\r\nSender: ${alice}\r\nSender: bob@example.test`, refusals.unclear],
+  [`From: ${alice}, bob@example.test`, refusals.unclear],
+  [`From: ${alice}, bob@example.test\r\nSender: ${alice}`, undefined],
+  [`From: ${alice}\r\nSender: ${alice}, bob@example.test`, refusals.unclear],
+  [`From: ${alice}\r\n${'X:\r\n'.repeat(10_000)}From: bob@example.test`, refusals.unclear],
+  [`From: ${alice}\r\nX: ${'x'.repeat(300_000)}\r\nFrom: bob@example.test`, refusals.unclear],
+];
+
+test('a message names its user as author, or is refused', async () => {
+  await using server = await openSmtpServer('submission', { protocol: { limits: { errorsMax: 100 } } });
+  const { directory } = server.harness;
+  await directory.addAlias({ address: 'sales@example.test', targets: [alice] });
+  await directory.setDomain('example.test', { catchAll: alice });
+  using client = await secure(server);
+  await codes(client, plain(alice, password));
+  for (const [header, refusal] of judged) {
+    const known = server.accounts.delivered.length;
+    const reply = await submit(client, header);
+    if (refusal === undefined) assert.ok(reply.startsWith('250 2.0.0'), `${header}: ${reply}`);
+    else assert.equal(reply, refusal, header.slice(0, 100));
+    assert.equal(server.accounts.delivered.length, known + (refusal === undefined ? 1 : 0));
+  }
+});
+
+test('with check_from = "off" the header is not looked at', async () => {
+  await using server = await openSmtpServer('submission', { protocol: { checksAuthor: false } });
+  using client = await secure(server);
+  await codes(client, plain(alice, password));
+  for (const [header] of judged.slice(0, 20))
+    assert.ok((await submit(client, header)).startsWith('250 2.0.0'), header);
+});
+
+test('who may post to the INBOX of another account sends in its name', async () => {
+  await using server = await openSmtpServer('submission');
+  const { harness } = server;
+  await harness.addAccount('office', { shared: true });
+  const office = await harness.account('office');
+  const { id: mailboxId } = (await office.findMailbox({ role: 'inbox' }))!;
+  const allow = (rights: string) =>
+    office.setAcl({ operation: newOperation(), mailboxId, identifier: alice, mode: 'replace', rights });
+  using client = await secure(server);
+  await codes(client, plain(alice, password));
+  const header = 'From: The Office <office+news@example.test>';
+  for (const rights of ['', 'lrswi', 'lrp', 'lr']) {
+    await allow(rights);
+    const reply = await submit(client, header);
+    if (rights.includes('p')) assert.ok(reply.startsWith('250 2.0.0'), reply);
+    else assert.equal(reply, refusals.author);
+    const asked = await codes(client, 'MAIL FROM:<office@example.test>', 'RSET');
+    assert.equal(asked[0], rights.includes('p') ? '250 2.1.0' : '553 5.7.1');
+  }
 });

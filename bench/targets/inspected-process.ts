@@ -1,9 +1,15 @@
-// Has another Node process collect its garbage, so that what it holds can be told from what it has not given back yet. Its
-// inspector is opened for that, on the port that it was started with (`inspectorOptions`), and stays open. Rejects when the
-// process does not answer in time.
+// Asks another Node process through its inspector: to collect its garbage, so that what it holds can be told from what it
+// has not given back yet, or what an expression gives there. The inspector is opened for that, on the port that the process
+// was started with (`inspectorOptions`), and stays open. Rejects when the process does not answer in time.
 
 const answerLimitMs = 60_000;
 const retryMs = 50;
+
+export interface InspectedProcess {
+  readonly pid: number;
+  /** Of its inspector. */
+  readonly port: number;
+}
 
 /** For Node: the inspector stays shut until it is wanted, and the process says little about it. */
 export function inspectorOptions(port: number): string[] {
@@ -46,23 +52,40 @@ async function ask(
   });
 }
 
-/** The bytes that are left: V8's heap, and the buffers outside it that V8 knows of. */
-export async function collectGarbage(pid: number, inspectorPort: number): Promise<number> {
+/** Works with the process's inspector, which stays open. */
+async function inspected<T>(
+  { pid, port }: InspectedProcess,
+  work: (socket: WebSocket) => Promise<T>,
+): Promise<T> {
   process.kill(pid, 'SIGUSR1'); // Node opens its inspector
-  const socket = new WebSocket(await debuggerUrl(inspectorPort));
+  const socket = new WebSocket(await debuggerUrl(port));
   try {
     await new Promise((resolve, reject) => {
       socket.addEventListener('open', resolve);
       socket.addEventListener('error', () => reject(new Error(`the inspector of ${pid} is not reached`)));
     });
-    await ask(socket, { id: 1, method: 'HeapProfiler.collectGarbage' });
-    const usage = 'process.memoryUsage().heapUsed + process.memoryUsage().external';
-    return (await ask(socket, {
-      id: 2,
-      method: 'Runtime.evaluate',
-      params: { expression: usage },
-    })) as number;
+    return await work(socket);
   } finally {
     socket.close();
   }
+}
+
+const evaluation = (id: number, expression: string) => ({
+  id,
+  method: 'Runtime.evaluate',
+  params: { expression },
+});
+
+/** The bytes that are left: V8's heap, and the buffers outside it that V8 knows of. */
+export async function collectGarbage(place: InspectedProcess): Promise<number> {
+  return inspected(place, async (socket) => {
+    await ask(socket, { id: 1, method: 'HeapProfiler.collectGarbage' });
+    const usage = 'process.memoryUsage().heapUsed + process.memoryUsage().external';
+    return (await ask(socket, evaluation(2, usage))) as number;
+  });
+}
+
+/** What the expression gives in that process: a string, a number or nothing. */
+export async function evaluate(place: InspectedProcess, expression: string): Promise<unknown> {
+  return inspected(place, (socket) => ask(socket, evaluation(1, expression)));
 }
