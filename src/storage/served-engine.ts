@@ -157,11 +157,10 @@ class ServedEngine implements Engine, SnapshotReads {
   }
 
   async snapshot(): Promise<Snapshot> {
-    let reader = 0;
-    await this.#ask((id) => {
-      reader = id;
-      this.#outgoing.begin(requestTypes.snapshot, id, 0);
-    }, nothing);
+    const reader = await this.#ask(
+      (id) => this.#outgoing.begin(requestTypes.snapshot, id, 0),
+      (_payload, id) => id,
+    );
     return new ServedSnapshot(this, reader);
   }
 
@@ -246,12 +245,12 @@ class ServedEngine implements Engine, SnapshotReads {
     this.#flushSoon();
   }
 
-  #ask<T>(write: (id: number) => void, read: (payload: FramePayload) => T): Promise<T> {
+  #ask<T>(write: (id: number) => void, read: (payload: FramePayload, id: number) => T): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) throw this.#failure;
       const id = this.#nextId();
       write(id);
-      const answered = (payload: FramePayload): void => resolve(read(payload));
+      const answered = (payload: FramePayload): void => resolve(read(payload, id));
       this.#requests.set(id, { answered, failed: reject, isCommit: false });
       this.#flushSoon();
     });
@@ -396,5 +395,3 @@ class ServedEngine implements Engine, SnapshotReads {
     });
   }
 }
-
-const nothing = (): void => {};
