@@ -1,19 +1,23 @@
-// Work on an account that nobody waits for: removing what is left of deleted mailboxes, pruning tombstones, packing message
-// rows, reading the account again. Invariant: at most one pruning and one packing a mailbox; a chore that fails is logged and
-// comes again with its next cause (the next expunge, the next opening of the account).
+// Work on an account that nobody waits for: removing what is left of deleted mailboxes and of staged appends, pruning
+// tombstones, packing message rows, reading the account again.
+// Invariant: at most one pruning and one packing a mailbox; a chore that fails is logged and comes again with its next
+// cause (the next expunge, the next opening of the account).
 
+import type { Clock, Timer } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
-import type { AccountId } from '../mail/ids.ts';
+import type { AccountId, OperationId } from '../mail/ids.ts';
 import { isMailError } from '../mail/mail-error.ts';
-import type { AccountLimits } from './account-limits.ts';
+import { type AccountLimits, stagedAppendIdleMs } from './account-limits.ts';
 import type { AccountState } from './account-state.ts';
 import type { AccountWriter } from './account-writer.ts';
 import { removeGoneMutation } from './mutations/delete-mailbox.ts';
 import { packPagesMutation } from './mutations/pack-pages.ts';
 import { pruneTombstonesMutation } from './mutations/prune-tombstones.ts';
+import { discardStagedMutation } from './mutations/staged-append.ts';
 
 export interface AccountChoresOptions {
   readonly accountId: AccountId;
+  readonly clock: Clock;
   readonly log: Logger;
   readonly limits: AccountLimits;
   readonly writer: () => AccountWriter;
@@ -23,6 +27,8 @@ export class AccountChores {
   readonly #options: AccountChoresOptions;
   readonly #running = new Set<Promise<void>>();
   readonly #pruning = new Set<number>();
+  /** By the mailbox of a staged append. */
+  readonly #staged = new Map<number, Timer>();
   /** By mailbox: the full pages that may have to be packed. */
   readonly #packing = new Map<number, { from: number; to: number }>();
 
@@ -48,13 +54,35 @@ export class AccountChores {
   /** Goes on with the removals that a crash cut off. */
   resumeRemovals(state: AccountState): void {
     for (const { record } of state.mailboxes.values()) {
-      if (record.gone) this.start(() => this.removeGone(record.id));
+      const { id, gone, staging } = record;
+      if (staging !== undefined) this.expectStaged(id, staging);
+      else if (gone) this.start(() => this.removeGone(id));
     }
+  }
+
+  /** Unless this is called again before, the staged append is given up: nobody goes on with it. */
+  expectStaged(mailboxId: number, staging: OperationId): void {
+    const { clock, writer } = this.#options;
+    this.#staged.get(mailboxId)?.cancel();
+    const timer = clock.after(stagedAppendIdleMs, () => {
+      this.#staged.delete(mailboxId);
+      // What another node hosts now is for its chores.
+      if (!writer().closed) this.start(() => this.discardStaged(staging));
+    });
+    this.#staged.set(mailboxId, timer);
+  }
+
+  /** Gives a staged append up and removes what came of it. */
+  async discardStaged(staging: OperationId): Promise<void> {
+    const mailboxId = await this.#options.writer().submit(discardStagedMutation(staging));
+    if (mailboxId !== undefined) await this.removeGone(mailboxId);
   }
 
   /** Removes the messages of a deleted mailbox, then its record. */
   async removeGone(mailboxId: number): Promise<void> {
     const { writer, limits } = this.#options;
+    this.#staged.get(mailboxId)?.cancel();
+    this.#staged.delete(mailboxId);
     while (!(await writer().submit(removeGoneMutation(mailboxId, limits.messagesPerCommit))));
   }
 

@@ -254,7 +254,7 @@ class LocalAccountHosts implements AccountHosts {
   #unload(account: LocalAccount): boolean {
     if (account.writer.busy) return false;
     account.writer.unload();
-    if (!account.watched && !account.maildropLocked) this.#held.delete(account);
+    if (!account.hasSessions) this.#held.delete(account);
     return true;
   }
 

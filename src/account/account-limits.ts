@@ -64,3 +64,10 @@ export const groupBytesMax = 4 * 1024 * 1024;
 /** Rows read from the engine at a time: about a millisecond of work. */
 export const pageRowsMax = 1_000;
 export const pageBytesMax = 1024 * 1024;
+/**
+ * Staged appends of one account at the same time: each is a mailbox's columns in memory, and what it holds counts in the quota
+ * of somebody who cannot see it.
+ */
+export const stagedAppendsMax = 16;
+/** A staged append that nobody went on with for so long is given up: the next piece may wait for memory, and be read slowly. */
+export const stagedAppendIdleMs = 3 * 60_000;

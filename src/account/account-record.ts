@@ -3,7 +3,7 @@
 // Invariant: counters only rise (mod-sequence, next ids, uidNext, uidValidity), a commit that fails raises none.
 // Damage: decode throws RecordDamaged, the account does not open, store check rebuilds it.
 
-import type { MailboxId, ModSeq, Uid } from '../mail/ids.ts';
+import type { MailboxId, ModSeq, OperationId, Uid } from '../mail/ids.ts';
 import { allRights } from '../mail/rights.ts';
 import { decodeJsonRecord, encodeJsonRecord } from '../storage/record.ts';
 import type { MailboxInfo, MailboxRole } from './port.ts';
@@ -49,8 +49,10 @@ export interface MailboxRecord {
   tombstonesFrom: number;
   /** Messages from this uid on were not yet \Recent to anybody. */
   recentFrom: number;
-  /** Deleted: nobody sees it, its messages are being removed. */
+  /** Nobody sees it: deleted, its messages are being removed; or never there, see `staging`. */
   gone: boolean;
+  /** It holds what came so far of this staged append (staged-append.ts). Absent: of none, or of none any more. */
+  staging?: OperationId;
 }
 
 const version = 1;

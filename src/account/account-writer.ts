@@ -9,13 +9,14 @@
 import { assert } from '../base/assert.ts';
 import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
+import { Slicer } from '../base/slicer.ts';
 import { isMailError, MailError } from '../mail/mail-error.ts';
 import type { Batch, CommitResult, Engine, Fence } from '../storage/engine.ts';
 import { groupBytesMax, groupMutationsMax } from './account-limits.ts';
 import type { AccountMetrics } from './account-metrics.ts';
 import type { AccountState } from './account-state.ts';
 import { Draft, type DraftContext } from './draft.ts';
-import { applyDraft, draftBatch } from './draft-batch.ts';
+import { applyDraft, draftBatch, draftBatchSteps, isLarge } from './draft-batch.ts';
 import type { Mutation } from './mutations/mutation.ts';
 import { decodeOperation, type OperationRecord } from './operation-record.ts';
 import { removeStaged } from './staged-copy.ts';
@@ -261,12 +262,26 @@ export class AccountWriter {
 
   async #commit(draft: Draft): Promise<CommitResult> {
     try {
-      return await this.#options.engine.commit(draftBatch(draft, this.#options.fence()));
+      const { engine, clock } = this.#options;
+      const fence = this.#fence();
+      if (!isLarge(draft)) return await engine.commit(draftBatch(draft, fence));
+      const batch = await new Slicer(clock).finish(draftBatchSteps(draft, fence));
+      this.#fence();
+      const result = await engine.commit(batch);
+      // The engine has taken all of it in just now, and memory is to follow at once.
+      await clock.yieldTurn();
+      return result;
     } catch (error) {
       // The contract: nothing of a batch without room is visible, now or later. Anything else: we do not know.
       if (!isMailError(error, 'storageFull') || draft.staged) this.#lose(draft.state, error);
       throw error;
     }
+  }
+
+  /** Of a commit now. Refuses once the account is closed: what was decided before may have been decided on what is gone. */
+  #fence(): Fence | undefined {
+    if (this.#closed !== undefined) throw this.#closed;
+    return this.#options.fence();
   }
 
   #fenced(): MailError {
@@ -277,7 +292,7 @@ export class AccountWriter {
   }
 
   #lose(state: AccountState, error: unknown): void {
-    if (this.#state !== state) return;
+    if (this.#state !== state || this.#closed !== undefined) return;
     this.#state = undefined;
     // A lease that ran out is no fault of the store: the account is read again here or by another node.
     const level = isMailError(error, 'unavailable') ? 'warn' : 'error';
@@ -294,7 +309,7 @@ export class AccountWriter {
   }
 
   async #stage(state: AccountState, batch: Batch): Promise<void> {
-    const fence = this.#options.fence();
+    const fence = this.#fence();
     let result: CommitResult;
     try {
       result = await this.#options.engine.commit(fence === undefined ? batch : { ...batch, fence });

@@ -2,6 +2,7 @@
 // Invariant: applyDraft runs only after the engine answered `committed`; both walk the same overlay, so memory and
 // engine stay equal.
 
+import { finishAtOnce } from '../base/slicer.ts';
 import type { Batch, Bytes, Condition, Entry, Fence } from '../storage/engine.ts';
 import { encodeRecord } from '../storage/record.ts';
 import { encodeAccount, encodeMailbox } from './account-record.ts';
@@ -25,8 +26,23 @@ interface MutableBatch {
 const tombstoneVersion = 1;
 const subscriptionRecord = encodeRecord('subscription', 1, Buffer.alloc(0));
 
+/** Mailboxes or emails written before others may have their turn: about a millisecond. */
+const recordsPerStep = 512;
+/** Of more, up to 10,000 a commit, a draft is worked off with rests. */
+const recordsAtOnceMax = 2_048;
+
+/** True: its batch is made in steps, and others have a turn before memory follows. */
+export function isLarge({ mailboxes, emails }: Draft): boolean {
+  return mailboxes.size + emails.size > recordsAtOnceMax;
+}
+
 /** The batch of a draft that changed something. */
 export function draftBatch(draft: Draft, fence: Fence | undefined): Batch {
+  return finishAtOnce(draftBatchSteps(draft, fence));
+}
+
+/** The same in steps, for a large one. */
+export function* draftBatchSteps(draft: Draft, fence: Fence | undefined): Generator<undefined, Batch, void> {
   const { keys } = draft.state;
   const batch: MutableBatch = {
     puts: [...draft.puts],
@@ -35,8 +51,15 @@ export function draftBatch(draft: Draft, fence: Fence | undefined): Batch {
     conditions: [],
   };
   batch.puts.push({ key: keys.account, value: encodeAccount(draft.account) });
-  for (const mailbox of draft.mailboxes.values()) if (isTouched(mailbox)) writeMailbox(draft, mailbox, batch);
-  for (const [emailId, email] of draft.emails) writeEmail(draft, emailId, email, batch);
+  let written = 0;
+  for (const mailbox of draft.mailboxes.values()) {
+    if (isTouched(mailbox)) writeMailbox(draft, mailbox, batch);
+    if (++written % recordsPerStep === 0) yield undefined;
+  }
+  for (const [emailId, email] of draft.emails) {
+    writeEmail(draft, emailId, email, batch);
+    if (++written % recordsPerStep === 0) yield undefined;
+  }
   for (const hash of draft.threadsChanged) {
     const row = draft.threads.get(hash);
     if (row === undefined) batch.deletes.push(keys.thread(hash));

@@ -5,7 +5,16 @@
 import type { Bytes, Entry } from '../storage/engine.ts';
 import type { AccountKeys } from './account-keys.ts';
 import type { DraftMailbox, PageFlags } from './draft-mailbox.ts';
-import { encodeMessagePage, inPage, inRow, MessagePage, pageOf, pageUids } from './message-page.ts';
+import {
+  encodeMessagePage,
+  firstUidOf,
+  inPage,
+  inRow,
+  MessagePage,
+  pageOf,
+  pagesRewrittenMax,
+  pageUids,
+} from './message-page.ts';
 import { encodeMessageRow, type MessageRow } from './message-row.ts';
 import type { MessageTable } from './message-table.ts';
 
@@ -91,12 +100,13 @@ function isWrittenWhole(mailbox: DraftMailbox, { number, from, to, flags, added 
   }
   if (changes >= changesForPageMin) return true;
   // What only came waits for the page to be full (mutations/pack-pages.ts).
-  return hasPage && flags !== undefined && rowsOver > rowsOverPageMax;
+  if (flags === undefined || !hasPage || mailbox.pagesWritten.size >= pagesRewrittenMax) return false;
+  return rowsOver > rowsOverPageMax;
 }
 
 /** True: nothing in the page was there before the draft. */
 export function isNewPage({ uidNextBefore }: DraftMailbox, number: number): boolean {
-  return Math.max(1, number * pageUids) >= uidNextBefore;
+  return firstUidOf(number) >= uidNextBefore;
 }
 
 function writePage(

@@ -141,6 +141,11 @@ export class Draft {
     return this.#add(new DraftMailbox(undefined, record));
   }
 
+  /** One that nobody sees, without a name. */
+  addGoneMailbox(record: MailboxRecord): DraftMailbox {
+    return this.#add(new DraftMailbox(undefined, record));
+  }
+
   /** The name becomes the mailbox's; undefined: the mailbox's name becomes free. */
   rename(mailbox: DraftMailbox, name: string | undefined): void {
     const { record } = mailbox;

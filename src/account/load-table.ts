@@ -8,7 +8,15 @@ import { unlessDamaged } from '../storage/record.ts';
 import { type AccountKeys, numberBehind } from './account-keys.ts';
 import { type AccountState, eachEntry, type LoadOptions } from './account-state.ts';
 import type { MailboxState } from './mailbox-state.ts';
-import { decodeMessagePage, inPage, inRow, MessagePage, pageOf, pageUids } from './message-page.ts';
+import {
+  decodeMessagePage,
+  firstUidOf,
+  inPage,
+  inRow,
+  MessagePage,
+  pageOf,
+  pageUids,
+} from './message-page.ts';
 import { decodeMessageRow, type MessageRow } from './message-row.ts';
 import { MessageTable, rowOf } from './message-table.ts';
 
@@ -56,7 +64,7 @@ export async function readTable(place: MailboxPlace, options: ReadOptions): Prom
   };
   await eachEntry(engine, pages, clock, ({ key, value }) => {
     const number = numberBehind(key, pages.prefixLength);
-    if (number > pageOf(uidEnd - 1)) return;
+    if (firstUidOf(number) >= uidEnd) return;
     const decode = () => decodeMessagePage(number, value);
     const stored = passDamaged ? unlessDamaged(decode) : decode();
     if (stored === undefined) return;

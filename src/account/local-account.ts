@@ -1,10 +1,10 @@
-// The account port on the node that hosts the account: reads from committed state, hands every change to the writer,
-// and keeps what belongs to sessions rather than to storage: watchers and the maildrop lock.
+// The account port on the node that hosts the account: reads from committed state (mailbox-reader.ts), hands every change
+// to the writer, and keeps what belongs to sessions rather than to storage (account-sessions.ts).
 // Invariant: there is at most one LocalAccount of an account in a process (account-hosts.ts), so that all sessions meet
 // here; its state may be unloaded at any time nothing is under way, sessions and watchers survive that.
 // Failures: as the port says. After `fenced` every call is refused with `unavailable`.
 
-import { type FlagBits, flagSeen } from '../mail/flags.ts';
+import type { FlagBits } from '../mail/flags.ts';
 import type { AccountId, MailboxId, ModSeq, OperationId, ShardId, Uid } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { ThreadAlgorithm } from '../mail/message-order.ts';
@@ -12,24 +12,20 @@ import { type AclEntry, allRights, owner } from '../mail/rights.ts';
 import type { SearchKey } from '../mail/search-key.ts';
 import { AccountChores } from './account-chores.ts';
 import { mailboxInfo } from './account-record.ts';
-import { AccountSearch, type SearchedMailbox, type SharedSearch } from './account-search.ts';
+import { AccountSearch, type SharedSearch } from './account-search.ts';
+import { AccountSessions } from './account-sessions.ts';
 import type { AccountState } from './account-state.ts';
 import { AccountWriter, type WriterOptions } from './account-writer.ts';
 import { decodeAnnotations, isSomebodyElses } from './annotation-record.ts';
+import { type ChunkWriter, copyInChunks, expungeInChunks, storeFlagsInChunks } from './changes-in-chunks.ts';
 import type { Draft } from './draft.ts';
-import { HeaderFieldsReader } from './header-fields.ts';
-import { loadTable } from './load-table.ts';
-import { changesSince, goneMailboxChanges } from './mailbox-changes.ts';
 import { normalName, normalTarget } from './mailbox-name.ts';
-import type { MailboxState } from './mailbox-state.ts';
+import { MailboxReader } from './mailbox-reader.ts';
 import { pageOf } from './message-page.ts';
-import { type ReaderContext, readEmail, readMessages, readSummaries } from './message-reader.ts';
-import type { MessageTable } from './message-table.ts';
 import { appendMutation } from './mutations/append.ts';
-import { claimRecentMutation } from './mutations/claim-recent.ts';
-import { type CopyManner, copyMutation } from './mutations/copy.ts';
+import type { CopyManner } from './mutations/copy.ts';
 import { deleteMailboxMutation } from './mutations/delete-mailbox.ts';
-import { type ExpungeOptions, expungeMutation } from './mutations/expunge.ts';
+import type { ExpungeOptions } from './mutations/expunge.ts';
 import {
   type CreateMailboxOptions,
   createMailboxMutation,
@@ -38,17 +34,13 @@ import {
   renameMailboxMutation,
   setSubscribedMutation,
 } from './mutations/mailboxes.ts';
-import { internalMutation } from './mutations/mutation.ts';
-import { pagesToPack } from './mutations/pack-pages.ts';
 import { normalIdentifier, setAclMutation } from './mutations/set-acl.ts';
 import { setAnnotationsMutation } from './mutations/set-annotations.ts';
 import { setQuotaMutation } from './mutations/set-quota.ts';
-import { storeFlagsMutation } from './mutations/store-flags.ts';
+import { appendStagedMutation, beginStagedMutation, stagedMailbox } from './mutations/staged-append.ts';
 import type { People } from './people.ts';
 import type * as Port from './port.ts';
-import { sentSizes } from './sent-sizes.ts';
 import { sharedOwners } from './shared-owners.ts';
-import { ascending, chunksByPage, chunksOf, concatColumns, concatUids } from './uid-lists.ts';
 
 export interface LocalAccountOptions extends Omit<WriterOptions, 'committed' | 'lost' | 'fenced'> {
   readonly accountId: AccountId;
@@ -61,12 +53,6 @@ export interface LocalAccountOptions extends Omit<WriterOptions, 'committed' | '
   ended(account: LocalAccount): void;
 }
 
-interface OpenTable {
-  readonly state: AccountState;
-  readonly mailbox: MailboxState;
-  readonly table: MessageTable;
-}
-
 export class LocalAccount implements Port.AccountPort {
   readonly accountId: AccountId;
   readonly shard: ShardId;
@@ -74,18 +60,29 @@ export class LocalAccount implements Port.AccountPort {
   /** Milliseconds, monotonic. */
   usedAt = 0;
   readonly #options: LocalAccountOptions;
-  readonly #listeners = new Set<(event: Port.AccountEvent) => void>();
+  readonly #sessions: AccountSessions;
   readonly #chores: AccountChores;
   readonly #search: AccountSearch;
-  readonly #headerFields: HeaderFieldsReader;
-  #maildropLocked = false;
+  readonly #mailboxes: MailboxReader;
+  readonly #chunks: ChunkWriter;
 
   constructor(options: LocalAccountOptions) {
     this.accountId = options.accountId;
     this.shard = options.shard;
     this.#options = options;
+    this.#sessions = new AccountSessions(options);
     this.#chores = new AccountChores({ ...options, writer: () => this.writer });
-    this.#headerFields = new HeaderFieldsReader({ cache: options.search.cache, clock: options.clock });
+    this.#mailboxes = new MailboxReader({
+      ...options,
+      cache: options.search.cache,
+      chores: this.#chores,
+      loaded: () => this.loaded(),
+      submit: (mutation) => this.#submit(mutation),
+    });
+    this.#chunks = {
+      messagesPerCommit: options.limits.messagesPerCommit,
+      submit: (mutation) => this.#submit(mutation),
+    };
     this.#search = new AccountSearch({ ...options, chores: this.#chores, writer: () => this.writer });
     this.writer = new AccountWriter({
       ...options,
@@ -102,12 +99,8 @@ export class LocalAccount implements Port.AccountPort {
     });
   }
 
-  get watched(): boolean {
-    return this.#listeners.size > 0;
-  }
-
-  get maildropLocked(): boolean {
-    return this.#maildropLocked;
+  get hasSessions(): boolean {
+    return this.#sessions.any;
   }
 
   /** Messages that wait for the search index, as far as is known. */
@@ -132,8 +125,7 @@ export class LocalAccount implements Port.AccountPort {
 
   /** Ends all sessions of the account; it goes on. */
   endSessions(): void {
-    this.#tell({ type: 'closed' });
-    this.#listeners.clear();
+    this.#sessions.end();
   }
 
   /** Ends all sessions, and this host. */
@@ -184,49 +176,23 @@ export class LocalAccount implements Port.AccountPort {
     await this.#submit(setSubscribedMutation(options));
   }
 
-  async openMailbox(
+  openMailbox(
     target: Port.MailboxTarget,
-    { claimRecent }: { claimRecent: OperationId | false },
+    options: { claimRecent: OperationId | false },
   ): Promise<Port.OpenedMailbox> {
-    const claimed = claimRecent === false ? undefined : await this.#claimRecent(target, claimRecent);
-    const { mailbox, table } = await this.#table(target);
-    const { uids, flagsLow } = table.columns;
-    const recentFrom = claimed ?? (mailbox.record.recentFrom as Uid);
-    let first = 0;
-    if (mailbox.record.unseen === 0) first = table.length;
-    while (first < table.length && (flagsLow[first]! & flagSeen) !== 0) first++;
-    return {
-      info: mailboxInfo(mailbox.record),
-      uids: uids.slice(0, table.length),
-      recentFrom,
-      firstUnseen: first < table.length ? (uids[first] as Uid) : undefined,
-    };
+    return this.#mailboxes.open(target, options);
   }
 
-  /** Most often nothing is to be claimed, and nothing is written. Undefined: then. */
-  async #claimRecent(target: Port.MailboxTarget, operation: OperationId): Promise<Uid | undefined> {
-    const { state, mailbox } = await this.#table(target);
-    const { id, recentFrom, uidNext } = mailbox.record;
-    // A retry has claimed before, and is told what.
-    if (recentFrom === uidNext && !state.operationSlots.has(operation)) return undefined;
-    return this.#submit(claimRecentMutation({ operation, mailboxId: id as MailboxId }));
+  columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<Port.MessageColumns> {
+    return this.#mailboxes.columns(mailboxId, uids);
   }
 
-  async columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<Port.MessageColumns> {
-    const { table } = await this.#table({ id: mailboxId });
-    return uids === undefined ? table.all() : table.select(uids);
+  sentSizes(mailboxId: MailboxId): Promise<Port.SentSizes> {
+    return this.#mailboxes.sentSizes(mailboxId);
   }
 
-  async sentSizes(mailboxId: MailboxId): Promise<Port.SentSizes> {
-    const { state, table } = await this.#table({ id: mailboxId });
-    return sentSizes(this.#options, state.keys, table.all());
-  }
-
-  async changesSince(mailboxId: MailboxId, since: ModSeq): Promise<Port.MailboxChanges> {
-    const state = await this.loaded();
-    if (state.mailbox(mailboxId) === undefined) return goneMailboxChanges;
-    const opened = await this.#table({ id: mailboxId });
-    return changesSince(opened.state, opened.mailbox, since, this.#options);
+  changesSince(mailboxId: MailboxId, since: ModSeq): Promise<Port.MailboxChanges> {
+    return this.#mailboxes.changesSince(mailboxId, since);
   }
 
   append(options: Port.AppendOptions): Promise<Port.Appended> {
@@ -237,9 +203,32 @@ export class LocalAccount implements Port.AccountPort {
     return this.#append(options);
   }
 
-  async #append(options: Port.AppendOptions | Port.ReplaceOptions): Promise<Port.Appended> {
+  async stage({ staging, from, ...append }: Port.StageOptions): Promise<void> {
+    if (from === 0) await this.#submit(beginStagedMutation(staging));
+    const { mailboxId } = await this.#append(append, (draft) =>
+      stagedMailbox(draft, { staging, messages: from }),
+    );
+    this.#chores.expectStaged(mailboxId, staging);
+  }
+
+  async appendStaged(options: Port.AppendStagedOptions): Promise<Port.Copied> {
+    const { messagesPerCommit } = this.#options.limits;
+    const { copied, mailboxId } = await this.#submit(appendStagedMutation(options, messagesPerCommit));
+    if (mailboxId !== undefined) this.#chores.start(() => this.#chores.removeGone(mailboxId));
+    return copied;
+  }
+
+  discardStaged({ staging }: { staging: OperationId }): Promise<void> {
+    return this.#chores.discardStaged(staging);
+  }
+
+  /** `find`: as appendMutation has it. */
+  async #append(
+    options: Port.AppendOptions | Port.ReplaceOptions,
+    find?: Parameters<typeof appendMutation>[2],
+  ): Promise<Port.Appended> {
     const { limits, blobs } = this.#options;
-    const mutation = appendMutation(options, limits.inlineBytesMax);
+    const mutation = appendMutation(options, limits.inlineBytesMax, find);
     if (mutation.blobs !== undefined && mutation.blobs.length > 0) {
       await this.#checkRoom(options);
       for (const { digest, bytes } of mutation.blobs) await blobs.put(digest, bytes);
@@ -247,108 +236,53 @@ export class LocalAccount implements Port.AccountPort {
     return this.#submit(mutation);
   }
 
-  /** Several commits when there are many: RFC 9051 6.4.6 does not ask for all or nothing. `allowed`: the bits that may change. */
-  async storeFlags(options: Port.StoreFlagsOptions, allowed?: FlagBits): Promise<Port.StoredFlags> {
-    const given = { ...options, uids: ascending(options.uids) };
-    const chunks = chunksByPage(given.uids, this.#options.limits.messagesPerCommit);
-    if (chunks.length === 1) return this.#submit(storeFlagsMutation(given, allowed));
-    const stored: Port.StoredFlags[] = [];
-    for (const [index, uids] of chunks.entries()) {
-      const operation = chunkOperation(options.operation, index);
-      stored.push(await this.#submit(storeFlagsMutation({ ...options, uids, operation }, allowed)));
-    }
-    return {
-      messages: concatColumns(stored.map((part) => part.messages)),
-      modified: concatUids(stored.map((part) => part.modified)),
-      missing: concatUids(stored.map((part) => part.missing)),
-      keywords: stored.at(-1)!.keywords,
-      modSeqBefore: modSeqBeforeAll(stored),
-    };
+  /** `allowed`: the bits that may change. */
+  storeFlags(options: Port.StoreFlagsOptions, allowed?: FlagBits): Promise<Port.StoredFlags> {
+    return storeFlagsInChunks(this.#chunks, options, allowed);
   }
 
-  /** A copy is one commit, all or nothing; a move of many messages is several. `allowed`: the flags that the copies may have. */
-  async copy(options: Port.CopyOptions, allowed?: CopyManner['allowed']): Promise<Port.Copied> {
-    const given = { ...options, uids: ascending(options.uids) };
-    const chunks = chunksOf(given.uids, this.#options.limits.messagesPerCommit);
-    if (chunks.length === 1) return this.#submit(copyMutation(given, { allowed }));
-    if (!options.move) return this.#submit(copyMutation(given, { allowed, staged: true }));
-    const copied: Port.Copied[] = [];
-    for (const [index, uids] of chunks.entries()) {
-      const operation = chunkOperation(options.operation, index);
-      copied.push(await this.#submit(copyMutation({ ...options, uids, operation }, { allowed })));
-    }
-    return {
-      ...copied.at(-1)!,
-      sourceUids: concatUids(copied.map((part) => part.sourceUids)),
-      targetUids: concatUids(copied.map((part) => part.targetUids)),
-    };
+  /** `allowed`: the flags that the copies may have. */
+  copy(options: Port.CopyOptions, allowed?: CopyManner['allowed']): Promise<Port.Copied> {
+    return copyInChunks(this.#chunks, options, allowed);
   }
 
-  /** Several commits when there are many. */
-  async expunge(options: ExpungeOptions): Promise<Port.Expunged> {
-    const { messagesPerCommit } = this.#options.limits;
-    const uids = options.uids && ascending(options.uids);
-    const chunks = uids === undefined ? [undefined] : chunksOf(uids, messagesPerCommit);
-    const expunged: Port.Expunged[] = [];
-    for (let index = 0, chunk = 0; chunk < chunks.length; index++) {
-      const operation = chunkOperation(options.operation, index);
-      const mutation = expungeMutation({ ...options, uids: chunks[chunk], operation }, messagesPerCommit);
-      const part = await this.#submit(mutation);
-      expunged.push(part);
-      // Without a list of uids one chunk stands for all there are: again until fewer went than could.
-      if (options.uids !== undefined || part.uids.length < messagesPerCommit) chunk++;
-    }
-    return { uids: concatUids(expunged.map((part) => part.uids)), modSeq: expunged.at(-1)!.modSeq };
+  expunge(options: ExpungeOptions): Promise<Port.Expunged> {
+    return expungeInChunks(this.#chunks, options);
   }
 
-  async readSummaries(
-    mailboxId: MailboxId,
-    uids: Uint32Array,
-    bytesMax: number,
-  ): Promise<Port.MessageSummary[]> {
-    const { state, table } = await this.#table({ id: mailboxId });
-    return readSummaries(this.#readerContext(state), table, uids, bytesMax);
+  readSummaries(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<Port.MessageSummary[]> {
+    return this.#mailboxes.summaries(mailboxId, uids, bytesMax);
   }
 
-  async readHeaderFields(
+  readHeaderFields(
     mailboxId: MailboxId,
     uids: Uint32Array,
     options: Parameters<Port.AccountPort['readHeaderFields']>[2],
   ): Promise<Port.HeaderFields> {
-    const { state, table } = await this.#table({ id: mailboxId });
-    const context = { ...this.#readerContext(state), table, owner: state };
-    return this.#headerFields.read({ mailboxId, uids: ascending(uids), ...options }, context);
+    return this.#mailboxes.headerFields(mailboxId, uids, options);
   }
 
-  async readMessages(
-    mailboxId: MailboxId,
-    uids: Uint32Array,
-    bytesMax: number,
-  ): Promise<Port.MessageBytes[]> {
-    const { state, table } = await this.#table({ id: mailboxId });
-    return readMessages(this.#readerContext(state), table, uids, bytesMax);
+  readMessages(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<Port.MessageBytes[]> {
+    return this.#mailboxes.messages(mailboxId, uids, bytesMax);
   }
 
-  async readRange(mailboxId: MailboxId, uid: Uid, range: Port.ByteRange): Promise<Uint8Array | undefined> {
-    const { state, table } = await this.#table({ id: mailboxId });
-    const index = table.indexOf(uid);
-    if (index < 0) return undefined;
-    return readEmail(this.#readerContext(state), table.columns.emailIds[index]!, range);
+  readRange(mailboxId: MailboxId, uid: Uid, range: Port.ByteRange): Promise<Uint8Array | undefined> {
+    return this.#mailboxes.range(mailboxId, uid, range);
   }
 
   async search(mailboxId: MailboxId, key: SearchKey): Promise<Uint32Array> {
-    return this.#search.search(await this.#searched(mailboxId), key);
+    return this.#search.search(await this.#mailboxes.searched(mailboxId), key);
   }
 
   async sort(mailboxId: MailboxId, options: Port.SortOptions): Promise<Uint32Array> {
-    return this.#search.sort(await this.#searched(mailboxId), options);
+    return this.#search.sort(await this.#mailboxes.searched(mailboxId), options);
   }
 
   async thread(
     mailboxId: MailboxId,
     { key, algorithm }: { readonly key: SearchKey; readonly algorithm: ThreadAlgorithm },
   ): Promise<Uint32Array> {
-    return this.#search.thread(await this.#searched(mailboxId), key, algorithm);
+    return this.#search.thread(await this.#mailboxes.searched(mailboxId), key, algorithm);
   }
 
   async annotations(mailboxId: MailboxId | undefined): Promise<readonly Port.Annotation[]> {
@@ -399,31 +333,15 @@ export class LocalAccount implements Port.AccountPort {
   }
 
   watch(listener: (event: Port.AccountEvent) => void): () => void {
-    // Its own function: the same listener may watch twice.
-    const own = (event: Port.AccountEvent): void => {
-      if (event.type !== 'annotations' || !event.names.every(isSomebodyElses)) listener(event);
-    };
-    this.#listeners.add(own);
-    return () => {
-      this.#listeners.delete(own);
-    };
+    return this.#sessions.watch(listener);
   }
 
-  /** It must not keep others from hearing of what happened. */
   watcherFailed(error: unknown): void {
-    this.#options.log.error({ err: error, account: this.accountId }, 'a watcher failed');
+    this.#sessions.watcherFailed(error);
   }
 
   async lockMaildrop(): Promise<AsyncDisposable> {
-    if (this.#maildropLocked) throw new MailError('inUse', 'another session has the maildrop');
-    this.#maildropLocked = true;
-    let held = true;
-    return {
-      [Symbol.asyncDispose]: async () => {
-        if (held) this.#maildropLocked = false;
-        held = false;
-      },
-    };
+    return this.#sessions.lockMaildrop();
   }
 
   /** What is committed; read from the engine if need be. */
@@ -435,40 +353,6 @@ export class LocalAccount implements Port.AccountPort {
   #submit<T>(mutation: Parameters<typeof this.writer.submit<T>>[0]): Promise<T> {
     this.#options.used(this);
     return this.writer.submit(mutation);
-  }
-
-  /** A mailbox with its columns. Refuses: noSuchMailbox, mailboxNotSelectable. */
-  async #table(target: Port.MailboxTarget): Promise<OpenTable> {
-    for (;;) {
-      const state = await this.loaded();
-      const mailbox = state.find(normalTarget(target));
-      if (mailbox === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
-      if (!mailbox.record.selectable) {
-        throw new MailError('mailboxNotSelectable', 'the mailbox is only a place for others');
-      }
-      if (mailbox.table !== undefined) return { state, mailbox, table: mailbox.table };
-      // Through the writer, so that no commit changes rows while they are read.
-      await this.#submit(
-        internalMutation('loadTable', async (draft) => {
-          const current = draft.state.mailbox(mailbox.record.id);
-          if (current === undefined) return;
-          const table = await loadTable(draft.state, current, this.#options);
-          const pages = { from: 0, to: pageOf(current.record.uidNext) };
-          const [from = pages.to] = pagesToPack(table, pages, 1);
-          this.#chores.packPages(current.record.id, from, pages.to);
-        }),
-      );
-    }
-  }
-
-  async #searched(mailboxId: MailboxId): Promise<SearchedMailbox> {
-    const { mailbox, table } = await this.#table({ id: mailboxId });
-    return { mailboxId, columns: table.all(), keywords: mailbox.record.keywords };
-  }
-
-  #readerContext(state: AccountState): ReaderContext {
-    const { engine, blobs, limits } = this.#options;
-    return { engine, blobs, keys: state.keys, inlineBytesMax: limits.inlineBytesMax };
   }
 
   /** A large message that cannot fit is refused before its bytes are written; the writer has the last word. */
@@ -488,22 +372,12 @@ export class LocalAccount implements Port.AccountPort {
       const { id, record, uidNextBefore } = mailbox;
       if (!record.gone) this.#chores.pruneTombstones(id, record.tombstones);
       if (!record.gone) this.#chores.packPages(id, pageOf(uidNextBefore), pageOf(record.uidNext));
-      this.#tell({ type: 'mailbox', mailboxId: mailbox.id as MailboxId, modSeq });
+      this.#sessions.tell({ type: 'mailbox', mailboxId: mailbox.id as MailboxId, modSeq });
     }
     const annotations = draft.annotationsChanged;
-    if (annotations !== undefined) this.#tell({ type: 'annotations', ...annotations, modSeq });
-    if (draft.mailboxesChanged) this.#tell({ type: 'mailboxes', modSeq });
+    if (annotations !== undefined) this.#sessions.tell({ type: 'annotations', ...annotations, modSeq });
+    if (draft.mailboxesChanged) this.#sessions.tell({ type: 'mailboxes', modSeq });
     this.#search.messagesCame(draft.account.nextEmailId);
-  }
-
-  #tell(event: Port.AccountEvent): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        this.watcherFailed(error);
-      }
-    }
   }
 
   /** Reads the account again and tells watchers of what the doubtful commit may have done. */
@@ -514,24 +388,9 @@ export class LocalAccount implements Port.AccountPort {
       for (const { record } of after.mailboxes.values()) {
         const modSeq = record.highestModSeq as ModSeq;
         if (modSeq > before.account.modSeq)
-          this.#tell({ type: 'mailbox', mailboxId: record.id as MailboxId, modSeq });
+          this.#sessions.tell({ type: 'mailbox', mailboxId: record.id as MailboxId, modSeq });
       }
-      this.#tell({ type: 'mailboxes', modSeq: after.account.modSeq as ModSeq });
+      this.#sessions.tell({ type: 'mailboxes', modSeq: after.account.modSeq as ModSeq });
     });
   }
-}
-
-/** Before the first chunk, unless somebody else came between two of them. */
-function modSeqBeforeAll(chunks: readonly Port.StoredFlags[]): ModSeq {
-  let reached = chunks[0]!.modSeqBefore;
-  for (const { modSeqBefore, messages } of chunks) {
-    if (modSeqBefore !== reached) return modSeqBefore;
-    for (const modSeq of messages.modSeqs) if (modSeq > reached) reached = modSeq as ModSeq;
-  }
-  return chunks[0]!.modSeqBefore;
-}
-
-/** The first chunk bears the caller's id, so that the id of a small mutation is what the caller chose. */
-function chunkOperation(operation: OperationId, index: number): OperationId {
-  return index === 0 ? operation : (`${operation}#${index}` as OperationId);
 }

@@ -18,12 +18,23 @@ import type { MessageColumns } from './port.ts';
 /** The uids of one page: large enough that a record's cost is shared, small enough to be rewritten by an expunge. */
 export const pageUids = 128;
 
+/**
+ * Pages that one commit rewrites for the sake of a few messages in each: half a megabyte, so that a full disk still takes what
+ * makes room (storage/lmdb-room.ts).
+ */
+export const pagesRewrittenMax = 128;
+
 /** Where a message is stored, as bits: it has a row of its own; its page has an entry of it, an older one if both. */
 export const inRow = 1;
 export const inPage = 2;
 
 export function pageOf(uid: number): number {
   return Math.floor(uid / pageUids);
+}
+
+/** Everything in the page is from this uid on. */
+export function firstUidOf(page: number): number {
+  return Math.max(1, page * pageUids);
 }
 
 assert(endianness() === 'LE', 'message pages are written little-endian');

@@ -183,6 +183,11 @@ class Fixture {
   }
 }
 
+function isPageKey(key: Bytes): boolean {
+  const { start, prefixLength } = keys.rows('p');
+  return Buffer.compare(key.subarray(0, prefixLength), start) === 0;
+}
+
 function flagged(table: MessageTable): [number, boolean][] {
   const { uids, flagsLow } = table.columns;
   return [...uids.subarray(0, table.length)].map((uid, index) => [uid, flagsLow[index] !== 0]);
@@ -323,14 +328,11 @@ test('flags of many messages are one commit of a few pages, and of single ones r
 test('without room nothing is packed, and nothing is lost by it', async () => {
   const { engine, hosts: first, blobs } = await openTestHosts();
   await first.close();
-  const pagesOfMailbox = keys.rows('p');
-  const isPage = (key: Bytes) =>
-    Buffer.compare(key.subarray(0, pagesOfMailbox.prefixLength), pagesOfMailbox.start) === 0;
   let refused = 0;
   const full = failingEngine(
     engine,
     ({ fromReserve, puts }) => {
-      if (fromReserve === true || puts?.some(({ key }) => isPage(key)) !== true) return undefined;
+      if (fromReserve === true || puts?.some(({ key }) => isPageKey(key)) !== true) return undefined;
       refused++;
       return 'storageFull';
     },

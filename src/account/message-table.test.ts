@@ -69,6 +69,18 @@ it('holds what a list of rows holds', () => {
   );
 });
 
+it('has nothing of messages that were there before in those that come as a whole table', () => {
+  const row = { flagsLow: 1, modSeq: 1, size: 1, internalDate: 1, saveDate: 1, emailId: 1 };
+  const table = new MessageTable(64);
+  for (let uid = 1; uid <= 60; uid++) table.push({ ...row, uid, flagsHigh: 7 });
+  table.remove(Array.from({ length: 30 }, (_, index) => 30 + index));
+  const more = new MessageTable(0);
+  for (let uid = 61; uid <= 70; uid++) more.push({ ...row, uid, flagsHigh: 0 });
+  table.appendTable(more);
+  const expected = Array.from({ length: 40 }, (_, index) => (index < 30 ? 7 : 0));
+  assert.deepEqual([...table.all().flagsHigh], expected);
+});
+
 it('takes at most 40 bytes a message, and less when it was loaded', () => {
   const row = { flagsLow: 1, flagsHigh: 0, size: 4096, internalDate: 1.8e9, saveDate: 1.8e9 };
   const grown = new MessageTable(0);

@@ -220,7 +220,9 @@ export class MessageTable {
     columns.uids.set(valid(from.uids), start);
     columns.flagsLow.set(valid(from.flagsLow), start);
     if (flagsHigh !== undefined) columns.flagsHigh ??= new Uint32Array(columns.uids.length);
-    if (flagsHigh !== undefined) columns.flagsHigh!.set(valid(flagsHigh), start);
+    // Where messages were taken away theirs still stand.
+    if (flagsHigh === undefined) columns.flagsHigh?.fill(0, start, start + length);
+    else columns.flagsHigh!.set(valid(flagsHigh), start);
     columns.sizes.set(valid(from.sizes), start);
     columns.modSeqs = withValues(columns.modSeqs, start, valid(from.modSeqs), length);
     columns.internalDates = withValues(columns.internalDates, start, valid(from.internalDates), length);

@@ -135,6 +135,26 @@ export interface Appended {
   readonly modSeq: ModSeq;
 }
 
+/** One of the pieces of a staged append: many messages that come into a mailbox all at once, or not at all. */
+export interface StageOptions {
+  readonly operation: OperationId;
+  /** Of the whole, chosen by the caller. */
+  readonly staging: OperationId;
+  /** Where they are meant to go. */
+  readonly target: MailboxTarget;
+  /** How many messages were staged before this piece: 0 begins it. */
+  readonly from: number;
+  readonly messages: readonly NewMessage[];
+}
+
+export interface AppendStagedOptions {
+  readonly operation: OperationId;
+  readonly staging: OperationId;
+  readonly target: MailboxTarget;
+  /** How many were staged. */
+  readonly messages: number;
+}
+
 export interface StoreFlagsOptions {
   readonly operation: OperationId;
   readonly mailboxId: MailboxId;
@@ -278,6 +298,16 @@ export interface AccountPort {
   append(options: AppendOptions): Promise<Appended>;
   /** RFC 8508: an append that takes another message away. Refuses as append does, and with noSuchMessage when that one is gone. */
   replace(options: ReplaceOptions): Promise<Appended>;
+  /**
+   * Keeps messages where nobody sees them, until they are appended or discarded. What nobody goes on with is discarded after
+   * some minutes. They count in the quota from now on. Refuses as append does, and with unavailable when what came before this
+   * piece is not there any more.
+   */
+  stage(options: StageOptions): Promise<void>;
+  /** All that was staged comes into the mailbox in one commit. Source UIDs: 1 for the first one. Refuses as stage and copy do. */
+  appendStaged(options: AppendStagedOptions): Promise<Copied>;
+  /** Nothing, when it was appended or discarded before: needs no id of its own. */
+  discardStaged(options: { staging: OperationId }): Promise<void>;
   storeFlags(options: StoreFlagsOptions): Promise<StoredFlags>;
   copy(options: CopyOptions): Promise<Copied>;
   /** Removes those of `uids` (undefined: all) that have \Deleted, or, with `anyFlags`, all of them. */

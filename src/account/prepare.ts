@@ -11,16 +11,16 @@ import { parseDate } from '../mail/date.ts';
 import { fieldValue, findField } from '../mail/header.ts';
 import { ownMessageId, referencedIds } from '../mail/message-ids.ts';
 import { type ParsedMessage, parseMessage, parseMessageSteps } from '../mail/mime/parse-message.ts';
-import { encodeStructure } from '../mail/mime/structure-codec.ts';
+import { encodeStructure, encodeStructureSteps } from '../mail/mime/structure-codec.ts';
 import { preview } from '../mail/mime/text.ts';
 import { baseSubject } from '../mail/subject.ts';
-import { formatBodyStructure } from '../wire/imap/format-body-structure.ts';
+import { formatBodyStructure, formatBodyStructureSteps } from '../wire/imap/format-body-structure.ts';
 import { formatEnvelope } from '../wire/imap/format-envelope.ts';
 import { sentSizeDifference } from '../wire/pop3/sent-size.ts';
 import type { PreparedMessage } from './prepared-message.ts';
 import { encodeSummary } from './summary.ts';
 
-/** Up to this size a message is parsed and hashed in about a millisecond. */
+/** Up to this size a message is parsed and hashed in about a millisecond, unless it has thousands of parts. */
 const atOnceBytesMax = 256 * 1024;
 /** About a millisecond of hashing. */
 const hashStepBytes = 512 * 1024;
@@ -36,7 +36,12 @@ const headerKeptOfSmallBytesMax = 4 * 1024;
 
 /** The bytes are kept, not copied: the caller must not change them. */
 export async function prepareMessage(bytes: Uint8Array, options: { clock: Clock }): Promise<PreparedMessage> {
-  if (bytes.length <= atOnceBytesMax) return prepareSmallMessage(bytes);
+  const parsing = parseMessageSteps(bytes);
+  if (bytes.length <= atOnceBytesMax) {
+    // It may still have thousands of tiny parts.
+    const step = parsing.next();
+    if (step.done) return preparedAtOnce(bytes, step.value);
+  }
   const slicer = new Slicer(options.clock);
   const digest = createHash('sha256');
   const words = new ByteWords(bytes);
@@ -47,23 +52,38 @@ export async function prepareMessage(bytes: Uint8Array, options: { clock: Clock 
     bareLineFeeds += words.bareLineFeeds(start, end);
     if (slicer.due()) await slicer.rest();
   }
-  const parsed = await slicer.finish(parseMessageSteps(bytes));
+  const message = await slicer.finish(parsing);
+  const structure = await slicer.finish(encodeStructureSteps(message));
+  const bodyStructure = await slicer.finish(formatBodyStructureSteps(message.root));
   if (slicer.due()) await slicer.rest();
-  return prepared(bytes, parsed, { digest: digest.digest(), bareLineFeeds });
+  return prepared(bytes, message, { digest: digest.digest(), bareLineFeeds, structure, bodyStructure });
 }
 
 /** The same at once, whatever the size: for callers that know it is small. */
 export function prepareSmallMessage(bytes: Uint8Array): PreparedMessage {
-  const bareLineFeeds = new ByteWords(bytes).bareLineFeeds(0, bytes.length);
-  return prepared(bytes, parseMessage(bytes), { digest: hash('sha256', bytes, 'buffer'), bareLineFeeds });
+  return preparedAtOnce(bytes, parseMessage(bytes));
 }
 
-function prepared(
-  bytes: Uint8Array,
-  message: ParsedMessage,
-  { digest, bareLineFeeds }: { digest: Uint8Array; bareLineFeeds: number },
-): PreparedMessage {
+function preparedAtOnce(bytes: Uint8Array, message: ParsedMessage): PreparedMessage {
+  return prepared(bytes, message, {
+    digest: hash('sha256', bytes, 'buffer'),
+    bareLineFeeds: new ByteWords(bytes).bareLineFeeds(0, bytes.length),
+    structure: encodeStructure(message),
+    bodyStructure: formatBodyStructure(message.root),
+  });
+}
+
+/** What takes as long as the message is large, or its parts are many. */
+interface Measured {
+  readonly digest: Uint8Array;
+  readonly bareLineFeeds: number;
+  readonly structure: Uint8Array;
+  readonly bodyStructure: string;
+}
+
+function prepared(bytes: Uint8Array, message: ParsedMessage, measured: Measured): PreparedMessage {
   const { envelope, root, header } = message;
+  const { digest, bareLineFeeds, structure, bodyStructure } = measured;
   const references = findField(bytes, header, 'References');
   const own = ownMessageId(envelope.messageId);
   const referenced = referencedIds(
@@ -78,8 +98,8 @@ function prepared(
   const summary = encodeSummary({
     sentDay: sentDay(envelope.date),
     envelope: formatEnvelope(envelope),
-    bodyStructure: formatBodyStructure(root),
-    structure: encodeStructure(message),
+    bodyStructure,
+    structure,
     header,
     preview: preview(bytes, message),
     headerBytes: keepHeader ? bytes.subarray(root.headerStart, root.headerEnd) : undefined,

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { flagSeen } from '../mail/flags.ts';
 import type { MailboxId, ModSeq, OperationId, Uid } from '../mail/ids.ts';
 import type { MailErrorKind } from '../mail/mail-error.ts';
 import { allRights } from '../mail/rights.ts';
 import type { AccountEvent, AccountPort } from './port.ts';
-import { newMessage, newOperation, testAccountId } from './testing.ts';
+import { messageText, newMessage, newOperation, testAccountId } from './testing.ts';
 import { actor, actorId, type Fixture, openFixture, person, refusalOf } from './testing-sharing.ts';
 
 type Call = (port: AccountPort, fixture: Fixture) => Promise<unknown>;
@@ -53,6 +54,18 @@ const rules: Readonly<Record<Method, Rule>> = {
     call: (port) =>
       port.append({ operation: newOperation(), target: { name: 'Team' }, messages: [newMessage()] }),
   },
+  stage: { needs: 'i', call: (port) => stageOne(port, newOperation()) },
+  appendStaged: {
+    needs: 'i',
+    call: async (port, { owner }) => {
+      const staging = newOperation();
+      const target = { name: 'Team' };
+      // What he could stage before.
+      await stageOne(owner, `${actorId} ${staging}` as OperationId);
+      await port.appendStaged({ operation: newOperation(), staging, target, messages: 1 });
+    },
+  },
+  discardStaged: { itself: true },
   replace: {
     needs: 'irte',
     call: (port, { mailbox: { id } }) =>
@@ -138,6 +151,11 @@ const rules: Readonly<Record<Method, Rule>> = {
   sentSizes: { never: (port, { mailbox }) => port.sentSizes(mailbox.id) },
   lockMaildrop: { never: (port) => port.lockMaildrop() },
 };
+
+function stageOne(port: AccountPort, staging: OperationId): Promise<void> {
+  const messages = [newMessage()];
+  return port.stage({ operation: newOperation(), staging, target: { name: 'Team' }, from: 0, messages });
+}
 
 function storeFlag(port: AccountPort, { mailbox }: Fixture, flag: string, uids = one) {
   return port.storeFlags({
@@ -269,6 +287,26 @@ test('a move needs to take away there and to insert here', async () => {
   assert.equal(await refusalOf(move()), 'permissionDenied', 'without i');
   await give(inferior.id, 'i');
   assert.deepEqual((await move()).sourceUids, one);
+});
+
+test('what somebody stages is his alone, and has the flags that he may give', async () => {
+  await using fixture = await openFixture();
+  const { port, owner, mailbox, give } = fixture;
+  await give('lis');
+  const staging = newOperation();
+  const target = { name: 'Team' };
+  const messages = [newMessage(messageText(), ['\\Seen', '\\Flagged', '$Label'])];
+  await port.stage({ operation: newOperation(), staging, target, from: 0, messages });
+  await owner.discardStaged({ staging });
+  const last = { operation: newOperation(), staging, target, messages: 1 };
+  assert.equal(await refusalOf(owner.appendStaged(last)), 'unavailable');
+  await give('ls');
+  assert.equal(await refusalOf(port.appendStaged(last)), 'permissionDenied');
+  await give('lis');
+  const { targetUids } = await port.appendStaged(last);
+  const { flagsLow } = await owner.columns(mailbox.id, targetUids);
+  assert.deepEqual([...flagsLow], [flagSeen]);
+  assert.deepEqual((await owner.findMailbox(target))!.keywords, []);
 });
 
 test('an operation that was applied is answered again, and lets nothing else through', async () => {

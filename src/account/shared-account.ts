@@ -127,6 +127,26 @@ export class SharedAccount implements Port.AccountPort {
     return this.#host.append(await this.#appendable(options));
   }
 
+  async stage({ staging, from, ...append }: Port.StageOptions): Promise<void> {
+    await this.#host.stage({ ...(await this.#appendable(append)), staging: this.#own(staging), from });
+  }
+
+  async appendStaged(options: Port.AppendStagedOptions): Promise<Port.Copied> {
+    const { mailbox } = allowed(await this.#access(), options.target, 'i');
+    const staging = this.#own(options.staging);
+    return this.#host.appendStaged({ ...options, target: { id: idOf(mailbox) }, staging });
+  }
+
+  /** What he brought, whatever he may do now. */
+  async discardStaged({ staging }: { staging: OperationId }): Promise<void> {
+    await this.#host.discardStaged({ staging: this.#own(staging) });
+  }
+
+  /** Nobody goes on with another's. */
+  #own(staging: OperationId): OperationId {
+    return `${this.#actor} ${staging}` as OperationId;
+  }
+
   async replace(options: Port.ReplaceOptions): Promise<Port.Appended> {
     const { replaces } = options;
     allowed(await this.#access(), { id: replaces.mailboxId }, 'rte');

@@ -3,9 +3,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Fault } from '../base/fault.ts';
+import type { MailboxId } from '../mail/ids.ts';
 import type { Entry } from '../storage/engine.ts';
 import { AccountKeys } from './account-keys.ts';
 import {
+  failingEngine,
   messageText,
   newMessage,
   newOperation,
@@ -169,5 +172,47 @@ test('a lost page takes its messages along, which are set aside', async () => {
   assert.deepEqual(await storeCheckFindings(opened, true), []);
   const account = await opened.hosts.open(testAccountId);
   assert.deepEqual(await flagsOf(account, inbox as never), { 3: all[3] });
+  await opened.hosts.close();
+});
+
+test('what a cut-off copy left goes also when the record that told of it is lost', async () => {
+  const { engine, hosts: first, blobs } = await openTestHosts();
+  await first.close();
+  const archive = keys.mailbox(6);
+  const cutting = failingEngine(
+    engine,
+    ({ puts }) => (puts?.some(({ key }) => archive.equals(key)) ? 'rejected' : undefined),
+    () => new Error('never'),
+  );
+  const cut = await openTestHosts({
+    engine: cutting,
+    blobs,
+    create: false,
+    limits: { messagesPerCommit: 8 },
+  });
+  const account = await cut.hosts.open(testAccountId);
+  const messages = Array.from({ length: count }, () => newMessage());
+  const { mailboxId, uids } = await account.append({
+    operation: newOperation(),
+    target: { role: 'inbox' },
+    messages,
+  });
+  const target = { id: 6 as MailboxId };
+  const copy = { operation: newOperation(), from: mailboxId, uids, to: target, move: false };
+  await assert.rejects(account.copy(copy), Fault);
+  // Nobody had the time to take it away.
+  await cut.hosts.close();
+  assert.ok((await engine.get(keys.messagePage(6, 0))) !== undefined);
+  await engine.commit({ deletes: [keys.account] });
+  const opened = await openTestHosts({ engine, blobs, create: false });
+  const findings = [
+    'repaired: the account record was made again',
+    'repaired: the account counted wrong: bytesUsed, messagesUsed',
+  ];
+  assert.deepEqual(await storeCheckFindings(opened, true), findings);
+  const again = await opened.hosts.open(testAccountId);
+  await again.append({ operation: newOperation(), target, messages: [newMessage()] });
+  assert.deepEqual(await flagsOf(again, target.id), { 1: '' });
+  assert.deepEqual(await storeCheckFindings(opened, true), []);
   await opened.hosts.close();
 });

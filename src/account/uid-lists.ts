@@ -1,6 +1,6 @@
 // Lists of uids and columns: in order, cut into chunks, put together again.
 
-import { pageOf } from './message-page.ts';
+import { pageOf, pagesRewrittenMax } from './message-page.ts';
 import type { MessageColumns } from './port.ts';
 
 /** The uids in order, each once: the same array when it is so already. A uid named twice would be changed twice. */
@@ -58,6 +58,40 @@ export function chunksByPage(uids: Uint32Array, countMax: number): Uint32Array[]
     last = page;
   }
   chunks.push(uids.subarray(start));
+  return chunks;
+}
+
+/** How many of ascending uids, from one on, can be taken out of a mailbox in one commit, which rewrites their pages. */
+export function countTakenOut(uids: Uint32Array, start: number, countMax: number): number {
+  const end = Math.min(uids.length, start + countMax);
+  let pages = 0;
+  let last = -1;
+  for (let index = start; index < end; index++) {
+    const page = pageOf(uids[index]!);
+    if (page !== last && ++pages > pagesRewrittenMax) return index - start;
+    last = page;
+  }
+  return end - start;
+}
+
+/** Whether a commit that took these out may have left some. */
+export function isFullCommit(uids: Uint32Array, countMax: number): boolean {
+  if (uids.length >= countMax) return true;
+  let pages = 0;
+  for (let index = 0; index < uids.length; index++)
+    if (index === 0 || pageOf(uids[index]!) !== pageOf(uids[index - 1]!)) pages++;
+  return pages >= pagesRewrittenMax;
+}
+
+/** As chunksOf, of messages that are taken out of a mailbox. By the uids alone, too. */
+export function chunksTakenOut(uids: Uint32Array, countMax: number): Uint32Array[] {
+  const chunks: Uint32Array[] = [];
+  for (let start = 0; start < uids.length || start === 0; ) {
+    const end = start + countTakenOut(uids, start, countMax);
+    chunks.push(uids.subarray(start, end));
+    if (end === uids.length) break;
+    start = end;
+  }
   return chunks;
 }
 

@@ -33,3 +33,10 @@ export class Slicer {
     return step.value;
   }
 }
+
+/** Takes all steps at once: for little work that others do in steps. */
+export function finishAtOnce<Result>(steps: Generator<unknown, Result>): Result {
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}

@@ -2,6 +2,7 @@
 // nothing. Tolerant: bytes outside the alphabet are passed over, padding may be missing or in the middle, broken
 // quoted-printable stands for itself. Never fails; memory is bounded by the output limit and one chunk.
 
+import { finishAtOnce } from '../base/slicer.ts';
 import { hexDigit } from './encoded-word.ts';
 
 const encodedNames = new Set(['base64', 'quoted-printable', 'x-uuencode', 'uuencode', 'x-uue', 'uue']);
@@ -30,6 +31,15 @@ const decodeChunkBytes = 16 * 1024;
 
 /** Decodes `bytes` at once, up to about `outputBytesMax` bytes of output (never more). */
 export function decodeTransfer(bytes: Buffer, encoding: string, outputBytesMax: number): Buffer {
+  return finishAtOnce(decodeTransferSteps(bytes, encoding, outputBytesMax));
+}
+
+/** The same in steps of 16 KiB. */
+export function* decodeTransferSteps(
+  bytes: Buffer,
+  encoding: string,
+  outputBytesMax: number,
+): Generator<undefined, Buffer, void> {
   if (isIdentityEncoding(encoding)) return bytes.subarray(0, outputBytesMax);
   const decoder = transferDecoder(encoding);
   const pieces: Buffer[] = [];
@@ -38,6 +48,7 @@ export function decodeTransfer(bytes: Buffer, encoding: string, outputBytesMax: 
     const piece = decoder.push(bytes.subarray(start, start + decodeChunkBytes));
     length += piece.length;
     pieces.push(piece);
+    if (start + decodeChunkBytes < bytes.length) yield undefined;
   }
   pieces.push(decoder.end());
   const decoded = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);

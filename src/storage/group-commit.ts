@@ -72,6 +72,14 @@ export class GroupCommit<Pending extends PendingWork = PendingCommit> {
     this.#gather();
   }
 
+  /** What has not gone to the writer never goes: it was decided on what is not there any more. */
+  rejectWaiting(reason: Error): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    for (const { reject } of waiting) reject(reason);
+  }
+
   /** Refuses further commits and resolves when all that were accepted are settled. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -87,14 +95,19 @@ export class GroupCommit<Pending extends PendingWork = PendingCommit> {
     this.#gathering = true;
     void this.#options.nextTurn().then(() => {
       this.#gathering = false;
+      if (this.#waiting.length === 0) return this.#rest();
       this.#atWriter++;
       void this.#options.write(this.#take()).then(() => {
         this.#atWriter--;
         this.#gather();
-        if (this.#atWriter === 0 && this.#waiting.length === 0) this.#idle?.();
+        this.#rest();
       });
       this.#gather();
     });
+  }
+
+  #rest(): void {
+    if (this.#atWriter === 0 && this.#waiting.length === 0) this.#idle?.();
   }
 
   #take(): Pending[] {

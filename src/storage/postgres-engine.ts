@@ -130,7 +130,8 @@ class PostgresEngine implements Engine {
       awayLimitMs,
       committed: (pending) => this.#committed(pending),
       moved: () => this.#leave('another server takes the writes now'),
-      reverted: () => {
+      reverted: (gone) => {
+        this.#commits.rejectWaiting(gone);
         for (const listener of this.#whenReverted) listener();
       },
       clock,

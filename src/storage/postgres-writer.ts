@@ -65,8 +65,11 @@ export interface PostgresWriterOptions {
   readonly committed: (pending: PendingCommit) => void;
   /** Another server takes the writes now: what is read elsewhere may be old. */
   readonly moved: () => void;
-  /** The server lacks a commit that was acknowledged; called before anything is committed there. */
-  readonly reverted: () => void;
+  /**
+   * The server lacks a commit that was acknowledged; called before anything is committed there. `gone`: what was decided before
+   * is refused with it.
+   */
+  readonly reverted: (gone: Fault) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -349,11 +352,11 @@ export class PostgresWriter {
       { server: session.address },
       'the database lacks commits that it had acknowledged: mail that was accepted, and changes, may be missing',
     );
-    reverted();
+    const gone = new Fault('the database lost what this was decided on', { temporary: true });
+    reverted(gone);
     const waiting = [...this.#again, ...this.#queue];
     this.#again = [];
     this.#queue = [];
-    const gone = new Fault('the database lost what this was decided on', { temporary: true });
     for (const { group, commits } of waiting) this.#rejectAll(group, commits, gone);
   }
 

@@ -1,12 +1,11 @@
-// An engine that another process of this machine owns, reached over its socket (engine-server.ts): what the worker
-// processes of one machine share. Reads are sent as they come and answered as they are done; the commits of a turn go as
+// An engine that another process of this machine owns, reached over its socket (engine-server.ts, served-connection.ts): what
+// the worker processes of one machine share. Reads are sent as they come and answered as they are done; the commits of a turn go as
 // one group. Signals of all workers come over the same connection, a commit's own before its answer.
 //
 // Invariant: the contract of engine.ts, as of the engine behind it. A commit that was sent and not answered when the connection
 // is lost rejects with UnknownOutcomeFault; everything else rejects with a temporary Fault. There is no way back: a new
 // connection would be a new process's (`onLost`), whose accounts were loaded from what is on disk.
 
-import { connect, type Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
@@ -25,7 +24,8 @@ import type {
 import type { FileReads } from './file-reads.ts';
 import { packGroup } from './group-codec.ts';
 import { addBatch, GroupCommit, type PendingCommit } from './group-commit.ts';
-import { type Frame, type FramePayload, IncomingFrames, OutgoingFrames } from './served-frames.ts';
+import { ServedConnection } from './served-connection.ts';
+import type { FramePayload } from './served-frames.ts';
 import {
   limitNumber,
   newestReader,
@@ -35,18 +35,11 @@ import {
   protocolVersion,
   rangeBytes,
   readPage,
-  replyTypes,
   requestTypes,
-  unpackFailure,
   writeRange,
 } from './served-protocol.ts';
 import { ServedSnapshot, type SnapshotReads } from './served-snapshot.ts';
 import { Topics } from './topics.ts';
-import { UnknownOutcomeFault } from './unknown-outcome.ts';
-
-/** Read into again and again: a body of a megabyte takes few system calls and leaves no garbage. */
-const readBufferBytes = 256 * 1024;
-const idMax = 0xffffffff;
 
 export interface ServedEngineOptions {
   /** The owner's socket. */
@@ -71,28 +64,15 @@ export async function openServedEngine(options: ServedEngineOptions): Promise<En
   }
 }
 
-interface Request {
-  readonly answered: (payload: FramePayload) => void;
-  readonly failed: (error: Error) => void;
-  readonly isCommit: boolean;
-}
-
 class ServedEngine implements Engine, SnapshotReads {
   readonly #options: ServedEngineOptions;
-  readonly #socket: Socket;
-  readonly #outgoing = new OutgoingFrames();
-  readonly #incoming = new IncomingFrames();
-  readonly #requests = new Map<number, Request>();
+  readonly #connection: ServedConnection;
   readonly #commits: GroupCommit;
   readonly #topics: Topics;
   /** How many listen to each topic. */
   readonly #subscriptions = new Map<string, number>();
   /** The owner's engine's. */
   #name = '';
-  #lastId = 0;
-  #flushing = false;
-  #isConnected = false;
-  #failure: Fault | undefined;
   #closing: Promise<void> | undefined;
   #commitCount = 0;
   #batchCount = 0;
@@ -106,15 +86,12 @@ class ServedEngine implements Engine, SnapshotReads {
       nextTurn: () => options.clock.nextTurn(),
       write: (group) => this.#write(group),
     });
-    const buffer = Buffer.allocUnsafeSlow(readBufferBytes);
-    this.#socket = connect({
-      path: options.path,
-      onread: {
-        buffer,
-        callback: (length) => {
-          this.#take(buffer.subarray(0, length));
-          return true;
-        },
+    this.#connection = new ServedConnection({
+      ...options,
+      signal: (topic) => this.#topics.signal([topic]),
+      lost: (failure) => {
+        options.log.fatal({ err: failure }, 'this worker has lost the store');
+        options.onLost?.(failure);
       },
     });
   }
@@ -124,20 +101,11 @@ class ServedEngine implements Engine, SnapshotReads {
   }
 
   get #file(): FileReads | undefined {
-    return this.#failure === undefined ? this.#options.file : undefined;
+    return this.#connection.failure === undefined ? this.#options.file : undefined;
   }
 
   async whenConnected(): Promise<void> {
-    const { path } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      this.#socket.once('connect', resolve);
-      this.#socket.once('error', (cause) =>
-        reject(new Fault(`nobody serves the store at ${path}`, { temporary: true, cause })),
-      );
-    });
-    this.#isConnected = true;
-    this.#socket.on('error', (cause) => this.#lost(cause));
-    this.#socket.on('close', () => this.#lost(undefined));
+    await this.#connection.whenConnected();
     await this.#askOwner();
   }
 
@@ -157,15 +125,16 @@ class ServedEngine implements Engine, SnapshotReads {
   }
 
   async snapshot(): Promise<Snapshot> {
-    const reader = await this.#ask(
-      (id) => this.#outgoing.begin(requestTypes.snapshot, id, 0),
+    const reader = await this.#connection.ask(
+      (outgoing, id) => outgoing.begin(requestTypes.snapshot, id, 0),
       (_payload, id) => id,
     );
     return new ServedSnapshot(this, reader);
   }
 
   async commit(batch: Batch): Promise<CommitResult> {
-    if (this.#failure !== undefined) throw this.#failure;
+    const { failure } = this.#connection;
+    if (failure !== undefined) throw failure;
     return await addBatch(this.#commits, batch);
   }
 
@@ -183,7 +152,7 @@ class ServedEngine implements Engine, SnapshotReads {
 
   /** What this process has committed; of the disk, what the owner said when it was asked last. */
   statistics(): EngineStatistics {
-    if (this.#failure === undefined)
+    if (this.#connection.failure === undefined)
       void this.#askOwner().catch((error: unknown) =>
         this.#options.log.debug({ err: error }, 'the statistics of the store are old'),
       );
@@ -205,61 +174,41 @@ class ServedEngine implements Engine, SnapshotReads {
   }
 
   readOne(reader: number, key: Bytes): Promise<Bytes | undefined> {
-    return this.#ask(
-      (id) => {
-        this.#outgoing.begin(requestTypes.get, id, 8 + key.length);
-        this.#outgoing.number(reader);
-        this.#outgoing.sized(key);
+    return this.#connection.ask(
+      (outgoing, id) => {
+        outgoing.begin(requestTypes.get, id, 8 + key.length);
+        outgoing.number(reader);
+        outgoing.sized(key);
       },
       (payload) => payload.ownOptional(),
     );
   }
 
   readMany(reader: number, keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
-    return this.#ask(
-      (id) => {
+    return this.#connection.ask(
+      (outgoing, id) => {
         const bytes = keys.reduce((sum, key) => sum + 4 + key.length, 8);
-        this.#outgoing.begin(requestTypes.getMany, id, bytes);
-        this.#outgoing.number(reader);
-        this.#outgoing.number(keys.length);
-        for (const key of keys) this.#outgoing.sized(key);
+        outgoing.begin(requestTypes.getMany, id, bytes);
+        outgoing.number(reader);
+        outgoing.number(keys.length);
+        for (const key of keys) outgoing.sized(key);
       },
       (payload) => keys.map(() => payload.ownOptional()),
     );
   }
 
   readPage(reader: number, range: Range, limits: PageLimits): Promise<Page> {
-    return this.#ask((id) => {
-      this.#outgoing.begin(requestTypes.page, id, 12 + rangeBytes(range));
-      this.#outgoing.number(reader);
-      this.#outgoing.number(limitNumber(limits.entriesMax));
-      this.#outgoing.number(limitNumber(limits.bytesMax));
-      writeRange(this.#outgoing, range);
+    return this.#connection.ask((outgoing, id) => {
+      outgoing.begin(requestTypes.page, id, 12 + rangeBytes(range));
+      outgoing.number(reader);
+      outgoing.number(limitNumber(limits.entriesMax));
+      outgoing.number(limitNumber(limits.bytesMax));
+      writeRange(outgoing, range);
     }, readPage);
   }
 
-  /** Nothing is to be released when the connection is gone. */
   release(reader: number): void {
-    if (this.#failure !== undefined) return;
-    this.#outgoing.begin(requestTypes.release, reader, 0);
-    this.#flushSoon();
-  }
-
-  #ask<T>(write: (id: number) => void, read: (payload: FramePayload, id: number) => T): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined) throw this.#failure;
-      const id = this.#nextId();
-      write(id);
-      const answered = (payload: FramePayload): void => resolve(read(payload, id));
-      this.#requests.set(id, { answered, failed: reject, isCommit: false });
-      this.#flushSoon();
-    });
-  }
-
-  #nextId(): number {
-    // 0 is the newest state's; one that waits for 4 billion others is a snapshot's, whose use is limited in time.
-    this.#lastId = this.#lastId >= idMax ? 1 : this.#lastId + 1;
-    return this.#lastId;
+    this.#connection.tell((outgoing) => outgoing.begin(requestTypes.release, reader, 0));
   }
 
   /** Sends a group and settles every commit in it. */
@@ -269,20 +218,21 @@ class ServedEngine implements Engine, SnapshotReads {
         for (const pending of group) pending.reject(error);
         done();
       };
-      if (this.#failure !== undefined) return failed(this.#failure);
       const batches = group.map(({ batch }) => batch);
       const packed = packGroup(batches);
       const signals = packSignals(batches);
-      const id = this.#nextId();
-      this.#outgoing.begin(requestTypes.commit, id, 8 + packed.length + signals.length);
-      this.#outgoing.sized(signals);
-      this.#outgoing.sized(packed);
       const answered = (payload: FramePayload): void => {
         this.#settle(group, payload);
         done();
       };
-      this.#requests.set(id, { answered, failed, isCommit: true });
-      this.#flushSoon();
+      this.#connection.send(
+        (outgoing, id) => {
+          outgoing.begin(requestTypes.commit, id, 8 + packed.length + signals.length);
+          outgoing.sized(signals);
+          outgoing.sized(packed);
+        },
+        { answered, failed, isCommit: true },
+      );
     });
   }
 
@@ -304,17 +254,18 @@ class ServedEngine implements Engine, SnapshotReads {
     const now = before + change;
     if (now === 0) this.#subscriptions.delete(topic);
     else this.#subscriptions.set(topic, now);
-    if ((before === 0) === (now === 0) || this.#failure !== undefined) return;
+    if ((before === 0) === (now === 0)) return;
     const type = now > 0 ? requestTypes.subscribe : requestTypes.unsubscribe;
     const name = Buffer.from(topic, 'utf8');
-    this.#outgoing.begin(type, 0, 4 + name.length);
-    this.#outgoing.sized(name);
-    this.#flushSoon();
+    this.#connection.tell((outgoing) => {
+      outgoing.begin(type, 0, 4 + name.length);
+      outgoing.sized(name);
+    });
   }
 
   async #askOwner(): Promise<void> {
-    const { protocol, name, bytesOnDisk } = await this.#ask(
-      (id) => this.#outgoing.begin(requestTypes.owner, id, 0),
+    const { protocol, name, bytesOnDisk } = await this.#connection.ask(
+      (outgoing, id) => outgoing.begin(requestTypes.owner, id, 0),
       (payload) => JSON.parse(payload.text()) as OwnerNote,
     );
     if (protocol !== protocolVersion)
@@ -325,73 +276,10 @@ class ServedEngine implements Engine, SnapshotReads {
     this.#bytesOnDisk = bytesOnDisk;
   }
 
-  /** What is asked in one turn goes out in one piece. */
-  #flushSoon(): void {
-    if (this.#flushing) return;
-    this.#flushing = true;
-    void this.#options.clock.nextTurn().then(() => {
-      this.#flushing = false;
-      this.#flush();
-    });
-  }
-
-  #flush(): void {
-    const pieces = this.#outgoing.take();
-    if (this.#failure !== undefined) return;
-    this.#socket.cork();
-    for (const piece of pieces) this.#socket.write(piece);
-    this.#socket.uncork();
-  }
-
-  #take(chunk: Buffer): void {
-    this.#incoming.push(chunk);
-    for (;;) {
-      const frame = this.#incoming.next();
-      if (frame === undefined) return;
-      this.#hear(frame);
-    }
-  }
-
-  #hear({ type, id, payload }: Frame): void {
-    if (type === replyTypes.signal) {
-      this.#topics.signal([payload.text()]);
-      return;
-    }
-    const request = this.#requests.get(id);
-    if (request === undefined) return;
-    this.#requests.delete(id);
-    if (type === replyTypes.answer) request.answered(payload);
-    else request.failed(unpackFailure(payload.text()));
-  }
-
-  #lost(cause: Error | undefined): void {
-    if (this.#failure !== undefined || !this.#isConnected) return;
-    const failure = new Fault('the connection to the store was lost', { temporary: true, cause });
-    this.#failure = failure;
-    this.#failAll(failure);
-    this.#options.log.fatal({ err: failure }, 'this worker has lost the store');
-    this.#options.onLost?.(failure);
-  }
-
-  #failAll(failure: Fault): void {
-    const requests = [...this.#requests.values()];
-    this.#requests.clear();
-    for (const { failed, isCommit } of requests) {
-      failed(isCommit ? new UnknownOutcomeFault(`a commit was not answered: ${failure.message}`) : failure);
-    }
-  }
-
   async #close(): Promise<void> {
     await this.#commits.close();
-    const closed = new Fault('the store is closed', { temporary: true });
-    const wasLost = this.#failure !== undefined;
-    this.#failure = closed;
-    this.#failAll(closed);
+    this.#connection.fail(new Fault('the store is closed', { temporary: true }));
     await this.#options.file?.[Symbol.asyncDispose]();
-    if (wasLost || this.#socket.destroyed) return;
-    await new Promise<void>((resolve) => {
-      this.#socket.once('close', () => resolve());
-      this.#socket.destroy();
-    });
+    await this.#connection.close();
   }
 }

@@ -9,7 +9,7 @@ import { numberBehind } from '../account-keys.ts';
 import { eachEntry } from '../account-state.ts';
 import { decodeEmail, decodeSummaryRecord } from '../email-record.ts';
 import { readMessageRows } from '../load-table.ts';
-import { MessagePage, pageUids } from '../message-page.ts';
+import { firstUidOf, MessagePage, pageUids } from '../message-page.ts';
 import { encodeMessageRow, type MessageRow } from '../message-row.ts';
 import { rowOf } from '../message-table.ts';
 import { summarySentDay } from '../summary.ts';
@@ -30,7 +30,7 @@ export async function checkMessagePages(context: CheckContext): Promise<void> {
         continue;
       }
       // Leftovers of a copy that was cut off go by themselves (staged-copy.ts).
-      if (number * pageUids >= mailbox.record.uidNext) continue;
+      if (firstUidOf(number) >= mailbox.record.uidNext) continue;
       const isSound = unlessDamaged(() => page.load(number, entry.value) ?? true);
       if (isSound === undefined) {
         await makeAgain(context, repair, { entry, mailboxId, number });

@@ -20,7 +20,7 @@ import {
   type MailboxRecord,
 } from '../account-record.ts';
 import { decodeAcl } from '../acl-record.ts';
-import { MessagePage, pageUids } from '../message-page.ts';
+import { firstUidOf, MessagePage, pageUids } from '../message-page.ts';
 import { decodeMessageRow } from '../message-row.ts';
 import { decodeOperation } from '../operation-record.ts';
 import type { Finding } from './check-context.ts';
@@ -36,6 +36,8 @@ interface Seen {
   account: AccountRecord | undefined;
   readonly mailboxes: Map<number, MailboxRecord | undefined>;
   readonly uidNext: Map<number, number>;
+  /** The highest uid that messages are stored from: of a row, or where a page begins. */
+  readonly storedFrom: Map<number, number>;
   readonly damaged: Entry[];
   modSeq: number;
   emailId: number;
@@ -50,7 +52,7 @@ export async function rebuildAccount(accountId: AccountId, options: RebuildOptio
   const findings: Finding[] = [];
   const found = (what: string, action: Finding['action']) => findings.push({ accountId, what, action });
   const records = [...seen.mailboxes.values()].filter((record) => record !== undefined);
-  const account = seen.account ?? lostAccount(records, now);
+  const account = seen.account ?? lostAccount(records, { now, staged: stagedIn(records, seen) });
   // Beyond everything that was ever told to a client.
   account.modSeq =
     Math.max(account.modSeq, seen.modSeq, ...records.map((record) => record.highestModSeq)) + 1;
@@ -86,6 +88,7 @@ async function walk(accountId: AccountId, { engine, clock }: RebuildOptions): Pr
     account: undefined,
     mailboxes: new Map(),
     uidNext: new Map(),
+    storedFrom: new Map(),
     damaged: [],
     modSeq: 0,
     emailId: 0,
@@ -125,6 +128,7 @@ function look(seen: Seen, entry: Entry): void {
   else if (letter === 'm') {
     if (!seen.mailboxes.has(first!)) seen.mailboxes.set(first!, undefined);
     sawUid(seen, first!, second!);
+    seen.storedFrom.set(first!, Math.max(seen.storedFrom.get(first!) ?? 0, second!));
     // A damaged row is the concern of the pass over messages.
     const row = unlessDamaged(() => decodeMessageRow(second!, value));
     seen.modSeq = Math.max(seen.modSeq, row?.modSeq ?? 0);
@@ -133,6 +137,7 @@ function look(seen: Seen, entry: Entry): void {
     if (!seen.mailboxes.has(first!)) seen.mailboxes.set(first!, undefined);
     // The whole page: its last uids may be of messages that are gone.
     sawUid(seen, first!, (second! + 1) * pageUids - 1);
+    seen.storedFrom.set(first!, Math.max(seen.storedFrom.get(first!) ?? 0, firstUidOf(second!)));
     const page = new MessagePage();
     unlessDamaged(() => page.load(second!, value));
     for (let at = 0; at < page.length; at++) {
@@ -150,7 +155,15 @@ function sawUid(seen: Seen, mailboxId: number, uid: number): void {
   seen.uidNext.set(mailboxId, Math.max(seen.uidNext.get(mailboxId) ?? 1, uid + 1));
 }
 
-function lostAccount(mailboxes: readonly MailboxRecord[], now: number): AccountRecord {
+/** The mailbox that has what a large copy left that was cut off (staged-copy.ts): only the lost record said which. */
+function stagedIn(mailboxes: readonly MailboxRecord[], { storedFrom }: Seen): number | undefined {
+  return mailboxes.find(({ id, uidNext }) => (storedFrom.get(id) ?? 0) >= uidNext)?.id;
+}
+
+function lostAccount(
+  mailboxes: readonly MailboxRecord[],
+  { now, staged }: { readonly now: number; readonly staged: number | undefined },
+): AccountRecord {
   return {
     modSeq: 0,
     nextMailboxId: 1,
@@ -163,6 +176,7 @@ function lostAccount(mailboxes: readonly MailboxRecord[], now: number): AccountR
     operations: 0,
     createdAt: now,
     removed: false,
+    ...(staged !== undefined && { staged }),
   };
 }
 

@@ -23,10 +23,14 @@ interface Links {
 }
 const noLinks: Links = { puts: [], conditions: [] };
 
-/** The mutation of an append. Messages above `inlineBytesMax` must be in the blob store already. */
+/**
+ * The mutation of an append. Messages above `inlineBytesMax` must be in the blob store already. `find`: the mailbox they come
+ * into, when it is not the target.
+ */
 export function appendMutation(
   options: AppendOptions | ReplaceOptions,
   inlineBytesMax: number,
+  find: (draft: Draft) => DraftMailbox = (draft) => targetOf(draft, options),
 ): Mutation<Appended> {
   const hashes = options.messages.map((message) => threadHashesOf(message.prepared));
   const large = options.messages.filter((message) => message.prepared.bytes.length > inlineBytesMax);
@@ -40,7 +44,7 @@ export function appendMutation(
     bytes,
     threadHashes: hashes.flat(),
     blobs: large.map((message) => message.prepared),
-    decide: (draft) => decideAppend(draft, options, hashes, inlineBytesMax),
+    decide: (draft) => decideAppend(draft, find(draft), options, { hashes, inlineBytesMax }),
     result: ({ mailboxId, uidValidity, uids, emailIds, modSeq }): OperationResult => [
       mailboxId,
       uidValidity,
@@ -96,15 +100,21 @@ export function checkQuota(draft: Draft, bytes: number, messages: number): void 
   }
 }
 
+interface Given {
+  /** Of each message. */
+  readonly hashes: readonly (readonly number[])[];
+  readonly inlineBytesMax: number;
+}
+
 function decideAppend(
   draft: Draft,
+  mailbox: DraftMailbox,
   options: AppendOptions | ReplaceOptions,
-  hashes: readonly (readonly number[])[],
-  inlineBytesMax: number,
+  given: Given,
 ): Appended | Promise<Appended> {
-  const mailbox = targetOf(draft, options);
   const { messages } = options;
-  if ('replaces' in options) return decideReplace(draft, mailbox, options, { hashes, inlineBytesMax });
+  const { hashes, inlineBytesMax } = given;
+  if ('replaces' in options) return decideReplace(draft, mailbox, options, given);
   checkAppend(draft, mailbox, messages, noneGoes);
   if (messages.every((message) => message.prepared.bytes.length <= inlineBytesMax)) {
     return applyAppend(draft, mailbox, messages, { hashes, links: [] });
@@ -119,7 +129,7 @@ async function decideReplace(
   draft: Draft,
   mailbox: DraftMailbox,
   options: ReplaceOptions,
-  placing: { readonly hashes: readonly (readonly number[])[]; readonly inlineBytesMax: number },
+  { hashes, inlineBytesMax }: Given,
 ): Promise<Appended> {
   const { messages } = options;
   const { mailboxId, uid } = options.replaces;
@@ -130,8 +140,8 @@ async function decideReplace(
   await draft.loadEmails([row.emailId]);
   const goes = (draft.email(row.emailId)?.memberships.length ?? 0) <= 2;
   checkAppend(draft, mailbox, messages, goes ? { bytes: row.size, messages: 1 } : noneGoes);
-  const links = await linkBlobs(draft, messages, placing.inlineBytesMax);
-  const done = applyAppend(draft, mailbox, messages, { hashes: placing.hashes, links });
+  const links = await linkBlobs(draft, messages, inlineBytesMax);
+  const done = applyAppend(draft, mailbox, messages, { hashes, links });
   await expungeRows(draft, source, [row]);
   return done;
 }

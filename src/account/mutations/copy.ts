@@ -12,7 +12,7 @@ import { FlagTranslation } from '../keyword-table.ts';
 import { normalTarget } from '../mailbox-name.ts';
 import { rowOf } from '../message-table.ts';
 import { decodeRuns, encodeRuns, type OperationResult } from '../operation-record.ts';
-import type { Copied, CopyOptions, MessageColumns } from '../port.ts';
+import type { Copied, CopyOptions, MailboxTarget, MessageColumns } from '../port.ts';
 import { stagedCopy } from '../staged-copy.ts';
 import type { Mutation } from './mutation.ts';
 import { mailboxOf } from './store-flags.ts';
@@ -33,37 +33,54 @@ export function copyMutation(
     name: options.move ? 'move' : 'copy',
     operation: options.operation,
     bytes: options.uids.length * 400,
-    async decide(draft) {
-      const source = mailboxOf(draft, options.from);
-      const target = targetOf(draft, options);
-      await draft.loadTable(source);
-      await draft.loadTable(target);
-      const messages = source.select(options.uids);
-      if (target.record.uidNext + messages.uids.length > uidMax)
-        throw new MailError('limitReached', 'the mailbox is out of UIDs');
-      if (staged) return stagedCopy(draft, { source, target, messages, allowed });
-      await draft.loadEmails([...messages.emailIds]);
-      return applyCopy(draft, { source, target, messages, allowed, move: options.move });
-    },
-    result: ({ to, uidValidity, sourceUids, targetUids, modSeq }): OperationResult => [
-      to,
-      uidValidity,
-      encodeRuns(sourceUids),
-      encodeRuns(targetUids),
-      modSeq,
-    ],
-    replay: ([to, uidValidity, sourceUids, targetUids, modSeq]) => ({
-      to: to as MailboxId,
-      uidValidity: uidValidity as number,
-      sourceUids: decodeRuns(sourceUids as readonly number[]),
-      targetUids: decodeRuns(targetUids as readonly number[]),
-      modSeq: modSeq as ModSeq,
-    }),
+    decide: (draft) => copyFrom(draft, mailboxOf(draft, options.from), { ...options, staged, allowed }),
+    result: resultOfCopy,
+    replay: replayedCopy,
   };
 }
 
-function targetOf(draft: Draft, options: CopyOptions): DraftMailbox {
-  const target = draft.find(normalTarget(options.to));
+export function resultOfCopy({ to, uidValidity, sourceUids, targetUids, modSeq }: Copied): OperationResult {
+  return [to, uidValidity, encodeRuns(sourceUids), encodeRuns(targetUids), modSeq];
+}
+
+export function replayedCopy(result: OperationResult): Copied {
+  const [to, uidValidity, sourceUids, targetUids, modSeq] = result;
+  return {
+    to: to as MailboxId,
+    uidValidity: uidValidity as number,
+    sourceUids: decodeRuns(sourceUids as readonly number[]),
+    targetUids: decodeRuns(targetUids as readonly number[]),
+    modSeq: modSeq as ModSeq,
+  };
+}
+
+interface CopyChoice extends Pick<CopyOptions, 'to' | 'move'> {
+  /** Undefined: all of the source. */
+  readonly uids: Uint32Array | undefined;
+  /** As in CopyManner. */
+  readonly staged: boolean;
+  readonly allowed: FlagBits;
+}
+
+/** Refuses before anything is changed. */
+export async function copyFrom(
+  draft: Draft,
+  source: DraftMailbox,
+  { uids, to, move, staged, allowed }: CopyChoice,
+): Promise<Copied> {
+  const target = targetOf(draft, to);
+  await draft.loadTable(source);
+  await draft.loadTable(target);
+  const messages = source.select(uids ?? source.uids());
+  if (target.record.uidNext + messages.uids.length > uidMax)
+    throw new MailError('limitReached', 'the mailbox is out of UIDs');
+  if (staged) return stagedCopy(draft, { source, target, messages, allowed });
+  await draft.loadEmails([...messages.emailIds]);
+  return applyCopy(draft, { source, target, messages, allowed, move });
+}
+
+function targetOf(draft: Draft, to: MailboxTarget): DraftMailbox {
+  const target = draft.find(normalTarget(to));
   if (target === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
   if (!target.record.selectable)
     throw new MailError('mailboxNotSelectable', 'the mailbox is only a place for others');

@@ -8,12 +8,13 @@ import type { DraftMailbox } from '../draft-mailbox.ts';
 import type { MessageRow } from '../message-row.ts';
 import { decodeRuns, encodeRuns, type OperationResult } from '../operation-record.ts';
 import type { AccountPort, Expunged } from '../port.ts';
+import { countTakenOut } from '../uid-lists.ts';
 import type { Mutation } from './mutation.ts';
 import { mailboxOf } from './store-flags.ts';
 
 export type ExpungeOptions = Parameters<AccountPort['expunge']>[0];
 
-/** `uids` undefined: all there are; `messagesMax` of them at the most, the first ones. */
+/** `uids` undefined: all there are; `messagesMax` of them at the most, the first ones, and fewer when they are in many pages. */
 export function expungeMutation(options: ExpungeOptions, messagesMax: number): Mutation<Expunged> {
   return {
     name: 'expunge',
@@ -28,6 +29,11 @@ export function expungeMutation(options: ExpungeOptions, messagesMax: number): M
         if (row !== undefined && (options.anyFlags || (row.flagsLow & flagDeleted) !== 0)) rows.push(row);
         if (rows.length === messagesMax) break;
       }
+      rows.length = countTakenOut(
+        Uint32Array.from(rows, ({ uid }) => uid),
+        0,
+        messagesMax,
+      );
       return expungeRows(draft, mailbox, rows);
     },
     result: ({ uids, modSeq }): OperationResult => [encodeRuns(uids), modSeq],

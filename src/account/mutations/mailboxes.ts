@@ -2,9 +2,10 @@
 // is renamed; a name gets a new UIDVALIDITY whenever a new mailbox takes it.
 // Refuses: mailboxExists, noSuchMailbox, invalidMailboxName, limitReached, permissionDenied.
 
+import { Slicer } from '../../base/slicer.ts';
 import type { OperationId } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
-import { mailboxInfo } from '../account-record.ts';
+import { type MailboxRecord, mailboxInfo } from '../account-record.ts';
 import type { Draft } from '../draft.ts';
 import type { DraftMailbox } from '../draft-mailbox.ts';
 import { depthMax, isInferior, nameBytesMax, normalName, superiorsOf, validName } from '../mailbox-name.ts';
@@ -14,18 +15,29 @@ import type { Mutation } from './mutation.ts';
 export type CreateMailboxOptions = Parameters<AccountPort['createMailbox']>[0];
 export type RenameMailboxOptions = Parameters<AccountPort['renameMailbox']>[0];
 
+/** Names looked at, or changed, before others may have their turn: less than a millisecond. */
+const namesAtOnce = 256;
+
 /** Adds a mailbox under a valid, free name. Who may use its superior may use it (RFC 4314 section 4). */
 export function addMailbox(draft: Draft, name: string, role: MailboxRole | undefined): DraftMailbox {
-  const modSeq = draft.nextModSeq();
   const superior = draft.find({ name: superiorsOf(name).at(-1) ?? '' });
-  const mailbox = draft.addMailbox({
+  const mailbox = draft.addMailbox(emptyMailbox(draft, name, role));
+  const acl = superior === undefined ? [] : draft.acl(superior.id);
+  if (acl.length > 0) draft.setAcl(mailbox.id, acl);
+  return mailbox;
+}
+
+/** The record of a new mailbox. */
+export function emptyMailbox(draft: Draft, name: string, role: MailboxRole | undefined): MailboxRecord {
+  const highestModSeq = draft.nextModSeq();
+  return {
     id: draft.newMailboxId(),
     name,
     role,
     selectable: true,
     uidValidity: draft.newUidValidity(),
     uidNext: 1,
-    highestModSeq: modSeq,
+    highestModSeq,
     messages: 0,
     unseen: 0,
     deleted: 0,
@@ -35,16 +47,13 @@ export function addMailbox(draft: Draft, name: string, role: MailboxRole | undef
     tombstonesFrom: 0,
     recentFrom: 1,
     gone: false,
-  });
-  const acl = superior === undefined ? [] : draft.acl(superior.id);
-  if (acl.length > 0) draft.setAcl(mailbox.id, acl);
-  return mailbox;
+  };
 }
 
 function infoMutation(
   name: string,
   operation: OperationId,
-  decide: (draft: Draft) => MailboxInfo,
+  decide: (draft: Draft) => MailboxInfo | Promise<MailboxInfo>,
 ): Mutation<MailboxInfo> {
   return {
     name,
@@ -93,9 +102,9 @@ export function createMailboxMutation({
   });
 }
 
-/** Renaming anything but INBOX. */
+/** Renaming anything but INBOX. Sliced: nothing else of this account is decided meanwhile, others go on. */
 export function renameMailboxMutation({ operation, from, to }: RenameMailboxOptions): Mutation<MailboxInfo> {
-  return infoMutation('renameMailbox', operation, (draft) => {
+  return infoMutation('renameMailbox', operation, async (draft) => {
     const before = normalName(from);
     const after = validName(to);
     const mailbox = draft.find({ name: before });
@@ -104,21 +113,40 @@ export function renameMailboxMutation({ operation, from, to }: RenameMailboxOpti
       throw new MailError('mailboxExists', 'the new name is taken');
     if (isInferior(after, before))
       throw new MailError('invalidMailboxName', 'a mailbox cannot move into itself');
-    const inferiors = [...draft.records()].filter((record) => isInferior(record.name, before));
-    for (const { name } of inferiors) checkRenamed(draft, after + name.slice(before.length), before);
+    const slicer = new Slicer(draft.context.clock);
+    const inferiors = await slicer.finish(checkedInferiors(draft, before, after));
     const missing = superiorsOf(after).filter((superior) => draft.find({ name: superior }) === undefined);
     checkRoom(draft, missing.length);
     for (const superior of missing) addMailbox(draft, superior, undefined);
     const modSeq = draft.nextModSeq();
-    for (const { id, name } of inferiors) {
+    for (const [index, { id, name }] of inferiors.entries()) {
       const inferior = draft.mailbox(id)!;
       draft.rename(inferior, after + name.slice(before.length));
       inferior.touch(modSeq);
+      if (index % namesAtOnce === namesAtOnce - 1 && slicer.due()) await slicer.rest();
     }
     draft.rename(mailbox, after);
     mailbox.touch(modSeq);
     return mailboxInfo(mailbox.record);
   });
+}
+
+/** The mailboxes inside the one that moves, each of which can move along: in steps, refusing what renaming refuses. */
+function* checkedInferiors(
+  draft: Draft,
+  before: string,
+  after: string,
+): Generator<undefined, Readonly<MailboxRecord>[], void> {
+  const inferiors: Readonly<MailboxRecord>[] = [];
+  let seen = 0;
+  for (const record of draft.records()) {
+    if (isInferior(record.name, before)) {
+      checkRenamed(draft, after + record.name.slice(before.length), before);
+      inferiors.push(record);
+    }
+    if (++seen % namesAtOnce === 0) yield undefined;
+  }
+  return inferiors;
 }
 
 /** Children get longer with their superior, and meet others only where the superior's new name was a mere prefix. */

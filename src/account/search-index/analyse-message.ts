@@ -158,7 +158,7 @@ export async function addTerms(
     addText(taken, headerText(bytes, structure.root), { message, where: inHeader });
     sequences.endHeader();
     for (const text of searchTexts(bytes, structure)) {
-      addText(taken, text, { message, where: inBody });
+      if (text !== '') addText(taken, text, { message, where: inBody });
       if (slicer.due()) await slicer.rest();
     }
   }

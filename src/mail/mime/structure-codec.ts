@@ -86,12 +86,20 @@ const parameterNameCodes = codesOf(parameterNames);
 const parameterValueCodes = codesOf(parameterValues);
 const dispositionCodes = codesOf(dispositions);
 
+/** Parts in a step of encodeStructureSteps: less than a millisecond. */
+const stepParts = 1000;
+
 /** Encodes the tree with the envelopes of nested messages (the message's own is stored with encodeEnvelope). */
 export function encodeStructure(structure: MessageStructure): Buffer {
-  const writer = new Writer();
-  writer.number(version);
-  writer.number(structure.size);
-  writer.part(structure.root, 0);
+  const writer = new TreeWriter(structure);
+  writer.run(Number.MAX_SAFE_INTEGER);
+  return writer.bytes();
+}
+
+/** The same in steps of 1,000 parts. */
+export function* encodeStructureSteps(structure: MessageStructure): Generator<undefined, Buffer, void> {
+  const writer = new TreeWriter(structure);
+  while (!writer.run(stepParts)) yield undefined;
   return writer.bytes();
 }
 
@@ -156,8 +164,66 @@ class Writer {
     if (code === 0) this.text(value);
   }
 
+  parameters(parameters: readonly HeaderParameter[]): void {
+    this.number(parameters.length);
+    for (const [name, value] of parameters) {
+      this.coded(name, parameterNameCodes);
+      this.coded(value, parameterValueCodes);
+    }
+  }
+
+  /** A bit for each value present; sender and reply-to are often the same as from and are left out then. */
+  envelope(envelope: Envelope): void {
+    let present = 0;
+    for (let index = 0; index < envelopeKeys.length; index++) {
+      const key = envelopeKeys[index]!;
+      const value = envelope[key];
+      if (value === undefined) continue;
+      present |=
+        (key === 'sender' || key === 'replyTo') && value === envelope.from ? 1 << (index + 10) : 1 << index;
+    }
+    this.number(present);
+    for (let index = 0; index < envelopeKeys.length; index++) {
+      if ((present >> index) & 1) this.text(envelope[envelopeKeys[index]!]!);
+    }
+  }
+}
+
+/** Parts side by side that are being written. */
+interface Siblings {
+  readonly parts: readonly MessagePart[];
+  next: number;
+  /** Where the next one starts if nothing lies before it. */
+  expected: number;
+}
+
+/** Writes part after part, each before what is in it. */
+class TreeWriter extends Writer {
+  readonly #open: Siblings[];
+
+  constructor({ size, root }: MessageStructure) {
+    super();
+    this.number(version);
+    this.number(size);
+    this.#open = [{ parts: [root], next: 0, expected: 0 }];
+  }
+
+  /** Writes so many more parts; true when none is left. */
+  run(parts: number): boolean {
+    for (let left = parts; left > 0; left--) {
+      const siblings = this.#open.at(-1);
+      if (siblings === undefined) return true;
+      const part = siblings.parts[siblings.next++]!;
+      const { expected } = siblings;
+      siblings.expected = part.bodyEnd;
+      if (siblings.next === siblings.parts.length) this.#open.pop();
+      this.#part(part, expected);
+    }
+    return this.#open.length === 0;
+  }
+
   /** `expected` is where the part would start if nothing lay between it and what came before. */
-  part(part: MessagePart, expected: number): void {
+  #part(part: MessagePart, expected: number): void {
     const flags =
       (part.parameters.length > 0 ? hasParameters : 0) |
       (part.id !== undefined ? hasId : 0) |
@@ -187,45 +253,18 @@ class Writer {
       for (const tag of part.language) this.text(tag);
     }
     if (flags & hasLocation) this.text(part.location!);
-    if (flags & hasInner) this.inner(part);
+    if (flags & hasInner) this.#inner(part);
   }
 
-  inner(part: MessagePart): void {
-    this.number(part.children.length);
-    if (part.message !== undefined) {
-      this.envelope(part.message.envelope);
-      this.part(part.message.root, part.bodyStart);
-      return;
-    }
-    let expected = part.bodyStart;
-    for (const child of part.children) {
-      this.part(child, expected);
-      expected = child.bodyEnd;
-    }
-  }
-
-  parameters(parameters: readonly HeaderParameter[]): void {
-    this.number(parameters.length);
-    for (const [name, value] of parameters) {
-      this.coded(name, parameterNameCodes);
-      this.coded(value, parameterValueCodes);
-    }
-  }
-
-  /** A bit for each value present; sender and reply-to are often the same as from and are left out then. */
-  envelope(envelope: Envelope): void {
-    let present = 0;
-    for (let index = 0; index < envelopeKeys.length; index++) {
-      const key = envelopeKeys[index]!;
-      const value = envelope[key];
-      if (value === undefined) continue;
-      present |=
-        (key === 'sender' || key === 'replyTo') && value === envelope.from ? 1 << (index + 10) : 1 << index;
-    }
-    this.number(present);
-    for (let index = 0; index < envelopeKeys.length; index++) {
-      if ((present >> index) & 1) this.text(envelope[envelopeKeys[index]!]!);
-    }
+  /** They come next. */
+  #inner({ children, message, bodyStart }: MessagePart): void {
+    this.number(children.length);
+    if (message !== undefined) this.envelope(message.envelope);
+    this.#open.push({
+      parts: message === undefined ? children : [message.root],
+      next: 0,
+      expected: bodyStart,
+    });
   }
 }
 

@@ -7,7 +7,7 @@ import { decodeHeaderText } from '../encoded-word.ts';
 import { unfold } from '../header.ts';
 import { htmlTextPieces, htmlToText } from '../html-text.ts';
 import { decodedFileName } from '../parameter.ts';
-import { decodeTransfer, transferDecoder } from '../transfer-encoding.ts';
+import { decodeTransfer, decodeTransferSteps, transferDecoder } from '../transfer-encoding.ts';
 import { leafParts, type MessagePart, type MessageStructure, rawParameter } from './structure.ts';
 
 /** Bytes of a part that are decoded at once when the caller names no limit. */
@@ -24,7 +24,10 @@ export function decodedText(bytes: Uint8Array, part: MessagePart, outputBytesMax
 
 function charsetText(bytes: Uint8Array, part: MessagePart, outputBytesMax: number): string {
   const body = asBuffer(bytes).subarray(part.bodyStart, part.bodyEnd);
-  const decoded = decodeTransfer(body, part.encoding, outputBytesMax);
+  return textOf(decodeTransfer(body, part.encoding, outputBytesMax), part, outputBytesMax);
+}
+
+function textOf(decoded: Buffer, part: MessagePart, outputBytesMax: number): string {
   const text = decodeCharset(decoded, rawParameter(part.parameters, 'charset') ?? 'us-ascii');
   // A character that the limit cut through.
   return decoded.length === outputBytesMax && text.endsWith('\ufffd') ? text.slice(0, -1) : text;
@@ -139,7 +142,8 @@ export const searchOverlapCharacters = 1000;
 
 /**
  * The texts that SEARCH BODY looks through: text parts and other readable ones (delivery reports), the names of
- * attachments, and the headers of nested messages. Large bodies come in pieces that overlap.
+ * attachments, and the headers of nested messages. Large bodies come in pieces that overlap; a piece may be empty: while one
+ * is decoded, others may have their turn.
  */
 export function* searchTexts(bytes: Uint8Array, structure: MessageStructure): Generator<string, void, void> {
   const pending: MessagePart[] = [structure.root];
@@ -170,11 +174,22 @@ function* bodyPieces(bytes: Uint8Array, part: MessagePart): Generator<string, vo
   const charset = rawParameter(part.parameters, 'charset') ?? 'us-ascii';
   if (part.bodyEnd - part.bodyStart <= searchPieceBytes) yield decodedText(bytes, part);
   else if (part.subtype === 'html' && part.type === 'text')
-    yield* overlapping(htmlTextPieces(charsetText(bytes, part, decodedBytesMax), searchPieceBytes));
+    yield* overlapping(htmlTextPieces(yield* decodedInSteps(bytes, part), searchPieceBytes));
   else if (/utf-?(?:16|32)|ucs/i.test(charset))
-    yield* overlapping(charactersInPieces(charsetText(bytes, part, decodedBytesMax)));
+    yield* overlapping(charactersInPieces(yield* decodedInSteps(bytes, part)));
   else
     yield* overlapping(linesInPieces(asBuffer(bytes).subarray(part.bodyStart, part.bodyEnd), part, charset));
+}
+
+/** The text of a body as charsetText gives it, after empty pieces. */
+function* decodedInSteps(bytes: Uint8Array, part: MessagePart): Generator<string, string, void> {
+  const body = asBuffer(bytes).subarray(part.bodyStart, part.bodyEnd);
+  const decoding = decodeTransferSteps(body, part.encoding, decodedBytesMax);
+  let step = decoding.next();
+  for (; !step.done; step = decoding.next()) yield '';
+  const text = textOf(step.value, part, decodedBytesMax);
+  yield '';
+  return text;
 }
 
 /** Each begins with the end of the one before. */

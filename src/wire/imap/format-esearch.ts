@@ -96,38 +96,43 @@ function formatNumbers(numbers: Uint32Array): string {
   return bytes.toString('latin1', at + 1);
 }
 
-/** Pairs of depth and number, parents before children; number 0: a parent that is not there. */
-export function formatThread(pairs: ArrayLike<number>): string {
-  const siblings = siblingsFollow(pairs);
+/** Pairs in a step of formatThreadSteps, one way or the other: a fraction of a millisecond. */
+const stepPairs = 1000;
+
+/** Pairs of depth and number, parents before children; number 0: a parent that is not there. In steps, of which the last gives it. */
+export function* formatThreadSteps(pairs: ArrayLike<number>): Generator<undefined, string, void> {
+  const siblings = yield* siblingsFollow(pairs);
   /** At each depth how many parentheses are open around a branch: the rest closes when the next one begins. */
   const openAt: number[] = [];
-  const pieces: string[] = ['* THREAD'];
+  let text = '* THREAD';
   let open = 0;
   for (let at = 0; at < pairs.length; at += 2) {
+    if (at > 0 && at % (2 * stepPairs) === 0) yield undefined;
     const depth = pairs[at]!;
     const number = pairs[at + 1]!;
     const isFirst = depth > 0 && pairs[at - 2] === depth - 1;
     if (isFirst) openAt[depth] = open;
     else {
       const around = depth === 0 ? 0 : openAt[depth]!;
-      pieces.push(')'.repeat(open - around));
+      text += ')'.repeat(open - around);
       open = around;
     }
-    if (at === 0 || (isFirst && pairs[at - 1] !== 0)) pieces.push(' ');
+    if (at === 0 || (isFirst && pairs[at - 1] !== 0)) text += ' ';
     if (!isFirst || siblings[at >>> 1] === 1) {
-      pieces.push('(');
+      text += '(';
       open++;
     }
-    if (number !== 0) pieces.push(String(number));
+    if (number !== 0) text += number;
   }
-  return `${pieces.join('')}${')'.repeat(open)}\r\n`;
+  return `${text}${')'.repeat(open)}\r\n`;
 }
 
 /** For each whether another one follows under the same parent. */
-function siblingsFollow(pairs: ArrayLike<number>): Uint8Array {
+function* siblingsFollow(pairs: ArrayLike<number>): Generator<undefined, Uint8Array, void> {
   const follow = new Uint8Array(pairs.length >>> 1);
   const seen: boolean[] = [];
   for (let at = pairs.length - 2; at >= 0; at -= 2) {
+    if (at > 0 && at % (2 * stepPairs) === 0) yield undefined;
     const depth = pairs[at]!;
     if (seen[depth] === true) follow[at >>> 1] = 1;
     seen.length = depth + 1;

@@ -2,7 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatThread } from './format-esearch.ts';
+import { finishAtOnce } from '../../base/slicer.ts';
+import { formatThreadSteps } from './format-esearch.ts';
+
+function formatThread(pairs: readonly number[]): string {
+  return finishAtOnce(formatThreadSteps(pairs));
+}
 
 test('chains, branches and parents that are not there', () => {
   assert.equal(formatThread([]), '* THREAD\r\n');

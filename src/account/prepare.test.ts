@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { slowTurns } from '../base/testing-turns.ts';
+import { mimeLimits } from '../mail/mime/parse-message.ts';
+import { prepareMessage, prepareSmallMessage } from './prepare.ts';
+
+/** Parts are parsed, encoded and formatted by a thousand, with a look between two steps. */
+const looks = 3 * (mimeLimits.partsMax / 1000 - 1);
+/** Of slowTurns. */
+const looksPerTurn = 6;
+
+/** As many parts as are looked into, and more. */
+function manyParts(part: string): Buffer {
+  const parts = part.repeat(2 * mimeLimits.partsMax);
+  return Buffer.from(`Subject: parts\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n${parts}--b--\r\n`);
+}
+
+for (const [name, part] of [
+  ['large', '--b\r\nContent-Type: text/plain\r\n\r\nx\r\n'],
+  ['small', '--b\n\n\n'],
+] as const) {
+  test(`a ${name} message of thousands of parts gives others their turns while it is prepared`, async () => {
+    const clock = slowTurns();
+    const bytes = manyParts(part);
+    const prepared = await prepareMessage(bytes, { clock });
+    assert.ok(
+      clock.turnsGiven >= Math.floor(looks / looksPerTurn),
+      `${clock.turnsGiven} turns, ${looks} looks`,
+    );
+    assert.deepEqual(prepared, prepareSmallMessage(bytes));
+  });
+}
+
+test('an ordinary message is prepared without a look at the clock', async () => {
+  const clock = { ...slowTurns(), turnMs: () => assert.fail('the clock was asked') };
+  const bytes = Buffer.from('Subject: one\r\n\r\ntext\r\n');
+  assert.deepEqual(await prepareMessage(bytes, { clock }), prepareSmallMessage(bytes));
+});
