@@ -10,7 +10,6 @@ import type { Clock } from './base/clock.ts';
 import { Fault } from './base/fault.ts';
 import type { Logger } from './base/log.ts';
 import type { Metrics } from './base/metrics.ts';
-import type { Random } from './base/random.ts';
 import { accountServiceName, openAccountService } from './cluster/account-service.ts';
 import { type ClusterAuthority, openAuthority, outerZone } from './cluster/authority/cluster-authority.ts';
 import { CredentialKeeper, renewLocally } from './cluster/authority/credential-keeper.ts';
@@ -18,11 +17,10 @@ import type { NodePlace } from './cluster/authority/join-protocol.ts';
 import { JoinServer, listenForJoin } from './cluster/authority/join-server.ts';
 import { KnownMembers } from './cluster/authority/known-members.ts';
 import { type ClusterAdministration, openClusterAdministration } from './cluster/cluster-administration.ts';
-import type { ClusterConfigurationStore } from './cluster/cluster-configuration-store.ts';
 import { ClusterMember } from './cluster/cluster-member.ts';
 import { observeCluster } from './cluster/cluster-metrics.ts';
 import { innerNodePlaces } from './cluster/frontend/cluster-service.ts';
-import { openFrontendServices } from './cluster/frontend/frontend-services.ts';
+import { type FrontendServicesOptions, openFrontendServices } from './cluster/frontend/frontend-services.ts';
 import { HostedAccounts } from './cluster/hosted-accounts.ts';
 import type { LinkCredentials } from './cluster/link-credentials.ts';
 import { linkVersions } from './cluster/links/hello.ts';
@@ -31,15 +29,10 @@ import { LinkServer } from './cluster/links/link-server.ts';
 import type { LocalLinks } from './cluster/links/local-link.ts';
 import type { LocatedAccounts } from './cluster/located-accounts.ts';
 import type { NodeAddress, NodeLoad } from './cluster/membership/cluster-rows.ts';
-import {
-  type AnswerAdministration,
-  administrationServiceName,
-  openAdministrationService,
-} from './cluster/relayed-administration.ts';
+import { administrationServiceName, openAdministrationService } from './cluster/relayed-administration.ts';
 import { RemoteAccounts } from './cluster/remote-accounts.ts';
 import { OccupancyWatch } from './cluster/shard-occupancy.ts';
 import type { Config } from './config/schema.ts';
-import type { InternalDirectory } from './directory/internal-directory.ts';
 import type { AccountId, NodeId, ShardId } from './mail/ids.ts';
 import { MailError } from './mail/mail-error.ts';
 import { lockDirectory } from './storage/directory-lock.ts';
@@ -54,7 +47,8 @@ const hostedWaitMs = 15_000;
 /** Commits are counted over at least this long. */
 const loadIntervalMs = 5_000;
 
-export interface NodeSurroundings {
+export interface NodeSurroundings
+  extends Omit<FrontendServicesOptions, 'authority' | 'hosted' | 'view' | 'messageBytesMax'> {
   readonly config: Config;
   /** Where the node keeps its credentials: its data directory, or a worker's own. */
   readonly directory: string;
@@ -65,18 +59,10 @@ export interface NodeSurroundings {
   readonly stored: StoredMessages | undefined;
   /** Likewise. */
   readonly held: HeldRows | undefined;
-  readonly engine: Engine;
-  readonly settings: ClusterConfigurationStore;
-  /** Refuses while the server starts. */
-  readonly accountDirectory: () => InternalDirectory;
   /** Somebody may not do any more what this node remembers that he may. */
   readonly forgetReads: () => void;
-  /** The admin API of this node. Refuses while the server starts. */
-  readonly answer: AnswerAdministration;
   /** The configuration in effect, after reloads too. */
   readonly current: () => Config;
-  readonly clock: Clock;
-  readonly random: Random;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -211,7 +197,6 @@ export async function openClusterNode(
       authority,
       hosted,
       view: () => member.view,
-      directory: surroundings.accountDirectory,
       messageBytesMax: () => surroundings.current().limits.message_size,
     }),
     clock,

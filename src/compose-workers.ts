@@ -6,7 +6,6 @@
 // right before the first one starts. When this process ends, however it does, the workers lose the store and end too.
 
 import { mkdirSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { shardCount } from './account/shard.ts';
 import { systemClock } from './base/clock.ts';
@@ -31,6 +30,7 @@ import { certificateFiles, isPretty } from './compose-surroundings.ts';
 import type { Config } from './config/schema.ts';
 import type { NodeId } from './mail/ids.ts';
 import type { ReadConfig, RunningProgram } from './operator/running-server.ts';
+import { type ListenPorts, withHeldPorts } from './operator/workers/held-ports.ts';
 import { Supervisor } from './operator/workers/supervisor.ts';
 import { type WorkerOrders, workerName } from './operator/workers/worker-messages.ts';
 import type { Engine } from './storage/engine.ts';
@@ -40,8 +40,6 @@ import { version } from './version.ts';
 const surroundings = { clock: systemClock, random: systemRandom };
 /** Five bits of chance each. */
 const linkSecretCharacters = 52;
-/** Listeners that are only this machine's business: each worker has its own, or none has any. */
-const ownListeners = new Set(['link', 'join']);
 
 export async function startWorkers(readConfig: ReadConfig, workers: number): Promise<RunningProgram> {
   await using opened = new AsyncDisposableStack();
@@ -71,14 +69,18 @@ export async function startWorkers(readConfig: ReadConfig, workers: number): Pro
   const metrics = new Metrics();
   opened.use(observeProcess(metrics));
   observeEngine(metrics, engine);
-  const supervisor = await Supervisor.open({
-    orders: await makeOrders(config, { engine, path, workers }),
-    metrics: () => metrics.expose(),
-    ended: (name) => performRequest(engine, shardCount, declareEnded(name as NodeId)),
-    drainMs: () => config.limits.drain,
-    clock,
-    log,
-  });
+  // Links are each worker's own, the admin API is one worker's, and no other node joins.
+  const { link: _link, join: _join, admin: _admin, ...shared } = config.listen;
+  const supervisor = await withHeldPorts(shared, async (ports) =>
+    Supervisor.open({
+      orders: await makeOrders(config, { engine, path, ports, workers }),
+      metrics: () => metrics.expose(),
+      ended: (name) => performRequest(engine, shardCount, declareEnded(name as NodeId)),
+      drainMs: () => config.limits.drain,
+      clock,
+      log,
+    }),
+  );
   opened.defer(() => supervisor.close());
   const { endpoints } = supervisor;
   log.info({ version, data: config.data, endpoints }, 'started');
@@ -98,14 +100,21 @@ export async function startWorkers(readConfig: ReadConfig, workers: number): Pro
   };
 }
 
+interface OrderParts {
+  readonly engine: Engine;
+  /** Where it is served. */
+  readonly path: string;
+  readonly ports: ListenPorts;
+  readonly workers: number;
+}
+
 /** Enrols every worker anew: what it had before may be of another store, or at its end. */
 async function makeOrders(
   config: Config,
-  { engine, path, workers }: { readonly engine: Engine; readonly path: string; readonly workers: number },
+  { engine, path, ports, workers }: OrderParts,
 ): Promise<WorkerOrders[]> {
   const options = { ...surroundings, engine };
   const authority = (await openAuthority(options)) ?? (await createAuthority(options));
-  const ports = await choosePorts(config);
   const secret = systemRandom.identifier(linkSecretCharacters);
   const orders: WorkerOrders[] = [];
   for (let number = 1; number <= workers; number++) {
@@ -142,30 +151,4 @@ async function enrol(authority: ClusterAuthority, { engine, config, name, direct
   const view = new ClusterView(shardCount);
   view.merge(await readClusterRows(engine));
   if (view.node(name) !== undefined) await performRequest(engine, shardCount, admit(name));
-}
-
-/** Ports in the places of 0, the same for all workers. */
-async function choosePorts({ listen }: Config): Promise<Record<string, number[]>> {
-  await using held = new AsyncDisposableStack();
-  const chosen: Record<string, number[]> = {};
-  for (const [name, places] of Object.entries(listen)) {
-    if (ownListeners.has(name)) continue;
-    chosen[name] = [];
-    for (const { address, port } of places)
-      chosen[name].push(port === 0 ? await freePort(address, held) : port);
-  }
-  return chosen;
-}
-
-/** Taken until `held` ends, so that no two are the same. */
-async function freePort(address: string, held: AsyncDisposableStack): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: address, port: 0 }, resolve);
-  });
-  held.use(server);
-  const place = server.address();
-  if (place === null || typeof place === 'string') throw new Fault('no port', { temporary: true });
-  return place.port;
 }

@@ -43,7 +43,7 @@ import { changedKeys, maskedConfig } from './config/show-config.ts';
 import { endsSessions } from './directory/account-administration.ts';
 import { type InternalDirectory, openInternalDirectory } from './directory/internal-directory.ts';
 import type { LoginLimits } from './directory/settings.ts';
-import { openApiTokens } from './directory/tokens.ts';
+import { listAllTokens, openApiTokens } from './directory/tokens.ts';
 import type { AccountId, OperationId } from './mail/ids.ts';
 import { isMailError, MailError } from './mail/mail-error.ts';
 import { adminSocket, workerSocket } from './operator/admin-client.ts';
@@ -177,7 +177,7 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
       tokens: {
         verify: (token) => tokens.verify(token),
         create: (wanted) => tokens.create(wanted),
-        list: async () => (await tokens.list({ after: undefined, limit: 1000 })).items,
+        list: () => listAllTokens(tokens),
         revoke: (id) => tokens.revoke(id),
       },
       engine,
@@ -354,13 +354,14 @@ async function openAccounts(
           // Storage is made at first use, by whoever hosts the account.
           onAccountAdded: async ({ id }) => void (await site.open(id)),
           onAccountChanged: async (account, before) => {
+            // First: whatever becomes of the limits, who may do less does no more.
+            if (endsSessions(account, before)) await site.endSessions(account.id);
             const port = await site.open(account.id);
             await port.setQuota({
               operation: random.identifier(24) as OperationId,
               bytesMax: account.quotaBytes,
               messagesMax: account.quotaMessages,
             });
-            if (endsSessions(account, before)) await site.endSessions(account.id);
           },
           onPasswordChanged: (id) => site.endSessions(id),
           // Removed already when the hook is told a second time.

@@ -2,15 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AccountPort } from '../account/port.ts';
-import { newMessage, newOperation, testAccountId } from '../account/testing.ts';
+import { testAccountId } from '../account/testing.ts';
 import type { AccountId, MailboxId } from '../mail/ids.ts';
 import { type ChangeMadeHere, ChangesMadeHere } from './changes-made-here.ts';
-import { listen, openNodes, portAt, testShard } from './testing-account-nodes.ts';
-
-const inbox = { role: 'inbox' } as const;
-const append = (port: AccountPort) =>
-  port.append({ operation: newOperation(), target: inbox, messages: [newMessage()] });
+import { deliver, listen, openNodes, portAt, testShard } from './testing-account-nodes.ts';
 
 test('a change is told before its answer while the new host is not watched yet, and not again', async () => {
   await using nodes = await openNodes();
@@ -26,7 +21,7 @@ test('a change is told before its answer while the new host is not watched yet, 
   };
   await nodes.move(testShard, 'b');
   events.length = 0;
-  const { mailboxId, modSeq } = await append(port);
+  const { mailboxId, modSeq } = await deliver(port);
   const told = { type: 'mailbox', mailboxId, modSeq };
   assert.deepEqual(events, [told]);
   mayWatch.resolve();

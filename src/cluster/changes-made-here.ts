@@ -43,6 +43,7 @@ const someMailboxes: ChangeMadeHere = { type: 'mailboxes' };
 
 const changesOf: ChangesOf = {
   append: (_, { mailboxId, modSeq }) => [inMailbox(mailboxId, modSeq)],
+  appendStaged: (_, { to, modSeq }) => [inMailbox(to, modSeq)],
   replace: ({ replaces }, { mailboxId, modSeq }) => [
     inMailbox(mailboxId, modSeq),
     inMailbox(replaces.mailboxId, modSeq),

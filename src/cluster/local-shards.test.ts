@@ -59,8 +59,24 @@ test('accounts are read again when the store lost what they remember', async () 
   before.watch((event) => events.push(event));
   const append = { operation: newOperation(), target: inbox, messages: [newMessage()] };
   await before.append(append);
+  // A change that is being decided on what was.
+  const { info, uids } = await before.openMailbox(inbox, { claimRecent: false });
+  const asked = Promise.withResolvers<void>();
+  const answered = Promise.withResolvers<void>();
+  const getMany = engine.getMany.bind(engine);
+  engine.getMany = async (keys) => {
+    const values = await getMany(keys);
+    asked.resolve();
+    await answered.promise;
+    return values;
+  };
+  const late = before.copy({ operation: newOperation(), from: info.id, uids, to: inbox, move: false });
+  await asked.promise;
+  engine.getMany = getMany;
   await engine.commit({ deleteRanges: [everything], puts: entries });
   revert();
+  answered.resolve();
+  await assert.rejects(late, refused('unavailable'));
   assert.deepEqual(events.at(-1), { type: 'closed' });
   const after = await hosts.open(testAccountId);
   assert.equal((await after.findMailbox(inbox))!.messages, 0);

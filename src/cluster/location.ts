@@ -10,6 +10,16 @@ export interface ShardPlace {
   readonly address: { readonly host: string; readonly port: number };
 }
 
+/** A node has one address from its start to its end: at another one it has lost what it knew. Undefined: no place. */
+export function isSamePlace(one: ShardPlace | undefined, other: ShardPlace | undefined): boolean {
+  return (
+    one?.node === other?.node &&
+    one?.epoch === other?.epoch &&
+    one?.address.host === other?.address.host &&
+    one?.address.port === other?.address.port
+  );
+}
+
 export interface ShardLocator {
   readonly self: NodeId;
   /** Undefined: nobody hosts it now (a hand-over is under way). */

@@ -5,9 +5,9 @@
 
 import { isMailError, type MailError } from '../mail/mail-error.ts';
 import { LinkFailure } from './links/link-failure.ts';
-import type { ShardPlace } from './location.ts';
+import { isSamePlace, type ShardPlace } from './location.ts';
 import { accountMethods } from './remote-account-methods.ts';
-import { type AccountRouting, type Attempt, isSamePlace, type RoutedTo } from './remote-account-routing.ts';
+import type { AccountRouting, Attempt, RoutedTo } from './remote-account-routing.ts';
 
 /** At one host. */
 interface HeldLock {

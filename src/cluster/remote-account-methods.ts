@@ -40,7 +40,7 @@ const float64s = z.custom<Float64Array>((value) => value instanceof Float64Array
 const texts = z.array(text);
 const accountId = z.string().regex(/^[a-z2-7]{16}$/);
 
-/** Printable ASCII; chunks of a long mutation add a few characters to the caller's (local-account.ts). */
+/** Printable ASCII; chunks of a long mutation add a few characters to the caller's (changes-in-chunks.ts). */
 const operation = z.string().regex(/^[\x20-\x7e]{1,80}$/);
 const role = z.enum(['inbox', 'drafts', 'sent', 'junk', 'trash', 'archive', 'all', 'flagged', 'important']);
 const target = z.union([z.object({ id: whole }), z.object({ name: text }), z.object({ role })]);
@@ -106,6 +106,13 @@ const appended = z.object({
   emailIds: float64s,
   modSeq: whole,
 });
+const copied = z.object({
+  to: whole,
+  uidValidity: whole,
+  sourceUids: uint32s,
+  targetUids: uint32s,
+  modSeq: whole,
+});
 const searchKey = z.custom<SearchKey>((value) => isSearchKey(value));
 const nothing = z.undefined();
 /** readSummaries and readMessages. */
@@ -164,6 +171,17 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
     appended,
     answerMsLong,
   ),
+  stage: change(
+    z.object({ operation, staging: operation, target, from: whole, messages: z.array(newMessage) }),
+    nothing,
+    answerMsLong,
+  ),
+  appendStaged: change(
+    z.object({ operation, staging: operation, target, messages: whole }),
+    copied,
+    answerMsLong,
+  ),
+  discardStaged: change(z.object({ staging: operation }), nothing, answerMsLong),
   storeFlags: change(
     z.object({
       operation,
@@ -184,7 +202,7 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
   ),
   copy: change(
     z.object({ operation, from: whole, uids: uint32s, to: target, move: z.boolean() }),
-    z.object({ to: whole, uidValidity: whole, sourceUids: uint32s, targetUids: uint32s, modSeq: whole }),
+    copied,
     answerMsLong,
   ),
   expunge: change(

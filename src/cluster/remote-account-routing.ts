@@ -19,7 +19,7 @@ import type { HeldStream, HeldStreamOptions } from './links/calling-link.ts';
 import { LinkFailure, NotHostedHere } from './links/link-failure.ts';
 import type { LinkPool } from './links/link-pool.ts';
 import type { LinkRequest } from './links/link-request.ts';
-import type { ShardLocator, ShardPlace } from './location.ts';
+import { isSamePlace, type ShardLocator, type ShardPlace } from './location.ts';
 import {
   type AccountMethod,
   accountMethods,
@@ -78,10 +78,6 @@ export interface RoutedCall {
   readonly given: readonly unknown[];
   /** What must be so at the place before the call goes there. */
   readonly ready?: ((attempt: Attempt) => Promise<void>) | undefined;
-}
-
-export function isSamePlace(one: ShardPlace | undefined, other: ShardPlace | undefined): boolean {
-  return one?.node === other?.node && one?.epoch === other?.epoch;
 }
 
 /** True when another try, perhaps elsewhere, may succeed. */

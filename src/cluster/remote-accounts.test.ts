@@ -5,19 +5,13 @@ import { test } from 'node:test';
 import type { AccountPort } from '../account/port.ts';
 import { shardOf } from '../account/shard.ts';
 import { messageText, newMessage, newOperation, testAccountId } from '../account/testing.ts';
+import { refusedWith } from '../account/testing-engines.ts';
 import { systemClock } from '../base/clock.ts';
 import type { AccountId, MailboxId, ModSeq, Uid } from '../mail/ids.ts';
-import { isMailError, MailError, type MailErrorKind } from '../mail/mail-error.ts';
+import { MailError } from '../mail/mail-error.ts';
 import { accountServiceName } from './account-service.ts';
 import { NotHostedHere } from './links/link-failure.ts';
-import { listen, openNodes, portAt, testShard } from './testing-account-nodes.ts';
-
-const inbox = { role: 'inbox' } as const;
-const refusedWith = (kind: MailErrorKind) => (error: unknown) =>
-  isMailError(error, kind) || assert.fail(`not ${kind}: ${error}`);
-
-const deliver = (port: AccountPort, text = messageText(), flags: string[] = []) =>
-  port.append({ operation: newOperation(), target: inbox, messages: [newMessage(text, flags)] });
+import { deliver, inbox, listen, openNodes, portAt, testShard } from './testing-account-nodes.ts';
 
 test('every method answers over a link what it answers at the host', async () => {
   await using nodes = await openNodes();
@@ -84,6 +78,15 @@ test('every method answers over a link what it answers at the host', async () =>
     replaces: { mailboxId: box, uid: 1 as Uid },
   });
   assert.deepStrictEqual(replaced.uids, Uint32Array.of(4));
+  const staging = newOperation();
+  const piece = { staging, target: { id: box }, messages: [newMessage(), newMessage()] };
+  await remote.stage({ ...piece, operation: newOperation(), from: 0 });
+  await remote.stage({ ...piece, operation: newOperation(), from: 2 });
+  const staged = await remote.appendStaged({ ...piece, operation: newOperation(), messages: 4 });
+  assert.deepStrictEqual(staged.targetUids, Uint32Array.of(5, 6, 7, 8));
+  await remote.stage({ ...piece, operation: newOperation(), from: 0 });
+  await remote.discardStaged({ staging });
+  assert.equal((await local.quota()).messagesUsed, 8);
   const all = Uint32Array.of(1, 2, 7);
   const questions: ((port: AccountPort) => Promise<unknown>)[] = [
     (port) => port.listMailboxes(),
@@ -340,52 +343,6 @@ test('a shard is released when what was begun has ended, and nothing new is begu
   await Promise.all([released, all]);
   assert.deepEqual(order, ['delivered', 'released']);
   assert.deepEqual(nodes.node('a').hosts.statistics().loaded, 0);
-});
-
-test('the maildrop lock is one lock for all nodes, ends with its session, and follows the account', async () => {
-  await using nodes = await openNodes();
-  const [here, there, third] = await Promise.all(['a', 'f', 'b'].map((name) => portAt(nodes, name)));
-  await deliver(there!);
-  const lock = await there!.lockMaildrop();
-  await assert.rejects(here!.lockMaildrop(), refusedWith('inUse'));
-  await assert.rejects(third!.lockMaildrop(), refusedWith('inUse'));
-  await nodes.move(testShard, 'b');
-  await there!.expunge({
-    operation: newOperation(),
-    mailboxId: 1 as MailboxId,
-    uids: undefined,
-    anyFlags: true,
-  });
-  await assert.rejects(here!.lockMaildrop(), refusedWith('inUse'));
-  await lock[Symbol.asyncDispose]();
-  const next = await here!.lockMaildrop();
-  await next[Symbol.asyncDispose]();
-  // A frontend that dies gives its locks back.
-  await there!.lockMaildrop();
-  await nodes.node('f').pool.close();
-  for (let free = false; !free; ) {
-    free = await here!.lockMaildrop().then(
-      () => true,
-      (error) => !refusedWith('inUse')(error),
-    );
-  }
-});
-
-test('a session whose lock another one took in a hand-over changes nothing any more', async () => {
-  await using nodes = await openNodes();
-  const [mine, theirs] = await Promise.all([portAt(nodes, 'f'), portAt(nodes, 'b')]);
-  await deliver(mine);
-  await using _lock = await mine.lockMaildrop();
-  // The frontend is cut off while the account moves, and the other session is quicker.
-  nodes.node('b').relay.freeze();
-  await nodes.move(testShard, 'b');
-  await using _other = await theirs.lockMaildrop();
-  nodes.node('b').relay.thaw();
-  const expunge = () =>
-    mine.expunge({ operation: newOperation(), mailboxId: 1 as MailboxId, uids: undefined, anyFlags: true });
-  await assert.rejects(expunge(), refusedWith('inUse'));
-  await assert.rejects(expunge(), refusedWith('inUse'));
-  assert.equal((await mine.findMailbox(inbox))!.messages, 1);
 });
 
 test('when the database lost commits, sessions that saw them end; others see what there is', async () => {

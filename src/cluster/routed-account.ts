@@ -79,6 +79,18 @@ export class RoutedAccount implements Port.AccountPort {
     return this.#call('append', options);
   }
 
+  stage(options: Port.StageOptions): Promise<void> {
+    return this.#call('stage', options);
+  }
+
+  appendStaged(options: Port.AppendStagedOptions): Promise<Port.Copied> {
+    return this.#call('appendStaged', options);
+  }
+
+  discardStaged(options: { staging: OperationId }): Promise<void> {
+    return this.#call('discardStaged', options);
+  }
+
   storeFlags(options: Port.StoreFlagsOptions): Promise<Port.StoredFlags> {
     return this.#call('storeFlags', options);
   }

@@ -6,15 +6,13 @@ import type { People, Person } from '../account/people.ts';
 import type { AccountPort } from '../account/port.ts';
 import { shardOf } from '../account/shard.ts';
 import { messageText, newMessage, newOperation, testAccountId } from '../account/testing.ts';
+import { refusedWith } from '../account/testing-engines.ts';
 import type { AccountId, MailboxId, ModSeq, Uid } from '../mail/ids.ts';
-import { isMailError, type MailErrorKind } from '../mail/mail-error.ts';
 import { accountServiceName } from './account-service.ts';
 import { listen, openNodes, testShard } from './testing-account-nodes.ts';
 
 const actorId = 'actoractoractora' as AccountId;
 const actor = 'actor@example.test';
-const refusedWith = (kind: MailErrorKind) => (error: unknown) =>
-  isMailError(error, kind) || assert.fail(`not ${kind}: ${error}`);
 
 function person(address: string): Person {
   return { address, addresses: [], groups: [], shared: false };

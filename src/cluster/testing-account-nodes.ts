@@ -5,10 +5,16 @@
 import { type AccountHosts, openAccountHosts } from '../account/account-hosts.ts';
 import type { AccountLimits } from '../account/account-limits.ts';
 import type { People } from '../account/people.ts';
-import type { AccountEvent, AccountPort, WatchingSessions } from '../account/port.ts';
+import type { AccountEvent, AccountPort, Appended, WatchingSessions } from '../account/port.ts';
 import { shardOf } from '../account/shard.ts';
 import { StoredMessages } from '../account/stored-messages.ts';
-import { openMemoryBlobStore, testAccountId } from '../account/testing.ts';
+import {
+  messageText,
+  newMessage,
+  newOperation,
+  openMemoryBlobStore,
+  testAccountId,
+} from '../account/testing.ts';
 import { systemClock } from '../base/clock.ts';
 import { silentLog } from '../base/log.ts';
 import { seededRandom } from '../base/random.ts';
@@ -25,8 +31,7 @@ import { LinkPool } from './links/link-pool.ts';
 import { LinkServer } from './links/link-server.ts';
 import type { LinkService } from './links/serving-link.ts';
 import { makeTestAuthority, openRelay, type Relay, type TestAuthority } from './links/testing.ts';
-import type { ShardLocator, ShardPlace } from './location.ts';
-import { isSamePlace } from './remote-account-routing.ts';
+import { isSamePlace, type ShardLocator, type ShardPlace } from './location.ts';
 import { RemoteAccounts } from './remote-accounts.ts';
 import type { SessionEpochs } from './session-epoch.ts';
 
@@ -227,6 +232,11 @@ export class TestNodes implements AsyncDisposable {
 }
 
 export const testShard = shardOf(testAccountId);
+export const inbox = { role: 'inbox' } as const;
+
+export function deliver(port: AccountPort, text = messageText(), flags: string[] = []): Promise<Appended> {
+  return port.append({ operation: newOperation(), target: inbox, messages: [newMessage(text, flags)] });
+}
 
 /** Nodes a, b and the frontend f; a hosts the account. */
 export async function openNodes(options: Partial<TestNodesOptions> = {}): Promise<TestNodes> {

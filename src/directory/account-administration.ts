@@ -140,7 +140,9 @@ async function setAccount(
 /** Whether sessions that there may be could not begin now. */
 export function endsSessions(after: DirectoryAccount, before: DirectoryAccount): boolean {
   const isLess = before.services.some((service) => !after.services.includes(service));
-  return !after.enabled || after.shared || isLess;
+  // He may be acting for others.
+  const isDemoted = before.administrator && !after.administrator;
+  return !after.enabled || after.shared || isLess || isDemoted;
 }
 
 const noRows = { conditions: [], puts: [] };

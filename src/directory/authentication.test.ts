@@ -5,7 +5,7 @@ import { isMailError } from '../mail/mail-error.ts';
 import { openMemoryEngine } from '../storage/memory-engine.ts';
 import { startSasl } from '../wire/sasl/start-sasl.ts';
 import type { AuthenticationContext, Directory, Principal } from './directory.ts';
-import { HashGate, PasswordHasher } from './password-hash.ts';
+import { HashGate } from './password-hash.ts';
 import { cheapHash, fromHere, openTestDirectory } from './testing.ts';
 import { networkOf, throttleWindowMs } from './throttle.ts';
 
@@ -367,35 +367,4 @@ test('limits change while it runs; password changes are told', async () => {
   const made = await directory.addAppPassword(alice.id, { name: 'x', services: ['imap'] });
   await directory.removeAppPassword(alice.id, made.id);
   assert.deepEqual(told, [alice.id, alice.id]);
-});
-
-test('hashes: PHC form, and what is not ours does not match', async () => {
-  const hasher = new PasswordHasher(cheapHash, systemRandom);
-  const stored = await hasher.hash('right');
-  assert.match(stored, /^\$argon2id\$v=19\$m=8,t=1,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
-  const nothing = (): void => undefined;
-  assert.equal(await hasher.verify('right', stored, nothing), true);
-  assert.equal(await hasher.verify('Right', stored, nothing), false);
-  assert.equal(await hasher.verify('right', undefined, nothing), false);
-  assert.equal(await hasher.verify('right', stored.replace('m=8,', 'm=99999999,'), nothing), false);
-});
-
-test('the hash gate bounds what runs and what waits', async () => {
-  const gate = new HashGate(1, 1);
-  let finish = (): void => undefined;
-  const first = gate.run(
-    () =>
-      new Promise<void>((resolve) => {
-        finish = resolve;
-      }),
-  );
-  const second = gate.run(async () => 'second');
-  await assert.rejects(
-    gate.run(async () => 'third'),
-    (error) => isMailError(error, 'unavailable'),
-  );
-  finish();
-  await first;
-  assert.equal(await second, 'second');
-  assert.equal(await gate.run(async () => 'fourth'), 'fourth');
 });

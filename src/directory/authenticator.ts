@@ -4,7 +4,7 @@
 
 import { formatAddress, parseAddress } from '../mail/address.ts';
 import { MailError } from '../mail/mail-error.ts';
-import { opaqueString } from '../wire/sasl/prepare.ts';
+import { comparedString } from '../wire/sasl/prepare.ts';
 import type { SaslScramOutcome } from '../wire/sasl/sasl.ts';
 import type { AppPasswords } from './app-passwords.ts';
 import type {
@@ -65,8 +65,8 @@ export class InternalAuthenticator implements Authenticator {
     const { throttle, appPasswords } = this.#parts;
     const login = await this.#login(credentials.user);
     throttle.check(login.name, context);
-    // Not allowed as a password: no stored one is equal to ''.
-    const password = opaqueString(credentials.password) ?? '';
+    // What can be no password: no stored one is equal to ''.
+    const password = comparedString(credentials.password) ?? '';
     const appPassword = findAppPassword(login.secret, password);
     if (appPassword === undefined) await this.#verifyOwn(login, password, context);
     const current = await this.#current(credentials.user, login, context);
@@ -154,6 +154,7 @@ export class InternalAuthenticator implements Authenticator {
       administrator: acting.account.administrator,
       appPasswordId: appPassword?.id,
       sessionEpoch: acting.secret?.sessions,
+      ...(acting === login ? {} : { actor: { accountId: account.id, sessionEpoch: login.secret?.sessions } }),
     };
   }
 

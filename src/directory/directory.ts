@@ -86,6 +86,8 @@ export interface Principal {
   readonly appPasswordId: string | undefined;
   /** The account's sessions end when this is no longer what InternalDirectory.sessionEpoch says. Undefined: not told. */
   readonly sessionEpoch?: string | undefined;
+  /** The administrator who acts for the account: sessions end with his login too. Undefined: its owner. */
+  readonly actor?: Pick<Principal, 'accountId' | 'sessionEpoch'>;
 }
 
 export interface AuthenticationContext {
@@ -128,6 +130,8 @@ export interface Authenticator {
     identity: { readonly names: readonly string[]; readonly authorizationId: string },
     context: AuthenticationContext,
   ): Promise<Principal>;
+  /** As InternalDirectory.sessionEpoch. Undefined in the outer zone, where grants end instead. */
+  sessionEpoch?(id: AccountId, service: Service, isFresh?: boolean): Promise<string | undefined>;
   /** In place of finishScram with `verified`, where verifiers have no keys: they are kept elsewhere. */
   proveScram?(
     proof: SaslScramProof,

@@ -37,7 +37,7 @@ export class Secrets {
 
   /** A new account's row; `password` undefined: it has none, nobody logs in with one. */
   async make(password: string | undefined): Promise<SecretRow> {
-    const hashed = password === undefined ? undefined : await this.#hash(password);
+    const hashed = password === undefined ? undefined : await this.#hash(allowed(password));
     return {
       version: this.newVersion(),
       sessions: '',
@@ -48,7 +48,7 @@ export class Secrets {
   }
 
   async setPassword(id: AccountId, password: string): Promise<void> {
-    const hashed = await this.#hash(password);
+    const hashed = await this.#hash(allowed(password));
     await this.change(id, (row) => ({ ...row, ...hashed, sessions: this.newVersion() }));
     await this.tellChanged(id);
   }
@@ -74,7 +74,7 @@ export class Secrets {
     });
   }
 
-  /** Stores a password that was just verified with the parameters of today, in the background; one run an account. */
+  /** Stores a password, prepared, that was just verified with the parameters of today, in the background; one run an account. */
   renew(account: DirectoryAccount, password: string): void {
     if (this.#renewing.has(account.id)) return;
     const run = this.#renew(account.id, password)
@@ -101,12 +101,7 @@ export class Secrets {
     await this.#store.engine.commit({ conditions: unchanged(row), puts: [put(row.key, 'secret', secret)] });
   }
 
-  async #hash(password: string): Promise<Pick<SecretRow, 'passwordHash' | 'scram'>> {
-    const prepared = opaqueString(password);
-    if (prepared === undefined) {
-      const limit = `1 to ${preparedBytesMax} bytes without control or invisible characters`;
-      throw new MailError('invalidArgument', `a password has ${limit}`);
-    }
+  async #hash(prepared: string): Promise<Pick<SecretRow, 'passwordHash' | 'scram'>> {
     const passwordHash = await this.#hasher.hash(prepared);
     return {
       passwordHash,
@@ -118,6 +113,14 @@ export class Secrets {
   newVersion(): string {
     return this.#store.random.identifier(versionLength);
   }
+}
+
+/** What a new password may be, prepared. */
+function allowed(password: string): string {
+  const prepared = opaqueString(password);
+  if (prepared !== undefined) return prepared;
+  const limit = `1 to ${preparedBytesMax} bytes without control or invisible characters`;
+  throw new MailError('invalidArgument', `a password has ${limit}`);
 }
 
 /** All are compared, whichever matches. */

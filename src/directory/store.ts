@@ -147,8 +147,9 @@ export class DirectoryStore implements Disposable {
     readonly last: Bytes | undefined;
   }> {
     const limit = Math.max(1, Math.min(page.limit, pageItemsMax));
-    // The smallest key behind `after` is `after` with a zero byte.
-    const start = page.after === undefined ? range.start : Buffer.concat([page.after, Buffer.of(0)]);
+    // The smallest key behind `after` is `after` with a zero byte. Whoever asks may name one of before the range.
+    const behind = page.after === undefined ? range.start : Buffer.concat([page.after, Buffer.of(0)]);
+    const start = Buffer.compare(behind, range.start) < 0 ? range.start : behind;
     const limits = { entriesMax: limit, bytesMax: pageBytesMax };
     const { entries, next } = await this.engine.page({ start, end: range.end }, limits);
     const items = entries.map((entry) => decode(entry.value));

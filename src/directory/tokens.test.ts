@@ -5,8 +5,9 @@ import { systemRandom } from '../base/random.ts';
 import { isMailError } from '../mail/mail-error.ts';
 import { openMemoryEngine } from '../storage/memory-engine.ts';
 import { decodeRow, keys } from './rows.ts';
+import { pageItemsMax } from './settings.ts';
 import { manualClock } from './testing.ts';
-import { openApiTokens } from './tokens.ts';
+import { listAllTokens, openApiTokens } from './tokens.ts';
 
 function open() {
   const clock = manualClock();
@@ -70,4 +71,12 @@ test('a token for one domain may nothing at a node that knows of no such tokens'
   assert.deepEqual([verified?.scopes, verified?.domain], [['read'], 'example.test']);
   // What such a node reads.
   assert.deepEqual(decodeRow<{ scopes: string[] }>('token', (await engine.get(keys.token(id)))!).scopes, []);
+});
+
+test('all tokens are listed, beyond a page', async () => {
+  const { tokens } = open();
+  const count = pageItemsMax + 1;
+  for (let number = 0; number < count; number++) await tokens.create({ name: `${number}`, scopes: ['read'] });
+  const listed = await listAllTokens(tokens);
+  assert.equal(new Set(listed.map(({ id }) => id)).size, count);
 });

@@ -7,7 +7,7 @@ import { MailError } from '../mail/mail-error.ts';
 import type { Bytes } from '../storage/engine.ts';
 import type { PageOf, PageRequest } from './directory.ts';
 import { decodeRow, keys, put } from './rows.ts';
-import { nameCharactersMax } from './settings.ts';
+import { nameCharactersMax, pageItemsMax } from './settings.ts';
 import { DirectoryStore, type StoreOptions, unchanged } from './store.ts';
 
 export const tokenScopes = ['read', 'write:directory', 'write:accounts', 'operate', 'metrics'] as const;
@@ -80,6 +80,18 @@ export function openApiTokens(options: StoreOptions): ApiTokens {
     },
     [Symbol.dispose]: () => store[Symbol.dispose](),
   };
+}
+
+/** Every one: of those of a domain that is removed none may be left. */
+export async function listAllTokens(tokens: Pick<ApiTokens, 'list'>): Promise<ApiToken[]> {
+  const all: ApiToken[] = [];
+  let after: string | undefined;
+  do {
+    const page = await tokens.list({ after, limit: pageItemsMax });
+    all.push(...page.items);
+    after = page.next;
+  } while (after !== undefined);
+  return all;
 }
 
 async function create(

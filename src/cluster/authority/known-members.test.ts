@@ -15,7 +15,7 @@ async function openMembers() {
     ['two', 'key of two'],
   ]);
   let news = (): void => {};
-  const state = { isAway: false, isSilent: false, removed: new Set<string>() };
+  const state = { isAway: false, isSilent: false, removed: new Set<string>(), listed: Promise.resolve() };
   const answer = async <T>(value: T): Promise<T> => {
     if (state.isSilent) await new Promise(() => {});
     if (state.isAway) throw new Error('away');
@@ -25,8 +25,11 @@ async function openMembers() {
     authority: {
       isReplaced: ({ node, publicKeyDigest }) =>
         answer(enrolled.has(node) && enrolled.get(node) !== publicKeyDigest),
-      enrolledNodes: () =>
-        answer([...enrolled].map(([node, keyDigest]) => ({ node, keyDigest }) as unknown as EnrolledNode)),
+      enrolledNodes: async () => {
+        const nodes = [...enrolled].map(([node, keyDigest]) => ({ node, keyDigest }));
+        await state.listed;
+        return answer(nodes as unknown as EnrolledNode[]);
+      },
     },
     engine: {
       subscribe: (_, listener) => {
@@ -92,4 +95,19 @@ test('who is known to be removed or replaced does not come back while the databa
   assert.equal(await asks('two'), 'not known');
   assert.equal(await asks('one', 'key of another machine'), 'taken');
   assert.equal(await asks('three'), 'taken');
+});
+
+test('a list of all that was asked for before a node was replaced does not bring it back', async () => {
+  const { clock, enrolled, state, members, asks, hearNews } = await openMembers();
+  using _ = members;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  state.listed = promise;
+  await hearNews();
+  enrolled.set('one', 'key of another machine');
+  assert.equal(await asks('one'), 'replaced');
+  resolve();
+  await clock.settle();
+  state.isAway = true;
+  assert.equal(await asks('one'), 'replaced');
+  assert.equal(await asks('two'), 'taken');
 });

@@ -34,8 +34,8 @@ export class KnownMembers implements Disposable {
   readonly #options: KnownMembersOptions;
   /** Node and key → when the store told that they belong together (monotonic). */
   #known = new Map<string, number>();
-  /** Node and key of which it told that they do not, since it was last asked about all. */
-  readonly #replaced = new Set<string>();
+  /** Node and key of which it told that they do not, since it was last asked about all → when. */
+  readonly #replaced = new Map<string, number>();
   readonly #unsubscribe: () => void;
   #timer: Timer | undefined;
   #isNewsAwaited = false;
@@ -55,7 +55,7 @@ export class KnownMembers implements Disposable {
       const isReplaced = await this.#ask(present);
       if (isReplaced) {
         this.#known.delete(key);
-        this.#replaced.add(key);
+        this.#replaced.set(key, clock.monotonic());
       } else {
         this.#known.set(key, clock.monotonic());
         this.#replaced.delete(key);
@@ -99,8 +99,12 @@ export class KnownMembers implements Disposable {
         known.set(keyOf(node, keyDigest), askedAt);
         if (previousKeyDigest !== undefined) known.set(keyOf(node, previousKeyDigest), askedAt);
       }
+      for (const [key, toldAt] of this.#replaced) {
+        // What was told of one since is news.
+        if (toldAt >= askedAt) known.delete(key);
+        else if (known.has(key)) this.#replaced.delete(key);
+      }
       this.#known = known;
-      for (const key of this.#replaced) if (known.has(key)) this.#replaced.delete(key);
     } catch (error) {
       log.debug({ err: error }, 'who is enrolled cannot be read now');
     }

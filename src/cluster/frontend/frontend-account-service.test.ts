@@ -6,14 +6,15 @@ import { test } from 'node:test';
 import type { People } from '../../account/people.ts';
 import { shardOf } from '../../account/shard.ts';
 import { messageText, newMessage, newOperation, testAccountId } from '../../account/testing.ts';
+import { refusedWith } from '../../account/testing-engines.ts';
 import { systemClock } from '../../base/clock.ts';
 import { systemRandom } from '../../base/random.ts';
 import type { Service } from '../../directory/directory.ts';
 import type { AccountId, NodeId } from '../../mail/ids.ts';
-import { isMailError, type MailErrorKind } from '../../mail/mail-error.ts';
+import { isMailError } from '../../mail/mail-error.ts';
 import { openMemoryEngine } from '../../storage/memory-engine.ts';
 import { accountServiceName } from '../account-service.ts';
-import { listen, openNodes, portAt, testShard } from '../testing-account-nodes.ts';
+import { inbox, listen, openNodes, portAt, testShard } from '../testing-account-nodes.ts';
 import { openFrontendAccountService } from './frontend-account-service.ts';
 import { GrantGate } from './grant-gate.ts';
 import { GrantKeys } from './grant-keys.ts';
@@ -21,9 +22,6 @@ import { openGrant, sealGrant } from './session-grant.ts';
 
 const clock = systemClock;
 const messageBytesMax = (): number => 100_000;
-const inbox = { role: 'inbox' } as const;
-const refusedWith = (kind: MailErrorKind) => (error: unknown) =>
-  isMailError(error, kind) || assert.fail(`not ${kind}: ${error}`);
 
 /** Whoever has a grant in these tests, beside the owner of the account. */
 const guestId = 'guestguestguestg' as AccountId;
@@ -99,11 +97,17 @@ test('a message is what its bytes are, whatever the frontend says of them', asyn
   const mine = newMessage(bytes);
   const { digest, summary } = secret.prepared;
   const lie = { ...mine, prepared: { ...mine.prepared, digest, summary, baseSubject: 'secret' } };
-  const appended = await port.append({ operation: newOperation(), target: inbox, messages: [lie] });
-  const [read] = await local.readMessages(appended.mailboxId, appended.uids, 1e6);
-  assert.deepEqual(hash('sha256', read!.bytes!, 'hex'), hash('sha256', bytes, 'hex'));
-  const [told] = await local.readSummaries(appended.mailboxId, appended.uids, 1e6);
-  assert.deepEqual(Buffer.from(told!.summary!), Buffer.from(mine.prepared.summary));
+  const { mailboxId } = await port.append({ operation: newOperation(), target: inbox, messages: [lie] });
+  const staging = newOperation();
+  await port.stage({ operation: newOperation(), staging, target: inbox, from: 0, messages: [lie] });
+  await port.appendStaged({ operation: newOperation(), staging, target: inbox, messages: 1 });
+  const uids = Uint32Array.of(2, 3);
+  const read = await local.readMessages(mailboxId, uids, 1e6);
+  const told = await local.readSummaries(mailboxId, uids, 1e6);
+  for (const index of [0, 1]) {
+    assert.deepEqual(hash('sha256', read[index]!.bytes!, 'hex'), hash('sha256', bytes, 'hex'));
+    assert.deepEqual(Buffer.from(told[index]!.summary!), Buffer.from(mine.prepared.summary));
+  }
 });
 
 test('whoever delivers needs no grant, and can do nothing else', async () => {

@@ -33,8 +33,8 @@ export interface FrontendServicesOptions {
   readonly hosted: HostedAccounts;
   readonly view: () => ClusterView;
   /** Refuses while the server starts. */
-  readonly directory: () => InternalDirectory;
-  /** The admin API of this node. */
+  readonly accountDirectory: () => InternalDirectory;
+  /** The admin API of this node. Refuses while the server starts. */
   readonly answer: AnswerAdministration;
   readonly messageBytesMax: () => number;
   readonly clock: Clock;
@@ -51,14 +51,14 @@ export function openFrontendServices(
   const keys = new GrantKeys(options);
   const gate = new GrantGate({
     keys,
-    sessionEpochs: (...asked) => options.directory().sessionEpoch(...asked),
+    sessionEpochs: (...asked) => options.accountDirectory().sessionEpoch(...asked),
     clock,
     random,
   });
   const accounts = openFrontendAccountService({ hosted, gate, messageBytesMax, clock });
   let directory: LinkService | undefined;
   const ask: LinkService = (call) => {
-    directory ??= openDirectoryService({ directory: options.directory(), gate, keys, clock, random });
+    directory ??= openDirectoryService({ directory: options.accountDirectory(), gate, keys, clock, random });
     return directory(call);
   };
   const administration = openAdministrationService({ ...options, authorize: () => {}, isOuter: true });

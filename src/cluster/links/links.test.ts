@@ -1,4 +1,4 @@
-// Links over real TLS on loopback.
+// Links over real TLS on loopback: calls and streams, who is let in, versions, links that break.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -7,98 +7,26 @@ import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { systemClock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
-import { silentLog } from '../../base/log.ts';
-import { seededRandom } from '../../base/random.ts';
 import type { NodeId } from '../../mail/ids.ts';
 import { isMailError, MailError } from '../../mail/mail-error.ts';
-import type { LinkCredentials } from '../link-credentials.ts';
-import type { LinkVersions } from './hello.ts';
 import { LinkFailure, NotHostedHere } from './link-failure.ts';
-import type { LinkLimits } from './link-limits.ts';
-import { LinkPool } from './link-pool.ts';
-import { LinkServer } from './link-server.ts';
 import { clientTlsOptions } from './link-tls.ts';
-import type { LinkCall, LinkService } from './serving-link.ts';
+import type { LinkCall } from './serving-link.ts';
 import { makeTestAuthority, openRelay } from './testing.ts';
-
-const authority = await makeTestAuthority();
-const caller = await authority.credentials('caller');
-const called = await authority.credentials('called');
-
-interface Fixture extends AsyncDisposable {
-  readonly server: LinkServer;
-  readonly pool: LinkPool;
-  call(
-    method: string,
-    given?: unknown,
-    options?: { signal?: AbortSignal; timeoutMs?: number },
-  ): Promise<unknown>;
-}
-
-interface FixtureOptions {
-  readonly limits?: Partial<LinkLimits>;
-  readonly port?: number;
-  readonly versions?: LinkVersions;
-}
-
-function openPool(credentials: LinkCredentials, { limits = {}, versions }: FixtureOptions = {}): LinkPool {
-  return new LinkPool({
-    credentials: () => credentials,
-    clock: systemClock,
-    random: seededRandom(1),
-    log: silentLog,
-    linksMax: 2,
-    limits,
-    ...(versions && { versions }),
-  });
-}
-
-function openServer(
-  service: LinkService,
-  { limits = {}, versions }: FixtureOptions = {},
-): Promise<LinkServer> {
-  return LinkServer.open({
-    credentials: called,
-    address: { host: '127.0.0.1', port: 0 },
-    services: new Map([['test', service]]),
-    clock: systemClock,
-    log: silentLog,
-    limits,
-    ...(versions && { versions }),
-  });
-}
-
-const placeAt = (port: number, node = 'called') => ({
-  node: node as NodeId,
-  address: { host: '127.0.0.1', port },
-});
-const request = (method: string, given?: unknown) => ({
-  service: 'test',
-  method,
-  grant: undefined,
-  arguments: given,
-});
-
-async function open(service: LinkService, options: FixtureOptions = {}): Promise<Fixture> {
-  const server = await openServer(service, options);
-  const pool = openPool(caller, options);
-  return {
-    server,
-    pool,
-    call: (method, given, { timeoutMs = 10_000, signal } = {}) =>
-      pool.call(placeAt(options.port ?? server.port), request(method, given), { timeoutMs, signal }),
-    async [Symbol.asyncDispose]() {
-      await pool.close();
-      await server.close();
-    },
-  };
-}
-
-const echo: LinkService = async (call) => call.arguments;
+import {
+  authority,
+  caller,
+  echo,
+  openLink,
+  openPool,
+  openServer,
+  placeAt,
+  request,
+} from './testing-links.ts';
 
 test('a call carries arguments, grant and peer there, and the answer or the failure back', async () => {
   const seen: LinkCall[] = [];
-  await using link = await open(async (call) => {
+  await using link = await openLink(async (call) => {
     seen.push(call);
     if (call.method === 'refuse') throw new MailError('overQuota', 'no room');
     if (call.method === 'fault') throw new Fault('the disk', { temporary: true });
@@ -194,86 +122,10 @@ test('neighbouring versions work together, distant ones are refused with a reaso
   }
 });
 
-test('large messages are interleaved: a small call passes them', async () => {
-  const large = Buffer.alloc(64 * 1024 * 1024, 1);
-  await using link = await open(async (call) => (call.method === 'large' ? large : 'small'));
-  const order: string[] = [];
-  const slow = link.call('large').then((answer) => {
-    order.push('large');
-    assert.equal((answer as Buffer).length, large.length);
-  });
-  const upload = link.call('x', { large }).then(() => order.push('upload'));
-  const quick = link.call('small').then(() => order.push('small'));
-  await Promise.all([slow, upload, quick]);
-  assert.equal(order[0], 'small');
-});
-
-test('a peer that does not read costs bounded memory: answers wait as calls, not as bytes', async () => {
-  const answer = Buffer.alloc(1024 * 1024, 1);
-  let begun = 0;
-  const limits = { outgoingBytesMax: 4 * 1024 * 1024, silentMs: 60_000, callsMax: 200 };
-  const service: LinkService = async (call) => {
-    if (call.method === 'large') begun++;
-    return call.method === 'large' ? answer : 'here';
-  };
-  await using server = await openServer(service, { limits });
-  await using relay = await openRelay(server.port);
-  await using pool = openPool(caller, { limits });
-  const ask = (method: string) => {
-    const answerBytes = method === 'large' ? answer.length : 0;
-    return pool.call(placeAt(relay.port), { ...request(method), answerBytes }, { timeoutMs: 60_000 });
-  };
-  await ask('small');
-  relay.stopAnswers();
-  const calls = Array.from({ length: 200 }, () => ask('large'));
-  await relay.requestsPassed(200 * 20);
-  // Whatever could begin has its turns to do so.
-  for (let turn = 0; turn < 50; turn++) await systemClock.nextTurn();
-  // What was promised to go (4 MiB), what may wait behind it (4 MiB), and the network's own buffers.
-  assert.ok(begun < 40, `${begun} of 200 calls were begun`);
-  relay.thaw();
-  for (const bytes of await Promise.all(calls)) assert.equal((bytes as Buffer).length, answer.length);
-  assert.equal(begun, 200);
-});
-
-test('large requests take turns in bounded memory, and one too large for it is refused', async () => {
-  const limits = { incomingBytesMax: 4 * 1024 * 1024 };
-  await using link = await open(async (call) => (call.arguments as Buffer).length, { limits });
-  const sizes = await Promise.all(
-    Array.from({ length: 12 }, () => link.call('x', Buffer.alloc(3 * 1024 * 1024))),
-  );
-  assert.deepEqual(new Set(sizes), new Set([3 * 1024 * 1024]));
-  await assert.rejects(link.call('x', Buffer.alloc(5 * 1024 * 1024)), (error) =>
-    isMailError(error, 'limitReached'),
-  );
-  assert.equal(await link.call('x', Buffer.alloc(10)), 10);
-});
-
-test('more calls than are agreed wait at the caller, in order', async () => {
-  let under = 0;
-  let most = 0;
-  const limits = { callsMax: 3 };
-  await using link = await open(
-    async (call) => {
-      most = Math.max(most, ++under);
-      await systemClock.nextTurn();
-      under--;
-      return call.arguments;
-    },
-    { limits },
-  );
-  const answers = await Promise.all(Array.from({ length: 50 }, (_, index) => link.call('x', index)));
-  assert.deepEqual(
-    answers,
-    Array.from({ length: 50 }, (_, index) => index),
-  );
-  assert.equal(most, 3);
-});
-
 test('a call that is given up tells the service, and the link goes on', async () => {
   const begun = Promise.withResolvers<LinkCall>();
   const cancelled = Promise.withResolvers<void>();
-  await using link = await open(async (call) => {
+  await using link = await openLink(async (call) => {
     if (call.method !== 'wait') return call.arguments;
     begun.resolve(call);
     await new Promise<void>((resolve) => call.whenCancelled(resolve));
@@ -328,67 +180,9 @@ test('a silent peer is found', async () => {
   await assert.rejects(ask(), /silent for 100 ms/);
 });
 
-/** What was pushed out ends at the other side a moment later. */
-async function untilServed(servers: readonly LinkServer[], wanted: readonly number[]): Promise<void> {
-  const deadline = systemClock.monotonic() + 60_000;
-  const served = () => servers.map(({ links }) => links);
-  while (served().join() !== wanted.join() && systemClock.monotonic() < deadline) await systemClock.sleep(5);
-  assert.deepEqual(served(), wanted);
-}
-
-test('the cache keeps as many links as it may, and pushes out the longest unused', async () => {
-  const servers: LinkServer[] = [];
-  for (let index = 0; index < 3; index++) servers.push(await openServer(echo));
-  await using pool = openPool(caller);
-  const ask = (index: number) =>
-    pool.call(placeAt(servers[index]!.port), request('x', index), { timeoutMs: 5_000 });
-  await Promise.all([ask(0), ask(0), ask(0)]);
-  await ask(1);
-  await ask(0);
-  assert.deepEqual([pool.links, servers[0]!.links], [2, 1]);
-  await ask(2);
-  assert.equal(pool.links, 2);
-  await untilServed(servers, [1, 0, 1]);
-  assert.equal(await ask(0), 0);
-  for (const server of servers) await server.close();
-});
-
-test('a link with something under way is never pushed out, however long it has been so', async () => {
-  const services: LinkService[] = [
-    (call) => new Promise((resolve) => call.whenCancelled(() => resolve(undefined))),
-    echo,
-    echo,
-    echo,
-  ];
-  const servers: LinkServer[] = [];
-  for (const service of services) servers.push(await openServer(service));
-  await using pool = openPool(caller);
-  const ask = (index: number) =>
-    pool.call(placeAt(servers[index]!.port), request('x', index), { timeoutMs: 5_000 });
-  let hasEnded = false;
-  const held = await pool.hold(placeAt(servers[0]!.port), request('watch'), {
-    said: () => {},
-    ended: () => {
-      hasEnded = true;
-    },
-  });
-  await ask(1);
-  await ask(2);
-  assert.equal(pool.links, 2);
-  await untilServed(servers, [1, 0, 1, 0]);
-  await ask(3);
-  await untilServed(servers, [1, 0, 0, 1]);
-  assert.equal(hasEnded, false);
-  await held.end();
-  await ask(1);
-  assert.equal(pool.links, 2);
-  await untilServed(servers, [0, 1, 0, 1]);
-  for (const server of servers) await server.close();
-});
-
 test('a held stream hears what is pushed, in order, until either side ends it', async () => {
   const cancelled = Promise.withResolvers<void>();
-  await using link = await open(async (call) => {
+  await using link = await openLink(async (call) => {
     for (let index = 0; index < 100; index++) await call.push({ index, bytes: Buffer.alloc(index * 1000) });
     if (call.method === 'short') return undefined;
     await new Promise<void>((resolve) => call.whenCancelled(resolve));
@@ -430,7 +224,7 @@ test('a link whose handshake is under way when the listener closes does not keep
   await once(plain, 'connect');
   // The listener takes the connection in its own turn.
   await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-  const tls = connectTls({ ...clientTlsOptions(caller, called.node), socket: plain });
+  const tls = connectTls({ ...clientTlsOptions(caller, 'called' as NodeId), socket: plain });
   tls.on('error', () => {});
   const closed = server.close();
   while (!tls.closed) {

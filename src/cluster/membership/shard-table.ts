@@ -6,7 +6,7 @@
 
 import type { Clock } from '../../base/clock.ts';
 import type { NodeId, ShardId } from '../../mail/ids.ts';
-import type { ShardLocator, ShardPlace } from '../location.ts';
+import { isSamePlace, type ShardLocator, type ShardPlace } from '../location.ts';
 import type { ClusterView } from './cluster-view.ts';
 
 export interface ShardTableOptions {
@@ -98,13 +98,4 @@ function placeIn(view: ClusterView, shard: number): ShardPlace | undefined {
   const row = view.shard(shard as ShardId);
   if (row?.owner === undefined || !view.isUp(row.owner)) return undefined;
   return { node: row.owner.node, epoch: row.epoch, address: view.node(row.owner.node)!.address };
-}
-
-function isSamePlace(one: ShardPlace | undefined, other: ShardPlace | undefined): boolean {
-  return (
-    one?.node === other?.node &&
-    one?.epoch === other?.epoch &&
-    one?.address.host === other?.address.host &&
-    one?.address.port === other?.address.port
-  );
 }

@@ -33,6 +33,14 @@ export class AccountWatches {
     this.#watches.set(key, { sessions, stop });
   }
 
+  /** The session acts for somebody: it ends with the login of the administrator whose account this is, begun under `epoch`. */
+  watchActor(account: AccountPort, session: ImapSession, epoch: string | undefined): () => void {
+    const told = (event: AccountEvent): void => {
+      if (event.type === 'closed') tellOwn(session, event);
+    };
+    return account.watch(told, { service: 'imap', count: () => 0, epoch });
+  }
+
   leave(account: AccountPort, session: ImapSession): void {
     const key = keyOf(account, session);
     const watch = this.#watches.get(key);

@@ -1,9 +1,8 @@
 // COPY and MOVE from one account into another: messages are read here and appended there, a bounded piece at a time.
-// Invariants: a message leaves its mailbox only after its copy is durable, and no copy is taken back once that has begun:
-// whatever fails, and wherever a crash comes, nothing is lost. A MOVE that was cut off leaves at most one piece in both
-// mailboxes. A COPY that fails takes back what it had copied (RFC 9051 6.4.7: all or none); where the rights do not allow that,
-// one of several pieces is refused. One that a crash cut off leaves the pieces that were copied, one that lost the other
-// account's answer perhaps the piece that it was about.
+// Invariants: a COPY is all or nothing, whatever fails and wherever a crash comes (RFC 9051 6.4.7): of several pieces none
+// is seen before all are there (staged-append.ts). A message that is moved leaves its mailbox only after its copy is durable;
+// a MOVE goes piece by piece, so that one that was cut off leaves at most one piece in both mailboxes (RFC 6851 3.3 asks that
+// of each message, not of all together).
 // Fails as both accounts do.
 
 import type { Appended, Copied, MailboxInfo, MessageColumns, NewMessage } from '../../account/port.ts';
@@ -13,7 +12,6 @@ import type { ModSeq, OperationId, Uid } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
 import { errorResponse } from './mail-error-responses.ts';
 import { type MailboxLocation, type PlacedMailbox, placedAt } from './mailbox-location.ts';
-import { no, type Reply } from './reply.ts';
 import type { ImapSession } from './session.ts';
 import type { MailboxView } from './view.ts';
 
@@ -27,16 +25,17 @@ interface Between {
   readonly session: ImapSession;
   readonly view: MailboxView;
   readonly target: PlacedMailbox;
-  readonly move: boolean;
+  /** Of the messages. */
+  readonly columns: MessageColumns;
+  /** The source's. */
+  readonly keywords: readonly string[];
 }
 
-const tooMuchToTakeBack = no('Too many messages for a mailbox from which nothing may be taken back', 'LIMIT');
-
-/** `uids`: of the view. Refuses as a copy within an account does. What was copied, or the answer that says why nothing was. */
+/** `uids`: of the view. Refuses as a copy within an account does. */
 export async function copyBetweenAccounts(
   session: ImapSession,
   { view, uids, to, move }: { view: MailboxView; uids: Uint32Array; to: MailboxLocation; move: boolean },
-): Promise<Copied | Reply> {
+): Promise<Copied> {
   const [found, source] = await Promise.all([
     to.account.findMailbox({ name: to.name }),
     view.account.findMailbox({ id: view.mailboxId }),
@@ -49,18 +48,18 @@ export async function copyBetweenAccounts(
   const target = placedAt(to, found);
   const columns = await view.account.columns(view.mailboxId, uids.slice().sort());
   const pieces = piecesOf(columns, session.environment.limits.appendBytesMax);
-  if (!move && pieces.length > 1 && !mayTakeAway(target)) return tooMuchToTakeBack;
-  const between = { session, view, target, move };
+  const between = { session, view, target, columns, keywords: source.keywords };
+  if (!move && pieces.length > 1) return copyStaged(between, pieces);
   const appended: Appended[] = [];
   let modSeq = 0 as ModSeq;
-  try {
-    for (const piece of pieces) {
-      appended.push(await copyPiece(between, columns, { ...piece, keywords: source.keywords }));
-      if (move) modSeq = await takeAway(between, columns.uids.slice(piece.from, piece.to));
-    }
-  } catch (error) {
-    if (!move && appended.length > 0) await takeBack(session, target, appended);
-    throw error;
+  for (const piece of pieces) {
+    appended.push(
+      await withMessages(between, piece, (messages) => {
+        const operation = session.operation();
+        return target.account.append({ operation, target: { id: target.id }, messages });
+      }),
+    );
+    if (move) modSeq = await takeAway(between, columns.uids.slice(piece.from, piece.to));
   }
   return {
     to: found.id,
@@ -69,6 +68,38 @@ export async function copyBetweenAccounts(
     targetUids: Uint32Array.from(appended.flatMap(({ uids: given }) => [...given])),
     modSeq,
   };
+}
+
+/** Whatever fails, nothing is left; unless it was the answer to the last call that was lost: then perhaps all is there. */
+async function copyStaged(between: Between, pieces: readonly Piece[]): Promise<Copied> {
+  const { session, target, columns } = between;
+  const { account, id } = target;
+  const staging = session.operation();
+  try {
+    for (const piece of pieces) {
+      await withMessages(between, piece, (messages) => {
+        const operation = session.operation();
+        return account.stage({ operation, staging, target: { id }, from: piece.from, messages });
+      });
+    }
+    const messages = columns.uids.length;
+    const operation = session.operation();
+    const copied = await account.appendStaged({ operation, staging, target: { id }, messages });
+    return { ...copied, sourceUids: columns.uids };
+  } catch (error) {
+    await discard(between, staging);
+    throw error;
+  }
+}
+
+/** When it cannot be told, the host does it by itself after a while. */
+async function discard({ session, target }: Between, staging: OperationId): Promise<void> {
+  try {
+    await target.account.discardStaged({ staging });
+  } catch (error) {
+    if (errorResponse(error) === undefined) throw error;
+    session.connection.log.warn({ err: error }, 'what was staged could not be discarded');
+  }
 }
 
 interface Piece {
@@ -91,11 +122,12 @@ function piecesOf({ sizes }: MessageColumns, bytesMax: number): Piece[] {
   return pieces;
 }
 
-async function copyPiece(
-  { session, view, target }: Between,
-  columns: MessageColumns,
-  { from, to, bytes, keywords }: Piece & { readonly keywords: readonly string[] },
-): Promise<Appended> {
+/** The messages of a piece are in memory as long as `perform` takes. */
+async function withMessages<T>(
+  { session, view, columns, keywords }: Between,
+  { from, to, bytes }: Piece,
+  perform: (messages: readonly NewMessage[]) => Promise<T>,
+): Promise<T> {
   const { environment } = session;
   if (!(await environment.messageBytes.acquire(bytes, budgetWaitMs)))
     throw new MailError('unavailable', 'no memory for the messages');
@@ -109,8 +141,7 @@ async function copyPiece(
         internalDate: columns.internalDates[row]!,
       });
     }
-    const operation = session.operation();
-    return await target.account.append({ operation, target: { id: target.id }, messages });
+    return await perform(messages);
   } finally {
     environment.messageBytes.release(bytes);
   }
@@ -138,26 +169,7 @@ async function takeAway({ session, view }: Between, uids: Uint32Array): Promise<
 }
 
 /** Throws permissionDenied when messages may not be taken away from the mailbox. */
-export function requireTakingAway(source: MailboxInfo): void {
-  if (!mayTakeAway(source)) throw new MailError('permissionDenied', 'messages may not be taken away');
-}
-
-function mayTakeAway({ rights }: MailboxInfo): boolean {
-  return ['r', 't', 'e'].every((right) => rights.includes(right));
-}
-
-/** What was stored in `target`, where the rights allow it; what they do not allow is logged. */
-export async function takeBack(
-  session: ImapSession,
-  { account, id: mailboxId }: Pick<PlacedMailbox, 'account' | 'id'>,
-  appended: readonly Appended[],
-): Promise<void> {
-  const uids = Uint32Array.from(appended.flatMap(({ uids: given }) => [...given]));
-  const operation = session.operation();
-  try {
-    await account.expunge({ operation, mailboxId, uids, anyFlags: true });
-  } catch (error) {
-    if (errorResponse(error) === undefined) throw error;
-    session.connection.log.warn({ err: error }, 'what was stored could not be taken back');
-  }
+export function requireTakingAway({ rights }: MailboxInfo): void {
+  if (!['r', 't', 'e'].every((right) => rights.includes(right)))
+    throw new MailError('permissionDenied', 'messages may not be taken away');
 }

@@ -6,7 +6,8 @@
 
 import type { AccountPort, Appended, AppendOptions, ReplaceOptions } from '../../account/port.ts';
 import { isMailError, MailError } from '../../mail/mail-error.ts';
-import { requireTakingAway, takeBack } from './copy-between-accounts.ts';
+import { requireTakingAway } from './copy-between-accounts.ts';
+import { errorResponse } from './mail-error-responses.ts';
 import { type ImapSession, viewOf } from './session.ts';
 
 /** `replaces`: of the view. `append.target`: in `account`. */
@@ -29,9 +30,23 @@ export async function replaceBetweenAccounts(
     await source.expunge({ operation: session.operation(), mailboxId, uids, anyFlags: true });
   } catch (error) {
     // With any other failure it may have happened, or may yet.
-    if (isMailError(error) && !isMailError(error, 'unavailable'))
-      await takeBack(session, { account, id: appended.mailboxId }, [appended]);
+    if (isMailError(error) && !isMailError(error, 'unavailable')) await takeBack(session, account, appended);
     throw error;
   }
   return appended;
+}
+
+/** What was stored, where the rights allow it; what they do not allow is logged. */
+async function takeBack(
+  session: ImapSession,
+  account: AccountPort,
+  { mailboxId, uids }: Appended,
+): Promise<void> {
+  const operation = session.operation();
+  try {
+    await account.expunge({ operation, mailboxId, uids, anyFlags: true });
+  } catch (error) {
+    if (errorResponse(error) === undefined) throw error;
+    session.connection.log.warn({ err: error }, 'what was stored could not be taken back');
+  }
 }

@@ -18,6 +18,7 @@ import type { Capability } from '../../wire/imap/capability.ts';
 import type { CommandReaderLimits } from '../../wire/imap/command-reader.ts';
 import { type Connection, IdleTimeout } from '../kit/connection.ts';
 import { DeflatedConnection } from '../kit/deflated-connection.ts';
+import { hasEndedLogin } from '../kit/has-ended-login.ts';
 import type { AccountWatches } from './account-watches.ts';
 import type { ImapLimits } from './imap-limits.ts';
 import type { Notifications } from './notify/notifications.ts';
@@ -101,6 +102,7 @@ export class ImapSession {
   others: Map<string, AccountPort> | undefined;
   /** Somebody else's, whose mailbox is or is about to be selected. */
   #visited: AccountPort | undefined;
+  #unwatchActor: (() => void) | undefined;
   #deflated: DeflatedConnection | undefined;
   #loginDeadlineMs: number;
   #operations = 0;
@@ -154,11 +156,23 @@ export class ImapSession {
 
   /** After authentication. */
   async enter(principal: Principal): Promise<void> {
-    this.account = await this.environment.accounts.open(principal.accountId);
-    this.epoch = principal.sessionEpoch;
+    const { accounts, watches, authenticator } = this.environment;
+    const { accountId, sessionEpoch, actor } = principal;
+    const account = await accounts.open(accountId);
+    const ofActor = actor && (await accounts.open(actor.accountId));
+    this.account = account;
+    this.epoch = sessionEpoch;
     this.administers = principal.administrator && principal.appPasswordId === undefined;
     this.state = 'authenticated';
-    this.environment.watches.join(this.account, this);
+    watches.join(account, this);
+    this.#unwatchActor = ofActor && watches.watchActor(ofActor, this, actor?.sessionEpoch);
+    try {
+      // Behind it: of what happens from now on the session hears.
+      if (await hasEndedLogin(authenticator, 'imap', principal)) this.farewell = 'Login has ended';
+    } catch (error) {
+      this.leave();
+      throw error;
+    }
   }
 
   /** Before a mailbox of the account is opened: it is heard of its changes until `unselect`. */
@@ -230,6 +244,8 @@ export class ImapSession {
   }
 
   release(): void {
+    this.#unwatchActor?.();
+    this.#unwatchActor = undefined;
     this.notify(undefined);
     this.#endVisit();
     if (this.account !== undefined) this.environment.watches.leave(this.account, this);

@@ -4,6 +4,7 @@
 import type { AccountEvent } from '../../account/port.ts';
 import type { Principal } from '../../directory/directory.ts';
 import type { MailError } from '../../mail/mail-error.ts';
+import { hasEndedLogin } from '../kit/has-ended-login.ts';
 import { ReadAhead } from '../kit/read-ahead.ts';
 import { Maildrop } from './maildrop.ts';
 import type { Pop3Session } from './pop3-session.ts';
@@ -16,7 +17,10 @@ export async function enterTransaction(session: Pop3Session, principal: Principa
     session.err('last login was too short a time ago', 'LOGIN-DELAY');
     return;
   }
-  const account = await environment.accounts.open(principal.accountId);
+  const { accountId, sessionEpoch: epoch, actor } = principal;
+  const account = await environment.accounts.open(accountId);
+  // An administrator acts for somebody: the session ends with his login too.
+  const ofActor = actor && (await environment.accounts.open(actor.accountId));
   const ahead = new ReadAhead(environment.answersAhead);
   const maildrop = await Maildrop.open(account, { limits: environment.limits, utf8: session.utf8, ahead });
   session.principal = principal;
@@ -28,8 +32,25 @@ export async function enterTransaction(session: Pop3Session, principal: Principa
   const told = (event: AccountEvent): void => {
     if (event.type === 'closed') connection.destroy();
   };
-  const { sessionEpoch: epoch } = principal;
-  session.unwatch = account.watch(told, { service: 'pop3', count: () => 1, epoch });
+  const unwatch = account.watch(told, { service: 'pop3', count: () => 1, epoch });
+  const unwatchActor = ofActor?.watch(told, {
+    service: 'pop3',
+    count: () => 0,
+    epoch: actor?.sessionEpoch,
+  });
+  session.unwatch = () => {
+    unwatch();
+    unwatchActor?.();
+  };
+  // Behind it: of what happens from now on the session hears.
+  const isOver = await hasEndedLogin(environment.authenticator, 'pop3', principal).catch((error: unknown) => {
+    connection.destroy();
+    throw error;
+  });
+  if (isOver) {
+    connection.destroy();
+    return;
+  }
   const { remaining, remainingBytes } = maildrop;
   connection.log.info({ account: principal.address, messages: remaining }, 'pop3 login');
   session.ok(`maildrop has ${remaining} messages (${remainingBytes} octets)`);

@@ -2,7 +2,7 @@
 // identity, perhaps empty.
 
 import { oneMessageServer } from './one-message.ts';
-import { opaqueString } from './prepare.ts';
+import { comparedString } from './prepare.ts';
 import { type SaslDependencies, type SaslServer, type SaslStep, saslFailure, saslRefusal } from './sasl.ts';
 
 export function startExternal<Context, Principal>(
@@ -17,7 +17,7 @@ async function verify<Context, Principal>(
   { authenticator, tls, context }: SaslDependencies<Context, Principal>,
   text: string,
 ): Promise<SaslStep<Principal>> {
-  const authorizationId = text === '' ? '' : opaqueString(text);
+  const authorizationId = text === '' ? '' : comparedString(text);
   const names = tls?.clientNames ?? [];
   if (authorizationId === undefined || names.length === 0 || authenticator.verifyCertificate === undefined)
     return saslFailure('authenticationFailed', 'no certificate that names this identity');

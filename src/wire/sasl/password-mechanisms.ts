@@ -2,7 +2,7 @@
 // Both hand the password to the authenticator; nothing of it is kept after the step that got it.
 
 import { oneMessageServer } from './one-message.ts';
-import { opaqueString } from './prepare.ts';
+import { comparedString } from './prepare.ts';
 import {
   decodeSaslText,
   type SaslDependencies,
@@ -18,9 +18,9 @@ async function verify<Context, Principal>(
   dependencies: SaslDependencies<Context, Principal>,
   typed: { readonly user: string; readonly password: string; readonly authorizationId: string },
 ): Promise<SaslStep<Principal>> {
-  const user = opaqueString(typed.user);
-  const password = opaqueString(typed.password);
-  const authorizationId = typed.authorizationId === '' ? '' : opaqueString(typed.authorizationId);
+  const user = comparedString(typed.user);
+  const password = comparedString(typed.password);
+  const authorizationId = typed.authorizationId === '' ? '' : comparedString(typed.authorizationId);
   if (user === undefined || password === undefined || authorizationId === undefined) {
     return saslFailure('authenticationFailed', 'user or password has characters that are not allowed');
   }

@@ -5,7 +5,7 @@
 // Undefined means the string is not allowed: the caller refuses it as it refuses a wrong password.
 
 import { isLeftToRight, isRightToLeft } from '../../mail/precis/bidi-rule.ts';
-import { opaqueString as enforced } from '../../mail/precis/opaque-string.ts';
+import { comparedSecret, opaqueString as enforced } from '../../mail/precis/opaque-string.ts';
 
 /** Nobody types more; hashing time must not be the client's to choose. */
 export const preparedBytesMax = 1024;
@@ -19,10 +19,20 @@ const prohibited =
   /[\p{Cc}\p{Cs}\p{Co}\p{Cn}\u06dd\u070f\u180e\u200e\u200f\u2028-\u202e\u2061-\u2063\u206a-\u206f\u2ff0-\u2ffb\ufff9-\ufffd\u{1d173}-\u{1d17a}\u{e0001}\u{e0020}-\u{e007f}]/u;
 const printableAscii = /^[\x20-\x7e]+$/;
 
-/** PRECIS OpaqueString, within the limit. */
+/** PRECIS OpaqueString, within the limit: what a new password may be. */
 export function opaqueString(text: string): string | undefined {
-  const form = withinLimit(text) === undefined ? undefined : enforced(text);
-  return form === undefined ? undefined : withinLimit(form);
+  return prepared(text, enforced);
+}
+
+/** The form in which what somebody typed is compared: he may have had it before it was no longer allowed. */
+export function comparedString(text: string): string | undefined {
+  return prepared(text, comparedSecret);
+}
+
+function prepared(text: string, form: (text: string) => string | undefined): string | undefined {
+  const whole = withinLimit(text);
+  const formed = whole === undefined ? undefined : form(whole);
+  return formed === undefined ? undefined : withinLimit(formed);
 }
 
 /** SASLprep (RFC 4013): NFKC and characters removed that are not seen. */

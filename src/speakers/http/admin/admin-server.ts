@@ -204,12 +204,13 @@ export async function buildAdminApp(dependencies: AdminDependencies, options: Ap
   app.decorateRequest('scopes');
   app.decorateRequest('domain');
   app.addHook('onRequest', async (request) => authenticate(request, dependencies, options));
+  // Before the domain is looked at: the first answer is given again, though what the request was about is gone by now.
+  addIdempotency(app, options.keys);
   app.addHook('preHandler', async (request) => {
     const { domain } = request;
     const { directory } = dependencies;
     if (domain !== undefined) await request.routeOptions.config.within!({ request, domain, directory });
   });
-  addIdempotency(app, options.keys);
   addErrors(app, dependencies);
   app.addContentTypeParser(
     'message/rfc822',

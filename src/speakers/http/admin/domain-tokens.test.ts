@@ -123,6 +123,69 @@ suite('a token for one domain', () => {
     assert.deepEqual([services.length, administrator, groups], [5, false, []]);
   });
 
+  test('pages and counts nothing beside its domain', async () => {
+    const { directory } = site;
+    await directory.addDomain({ name: 'before.test' });
+    const early = await directory.addAccount({ address: 'carl@before.test', password: 'x' });
+    await directory.addAlias({ address: 'all@before.test', targets: ['carl@before.test'] });
+    for (const cursor of ['a@a.test', 'zoe@before.test', '', 'x', '@', 'bob@other.test']) {
+      for (const kind of ['accounts', 'aliases']) {
+        const { status, body } = await ask(`GET /api/${kind}?limit=1&after=${cursor}`);
+        const addresses = status === 200 ? body.items.map((item: { address: string }) => item.address) : [];
+        assert.ok(
+          addresses.every((address: string) => address.endsWith('@mine.test')),
+          `${kind} ${cursor} ${addresses}`,
+        );
+      }
+    }
+    const headers = { authorization };
+    for (const url of ['/api/accounts', '/api/aliases']) {
+      const shown = await app.inject({ method: 'GET', url, headers });
+      const counted = await app.inject({ method: 'HEAD', url, headers });
+      assert.equal(counted.headers['content-length'], shown.headers['content-length'], url);
+      const beside = await app.inject({ method: 'HEAD', url: `${url}?domain=other.test`, headers });
+      assert.equal(beside.statusCode, 403);
+    }
+    await directory.removeAlias('all@before.test');
+    await directory.removeAccount(early.id);
+    // Whether somebody is there is not told either.
+    for (const name of ['nobody@other.test', 'bob@other.test', 'bob@nowhere.test'])
+      assert.equal((await ask(`GET /api/accounts/${name}`)).status, 403, name);
+    assert.equal((await ask('GET /api/accounts/nobody@mine.test')).status, 404);
+  });
+
+  test('leaves accounts alone whose mail is not of its domain alone, and groups as they are', async () => {
+    const { directory } = site;
+    const both = { address: 'both@mine.test', addresses: ['both@other.test'], password: 'x' };
+    const { id } = await directory.addAccount(both);
+    for (const [line, body] of [
+      ['PATCH /api/accounts/both@mine.test', { addresses: [] }],
+      ['PUT /api/accounts/both@mine.test/password', { password: 'mine' }],
+      ['POST /api/accounts/both@mine.test/app-passwords', { name: 'x', services: ['imap'] }],
+      ['GET /api/accounts/both@mine.test/mailboxes/1/messages'],
+      ['DELETE /api/accounts/both@mine.test'],
+    ] as const)
+      assert.equal((await ask(line, body)).status, 403, line);
+    assert.deepEqual((await directory.account(id))?.addresses, ['both@other.test']);
+    await directory.setAccount(id, { addresses: [], groups: ['staff'] });
+    assert.equal((await ask('PATCH /api/accounts/both@mine.test', { groups: [] })).status, 403);
+    const kept = { groups: ['staff'], fullName: 'Both' };
+    assert.equal((await ask('PATCH /api/accounts/both@mine.test', kept)).status, 200);
+    assert.deepEqual((await directory.account(id))?.groups, ['staff']);
+    await directory.removeAccount(id);
+  });
+
+  test('hears the first answer again, though what it asked about is gone', async () => {
+    const { id } = await site.directory.addAccount({ address: 'short@mine.test', password: 'x' });
+    const headers = { authorization, 'idempotency-key': 'remove-short' };
+    for (const replayed of [undefined, 'true']) {
+      const url = '/api/accounts/short@mine.test';
+      const answer = await app.inject({ method: 'DELETE', url, headers });
+      assert.deepEqual([answer.statusCode, answer.headers['idempotency-replayed']], [204, replayed]);
+    }
+    assert.equal(await site.directory.account(id), undefined);
+  });
+
   test('has no use for a route that does not say how it is kept within the domain', async () => {
     const { body } = await ask('GET /api/openapi.json', undefined, operator);
     const open = new Set<string>();

@@ -3,7 +3,7 @@
 import { isMailError } from '../../../mail/mail-error.ts';
 import type { LoginCommand } from '../../../wire/imap/command.ts';
 import { capabilityCode } from '../../../wire/imap/response-code.ts';
-import { opaqueString } from '../../../wire/sasl/prepare.ts';
+import { comparedString } from '../../../wire/sasl/prepare.ts';
 import { capabilities, loginAllowed } from '../capabilities.ts';
 import { errorResponse } from '../mail-error-responses.ts';
 import { no, ok, type Reply } from '../reply.ts';
@@ -11,8 +11,8 @@ import type { ImapSession } from '../session.ts';
 
 export async function login(session: ImapSession, command: LoginCommand): Promise<Reply> {
   if (!loginAllowed(session)) return no('Start TLS first', 'PRIVACYREQUIRED');
-  const user = opaqueString(command.user);
-  const password = opaqueString(command.password);
+  const user = comparedString(command.user);
+  const password = comparedString(command.password);
   if (user === undefined || password === undefined) return loginFailed(session);
   try {
     const credentials = { user, password, authorizationId: '' };

@@ -1,7 +1,9 @@
 // MAIL: begins a transaction (RFC 5321 4.1.1.2; SIZE RFC 1870, BODY RFC 6152 and 3030, SMTPUTF8 RFC 6531).
 
 import { parseAddress } from '../../../mail/address.ts';
+import { isMailError } from '../../../mail/mail-error.ts';
 import { type MailArguments, parseMailArguments } from '../../../wire/smtp/envelope-arguments.ts';
+import { hasEndedLogin } from '../../kit/has-ended-login.ts';
 import type { SmtpCommand } from '../command.ts';
 import { maySendAs } from '../sending-addresses.ts';
 import type { SmtpSession } from '../smtp-session.ts';
@@ -35,14 +37,24 @@ function refusal(session: SmtpSession, mail: MailArguments): string | undefined 
 async function beginAsUser(session: SmtpSession, mail: MailArguments): Promise<string> {
   const { principal, dependencies } = session;
   if (principal === undefined) return '530 5.7.0 Authentication required\r\n';
-  if (mail.path.text !== '') {
-    const address = parseAddress(mail.path.text);
-    if (address === undefined) return '501 5.1.7 Bad sender address syntax\r\n';
-    if (!(await maySendAs(dependencies, principal.accountId, address))) {
-      return '553 5.7.1 Not an address of yours\r\n';
-    }
+  const isNull = mail.path.text === '';
+  const address = parseAddress(isNull ? principal.address : mail.path.text);
+  if (address === undefined) return '501 5.1.7 Bad sender address syntax\r\n';
+  try {
+    // Nobody tells SMTP sessions: one that never says QUIT would send for ever.
+    if (await hasEndedLogin(dependencies.directory, 'smtp', principal)) return endLogin(session);
+    const isOwn = await maySendAs(dependencies, principal.accountId, address);
+    return isOwn || isNull ? begin(session, mail) : '553 5.7.1 Not an address of yours\r\n';
+  } catch (error) {
+    // In the outer zone: the grant that the question is asked with has ended.
+    if (isMailError(error, 'authenticationFailed')) return endLogin(session);
+    throw error;
   }
-  return begin(session, mail);
+}
+
+function endLogin(session: SmtpSession): string {
+  session.finished = true;
+  return '421 4.7.0 Your login has ended, connect and log in again\r\n';
 }
 
 export const mailCommand: SmtpCommand = {
