@@ -81,6 +81,8 @@ interface StartedLine extends LogLine {
 
 /** Pino's number for "error". */
 const errorLevel = 50;
+/** Lines of standard error that are shown first: its log may be long. */
+const lastWordsMax = 20;
 /** Above the default of limits.drain and whatever a loaded machine adds. */
 const stopLimitMs = 30_000;
 
@@ -248,7 +250,7 @@ class ServerOutput {
   readonly lines: LogLine[] = [];
   stdout = '';
   stderr = '';
-  #hasEnded = false;
+  #ended: ServerExit | undefined;
   #unparsed = '';
   #wake: (() => void)[] = [];
 
@@ -260,17 +262,23 @@ class ServerOutput {
     });
     const kill = (): boolean => this.child.kill('SIGKILL');
     process.once('exit', kill);
-    this.exited = once(this.child, 'close').then(([code, signal]) => {
+    this.exited = once(this.child, 'close').then(([code, signal]): ServerExit => {
       process.off('exit', kill);
-      this.#hasEnded = true;
+      this.#ended = { code, signal };
       this.#wakeAll();
-      return { code, signal } as ServerExit;
+      return { code, signal };
     });
     this.child.stdout.setEncoding('utf8').on('data', (text: string) => this.#take(text));
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text;
       this.#wakeAll();
     });
+  }
+
+  /** Why it ended stands there; workers write to it as well. */
+  #lastWords(): string {
+    const lines = this.stderr.trimEnd().split('\n').slice(-lastWordsMax);
+    return lines.join('\n') || 'nothing on stderr';
   }
 
   told(): string {
@@ -293,7 +301,12 @@ class ServerOutput {
     for (;;) {
       const found = look();
       if (found !== undefined) return found;
-      if (this.#hasEnded) throw new Error(`the server ended before it told this\n${this.told()}`);
+      if (this.#ended !== undefined) {
+        const { code, signal } = this.#ended;
+        throw new Error(
+          `the server ended (${signal ?? code}) before it told this: ${this.#lastWords()}\n${this.told()}`,
+        );
+      }
       await new Promise<void>((resolve) => {
         this.#wake.push(resolve);
       });

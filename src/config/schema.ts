@@ -132,7 +132,7 @@ const submissionSchema = z.strictObject({
     .enum(['account', 'off'])
     .default('account')
     .describe(
-      '"account": a message that a user submits is refused (550 5.7.1) when its From names no address that he may send with, when its Sender is none of them, and when it has several authors without a Sender. His are the addresses of his account, sub-addresses, aliases that lead to it alone, and the addresses of accounts whose INBOX gives him the right p. "off": the header is not looked at; for users who bounce ("resend") mail of others, and programs that send in other names. Who sends is checked in the envelope (MAIL) either way.',
+      '"account": a message that a user submits is refused (550 5.7.1) when its From names no address that he may send with, when its Sender is none of them, and when it has several authors without a Sender, or mail programs may read others in it than this server. His are the addresses of his account, sub-addresses, aliases that lead to it alone, and the addresses of accounts whose INBOX gives him the right p. "off": the header is not looked at; for users who bounce ("resend") mail of others, and programs that send in other names. Who sends is checked in the envelope (MAIL) either way.',
     ),
 });
 

@@ -1,6 +1,6 @@
 // Hundreds of clients that send commands for as long as the server takes them, and never read an answer. What the server holds
 // for all of them is bounded, whichever protocol they speak, and others are served meanwhile. That such a session ends, with a
-// line in the log, is shown by src/speakers/kit/listener.test.ts, where time can be moved.
+// line in the log, is shown by src/speakers/kit/socket-connection.test.ts, where time can be moved.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';

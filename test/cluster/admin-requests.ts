@@ -1,5 +1,7 @@
 // The admin API of a node under test, over HTTP, as those ask it who have a token; and what a thief asks of it over links.
 
+import { accountPath } from '../../src/operator/commands/account.ts';
+import { addressOf } from '../server-process.ts';
 import type { ClusterProcesses } from './cluster-processes.ts';
 import type { NodeProcess } from './node-process.ts';
 
@@ -12,6 +14,16 @@ export interface AdminAnswer {
 export async function tokenWith(cluster: ClusterProcesses, ...scopes: readonly string[]): Promise<string> {
   const request = { method: 'POST', path: '/api/tokens', body: { name: 'test', scopes } } as const;
   return (await cluster.admin().call<{ token: string }>(request)).token;
+}
+
+export async function accountIdOf(cluster: ClusterProcesses, user: string): Promise<string> {
+  return (await cluster.admin().call<{ id: string }>({ path: accountPath(addressOf(user)) })).id;
+}
+
+export async function setPassword(cluster: ClusterProcesses, user: string, password: string): Promise<void> {
+  await cluster
+    .admin()
+    .call({ method: 'PUT', path: `${accountPath(addressOf(user))}/password`, body: { password } });
 }
 
 /** `line`: method and path. */

@@ -2,39 +2,22 @@
 // gives nothing away to whoever steals all that is on its disk (PROMISES 20, 65, 82, 103, 104).
 
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
-import { once } from 'node:events';
 import { after, before, suite, test } from 'node:test';
-import { connect, type TLSSocket } from 'node:tls';
 import { createTransport } from 'nodemailer';
 import { systemClock } from '../../src/base/clock.ts';
-import { silentLog } from '../../src/base/log.ts';
-import { systemRandom } from '../../src/base/random.ts';
-import { certifiedNode, makeCertificateRequest, makeKey } from '../../src/cluster/authority/certificates.ts';
-import { joinCluster } from '../../src/cluster/authority/join-cluster.ts';
-import {
-  answerSchema,
-  helloSchema,
-  JoinChannel,
-  joinAlpn,
-} from '../../src/cluster/authority/join-protocol.ts';
-import { GrantKeys } from '../../src/cluster/frontend/grant-keys.ts';
-import { openGrant, sealGrant } from '../../src/cluster/frontend/session-grant.ts';
-import { decodeNode, nodeKey } from '../../src/cluster/membership/cluster-rows.ts';
-import type { AccountId, NodeId } from '../../src/mail/ids.ts';
-import { isMailError, type MailErrorKind } from '../../src/mail/mail-error.ts';
+import { isMailError } from '../../src/mail/mail-error.ts';
 import { type BalancedCluster, nodesFor } from '../../src/operator/balancer/balanced-cluster.ts';
 import { describeCluster } from '../../src/operator/balancer/describe-cluster.ts';
-import { openPostgresEngine } from '../../src/storage/postgres-engine.ts';
 import { missingPostgres } from '../postgres-server.ts';
 import { makeTemporaryFolder, type TemporaryFolder } from '../run-program.ts';
 import { addressOf, passwordOf, ServerProcess } from '../server-process.ts';
-import { administrationAttacks, askNode, carriedRequest, tokenWith } from './admin-requests.ts';
+import { askNode, setPassword, tokenWith } from './admin-requests.ts';
 import { beginDelivery, openImap, openInbox, openLmtp } from './client-sessions.ts';
 import { ClusterProcesses } from './cluster-processes.ts';
 import type { NodeProcess } from './node-process.ts';
 import { imapLogin, marker, openWith, popCount, scramLogin, send, subjects } from './outer-clients.ts';
-import { filesBelow, outerToken, startOuterNode, Thief } from './outer-node.ts';
+import { filesBelow, startOuterNode, Thief, until } from './outer-node.ts';
+import { tryWithStolenDisk } from './stolen-disk.ts';
 
 const users = ['alice', 'bob', 'carol'];
 
@@ -263,258 +246,8 @@ suite('a frontend of the outer zone', { skip: missingPostgres() }, () => {
     session.end();
   });
 
-  test('whoever has its disk reads nothing: the list of what was tried', async (t) => {
-    await using thief = await Thief.of(folder.at('edge'));
-    const host = (await cluster.hostOf('alice'))!;
-    const bobsHost = (await cluster.hostOf('bob'))!;
-    const [alice, bob] = [await idOf(cluster, 'alice'), await idOf(cluster, 'bob')];
-    const context = { service: 'imap', remoteAddress: '192.0.2.1', traceId: 'thief' };
-    const logIn = async (by: Thief, user: string, service = 'imap') => {
-      const credentials = { user: addressOf(user), password: passwordOf(user), authorizationId: '' };
-      const given = { ...credentials, context: { ...context, service } };
-      const granted = await by.call(host, { service: 'directory', method: 'verifyPassword', given });
-      return (granted as { grant: Uint8Array }).grant;
-    };
-    const denied = async (what: string, tried: Promise<unknown>, ...kinds: MailErrorKind[]) => {
-      await t.test(what, () =>
-        assert.rejects(
-          tried,
-          (error) => kinds.some((kind) => isMailError(error, kind)) || assert.fail(`${error}`),
-        ),
-      );
-    };
-
-    // What it was given: only so can the rest be worth trying.
-    const grant = await logIn(thief, 'alice');
-    await thief.account(host, alice, { method: 'listMailboxes', grant });
-
-    await denied(
-      'opening an account without a grant',
-      thief.account(host, alice, { method: 'open' }),
-      'authenticationFailed',
-    );
-    await denied(
-      'reading an account without a grant',
-      thief.account(host, alice, { method: 'listMailboxes' }),
-      'authenticationFailed',
-    );
-    await denied(
-      'with the grant of another account',
-      thief.account(bobsHost, bob, { method: 'listMailboxes', grant }),
-      'authenticationFailed',
-    );
-    await using engine = await openPostgresEngine({
-      url: cluster.storeUrl,
-      clock: systemClock,
-      log: silentLog,
-    });
-    const keys = new GrantKeys({ engine, clock: systemClock, random: systemRandom });
-    const key = await keys.newest();
-    const claims = openGrant(grant, [key])!;
-    await denied(
-      'with a grant that has expired',
-      thief.account(host, alice, {
-        method: 'listMailboxes',
-        grant: sealGrant({ ...claims, expiresAt: systemClock.now() - 1 }, key),
-      }),
-      'authenticationFailed',
-    );
-    await denied(
-      'with a grant of its own making',
-      thief.account(bobsHost, bob, {
-        method: 'listMailboxes',
-        grant: sealGrant({ ...claims, account: bob as AccountId }, systemRandom.bytes(32)),
-      }),
-      'authenticationFailed',
-    );
-    const through = { host: host.host, port: host.server.ports.join };
-    const other = await joinCluster(await outerToken(cluster), through, { node: 'gate', clock: systemClock });
-    await using gate = new Thief(other.credentials);
-    const beat = heartbeat(['frontend']);
-    for (const node of cluster.nodes) await gate.call(node, beat);
-    await until(() =>
-      logIn(gate, 'bob').then(
-        () => true,
-        () => false,
-      ),
-    );
-    await denied(
-      'with the grant of another node',
-      thief.account(bobsHost, bob, { method: 'listMailboxes', grant: await logIn(gate, 'bob') }),
-      'authenticationFailed',
-    );
-    for (const method of ['remove', 'endSessions', 'setQuota', 'lockMaildrop', 'constructor'])
-      await denied(
-        `${method} in a session of IMAP`,
-        thief.account(host, alice, { method, grant }),
-        'permissionDenied',
-      );
-    const popGrant = await logIn(thief, 'alice', 'pop3');
-    for (const method of ['listMailboxes', 'createMailbox', 'append', 'search', 'copy', 'storeFlags'])
-      await denied(
-        `${method} in a session of POP3`,
-        thief.account(host, alice, { method, grant: popGrant }),
-        'permissionDenied',
-      );
-    const smtpGrant = await logIn(thief, 'alice', 'smtp');
-    for (const method of ['open', 'listMailboxes', 'openMailbox', 'readMessages', 'watch'])
-      await denied(
-        `${method} in a session of SMTP`,
-        thief.account(host, alice, { method, grant: smtpGrant }),
-        'permissionDenied',
-      );
-    const asked = { accountId: bob, address: { localPart: 'bob', domain: 'example.test' } };
-    await denied(
-      'asking whose an address is without a session of theirs',
-      thief.call(host, { service: 'directory', method: 'ownsAddress', given: asked, grant: smtpGrant }),
-      'authenticationFailed',
-    );
-    const listing = ['accounts', 'domains', 'aliases', 'account', 'accountByAddress', 'appPasswords'];
-    const changing = ['setPassword', 'addAccount', 'setAccount', 'addAppPassword', 'removeAccount', 'check'];
-    for (const method of [...listing, ...changing])
-      await denied(
-        `${method} of the directory`,
-        thief.call(host, { service: 'directory', method, given: { limit: 1000 }, grant }),
-        'permissionDenied',
-      );
-    await denied(
-      'SCRAM verifiers',
-      thief.call(host, {
-        service: 'directory',
-        method: 'scramVerifier',
-        given: { user: addressOf('bob'), context },
-      }),
-      'permissionDenied',
-    );
-    await t.test('a SCRAM challenge has no key in it', async () => {
-      const given = { user: addressOf('bob'), context };
-      const told = await thief.call(host, { service: 'directory', method: 'scramChallenge', given });
-      assert.deepEqual(Object.keys(told as object).sort(), ['iterations', 'nonce', 'salt']);
-    });
-    await denied(
-      'a SCRAM proof without the password',
-      thief.call(host, {
-        service: 'directory',
-        method: 'proveScram',
-        given: {
-          user: addressOf('bob'),
-          authorizationId: '',
-          clientFirst: `n=${addressOf('bob')},r=x`,
-          clientNonce: 'x',
-          nonce: 'of its own making',
-          withoutProof: 'c=biws,r=x',
-          proof: Buffer.alloc(32),
-          context,
-        },
-      }),
-      'authenticationFailed',
-    );
-    const administrator = { address: addressOf('boss'), password: passwordOf('boss'), administrator: true };
-    await cluster.admin().call({ method: 'POST', path: '/api/accounts', body: administrator });
-    await logIn(thief, 'boss');
-    const acting = {
-      user: addressOf('boss'),
-      password: passwordOf('boss'),
-      authorizationId: addressOf('bob'),
-    };
-    await denied(
-      'an administrator’s password for another account',
-      thief.call(host, { service: 'directory', method: 'verifyPassword', given: { ...acting, context } }),
-      'authenticationFailed',
-    );
-    for (const service of ['storage', 'engine', 'rows', 'sessions', 'membership', 'admin'])
-      await denied(
-        `rows by a service "${service}"`,
-        thief.call(host, { service, method: 'get', given: ['cluster'], grant }),
-        'notSupported',
-      );
-    const carried = carriedRequest('GET /api/accounts');
-    await denied(
-      'administration as the operator',
-      thief.call(host, {
-        service: 'administration',
-        method: 'request',
-        given: { ...carried, isOperator: true },
-      }),
-      'permissionDenied',
-    );
-    for (const method of ['inject', 'answer', 'constructor'])
-      await denied(
-        `${method} of administration`,
-        thief.call(host, { service: 'administration', method, given: carried, grant }),
-        'permissionDenied',
-      );
-    const token = await tokenWith(cluster, 'read', 'write:accounts', 'operate');
-    const seen = { token, grant: Buffer.from(grant).toString('base64url'), address: addressOf('bob') };
-    for (const { line, fields, body, status } of administrationAttacks(seen))
-      await t.test(`${line} ${fields.authorization?.slice(0, 12) ?? ''}`, async () => {
-        const given = carriedRequest(line, fields, body);
-        const told = await thief.call(host, { service: 'administration', method: 'request', given, grant });
-        assert.equal((told as { status: number }).status, status);
-      });
-    for (const method of ['rows', 'entries', 'createJoinToken', 'tokens', 'authority', 'apply', 'remove'])
-      await denied(
-        `${method} of the cluster`,
-        thief.call(host, { service: 'cluster', method, given: {} }),
-        'permissionDenied',
-      );
-    await t.test('its configuration says nothing of the store', async () => {
-      const told = await thief.call(host, { service: 'cluster', method: 'configuration' });
-      assert.ok(!JSON.stringify(told).includes('storage'));
-    });
-    await t.test('the places of shards name link addresses and nothing else', async () => {
-      const told = (await thief.call(host, { service: 'cluster', method: 'places', given: {} })) as {
-        table: { nodes: object[] };
-      };
-      for (const node of told.table.nodes) assert.deepEqual(Object.keys(node), ['node', 'host', 'port']);
-      assert.ok(!JSON.stringify(told.table.nodes).includes('edge'));
-    });
-    await t.test('hosting accounts, by saying so', async () => {
-      await gate.call(host, heartbeat(['backend', 'mx']));
-      const row = decodeNode((await engine.get(nodeKey('gate' as NodeId)))!);
-      assert.deepEqual([row.roles, row.zone], [['mx'], 'outer']);
-      assert.equal((await cluster.status()).nodes.find(({ node }) => node === 'gate')?.shards, 0);
-    });
-    await t.test('a certificate is renewed for who asks, whoever the request names', async () => {
-      const request = await makeCertificateRequest(host.name as NodeId, makeKey());
-      const asked = { service: 'cluster', method: 'renewCertificate', given: { request } };
-      const { certificate } = (await gate.call(host, asked)) as { certificate: string };
-      const { authorities } = gate.credentials;
-      const issued = certifiedNode(new X509Certificate(certificate), authorities, systemClock.now());
-      assert.deepEqual(issued, { node: 'gate', zone: 'outer' });
-    });
-    await t.test('being another node', async () => {
-      await using liar = new Thief({ ...thief.credentials, node: host.name as NodeId });
-      await assert.rejects(liar.account(host, alice, { method: 'listMailboxes' }), (error) =>
-        isMailError(error, 'authenticationFailed'),
-      );
-    });
-    await t.test('joining as another node, and the database’s settings', async () => {
-      const request = await makeCertificateRequest(host.name as NodeId, makeKey());
-      const renewed = await joinExchange(thief, through, { type: 'renew', version: 1, request });
-      assert.equal(renewed.type, 'certified');
-      assert.ok(renewed.type === 'certified' && renewed.zone === 'outer');
-      assert.ok(!JSON.stringify(renewed).includes(new URL(cluster.storeUrl).pathname.slice(1)));
-      assert.ok(renewed.type === 'certified' && renewed.storage === undefined);
-      await using again = new Thief({ ...thief.credentials, node: host.name as NodeId });
-      await assert.rejects(again.call(host, { service: 'storage', method: 'get' }));
-      const token = { type: 'join', version: 1, token: 'a', secret: 'b', node: 'node1', request };
-      const joined = await joinExchange(thief, through, token);
-      assert.equal(joined.type, 'refused');
-    });
-    await setPassword(cluster, 'alice', 'changed after the theft');
-    await denied(
-      'the grant it had, once the password is changed',
-      thief.account(host, alice, { method: 'listMailboxes', grant }),
-      'authenticationFailed',
-    );
-    await denied(
-      'renewing that grant',
-      thief.call(host, { service: 'directory', method: 'renewGrant', grant }),
-      'authenticationFailed',
-    );
-    await setPassword(cluster, 'alice', passwordOf('alice'));
-  });
+  test('whoever has its disk reads nothing: the list of what was tried', (t) =>
+    tryWithStolenDisk(t, { cluster, data: folder.at('edge') }));
 
   test('removed, it ends, and its certificate opens nothing', async () => {
     await using thief = await Thief.of(folder.at('edge'));
@@ -545,53 +278,3 @@ suite('a frontend of the outer zone', { skip: missingPostgres() }, () => {
 /** What may lie in its data directory. */
 const known =
   /^(?:cluster\/(?:credentials\.json|joined\.json|nodes\.json|lock|owner)|tls\/self-signed\.(?:crt|key))$/;
-
-function heartbeat(roles: readonly string[]) {
-  const given = {
-    incarnation: systemRandom.identifier(16),
-    roles,
-    host: '127.0.0.9',
-    linkVersions: { min: 1, max: 1 },
-    softwareVersion: 'stolen',
-    listeners: [],
-    sessions: 0,
-    isLeaving: false,
-  };
-  return { service: 'cluster', method: 'heartbeat', given };
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = systemClock.monotonic() + 30_000;
-  while (!(await isSo())) {
-    assert.ok(systemClock.monotonic() < deadline, 'not so after 30 s');
-    await systemClock.sleep(50);
-  }
-}
-
-async function joinExchange(thief: Thief, at: { host: string; port: number }, ask: object) {
-  const { certificate, key } = thief.credentials;
-  const socket: TLSSocket = connect({
-    ...at,
-    ALPNProtocols: [joinAlpn],
-    rejectUnauthorized: false,
-    cert: certificate,
-    key,
-  });
-  await once(socket, 'secureConnect');
-  const channel = new JoinChannel(socket);
-  await channel.receive(helloSchema);
-  channel.send(ask);
-  const answer = await channel.receive(answerSchema);
-  socket.destroy();
-  return answer;
-}
-
-async function idOf(cluster: ClusterProcesses, user: string): Promise<string> {
-  const path = `/api/accounts/${encodeURIComponent(addressOf(user))}`;
-  return (await cluster.admin().call<{ id: string }>({ path })).id;
-}
-
-async function setPassword(cluster: ClusterProcesses, user: string, password: string): Promise<void> {
-  const path = `/api/accounts/${encodeURIComponent(addressOf(user))}/password`;
-  await cluster.admin().call({ method: 'PUT', path, body: { password } });
-}

@@ -1,5 +1,6 @@
 // A frontend of the outer zone beside a cluster under test, and a thief who has everything on its disk.
 
+import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../src/base/clock.ts';
@@ -58,6 +59,14 @@ export async function filesBelow(directory: string): Promise<{ path: string; byt
       return { path, bytes: await readFile(path) };
     }),
   );
+}
+
+export async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = systemClock.monotonic() + 60_000;
+  while (!(await isSo())) {
+    assert.ok(systemClock.monotonic() < deadline, 'not so after 60 s');
+    await systemClock.sleep(50);
+  }
 }
 
 export interface Attempt {

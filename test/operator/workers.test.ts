@@ -154,6 +154,8 @@ describe('two workers', () => {
         nodes.map(({ state }) => state),
         ['active', 'active'],
       );
+      // Where it was, whoever has it.
+      assert.match(await metricsOf(server), new RegExp(`worker="${worker}"`));
     }
     for (const user of users) {
       const session = await openImap(server, user);

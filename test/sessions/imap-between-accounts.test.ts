@@ -61,6 +61,7 @@ test('a COPY between accounts that fails leaves nothing behind, a MOVE loses not
   };
   await b.send('COPY 1:* Archive').no('OVERQUOTA');
   assert.equal(await counted('Archive'), 0);
+  assert.equal((await account.quota()).messagesUsed, 0);
   const { untagged } = await b.send('MOVE 1:* Archive').no('OVERQUOTA');
   assert.equal(untagged.filter((line) => line.endsWith('EXPUNGE')).length, 100);
   assert.equal(await counted('Archive'), 100);
@@ -68,24 +69,56 @@ test('a COPY between accounts that fails leaves nothing behind, a MOVE loses not
   assert.equal(await counted(`${alices}/INBOX`), 50);
 });
 
-test('more messages than one commit takes are not copied to where they could not be taken back', async () => {
+test('more messages than one commit takes are copied all at once, also to where nothing may be taken back', async () => {
   await using server = await openImapServer();
   const a = await server.alice();
   await a.send('CREATE Drop').ok();
   await a.send('SETACL Drop bob li').ok();
   const b = await server.bob();
-  const message = mail('one');
-  const literal = ` {${message.length}+}\r\n${message}`;
-  await b.send(`APPEND INBOX${literal.repeat(100)}`).ok();
-  await b.send(`APPEND INBOX${literal}`).ok();
+  await appendMany(b, 'INBOX', 250);
   await b.send('SELECT INBOX').ok();
-  await b.send(`COPY 1:* "${alices}/Drop"`).no('LIMIT');
-  await a.send('STATUS Drop (MESSAGES)').tells('* STATUS Drop (MESSAGES 0)');
-  await b.send(`COPY 2:* "${alices}/Drop"`).ok();
-  await a.send('STATUS Drop (MESSAGES)').tells('* STATUS Drop (MESSAGES 100)');
-  await a.send('SETACL Drop bob +rte').ok();
+  await b.send('STORE 101 +FLAGS (\\Flagged $Work)').ok();
+  // Others' messages may come at any time.
+  const copied = b.send(`COPY 1:* "${alices}/Drop"`);
+  await a.append('Drop', mail('between')).ok();
+  await copied.ok(/^COPYUID \d+ 1:250 (1:250|2:251)$/);
+  await a.send('SELECT Drop').ok();
+  const counted = async (key: string): Promise<number> => {
+    const { untagged } = await a.send(`SEARCH RETURN (COUNT) ${key}`).ok();
+    return Number(/COUNT (\d+)/.exec(untagged.join())![1]);
+  };
+  assert.equal(await counted('SUBJECT message'), 250);
+  assert.equal(await counted('KEYWORD $Work'), 0);
+  await a.send('SETACL Drop bob +w').ok();
   await b.send(`COPY 1:* "${alices}/Drop"`).ok();
-  await a.send('STATUS Drop (MESSAGES)').tells('* STATUS Drop (MESSAGES 201)');
+  await a.send('NOOP').ok();
+  assert.equal(await counted('SUBJECT message'), 500);
+  assert.equal(await counted('KEYWORD $Work FLAGGED'), 1);
+});
+
+test('a COPY between accounts that is cut off in the middle is not seen, and is done again', async () => {
+  let pieces = 0;
+  let isCut = false;
+  await using harness = await openHarness();
+  const away = () => Promise.reject(new MailError('unavailable', 'its host is away'));
+  const accounts = guestsThrough(harness, (name) => {
+    if (name === 'stage') pieces++;
+    if (pieces < 2 || !isCut) return undefined;
+    return name === 'stage' || name === 'discardStaged' ? away : undefined;
+  });
+  const { port } = await harness.listen(imapFor(harness, { accounts }));
+  using a = await ImapClient.login(port, 'alice');
+  await a.send('SETACL INBOX bob lri').ok();
+  using b = await ImapClient.login(port, 'bob');
+  await appendMany(b, 'INBOX', 150);
+  await b.send('SELECT INBOX').ok();
+  isCut = true;
+  await b.send(`COPY 1:* "${alices}/INBOX"`).no('UNAVAILABLE');
+  assert.equal(pieces, 2);
+  await a.send('STATUS INBOX (MESSAGES UIDNEXT)').tells('* STATUS INBOX (MESSAGES 0 UIDNEXT 1)');
+  isCut = false;
+  await b.send(`COPY 1:* "${alices}/INBOX"`).ok(/^COPYUID \d+ 1:150 1:150$/);
+  await a.send('STATUS INBOX (MESSAGES)').tells('* STATUS INBOX (MESSAGES 150)');
 });
 
 test('REPLACE across accounts: the new message comes there, then the old one goes here', async () => {
@@ -128,20 +161,11 @@ test('REPLACE across accounts: the new message comes there, then the old one goe
 test('REPLACE across accounts that is cut short loses nothing: the new message is taken back, or both are there', async () => {
   let failure: MailError | undefined;
   await using harness = await openHarness();
-  const accounts: AccountPorts = {
-    async open(accountId, actor) {
-      const port = await harness.accounts.open(accountId, actor);
-      if (actor === undefined) return port;
-      // Others' accounts refuse to expunge, once they are asked to.
-      return new Proxy(port, {
-        get(target, name) {
-          const member: unknown = Reflect.get(target, name, target);
-          if (name === 'expunge' && failure !== undefined) return () => Promise.reject(failure);
-          return typeof member === 'function' ? (member.bind(target) as unknown) : member;
-        },
-      });
-    },
-  };
+  // Others' accounts refuse to expunge, once they are asked to.
+  const accounts = guestsThrough(harness, (name) => {
+    const refused = failure;
+    return name === 'expunge' && refused !== undefined ? () => Promise.reject(refused) : undefined;
+  });
   const { port } = await harness.listen(imapFor(harness, { accounts }));
   using a = await ImapClient.login(port, 'alice');
   await a.append('INBOX', mail('old version')).ok();
@@ -175,3 +199,33 @@ test('RENAME stays within one account, whoever asks', async () => {
   await b.send(`RENAME Mine "Other Users/carol@example.test/Mine"`).no('NONEXISTENT');
   await b.send('LIST "" (Mine Work)').tells('* LIST (\\HasNoChildren) "/" Mine');
 });
+
+/** Others' accounts, of which `instead` may answer for a method. */
+function guestsThrough(
+  harness: Awaited<ReturnType<typeof openHarness>>,
+  instead: (name: string | symbol) => (() => unknown) | undefined,
+): AccountPorts {
+  return {
+    async open(accountId, actor) {
+      const port = await harness.accounts.open(accountId, actor);
+      if (actor === undefined) return port;
+      return new Proxy(port, {
+        get(target, name) {
+          const member: unknown = Reflect.get(target, name, target);
+          return instead(name) ?? (typeof member === 'function' ? (member.bind(target) as unknown) : member);
+        },
+      });
+    },
+  };
+}
+
+/** A hundred at a time. */
+async function appendMany(client: ImapClient, mailbox: string, count: number): Promise<void> {
+  for (let from = 0; from < count; from += 100) {
+    const literals = Array.from({ length: Math.min(100, count - from) }, (_, at) => {
+      const text = mail(`message ${from + at}`);
+      return ` {${text.length}+}\r\n${text}`;
+    });
+    await client.send(`APPEND ${mailbox}${literals.join('')}`).ok();
+  }
+}

@@ -4,23 +4,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { FollowingClient } from './following-client.ts';
+import type { FollowingClient } from './following-client.ts';
 import { mail } from './imap-client.ts';
 import { openImapServer } from './imap-server.ts';
 import { flagText } from './model-mailboxes.ts';
 import {
   changeSilently,
   flags,
-  kinds,
-  limits,
+  loginClients,
+  modelRuns,
   names,
   numbered,
-  numRuns,
   picked,
   plainStep,
   type Step,
   seed,
   step,
+  storeChange,
 } from './model-steps.ts';
 
 async function perform(client: FollowingClient, step: Step): Promise<void> {
@@ -44,7 +44,7 @@ function commandOf(client: FollowingClient, step: Step, places: readonly number[
   if (places.length === 0 || !client.isSelected) return 'NOOP';
   switch (step.action) {
     case 'store':
-      return `${numbered(client, 'STORE', step.uid, places)} ${step.mode}FLAGS${step.silent ? '.SILENT' : ''} (${flags[step.flag]})`;
+      return `${numbered(client, 'STORE', step.uid, places)} ${storeChange(step)}`;
     case 'fetch':
       return `${numbered(client, 'FETCH', step.uid, places)} (UID FLAGS)`;
     case 'copy':
@@ -65,9 +65,8 @@ test(`all at once, every client ends with the server’s state (IMAP_MODEL_SEED=
   await fc.assert(
     fc.asyncProperty(fc.tuple(plan, plan, plan), async (plans) => {
       await using server = await openImapServer();
-      const clients = await Promise.all(kinds.map((kind) => FollowingClient.login(server.port, kind)));
+      const clients = await loginClients(server);
       try {
-        await clients[0]!.ask('CREATE a');
         for (const client of clients) {
           await client.append('INBOX', mail('first'), '()');
           await perform(client, { ...plainStep, action: 'select' });
@@ -82,7 +81,7 @@ test(`all at once, every client ends with the server’s state (IMAP_MODEL_SEED=
         for (const client of clients) client[Symbol.dispose]();
       }
     }),
-    { numRuns, seed, ...limits },
+    modelRuns,
   );
 });
 

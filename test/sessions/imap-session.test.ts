@@ -234,3 +234,54 @@ test('an account that is closed ends its sessions, idle or waiting', async () =>
   assert.equal(await b.line(), undefined);
   assert.equal(await a.line(), '* BYE Account is no longer available');
 });
+
+test('a login whose password is changed while its account is being opened ends with it', async () => {
+  await using harness = await openHarness();
+  const open = async (...asked: Parameters<typeof harness.accounts.open>) => {
+    const port = await harness.accounts.open(...asked);
+    await harness.directory.setPassword(port.accountId, password);
+    await harness.accounts.endSessions(port.accountId);
+    return port;
+  };
+  const { port } = await harness.listen(imapFor(harness, { accounts: { open } }));
+  using a = await ImapClient.connect(port);
+  await a.send(`LOGIN alice@example.test "${password}"`).ok();
+  a.write('NOOP');
+  assert.equal(await a.line(), '* BYE Login has ended');
+  assert.equal(await a.line(), undefined);
+});
+
+test('an administrator who acts for somebody does so until his own login ends', async () => {
+  await using harness = await openHarness();
+  const { directory, accounts } = harness;
+  const id = await harness.addAccount('root', { administrator: true });
+  const { port } = await harness.listen(imapFor(harness));
+  const ends = [
+    () => directory.setPassword(id, password),
+    () => directory.setAccount(id, { enabled: false }),
+    () => directory.setAccount(id, { administrator: false }),
+  ];
+  const secret = base64(`alice@example.test\0root@example.test\0${password}`);
+  for (const end of ends) {
+    await directory.setAccount(id, { enabled: true, administrator: true });
+    using live = await ImapClient.connect(port);
+    await live.send(`AUTHENTICATE PLAIN ${secret}`).ok();
+    await live.send('SELECT INBOX').ok();
+    await end();
+    await accounts.endSessions(id);
+    live.write('NOOP');
+    assert.equal(await live.line(), '* BYE Account is no longer available');
+    assert.equal(await live.line(), undefined);
+  }
+  // Also when his account was still being opened.
+  await directory.setAccount(id, { enabled: true, administrator: true });
+  const open = async (...asked: Parameters<typeof accounts.open>) => {
+    await directory.setPassword(id, password);
+    return accounts.open(...asked);
+  };
+  const { port: slow } = await harness.listen(imapFor(harness, { accounts: { open } }));
+  using late = await ImapClient.connect(slow);
+  await late.send(`AUTHENTICATE PLAIN ${secret}`).ok();
+  late.write('NOOP');
+  assert.equal(await late.line(), '* BYE Login has ended');
+});

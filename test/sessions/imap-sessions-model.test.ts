@@ -13,44 +13,42 @@ import { ModelMailbox } from './model-mailboxes.ts';
 import {
   changeSilently,
   flags,
-  kinds,
-  limits,
+  loginClients,
+  modelRuns,
   names,
   numbered,
-  numRuns,
   picked,
   plainStep,
   type Step,
   seed,
   step,
+  storeChange,
 } from './model-steps.ts';
 
 class Scene {
   readonly #server: ImapServer;
   readonly #mailboxes = new Map(names.slice(0, 2).map((name) => [name, new ModelMailbox()]));
-  readonly clients: FollowingClient[] = [];
+  readonly #clients: FollowingClient[];
 
-  constructor(server: ImapServer) {
+  private constructor(server: ImapServer, clients: FollowingClient[]) {
     this.#server = server;
+    this.#clients = clients;
   }
 
   static async open(server: ImapServer): Promise<Scene> {
-    const scene = new Scene(server);
-    for (const kind of kinds) scene.clients.push(await FollowingClient.login(server.port, kind));
-    assert.equal((await scene.clients[0]!.ask('CREATE a')).status, 'OK');
-    return scene;
+    return new Scene(server, await loginClients(server));
   }
 
   close(): void {
-    for (const client of this.clients) client[Symbol.dispose]();
+    for (const client of this.#clients) client[Symbol.dispose]();
   }
 
   async perform(step: Step): Promise<void> {
-    const client = this.clients[step.session]!;
+    const client = this.#clients[step.session]!;
     if (client.idling !== undefined) await this.#endIdle(client);
     if (client.model !== undefined && ![...this.#mailboxes.values()].includes(client.model)) {
       assert.equal(await client.saysGoodbye(), '* BYE Selected mailbox is no longer there');
-      this.clients[step.session] = await FollowingClient.login(this.#server.port, client.kind);
+      this.#clients[step.session] = await FollowingClient.login(this.#server.port, client.kind);
       return;
     }
     if (client.isSelected) await this.#onMessages(client, step);
@@ -59,11 +57,11 @@ class Scene {
 
   /** All sessions look, and have it as it is. */
   async end(): Promise<void> {
-    for (const [session, { model }] of this.clients.entries()) {
+    for (const [session, { model }] of this.#clients.entries()) {
       await this.perform({ ...plainStep, action: 'noop', session });
-      if (model === undefined || this.clients[session]!.model !== model) continue;
-      await this.#fetch(this.clients[session]!, true, [...this.clients[session]!.messages.keys()]);
-      this.clients[session]!.check();
+      if (model === undefined || this.#clients[session]!.model !== model) continue;
+      await this.#fetch(this.#clients[session]!, true, [...this.#clients[session]!.messages.keys()]);
+      this.#clients[session]!.check();
     }
   }
 
@@ -181,8 +179,7 @@ class Scene {
     const { model } = client;
     const uids = places.map((place) => client.messages[place]!.uid!);
     const isGone = uids.some((uid) => !model!.messages.has(uid));
-    const change = `${step.mode}FLAGS${step.silent ? '.SILENT' : ''} (${flags[step.flag]})`;
-    const answer = await client.ask(`${numbered(client, 'STORE', step.uid, places)} ${change}`);
+    const answer = await client.ask(`${numbered(client, 'STORE', step.uid, places)} ${storeChange(step)}`);
     assert.equal(answer.status, client.readOnly || (isGone && !step.uid) ? 'NO' : 'OK', answer.text);
     if (!client.readOnly) model!.store(uids, step.mode, [flags[step.flag]!]);
     if (!client.readOnly && step.silent) changeSilently(client, places, step);
@@ -197,9 +194,7 @@ class Scene {
     const there = client.model!.messages.get(uid!);
     const wins = there?.version === version;
     const command = numbered(client, 'STORE', step.uid, [place]);
-    const answer = await client.ask(
-      `${command} (UNCHANGEDSINCE ${modSeq}) ${step.mode}FLAGS${step.silent ? '.SILENT' : ''} (${flags[step.flag]})`,
-    );
+    const answer = await client.ask(`${command} (UNCHANGEDSINCE ${modSeq}) ${storeChange(step)}`);
     if (there === undefined) assert.equal(answer.status, step.uid ? 'OK' : 'NO');
     else if (!wins) assert.equal(answer.code, `MODIFIED ${step.uid ? uid : place + 1}`);
     else assert.equal(answer.status, 'OK');
@@ -275,6 +270,6 @@ test(`what sessions are told is what a model allows (IMAP_MODEL_SEED=${seed})`, 
         scene.close();
       }
     }),
-    { numRuns, seed, ...limits },
+    modelRuns,
   );
 });

@@ -1,18 +1,23 @@
 // What the sessions of the model tests do: steps made of numbers, to which the state at that moment gives a meaning.
 // IMAP_MODEL_RUNS=N makes the tests longer, IMAP_MODEL_SEED=N repeats them.
 
+import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { systemRandom } from '../../src/base/random.ts';
-import type { ClientKind, FollowingClient } from './following-client.ts';
+import { type ClientKind, FollowingClient } from './following-client.ts';
 import { changedFlags, flagText } from './model-mailboxes.ts';
 
-export const numRuns = Number(process.env.IMAP_MODEL_RUNS ?? 12);
 export const seed = Number(process.env.IMAP_MODEL_SEED ?? systemRandom.integer(2 ** 31));
 
-/** A failure is made smaller for so long: it must be told before the test's own time is over. */
-export const limits = { interruptAfterTimeLimit: 60_000, markInterruptAsFailure: true };
+export const modelRuns = {
+  seed,
+  numRuns: Number(process.env.IMAP_MODEL_RUNS ?? 12),
+  // A failure is made smaller for so long: it must be told before the test's own time is over.
+  interruptAfterTimeLimit: 60_000,
+  markInterruptAsFailure: true,
+};
 
-export const kinds: readonly ClientKind[] = ['plain', 'condstore', 'qresync'];
+const kinds: readonly ClientKind[] = ['plain', 'condstore', 'qresync'];
 export const names = ['INBOX', 'a', 'b', 'c'];
 export const flags = ['\\Deleted', '\\Seen', '\\Flagged', '$One', '$Two'];
 const actions = [
@@ -60,9 +65,21 @@ export const step: fc.Arbitrary<Step> = fc.record({
   silent: fc.boolean(),
 });
 
+/** One of each kind, who have the mailboxes INBOX and `a`. */
+export async function loginClients({ port }: { readonly port: number }): Promise<FollowingClient[]> {
+  const clients = await Promise.all(kinds.map((kind) => FollowingClient.login(port, kind)));
+  assert.equal((await clients[0]!.ask('CREATE a')).status, 'OK');
+  return clients;
+}
+
 /** Places in the client's list of messages. */
 export function picked(client: FollowingClient, { picks }: Step): number[] {
   return [...client.messages.keys()].filter((index) => (picks >> (index % 8)) & 1);
+}
+
+/** What STORE is to do. */
+export function storeChange({ mode, silent, flag }: Step): string {
+  return `${mode}FLAGS${silent ? '.SILENT' : ''} (${flags[flag]})`;
 }
 
 /** The command with these messages by their numbers, or as UIDs. */

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { AccountPort } from '../../src/account/port.ts';
 import { Fault } from '../../src/base/fault.ts';
 import { TestClient } from '../../src/speakers/kit/test-client.ts';
-import { deliver, openPop3Server, Pop3Client, password } from './pop3-fixture.ts';
+import { deliver, openPop3Server, Pop3Client, type Pop3Server, password } from './pop3-fixture.ts';
 
 const hello = 'Subject: hello\r\n\r\nfirst line\r\nsecond line\r\n';
 const dots = 'Subject: dots\r\n\r\n.\r\n..\r\n.a\r\n';
@@ -349,4 +349,29 @@ test('an account that is removed ends its sessions; a server that drains says go
   assert.equal(await idle.raw.line(), '-ERR [SYS/TEMP] server is shutting down');
   idle.raw.end();
   await closed;
+});
+
+test('a login whose password is changed while its maildrop is being opened ends with it', async () => {
+  await using server: Pop3Server = await openPop3Server({
+    accounts: {
+      open: async (id) => {
+        await server.directory.setPassword(id, password);
+        return server.hosts.open(id);
+      },
+    },
+  });
+  using client = await Pop3Client.connect(server);
+  await client.ask('USER alice@example.test');
+  assert.equal(await client.ask(`PASS ${password}`), undefined);
+});
+
+test('an administrator reads the maildrop of somebody until his own login ends', async () => {
+  await using server = await openPop3Server();
+  const address = 'root@example.test';
+  const { id } = await server.directory.addAccount({ address, password, administrator: true });
+  const secret = Buffer.from(`alice@example.test\0${address}\0${password}`).toString('base64');
+  using client = await Pop3Client.connect(server);
+  assert.match((await client.ask(`AUTH PLAIN ${secret}`)) ?? '', /^\+OK/);
+  server.hosts.endSessions(id);
+  assert.equal(await client.ask('NOOP'), undefined);
 });

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { test } from 'node:test';
 import { newOperation } from '../../src/account/testing.ts';
+import type { Directory } from '../../src/directory/directory.ts';
+import { MailError } from '../../src/mail/mail-error.ts';
 import type { TestClient } from '../../src/speakers/kit/test-client.ts';
 import { password } from './harness.ts';
 import { codeOf, codes, greeted, openSmtpServer, type SmtpServer } from './smtp-fixture.ts';
@@ -181,6 +183,17 @@ const judged: readonly (readonly [header: string, refusal: string | undefined])[
   [`From: ${alice}\r\nSender: ${alice}, bob@example.test`, refusals.unclear],
   [`From: ${alice}\r\n${'X:\r\n'.repeat(10_000)}From: bob@example.test`, refusals.unclear],
   [`From: ${alice}\r\nX: ${'x'.repeat(300_000)}\r\nFrom: bob@example.test`, refusals.unclear],
+  // Beside what this server takes for the author, other readers see another one.
+  [`From: ${alice}\r\nstray\r\nX: ${'x'.repeat(300_000)}\r\nFrom: bob@example.test`, refusals.unclear],
+  ['To: x@y\r\n \r\nstray\r\nFrom: bob@example.test', refusals.unclear],
+  [`\ufeffFrom: bob@example.test\r\nFrom: ${alice}`, refusals.unclear],
+  [`From: ${alice}\r\nFrom\x01: bob@example.test`, refusals.unclear],
+  [`From: bob@example.test\x01 <${alice}>`, refusals.unclear],
+  [`From: =?x?q?<bob@example.test>,?= <${alice}>`, refusals.unclear],
+  [`From: ${alice}\r\nSender: =?x?q?:bob@example.test;?= <${alice}>`, refusals.unclear],
+  [`From: =?utf-8?q?A,_B?= <${alice}>`, undefined],
+  [`From: =?utf-8?q?${alice}?= <${alice}>`, undefined],
+  [`Resent: no\r\n from: bob@example.test\r\nFrom: ${alice}`, undefined],
 ];
 
 test('a message names its user as author, or is refused', async () => {
@@ -197,6 +210,83 @@ test('a message names its user as author, or is refused', async () => {
     else assert.equal(reply, refusal, header.slice(0, 100));
     assert.equal(server.accounts.delivered.length, known + (refusal === undefined ? 1 : 0));
   }
+});
+
+test('nor is another author behind a bare CR or LF, which BDAT may bring', async () => {
+  await using server = await openSmtpServer('submission');
+  using client = await secure(server);
+  await codes(client, plain(alice, password));
+  for (const [lineEnd, reply] of [
+    ['\r', refusals.unclear],
+    ['\n', refusals.unclear],
+    ['\n ', '250 2.0.0'],
+  ] as const) {
+    await codes(client, `MAIL FROM:<${alice}>`, 'RCPT TO:<bob@example.test>');
+    const message = `From: ${alice}\r\nSubject: x${lineEnd}From: bob@example.test\r\n\r\ntext\r\n`;
+    client.send(`BDAT ${message.length} LAST`);
+    client.write(message);
+    const got = (await client.reply()).join();
+    assert.ok(got.startsWith(reply), `${JSON.stringify(lineEnd)}: ${got}`);
+  }
+});
+
+test('a session sends no more once its login could not begin now', async () => {
+  await using server = await openSmtpServer('submission');
+  const { directory } = server.harness;
+  const { id } = (await directory.accountByAddress(alice))!;
+  const ends: readonly (() => Promise<unknown>)[] = [
+    () => directory.setPassword(id, password),
+    () =>
+      directory.setAccount(id, { enabled: false }).then(() => directory.setAccount(id, { enabled: true })),
+    () => directory.setAccount(id, { services: ['imap'] }),
+  ];
+  for (const end of ends) {
+    for (const sender of [alice, '']) {
+      await directory.setAccount(id, { services: ['imap', 'smtp'] });
+      using client = await secure(server);
+      const before = await codes(client, plain(alice, password), `MAIL FROM:<${sender}>`, 'RSET');
+      assert.deepEqual(before, ['235 2.7.0', '250 2.1.0', '250 2.0.0']);
+      await end();
+      assert.deepEqual(await codes(client, `MAIL FROM:<${sender}>`), ['421 4.7.0']);
+      assert.equal(await client.line(), undefined);
+    }
+  }
+});
+
+test('in the outer zone a session sends no more once its grant has ended', async () => {
+  let hasEnded = false;
+  const ownsAddress: Directory['ownsAddress'] = async (...asked) => {
+    if (hasEnded) throw new MailError('authenticationFailed', 'no grant');
+    return server.harness.directory.ownsAddress(...asked);
+  };
+  // As RemoteDirectory: it knows no epochs.
+  const directory: Directory = new Proxy({} as Directory, {
+    get(_, name: keyof Directory) {
+      if (name === 'sessionEpoch') return undefined;
+      return name === 'ownsAddress' ? ownsAddress : server.harness.directory[name];
+    },
+  });
+  await using server: SmtpServer = await openSmtpServer('submission', { protocol: { directory } });
+  for (const sender of [alice, '']) {
+    hasEnded = false;
+    using client = await secure(server);
+    const before = await codes(client, plain(alice, password), `MAIL FROM:<${sender}>`, 'RSET');
+    assert.deepEqual(before, ['235 2.7.0', '250 2.1.0', '250 2.0.0']);
+    hasEnded = true;
+    assert.deepEqual(await codes(client, `MAIL FROM:<${sender}>`), ['421 4.7.0']);
+  }
+});
+
+test('an administrator sends for somebody until his own login ends', async () => {
+  await using server = await openSmtpServer('submission');
+  const { directory } = server.harness;
+  const { id } = (await directory.accountByAddress('root@example.test'))!;
+  using client = await secure(server);
+  const secret = Buffer.from(`${alice}\0root@example.test\0${password}`).toString('base64');
+  const before = await codes(client, `AUTH PLAIN ${secret}`, `MAIL FROM:<${alice}>`, 'RSET');
+  assert.deepEqual(before, ['235 2.7.0', '250 2.1.0', '250 2.0.0']);
+  await directory.setPassword(id, password);
+  assert.deepEqual(await codes(client, `MAIL FROM:<${alice}>`), ['421 4.7.0']);
 });
 
 test('with check_from = "off" the header is not looked at', async () => {

@@ -1,6 +1,8 @@
 // A worker process: starts as its supervisor orders, serves until it is told to stop or gets SIGTERM itself, drains and ends
 // with 0. Without its supervisor it ends at once: nobody would start it again, and the store is gone with it.
 
+import { Fault } from '../../base/fault.ts';
+import { isMailError } from '../../mail/mail-error.ts';
 import { CommandFailure, exitCodes } from '../exit-codes.ts';
 import type { ReadConfig, RunningServer, StartWorkers } from '../running-server.ts';
 import { ProcessChannel } from './process-channel.ts';
@@ -24,7 +26,7 @@ export async function runWorker(start: StartWorkers['worker'], read: ReadConfig)
   const calls: WorkerCalls = {
     start: async (orders) => {
       const site = { reload: () => supervisor.call('reload'), metrics: () => supervisor.call('metrics') };
-      server = await start(read, { orders, site });
+      server = await start(read, { orders, site }).catch(tellPlace);
       return server.endpoints;
     },
     reload: async () => running().reload(),
@@ -36,4 +38,11 @@ export async function runWorker(start: StartWorkers['worker'], read: ReadConfig)
   await server?.close();
   process.off('disconnect', orphaned);
   if (process.connected) process.disconnect?.();
+}
+
+/** The supervisor is told the message alone; of what nobody expected the place is wanted too. */
+function tellPlace(error: unknown): never {
+  const isTold = error instanceof Fault || error instanceof CommandFailure || isMailError(error);
+  if (!isTold) process.stderr.write(`${(error as Error).stack}\n`);
+  throw error;
 }

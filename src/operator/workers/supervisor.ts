@@ -66,7 +66,8 @@ export class Supervisor implements Omit<RunningProgram, 'close'> {
       await supervisor.close();
       throw failed.reason;
     }
-    for (const { orders } of supervisor.#workers.values()) supervisor.#keeping.push(supervisor.#keep(orders));
+    for (const running of supervisor.#workers.values())
+      supervisor.#keeping.push(supervisor.#keep(withItsPorts(running)));
     return supervisor;
   }
 
@@ -196,4 +197,10 @@ export class Supervisor implements Omit<RunningProgram, 'close'> {
       timer.cancel();
     }
   }
+}
+
+/** The admin API is one worker's alone, which chose its port: the next process of that name has the same. */
+function withItsPorts({ orders, endpoints }: RunningWorker): WorkerOrders {
+  const admin = endpoints.filter(({ name }) => name === 'admin').map(({ port }) => port);
+  return { ...orders, ports: { ...orders.ports, admin } };
 }

@@ -2,6 +2,7 @@
 // supervisor from the same files.
 
 import type { Endpoint, Reloaded } from '../running-server.ts';
+import type { ListenPorts } from './held-ports.ts';
 
 /** Of the workers of a machine, counted from 1. */
 export const workerName = (number: number): string => `worker-${number}`;
@@ -18,8 +19,8 @@ export interface WorkerOrders {
   readonly enginePath: string;
   /** For its links to the other workers. */
   readonly links: { readonly path: string; readonly secret: string };
-  /** The ports in the places of 0, by the listener's name. */
-  readonly ports: Readonly<Record<string, readonly number[]>>;
+  /** Those that are already chosen in the places of 0. */
+  readonly ports: ListenPorts;
   /** One of them has the admin API. */
   readonly hasAdmin: boolean;
   /** How many share the machine's memory. */
