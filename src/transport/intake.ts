@@ -55,6 +55,8 @@ export interface IncomingMessage {
   /** The message as it came. */
   readonly pieces: readonly Buffer[];
   readonly length: number;
+  /** No line of it ends with an LF alone. */
+  readonly isCrlf: boolean;
   /** Of our user. */
   readonly submission: Submission | undefined;
   /** The sender hears one answer for all recipients (SMTP, not LMTP). */
@@ -175,11 +177,12 @@ export class Intake {
   async #prepare(message: IncomingMessage, head: MessageHead): Promise<PreparedMessage> {
     const fields = Buffer.from(this.#fields(message, head), 'utf8');
     const length = fields.length + message.length;
+    const options = { clock: this.#options.clock, isCrlf: message.isCrlf };
     if (length <= copyBytesAtOnce) {
-      return await prepareMessage(Buffer.concat([fields, ...message.pieces], length), this.#options);
+      return await prepareMessage(Buffer.concat([fields, ...message.pieces], length), options);
     }
     const turn = this.#largeMessages.then(async () => {
-      return await prepareMessage(await this.#copy(fields, message.pieces, length), this.#options);
+      return await prepareMessage(await this.#copy(fields, message.pieces, length), options);
     });
     // The next one waits for this one's end, not for its success.
     this.#largeMessages = turn.then(noResult, noResult);

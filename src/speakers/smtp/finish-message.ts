@@ -25,7 +25,12 @@ export function refuseMessage(session: SmtpSession, reply: string): string {
     : reply;
 }
 
-export async function finishMessage(session: SmtpSession, receiver: MessageReceiver): Promise<string> {
+/** `isCrlf`: no line of the message ends with an LF alone. */
+export async function finishMessage(
+  session: SmtpSession,
+  receiver: MessageReceiver,
+  { isCrlf }: { readonly isCrlf: boolean },
+): Promise<string> {
   if (receiver.failure === 'tooLarge') return refuseMessage(session, '552 5.3.4 Message is too large\r\n');
   if (receiver.failure === 'noMemory') {
     return refuseMessage(session, '452 4.3.1 Too busy just now, try again later\r\n');
@@ -42,6 +47,7 @@ export async function finishMessage(session: SmtpSession, receiver: MessageRecei
     recipients,
     pieces: receiver.takePieces(),
     length: receiver.length,
+    isCrlf,
     submission: profile.completesMessages ? submissionOf(session) : undefined,
     oneAnswer: !profile.answersEachRecipient,
   });

@@ -46,7 +46,7 @@ async function takeChunk(session: SmtpSession, bytes: number, last: boolean): Pr
   let isDone = true;
   try {
     await receive(session, bytes, receiver);
-    if (last) return await finishMessage(session, receiver);
+    if (last) return await finishMessage(session, receiver, { isCrlf: false });
     // RFC 3030 4.2: a failed chunk fails the transaction; what comes behind it is read and refused.
     if (receiver.failure === 'tooLarge') return '552 5.3.4 Message is too large\r\n';
     if (receiver.failure === 'noMemory') return '452 4.3.1 Too busy just now, try again later\r\n';

@@ -36,7 +36,7 @@ async function takeMessage(session: SmtpSession): Promise<string> {
     if (decoder.bareLineEnd) {
       return refuseMessage(session, '554 5.6.0 Message has a bare CR or LF; lines must end with CR LF\r\n');
     }
-    return await finishMessage(session, receiver);
+    return await finishMessage(session, receiver, { isCrlf: true });
   } finally {
     receiver.release();
     session.endTransaction();
