@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { exampleCertificate } from '../../src/speakers/kit/test-certificates.ts';
 import { freePort } from '../../test/free-port.ts';
 import { type BenchTarget, domain, idleUsers, password, users } from '../target.ts';
-import { endProcess, portAnswers, processTree, start } from './processes.ts';
+import { endProcess, portAnswers, portCloses, processTree, start } from './processes.ts';
 
 export type DovecotFormat = 'maildir' | 'sdbox';
 
@@ -114,6 +114,7 @@ export async function startDovecot(directory: string, format: DovecotFormat): Pr
     processes: () => ({ front: processTree(child.pid!), behind: [] }),
     restart: async () => {
       await endProcess(child);
+      await portCloses(ports.imap);
       child = await run();
     },
     stop: async () => {

@@ -24,6 +24,21 @@ export async function portAnswers(port: number, child: ChildProcess): Promise<vo
   }
 }
 
+/** Resolves when nobody answers on the port: processes that a server left behind may go on for a moment with its sockets. */
+export async function portCloses(port: number): Promise<void> {
+  const until = performance.now() + startLimitMs;
+  while (performance.now() < until) {
+    try {
+      const client = await LineClient.open(port);
+      client.end();
+    } catch {
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, retryMs));
+  }
+  throw new Error(`somebody still answers on port ${port}`);
+}
+
 /** `pid` and everything below it. */
 export function processTree(pid: number): number[] {
   const table = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' });

@@ -27,7 +27,11 @@ export async function fillForSelect(target: TargetPlace, scale: number): Promise
 }
 
 export const imapSelect: Workload = async (target, { scale }) => {
-  for (const other of others) (await openMailbox(target, other)).end();
+  for (const other of others) {
+    const client = await openMailbox(target, other);
+    await timed(client, 'LOGOUT');
+    client.end();
+  }
   const client = await login(target, user);
   const cold: number[] = [];
   for (const name of ['INBOX', ...copies]) {
