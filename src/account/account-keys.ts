@@ -164,22 +164,12 @@ export class AccountKeys {
 
   /** The message pages of a mailbox, from this one on. */
   messagePages(mailboxId: number, fromPage = 0): KeyRange {
-    const prefix = withNumber(this.#prefixes.p, mailboxId);
-    return {
-      start: withNumber(prefix, fromPage),
-      end: successorOfPrefix(prefix),
-      prefixLength: prefix.length,
-    };
+    return rangeFrom(withNumber(this.#prefixes.p, mailboxId), fromPage);
   }
 
   /** Tombstones of a mailbox with a mod-sequence of at least `fromModSeq`. */
   tombstones(mailboxId: number, fromModSeq = 0): KeyRange {
-    const prefix = withNumber(this.#prefixes.x, mailboxId);
-    return {
-      start: withNumber(prefix, fromModSeq),
-      end: successorOfPrefix(prefix),
-      prefixLength: prefix.length,
-    };
+    return rangeFrom(withNumber(this.#prefixes.x, mailboxId), fromModSeq);
   }
 
   /** Everything of the account, its record included. */
@@ -221,4 +211,9 @@ function startsWith(key: Uint8Array, part: Uint8Array, at: number): boolean {
 
 function prefixRange(prefix: Buffer): KeyRange {
   return { start: prefix, end: successorOfPrefix(prefix), prefixLength: prefix.length };
+}
+
+/** Behind the prefix, from this number on. */
+function rangeFrom(prefix: Buffer, number: number): KeyRange {
+  return { ...prefixRange(prefix), start: withNumber(prefix, number) };
 }

@@ -154,7 +154,7 @@ export class AccountSearch {
     // The same number and the same last one: the same messages.
     if (kept?.count === rows.length && kept.lastUid === lastUid) return kept.threads;
     const slicer = new Slicer(this.#options.clock);
-    const messages = await threadedMessages(rows, columns, { places: await places(), slicer });
+    const messages = await threadedMessages(rows, columns, { places: await places(), algorithm, slicer });
     const pairs = await slicer.finish(threadSteps(messages, algorithm));
     const threads = new Uint32Array(pairs.length);
     for (const [at, value] of pairs.entries())
@@ -243,10 +243,12 @@ const noReferences = new Float64Array();
 async function threadedMessages(
   rows: Uint32Array,
   columns: MessageColumns,
-  { places, slicer }: { readonly places: MailboxPlaces; readonly slicer: Slicer },
+  given: { readonly places: MailboxPlaces; readonly algorithm: ThreadAlgorithm; readonly slicer: Slicer },
 ): Promise<ThreadedMessages> {
+  const { places, algorithm, slicer } = given;
   const { sources, runs } = places;
-  const texts = await orderedTextsOf('subject', places, slicer);
+  // REFS looks at no subject.
+  const texts = algorithm === 'refs' ? [] : await orderedTextsOf('subject', places, slicer);
   const sent = sentSeconds(places, columns);
   const messageIds = new Float64Array(places.rows);
   const replies = new Uint8Array(places.rows);

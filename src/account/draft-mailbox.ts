@@ -19,7 +19,6 @@ export interface PageFlags extends FlagColumns {
   readonly page: number;
   /** The index of its first message in the committed columns. */
   readonly from: number;
-  changed: number;
 }
 
 export class DraftMailbox {
@@ -148,11 +147,9 @@ export class DraftMailbox {
       before = row.flagsLow;
       this.added[at] = { ...row, flagsLow, flagsHigh, modSeq };
     } else {
-      const { modSeqs } = this.state!.table!.columns;
       const page = this.#flagsOf(uid);
       const at = this.state!.table!.indexNear(uid, page.from + (uid % pageUids)) - page.from;
       before = page.flagsLow[at]!;
-      if (page.modSeqs[at] === modSeqs[page.from + at]) page.changed++;
       page.flagsLow[at] = flagsLow;
       page.flagsHigh[at] = flagsHigh;
       page.modSeqs[at] = modSeq;
@@ -205,8 +202,7 @@ export class DraftMailbox {
 
   #copyFlags(page: number): PageFlags {
     const table = this.state!.table!;
-    const from = table.lowerBound(page * pageUids);
-    const to = table.lowerBound((page + 1) * pageUids);
+    const { from, to } = table.indexesOf(page);
     const { flagsLow, flagsHigh, modSeqs } = table.columns;
     return {
       page,
@@ -214,7 +210,6 @@ export class DraftMailbox {
       flagsLow: flagsLow.slice(from, to),
       flagsHigh: flagsHigh?.slice(from, to) ?? new Uint32Array(to - from),
       modSeqs: new Float64Array(modSeqs.subarray(from, to)),
-      changed: 0,
     };
   }
 

@@ -13,7 +13,6 @@ import {
   MessagePage,
   pageOf,
   pagesRewrittenMax,
-  pageUids,
 } from './message-page.ts';
 import { encodeMessageRow, type MessageRow } from './message-row.ts';
 import type { MessageTable } from './message-table.ts';
@@ -53,6 +52,8 @@ export function writeRows(keys: AccountKeys, mailbox: DraftMailbox, batch: RowBa
   }
 }
 
+const noIndexes = { from: 0, to: 0 };
+
 function* touchedPages(mailbox: DraftMailbox): Generator<TouchedPage> {
   const { added, expunged, pageFlags, packed } = mailbox;
   const table = mailbox.state?.table;
@@ -69,8 +70,7 @@ function* touchedPages(mailbox: DraftMailbox): Generator<TouchedPage> {
   for (const number of numbers) {
     yield {
       number,
-      from: table?.lowerBound(number * pageUids) ?? 0,
-      to: table?.lowerBound((number + 1) * pageUids) ?? 0,
+      ...(table?.indexesOf(number) ?? noIndexes),
       flags: pageFlags.get(number),
       added: addedByPage.get(number) ?? [],
     };
@@ -175,8 +175,7 @@ export function applyRows(table: MessageTable, mailbox: DraftMailbox): void {
     }
     table.setFlags(flags.from, flags);
   }
-  for (const number of pagesWritten)
-    table.setInPage(table.lowerBound(number * pageUids), table.lowerBound((number + 1) * pageUids));
+  for (const number of pagesWritten) table.setInPage(number);
   for (const row of added)
     if (row !== undefined) table.push(row, pagesWritten.has(pageOf(row.uid)) ? inPage : inRow);
   if (staged !== undefined) table.appendTable(staged);

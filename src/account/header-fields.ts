@@ -18,7 +18,7 @@ import {
   summaryAgain,
 } from './message-reader.ts';
 import type { MessageTable } from './message-table.ts';
-import type { HeaderFields, HeaderFieldsChoice } from './port.ts';
+import type { HeaderFields, HeaderFieldsOptions } from './port.ts';
 import type { SearchCache } from './search-index/search-cache.ts';
 import { indexFrom } from './uid-lists.ts';
 
@@ -36,12 +36,10 @@ const headersAtOnce = 16;
 /** Offsets of headers with more fields are put elsewhere. */
 const usualFields = 60;
 
-interface Asked {
+interface Asked extends HeaderFieldsOptions {
   readonly mailboxId: number;
   /** Ascending. */
   readonly uids: Uint32Array;
-  readonly choice: HeaderFieldsChoice;
-  readonly bytesMax: number;
 }
 
 interface FieldsContext extends ReaderContext {

@@ -120,7 +120,7 @@ export async function readMessageRows(
     const row = value === undefined ? undefined : unlessDamaged(() => decodeMessageRow(uid, value));
     const stored = pages[index];
     if (row !== undefined || stored === undefined) return row;
-    if (unlessDamaged(() => page.load(pageOf(uid), stored) ?? true) === undefined) return undefined;
+    if (!page.loadSound(pageOf(uid), stored)) return undefined;
     const at = page.uids.subarray(0, page.length).indexOf(uid);
     return at < 0 ? undefined : rowOf(page, at);
   });

@@ -257,7 +257,7 @@ export class LocalAccount implements Port.AccountPort {
   readHeaderFields(
     mailboxId: MailboxId,
     uids: Uint32Array,
-    options: Parameters<Port.AccountPort['readHeaderFields']>[2],
+    options: Port.HeaderFieldsOptions,
   ): Promise<Port.HeaderFields> {
     return this.#mailboxes.headerFields(mailboxId, uids, options);
   }
@@ -370,8 +370,10 @@ export class LocalAccount implements Port.AccountPort {
     for (const mailbox of draft.mailboxes.values()) {
       if (!mailbox.changed || mailbox.dropped) continue;
       const { id, record, uidNextBefore } = mailbox;
-      if (!record.gone) this.#chores.pruneTombstones(id, record.tombstones);
-      if (!record.gone) this.#chores.packPages(id, pageOf(uidNextBefore), pageOf(record.uidNext));
+      if (!record.gone) {
+        this.#chores.pruneTombstones(id, record.tombstones);
+        this.#chores.packPages(id, pageOf(uidNextBefore), pageOf(record.uidNext));
+      }
       this.#sessions.tell({ type: 'mailbox', mailboxId: mailbox.id as MailboxId, modSeq });
     }
     const annotations = draft.annotationsChanged;

@@ -101,7 +101,7 @@ export class MailboxReader {
   async headerFields(
     mailboxId: MailboxId,
     uids: Uint32Array,
-    options: Parameters<Port.AccountPort['readHeaderFields']>[2],
+    options: Port.HeaderFieldsOptions,
   ): Promise<Port.HeaderFields> {
     const { state, table } = await this.#table({ id: mailboxId });
     const context = { ...this.#readerContext(state), table, owner: state };

@@ -11,8 +11,8 @@
 
 import { endianness } from 'node:os';
 import { assert } from '../base/assert.ts';
-import { decodeRecord, encodeRecord, RecordDamaged } from '../storage/record.ts';
-import type { MessageRow } from './message-row.ts';
+import { decodeRecord, encodeRecord, RecordDamaged, unlessDamaged } from '../storage/record.ts';
+import { type MessageRow, setRow } from './message-row.ts';
 import type { MessageColumns } from './port.ts';
 
 /** The uids of one page: large enough that a record's cost is shared, small enough to be rewritten by an expunge. */
@@ -35,6 +35,11 @@ export function pageOf(uid: number): number {
 /** Everything in the page is from this uid on. */
 export function firstUidOf(page: number): number {
   return Math.max(1, page * pageUids);
+}
+
+/** The first page of which everything is from this uid on. */
+export function firstPageFrom(uid: number): number {
+  return uid <= 1 ? 0 : Math.ceil(uid / pageUids);
 }
 
 assert(endianness() === 'LE', 'message pages are written little-endian');
@@ -75,23 +80,16 @@ export class MessagePage implements MessageColumns {
 
   /** Its uid is higher than all there are. */
   push(row: MessageRow): void {
-    const at = this.length++;
-    this.uids[at] = row.uid;
-    this.flagsLow[at] = row.flagsLow;
-    this.flagsHigh[at] = row.flagsHigh;
-    this.modSeqs[at] = row.modSeq;
-    this.sizes[at] = row.size;
-    this.internalDates[at] = row.internalDate;
-    this.saveDates[at] = row.saveDate;
-    this.emailIds[at] = row.emailId;
+    setRow(this, this.length++, row);
   }
 
   /** Takes away the rows that are not to be kept. */
   filter(keeps: (uid: number) => boolean): void {
+    const columns = columnsOf(this);
     let kept = 0;
     for (let at = 0; at < this.length; at++) {
       if (!keeps(this.uids[at]!)) continue;
-      if (kept !== at) for (const column of columnsOf(this)) column[kept] = column[at]!;
+      if (kept !== at) for (const column of columns) column[kept] = column[at]!;
       kept++;
     }
     this.length = kept;
@@ -108,6 +106,11 @@ export class MessagePage implements MessageColumns {
       if (typeof from === 'number') column.fill(from, 0, this.length);
       else column.set(from);
     }
+  }
+
+  /** The same, for who goes on without what is damaged: whether it was sound. */
+  loadSound(number: number, value: Uint8Array): boolean {
+    return unlessDamaged(() => this.load(number, value) ?? true) === true;
   }
 }
 

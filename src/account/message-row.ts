@@ -3,6 +3,7 @@
 // Damage: decode throws RecordDamaged; store check rebuilds what can be.
 
 import { decodeRecord, encodeRecord, RecordDamaged } from '../storage/record.ts';
+import type { MessageColumns } from './port.ts';
 
 export interface MessageRow {
   readonly uid: number;
@@ -14,6 +15,18 @@ export interface MessageRow {
   readonly internalDate: number;
   readonly saveDate: number;
   readonly emailId: number;
+}
+
+/** Puts a message into columns. */
+export function setRow(columns: MessageColumns, index: number, row: MessageRow): void {
+  columns.uids[index] = row.uid;
+  columns.flagsLow[index] = row.flagsLow;
+  columns.flagsHigh[index] = row.flagsHigh;
+  columns.modSeqs[index] = row.modSeq;
+  columns.sizes[index] = row.size;
+  columns.internalDates[index] = row.internalDate;
+  columns.saveDates[index] = row.saveDate;
+  columns.emailIds[index] = row.emailId;
 }
 
 const version = 1;

@@ -4,9 +4,17 @@
 // message wide until a value needs eight, and `flagsHigh` is not there until a message has one of those flags; `places` says
 // where each message is stored. So a message takes 29 bytes, nearly always.
 
-import { inPage, inRow, type MessagePage, type StoredColumn, type StoredPage } from './message-page.ts';
-import type { MessageRow } from './message-row.ts';
+import {
+  inPage,
+  inRow,
+  type MessagePage,
+  pageUids,
+  type StoredColumn,
+  type StoredPage,
+} from './message-page.ts';
+import { type MessageRow, setRow } from './message-row.ts';
 import type { MessageColumns } from './port.ts';
+import { indexFrom } from './uid-lists.ts';
 
 /** Smaller steps would copy all columns for every other append. */
 const growthMin = 32;
@@ -60,25 +68,16 @@ export const emptyColumns: MessageColumns = allocate(0);
 /** Columns of rows, in their order. */
 export function columnsOfRows(rows: readonly MessageRow[]): MessageColumns {
   const columns = allocate(rows.length);
-  for (const [index, row] of rows.entries()) {
-    columns.uids[index] = row.uid;
-    columns.flagsLow[index] = row.flagsLow;
-    columns.flagsHigh[index] = row.flagsHigh;
-    columns.modSeqs[index] = row.modSeq;
-    columns.sizes[index] = row.size;
-    columns.internalDates[index] = row.internalDate;
-    columns.saveDates[index] = row.saveDate;
-    columns.emailIds[index] = row.emailId;
-  }
+  for (const [index, row] of rows.entries()) setRow(columns, index, row);
   return columns;
 }
 
 /** One message of columns. */
-export function rowOf(columns: MessageColumns, index: number): MessageRow {
+export function rowOf(columns: Readonly<Omit<Columns, 'places'>>, index: number): MessageRow {
   return {
     uid: columns.uids[index]!,
     flagsLow: columns.flagsLow[index]!,
-    flagsHigh: columns.flagsHigh[index]!,
+    flagsHigh: columns.flagsHigh?.[index] ?? 0,
     modSeq: columns.modSeqs[index]!,
     size: columns.sizes[index]!,
     internalDate: columns.internalDates[index]!,
@@ -144,15 +143,12 @@ export class MessageTable {
 
   /** The index of the first message with this uid or a higher one; `length` when there is none. */
   lowerBound(uid: number): number {
-    const { uids } = this.#columns;
-    let low = 0;
-    let high = this.#length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (uids[middle]! < uid) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return indexFrom(this.#columns.uids, uid, this.#length);
+  }
+
+  /** The messages of a page: from one index to before another. */
+  indexesOf(page: number): { readonly from: number; readonly to: number } {
+    return { from: this.lowerBound(page * pageUids), to: this.lowerBound((page + 1) * pageUids) };
   }
 
   /** -1 when there is no such message. */
@@ -170,17 +166,7 @@ export class MessageTable {
   }
 
   row(index: number): MessageRow {
-    const columns = this.#columns;
-    return {
-      uid: columns.uids[index]!,
-      flagsLow: columns.flagsLow[index]!,
-      flagsHigh: columns.flagsHigh?.[index] ?? 0,
-      modSeq: columns.modSeqs[index]!,
-      size: columns.sizes[index]!,
-      internalDate: columns.internalDates[index]!,
-      saveDate: columns.saveDates[index]!,
-      emailId: columns.emailIds[index]!,
-    };
+    return rowOf(this.#columns, index);
   }
 
   /** The row's uid is higher than all there are. */
@@ -247,8 +233,9 @@ export class MessageTable {
     this.#columns.places[index]! |= inRow;
   }
 
-  /** These messages are in their page and nowhere else. */
-  setInPage(from: number, to: number): void {
+  /** The messages of this page are in it and nowhere else. */
+  setInPage(page: number): void {
+    const { from, to } = this.indexesOf(page);
     this.#columns.places.fill(inPage, from, to);
   }
 

@@ -222,6 +222,11 @@ export interface HeaderFieldsChoice {
   readonly matching: boolean;
 }
 
+export interface HeaderFieldsOptions {
+  readonly choice: HeaderFieldsChoice;
+  readonly bytesMax: number;
+}
+
 /** Fields of the headers of several messages, one message behind the other. */
 export interface HeaderFields {
   /** How many of the uids asked for this answers, from the first on. */
@@ -324,7 +329,7 @@ export interface AccountPort {
   readHeaderFields(
     mailboxId: MailboxId,
     uids: Uint32Array,
-    options: { readonly choice: HeaderFieldsChoice; readonly bytesMax: number },
+    options: HeaderFieldsOptions,
   ): Promise<HeaderFields>;
   /** Whole messages in the order of `uids`, as many as fit in `bytesMax`, at least one (perhaps cut). */
   readMessages(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<MessageBytes[]>;

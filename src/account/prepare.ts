@@ -36,7 +36,10 @@ const headerKeptOfSmallBytesMax = 4 * 1024;
 
 export interface PrepareOptions {
   readonly clock: Clock;
-  /** No line of it ends with an LF alone, as who took it saw: looking at every byte again is a twentieth of all that a delivery costs. */
+  /**
+   * No line of it ends with an LF alone, as who took it saw: looking at every byte again is a twentieth of all that a
+   * delivery costs.
+   */
   readonly isCrlf?: boolean;
 }
 

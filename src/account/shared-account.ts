@@ -194,7 +194,7 @@ export class SharedAccount implements Port.AccountPort {
   async readHeaderFields(
     mailboxId: MailboxId,
     uids: Uint32Array,
-    options: Parameters<Port.AccountPort['readHeaderFields']>[2],
+    options: Port.HeaderFieldsOptions,
   ): Promise<Port.HeaderFields> {
     await this.#mayRead(mailboxId);
     return this.#host.readHeaderFields(mailboxId, uids, options);

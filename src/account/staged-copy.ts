@@ -18,7 +18,15 @@ import type { DraftMailbox } from './draft-mailbox.ts';
 import { isNewPage } from './draft-rows.ts';
 import { decodeEmail, encodeEmail } from './email-record.ts';
 import { FlagTranslation } from './keyword-table.ts';
-import { encodeMessagePage, inPage, inRow, MessagePage, pageOf, pageUids } from './message-page.ts';
+import {
+  encodeMessagePage,
+  firstPageFrom,
+  inPage,
+  inRow,
+  MessagePage,
+  pageOf,
+  pageUids,
+} from './message-page.ts';
 import { decodeMessageRow, encodeMessageRow, type MessageRow } from './message-row.ts';
 import { rowOf } from './message-table.ts';
 import type { CopyWork } from './mutations/copy.ts';
@@ -106,7 +114,7 @@ export async function removeStaged(state: AccountState, context: DraftContext): 
   const mailboxId = account.staged!;
   const uidNext = state.mailboxes.get(mailboxId)?.record.uidNext ?? 1;
   const rows = keys.messages(mailboxId);
-  const pages = keys.messagePages(mailboxId, uidNext === 1 ? 0 : Math.ceil(uidNext / pageUids));
+  const pages = keys.messagePages(mailboxId, firstPageFrom(uidNext));
   const whole = { state, context, mailboxId };
   const stagedRows = { ...rows, start: keys.message(mailboxId, uidNext) };
   await removeStagedRange(whole, { range: stagedRows, entriesMax: messagesPerCommit }, (entry) => {

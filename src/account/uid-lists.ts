@@ -13,10 +13,10 @@ export function ascending(uids: Uint32Array): Uint32Array {
   return uids;
 }
 
-/** The index of the first of ascending uids that is not below `uid`. */
-export function indexFrom(uids: Uint32Array, uid: number): number {
+/** The index of the first of ascending uids, `length` of them, that is not below `uid`. */
+export function indexFrom(uids: Uint32Array, uid: number, length = uids.length): number {
   let low = 0;
-  let high = uids.length;
+  let high = length;
   while (low < high) {
     const middle = (low + high) >>> 1;
     if (uids[middle]! < uid) low = middle + 1;

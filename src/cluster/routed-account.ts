@@ -110,7 +110,7 @@ export class RoutedAccount implements Port.AccountPort {
   readHeaderFields(
     mailboxId: MailboxId,
     uids: Uint32Array,
-    options: Parameters<Port.AccountPort['readHeaderFields']>[2],
+    options: Port.HeaderFieldsOptions,
   ): Promise<Port.HeaderFields> {
     return this.#call('readHeaderFields', mailboxId, uids, options);
   }

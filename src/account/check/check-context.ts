@@ -6,7 +6,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { AccountId } from '../../mail/ids.ts';
 import type { BlobStore } from '../../storage/blob-store.ts';
 import type { Bytes, Condition, Engine, Entry } from '../../storage/engine.ts';
-import { encodeRecord, unlessDamaged } from '../../storage/record.ts';
+import { encodeRecord } from '../../storage/record.ts';
 import { encodeTuple } from '../../storage/tuple.ts';
 import type { KeyRange } from '../account-keys.ts';
 import { AccountKeys } from '../account-keys.ts';
@@ -194,7 +194,7 @@ export class Repair {
       const value = await context.engine.get(key);
       if (value === undefined) continue;
       // A damaged one is the concern of the pass over pages, which was before.
-      if (unlessDamaged(() => page.load(number, value) ?? true) === undefined) continue;
+      if (!page.loadSound(number, value)) continue;
       page.filter((uid) => !uids.has(uid));
       if (page.length === 0) deletes.push(key);
       else puts.push({ key, value: encodeMessagePage(page) });

@@ -7,9 +7,10 @@ import { unlessDamaged } from '../../storage/record.ts';
 import { decodeTuple } from '../../storage/tuple.ts';
 import { numberBehind } from '../account-keys.ts';
 import { eachEntry } from '../account-state.ts';
-import { decodeEmail, decodeSummaryRecord } from '../email-record.ts';
+import { decodeEmail } from '../email-record.ts';
 import { readMessageRows } from '../load-table.ts';
-import { firstUidOf, MessagePage, pageUids } from '../message-page.ts';
+import { firstUidOf, MessagePage, pageOf } from '../message-page.ts';
+import { soundSummary } from '../message-reader.ts';
 import { encodeMessageRow, type MessageRow } from '../message-row.ts';
 import { rowOf } from '../message-table.ts';
 import { summarySentDay } from '../summary.ts';
@@ -31,8 +32,7 @@ export async function checkMessagePages(context: CheckContext): Promise<void> {
       }
       // Leftovers of a copy that was cut off go by themselves (staged-copy.ts).
       if (firstUidOf(number) >= mailbox.record.uidNext) continue;
-      const isSound = unlessDamaged(() => page.load(number, entry.value) ?? true);
-      if (isSound === undefined) {
+      if (!page.loadSound(number, entry.value)) {
         await makeAgain(context, repair, { entry, mailboxId, number });
         continue;
       }
@@ -79,7 +79,7 @@ async function lostMessages(context: CheckContext, mailboxId: number, number: nu
     const { memberships, size } = email;
     for (let at = 0; at < memberships.length; at += 2) {
       const uid = memberships[at + 1]!;
-      if (memberships[at] !== mailboxId || Math.floor(uid / pageUids) !== number) continue;
+      if (memberships[at] !== mailboxId || pageOf(uid) !== number) continue;
       found.push({ uid, emailId: numberBehind(key, range.prefixLength), size });
     }
   });
@@ -94,8 +94,8 @@ async function lostMessages(context: CheckContext, mailboxId: number, number: nu
   const summaries = await engine.getMany(lost.map(({ emailId }) => keys.summary(emailId)));
   const now = Math.floor(clock.now() / 1000);
   return lost.map((message, index) => {
-    const value = summaries[index];
-    const day = value && unlessDamaged(() => summarySentDay(decodeSummaryRecord(value).summary) ?? undefined);
+    const record = soundSummary(summaries[index]);
+    const day = record && summarySentDay(record.summary);
     const internalDate = day === undefined ? now : day * daySeconds;
     return { ...message, flagsLow: 0, flagsHigh: 0, modSeq: 0, internalDate, saveDate: now };
   });

@@ -139,7 +139,7 @@ function look(seen: Seen, entry: Entry): void {
     sawUid(seen, first!, (second! + 1) * pageUids - 1);
     seen.storedFrom.set(first!, Math.max(seen.storedFrom.get(first!) ?? 0, firstUidOf(second!)));
     const page = new MessagePage();
-    unlessDamaged(() => page.load(second!, value));
+    page.loadSound(second!, value);
     for (let at = 0; at < page.length; at++) {
       seen.modSeq = Math.max(seen.modSeq, page.modSeqs[at]!);
       seen.emailId = Math.max(seen.emailId, page.emailIds[at]!);
