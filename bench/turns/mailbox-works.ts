@@ -28,13 +28,18 @@ async function appendSmall({ target }: WorkPlace, user: string, count: number): 
   client.end();
 }
 
+/** One after the other, whatever they are answered. */
+async function sendAll(client: LineClient, texts: readonly string[]): Promise<void> {
+  for (const text of texts) await client.command(`x ${text}\r\n`, 'x OK', 'x NO', 'x BAD');
+}
+
 function command(name: string, user: string, ...texts: readonly string[]): Work {
   return {
     name,
     run: async ({ target }, watch) => {
       const client = await openMailbox(target, user);
       await watch();
-      for (const text of texts) await client.command(`x ${text}\r\n`, 'x OK', 'x NO', 'x BAD');
+      await sendAll(client, texts);
       client.end();
     },
   };
@@ -194,15 +199,14 @@ export const mailboxWorks: readonly Work[] = [
           text += `c${index} CREATE a/b${index % 50}/c${index}\r\n`;
         await client.command(text, `c${done + 99} `);
       }
-      for (const text of [
+      await sendAll(client, [
         'LIST "" *',
         'LSUB "" *',
         'LIST "" * RETURN (STATUS (MESSAGES UNSEEN))',
         'LIST "" (* %) RETURN (SUBSCRIBED CHILDREN)',
         'RENAME a z',
         'LIST "" "*c*1*"',
-      ])
-        await client.command(`x ${text}\r\n`, 'x OK', 'x NO', 'x BAD');
+      ]);
       client.end();
     },
   },
@@ -227,7 +231,7 @@ export const mailboxWorks: readonly Work[] = [
         },
       );
       const client = await openMailbox(target, 'large');
-      for (const text of [
+      await sendAll(client, [
         'FETCH 1:* (ENVELOPE BODYSTRUCTURE)',
         'FETCH 1:* BODY.PEEK[]',
         'FETCH 1:* BINARY.PEEK[1]',
@@ -239,8 +243,7 @@ export const mailboxWorks: readonly Work[] = [
         'SEARCH BODY nowhere',
         'SEARCH TO nowhere',
         'SORT (FROM TO) UTF-8 ALL',
-      ])
-        await client.command(`x ${text}\r\n`, 'x OK', 'x NO', 'x BAD');
+      ]);
       client.end();
     },
   },

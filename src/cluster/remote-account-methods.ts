@@ -64,6 +64,10 @@ const mailboxInfo = z.object({
   rights,
 });
 
+/** Columns of one table. */
+const isEven = (given: { readonly uids: Uint32Array }): boolean =>
+  Object.values(given).every(({ length }) => length === given.uids.length);
+
 const columns = z
   .object({
     uids: uint32s,
@@ -75,7 +79,7 @@ const columns = z
     saveDates: float64s,
     emailIds: float64s,
   })
-  .refine((given) => Object.values(given).every(({ length }) => length === given.uids.length));
+  .refine(isEven);
 
 const chosenHeaderFields = z
   .object({ answered: whole, uids: uint32s, ends: uint32s, bytes })
@@ -148,9 +152,7 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
   columns: read(z.tuple([whole, uint32s.optional()]), columns),
   sentSizes: read(
     z.tuple([whole]),
-    z
-      .object({ uids: uint32s, sizes: uint32s, surrogateSizes: uint32s })
-      .refine((given) => Object.values(given).every(({ length }) => length === given.uids.length)),
+    z.object({ uids: uint32s, sizes: uint32s, surrogateSizes: uint32s }).refine(isEven),
   ),
   changesSince: read(
     z.tuple([whole, whole]),

@@ -4,12 +4,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { shardOf } from '../account/shard.ts';
-import { messageText, newMessage, newOperation, openMemoryBlobStore } from '../account/testing.ts';
+import { openMemoryBlobStore } from '../account/testing.ts';
 import type { DirectoryAdministration } from '../directory/directory.ts';
 import { fromHere, openTestDirectory } from '../directory/testing.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { openMemoryEngine } from '../storage/memory-engine.ts';
-import { listen, TestNodes } from './testing-account-nodes.ts';
+import { deliver, listen, TestNodes } from './testing-account-nodes.ts';
 
 const address = 'alice@example.test';
 const everything = ['imap', 'pop3', 'smtp', 'http', 'managesieve'] as const;
@@ -85,11 +85,7 @@ for (const { what, happens, password } of endings) {
     nodes.node('b').relay.thaw();
     await Promise.all(old.map(({ watch }) => watch.until(({ type }) => type === 'closed')));
     const latest = await session('f', password);
-    const { modSeq } = await latest.port.append({
-      operation: newOperation(),
-      target: { role: 'inbox' },
-      messages: [newMessage(messageText())],
-    });
+    const { modSeq } = await deliver(latest.port);
     for (const { watch } of [later, latest]) {
       await watch.until((event) => event.type === 'mailbox' && event.modSeq >= modSeq);
       assert.ok(!watch.events.some(({ type }) => type === 'closed'));

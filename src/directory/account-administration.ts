@@ -10,7 +10,7 @@ import type { AccountChange, DirectoryAccount, DirectoryAdministration, NewAccou
 import { services } from './directory.ts';
 import { hostingDomain, touchMembers } from './domain-administration.ts';
 import { endedSessionsNote, tellOfEnded } from './ended-sessions.ts';
-import { type DirectoryHooks, tellHook } from './hooks.ts';
+import { accountsToTell, type DirectoryHooks, tellHook } from './hooks.ts';
 import { keepPostmasters } from './postmasters.ts';
 import { canonicalForm, type Resolver } from './resolver.ts';
 import {
@@ -179,14 +179,7 @@ async function removeAccount({ store, hooks }: Parts, id: AccountId): Promise<vo
 
 /** Tells the hook of removals that it has not been told of with success, as after a crash. */
 export async function finishRemovals(store: DirectoryStore, hooks: DirectoryHooks): Promise<void> {
-  const { entries } = await store.engine.page(keys.removals(), {
-    entriesMax: 10_000,
-    bytesMax: 16 * 1024 * 1024,
-  });
-  for (const { value } of entries) {
-    const row = decodeAddress(value);
-    if ('account' in row) await finishRemoval(store, hooks, row.account);
-  }
+  for await (const id of accountsToTell(store, keys.removals())) await finishRemoval(store, hooks, id);
 }
 
 async function finishRemoval(store: DirectoryStore, hooks: DirectoryHooks, id: AccountId): Promise<void> {

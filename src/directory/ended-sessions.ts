@@ -5,8 +5,8 @@
 
 import type { AccountId } from '../mail/ids.ts';
 import type { Entry } from '../storage/engine.ts';
-import { type DirectoryHooks, tellHook } from './hooks.ts';
-import { decodeAddress, keys, put } from './rows.ts';
+import { accountsToTell, type DirectoryHooks, tellHook } from './hooks.ts';
+import { keys, put } from './rows.ts';
 import type { DirectoryStore } from './store.ts';
 
 /** `sessions`: of the account's secret, another one each time. */
@@ -32,14 +32,8 @@ export async function tellOfEnded(
 
 /** At a start: what nobody is known to have been told of. */
 export async function tellOfAllEnded(store: DirectoryStore, hooks: DirectoryHooks): Promise<void> {
-  const limits = { entriesMax: 10_000, bytesMax: 16 * 1024 * 1024 };
-  const { entries } = await store.engine.page(keys.endings(), limits);
-  for (const { value } of entries) {
-    const row = decodeAddress(value);
-    if (!('account' in row)) continue;
-    const { account: accountId } = row;
+  for await (const accountId of accountsToTell(store, keys.endings()))
     await tellOfEnded(store, accountId, () =>
       tellHook(store.log, { what: 'sessions', accountId }, () => hooks.onPasswordChanged?.(accountId)),
     );
-  }
 }

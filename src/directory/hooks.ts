@@ -2,7 +2,10 @@
 
 import type { Logger } from '../base/log.ts';
 import type { AccountId } from '../mail/ids.ts';
+import type { Range } from '../storage/engine.ts';
 import type { DirectoryAccount } from './directory.ts';
+import { decodeAddress } from './rows.ts';
+import type { DirectoryStore } from './store.ts';
 
 /**
  * Told after the directory's commit is durable and before the call is answered. The accounts' storage hears here of
@@ -30,5 +33,14 @@ export async function tellHook(
   } catch (error) {
     log.error({ err: error, ...about }, 'the directory changed an account, its storage did not follow');
     return false;
+  }
+}
+
+/** At a start: the accounts that the notes in `range` name, of which a hook has perhaps not been told. */
+export async function* accountsToTell(store: DirectoryStore, range: Range): AsyncGenerator<AccountId> {
+  const { entries } = await store.engine.page(range, { entriesMax: 10_000, bytesMax: 16 * 1024 * 1024 });
+  for (const { value } of entries) {
+    const row = decodeAddress(value);
+    if ('account' in row) yield row.account;
   }
 }

@@ -34,12 +34,11 @@ const frontendExcess = 2;
 
 export class LoginThrottle {
   readonly #clock: Clock;
-  #limits: ThrottleLimits;
-  readonly #addresses: LeakingCounters;
-  readonly #users: LeakingCounters;
-  readonly #frontends: LeakingCounters;
+  readonly #addresses = new LeakingCounters();
+  readonly #users = new LeakingCounters();
+  readonly #frontends = new LeakingCounters();
   /** Of each name, by frontend. */
-  readonly #shares: LeakingCounters;
+  readonly #shares = new LeakingCounters();
   /** "user\0network" → until when (monotonic). */
   readonly #trusted = new Map<string, number>();
   /** When it was last told that one is over its limit. */
@@ -50,23 +49,14 @@ export class LoginThrottle {
   constructor(clock: Clock, limits: ThrottleLimits, frontendFull?: (frontend: NodeId) => void) {
     this.#clock = clock;
     this.#frontendFull = frontendFull;
-    this.#limits = limits;
-    this.#addresses = new LeakingCounters(limits.failuresPerAddress);
-    this.#users = new LeakingCounters(limits.failuresPerAccount);
-    this.#frontends = new LeakingCounters(limits.failuresPerFrontend ?? 0);
-    this.#shares = new LeakingCounters(this.#share);
-  }
-
-  get #share(): number {
-    return Math.ceil(this.#limits.failuresPerAccount * frontendShare);
+    this.setLimits(limits);
   }
 
   setLimits(limits: ThrottleLimits): void {
-    this.#limits = limits;
     this.#addresses.setLimit(limits.failuresPerAddress);
     this.#users.setLimit(limits.failuresPerAccount);
     this.#frontends.setLimit(limits.failuresPerFrontend ?? 0);
-    this.#shares.setLimit(this.#share);
+    this.#shares.setLimit(Math.ceil(limits.failuresPerAccount * frontendShare));
   }
 
   /** Refuses with limitReached while there were too many failures. */
@@ -75,19 +65,17 @@ export class LoginThrottle {
     const network = networkAt(origin);
     const isTrusted = this.#isTrusted(user, network, now);
     const isFull =
-      this.#addresses.level(network, now) > this.#limits.failuresPerAddress - 1 ||
+      this.#addresses.isFull(network, now) ||
       this.#isFrontendFull(user, origin, isTrusted) ||
-      (this.#users.level(user, now) > this.#limits.failuresPerAccount - 1 && !isTrusted);
+      (this.#users.isFull(user, now) && !isTrusted);
     if (isFull) throw new MailError('limitReached', 'too many failed logins; try again later');
   }
 
   #isFrontendFull(user: string, { frontend }: LoginOrigin, isTrusted: boolean): boolean {
     if (frontend === undefined) return false;
     const now = this.#clock.monotonic();
-    const limit = this.#limits.failuresPerFrontend ?? 0;
-    const level = this.#frontends.level(frontend, now);
-    if (isTrusted) return level > frontendExcess * limit - 1;
-    return level > limit - 1 || this.#shares.level(`${user}\0${frontend}`, now) > this.#share - 1;
+    if (isTrusted) return this.#frontends.isFull(frontend, now, frontendExcess);
+    return this.#frontends.isFull(frontend, now) || this.#shares.isFull(`${user}\0${frontend}`, now);
   }
 
   failed(user: string, origin: LoginOrigin): void {
@@ -98,7 +86,7 @@ export class LoginThrottle {
     if (frontend === undefined) return;
     this.#frontends.add(frontend, now);
     this.#shares.add(`${user}\0${frontend}`, now);
-    const isFull = this.#frontends.level(frontend, now) > (this.#limits.failuresPerFrontend ?? 0) - 1;
+    const isFull = this.#frontends.isFull(frontend, now);
     if (!isFull || now - (this.#toldAt.get(frontend) ?? Number.NEGATIVE_INFINITY) < throttleWindowMs) return;
     this.#toldAt.set(frontend, now);
     this.#frontendFull?.(frontend);
@@ -133,27 +121,29 @@ export function networkOf(remoteAddress: string): string {
 }
 
 class LeakingCounters {
-  #leakPerMs: number;
+  #limit = 0;
   readonly #counters = new Map<string, { level: number; at: number }>();
 
-  constructor(limit: number) {
-    this.#leakPerMs = limit / throttleWindowMs;
-  }
-
   setLimit(limit: number): void {
-    this.#leakPerMs = limit / throttleWindowMs;
+    this.#limit = limit;
   }
 
-  level(key: string, now: number): number {
-    const counter = this.#counters.get(key);
-    return counter === undefined ? 0 : Math.max(0, counter.level - (now - counter.at) * this.#leakPerMs);
+  /** `times`: of the limit. */
+  isFull(key: string, now: number, times = 1): boolean {
+    return this.#level(key, now) > times * this.#limit - 1;
   }
 
   add(key: string, now: number): void {
-    const level = this.level(key, now) + 1;
+    const level = this.#level(key, now) + 1;
     this.#counters.delete(key);
     evictOldest(this.#counters);
     this.#counters.set(key, { level, at: now });
+  }
+
+  #level(key: string, now: number): number {
+    const counter = this.#counters.get(key);
+    const leakPerMs = this.#limit / throttleWindowMs;
+    return counter === undefined ? 0 : Math.max(0, counter.level - (now - counter.at) * leakPerMs);
   }
 }
 

@@ -7,8 +7,6 @@ import type { Engine } from './engine.ts';
 export interface PackedGroup {
   /** Never changed again. They are copied to the writer with all that is in the same memory. */
   readonly bytes: Buffer;
-  /** How many batches. */
-  readonly count: number;
   /** Of each batch: whom to tell once it is durable. Fewer than batches: the rest has none. */
   readonly signals: readonly (readonly string[])[];
 }

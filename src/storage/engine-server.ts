@@ -13,7 +13,6 @@ import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
 import type { EmbeddedEngine } from './embedded-engine.ts';
 import type { Bytes, Page, Reader, Snapshot } from './engine.ts';
-import { countBatches } from './group-codec.ts';
 import {
   type Frame,
   type FramePayload,
@@ -245,7 +244,7 @@ class EngineConnection {
   #commit(id: number, payload: FramePayload): void {
     const signals = unpackSignals(payload.text());
     const bytes = payload.ownMemory();
-    const committed = this.#options.engine.commitPacked({ bytes, count: countBatches([bytes]), signals });
+    const committed = this.#options.engine.commitPacked({ bytes, signals });
     this.#answer(id, committed, (outcome) => this.#send(id, [formatOutcome(outcome)]));
   }
 

@@ -82,8 +82,8 @@ export function packGroup(batches: readonly Batch[]): Buffer {
 }
 
 /** One group of what several were packed as, in pieces. */
-export function joinGroups(groups: readonly Buffer[]): Buffer[] {
-  if (groups.length === 1) return [...groups];
+export function joinGroups(groups: readonly Buffer[]): readonly Buffer[] {
+  if (groups.length === 1) return groups;
   const count = Buffer.allocUnsafe(4);
   count.writeUInt32LE(countBatches(groups));
   return [count, ...groups.map((group) => group.subarray(4))];

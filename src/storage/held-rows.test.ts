@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '../base/clock.ts';
 import { silentLog } from '../base/log.ts';
+import { seededRandom } from '../base/random.ts';
 import type { Epoch, ShardId } from '../mail/ids.ts';
 import type { EmbeddedEngine } from './embedded-engine.ts';
 import type { Batch, Bytes, Engine, Range } from './engine.ts';
@@ -89,15 +90,6 @@ async function openSite(groupsPerTransaction: number | undefined): Promise<Site>
   };
 }
 
-/** Numbers that look like chance and are the same in every run. */
-function numbersFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
-
 class Shard {
   readonly number: ShardId;
   readonly #site: Site;
@@ -109,7 +101,7 @@ class Shard {
   constructor(site: Site, number: number) {
     this.#site = site;
     this.number = number as ShardId;
-    this.#below = numbersFrom(number + 1);
+    this.#below = seededRandom(number + 1).integer;
   }
 
   /** Takes the shard to that worker, who works on it and gives it up again; `isLong`: not before the file knows of it. */

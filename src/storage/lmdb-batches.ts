@@ -49,17 +49,12 @@ function change(database: LmdbDatabase, batch: GroupReader): void {
 
 /** Runs groups one after the other; gives one outcome a batch. */
 export function runGroups(database: LmdbDatabase, room: LmdbRoom, groups: readonly Buffer[]): number[] {
-  const outcomes: number[] = [];
-  for (const group of groups) runGroup(database, room, { group, outcomes });
-  return outcomes;
+  return groups.flatMap((group) => runGroup(database, room, group));
 }
 
-function runGroup(
-  database: LmdbDatabase,
-  room: LmdbRoom,
-  { group, outcomes }: { readonly group: Buffer; readonly outcomes: number[] },
-): void {
+function runGroup(database: LmdbDatabase, room: LmdbRoom, group: Buffer): number[] {
   const reader = new GroupReader(group);
+  const outcomes: number[] = [];
   for (let left = reader.number(); left > 0; left--) {
     const batch = reader.batch();
     const putBytes = batch.number();
@@ -70,6 +65,7 @@ function runGroup(
     if (outcome === outcomeCodes.committed) change(database, batch);
     outcomes.push(outcome);
   }
+  return outcomes;
 }
 
 /** Does again what a group did when its outcomes were these. */

@@ -227,7 +227,7 @@ it('ends a snapshot that lives too long', async () => {
 
 const packed = (...batches: Batch[]): PackedGroup => {
   const signals = batches.map((batch) => batch.signals ?? []);
-  return { bytes: packGroup(batches), count: batches.length, signals };
+  return { bytes: packGroup(batches), signals };
 };
 const row = (index: number, text: string): Entry => ({ key: key(index), value: Buffer.from(text) });
 

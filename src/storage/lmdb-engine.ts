@@ -32,7 +32,7 @@ import type {
   Range,
   Snapshot,
 } from './engine.ts';
-import { packGroup } from './group-codec.ts';
+import { countBatches, packGroup } from './group-codec.ts';
 import { addBatch, GroupCommit, type PendingCommit, type PendingWork } from './group-commit.ts';
 import { syncDirectory } from './journal.ts';
 import {
@@ -330,9 +330,10 @@ class LmdbEngine implements EmbeddedEngine {
         if (outcome === outcomeCodes.committed) this.#unflushed.add(transaction, pending.batch);
         settle.push(() => this.#settleBatch(pending, outcome));
       } else {
-        const { bytes, count } = pending.packed;
-        const own = outcomes.slice(next, next + count);
-        next += count;
+        const { bytes } = pending.packed;
+        const end = next + countBatches([bytes]);
+        const own = outcomes.slice(next, end);
+        next = end;
         this.#unflushed.addPacked(transaction, bytes, own);
         settle.push(() => this.#settleGroup(pending, { outcomes: own, transaction, sequence }));
       }

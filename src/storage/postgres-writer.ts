@@ -354,22 +354,23 @@ export class PostgresWriter {
     );
     const gone = new Fault('the database lost what this was decided on', { temporary: true });
     reverted(gone);
-    const waiting = [...this.#again, ...this.#queue];
-    this.#again = [];
-    this.#queue = [];
-    for (const { group, commits } of waiting) this.#rejectAll(group, commits, gone);
+    for (const { group, commits } of this.#takeWaiting()) this.#rejectAll(group, commits, gone);
   }
 
   #giveUpWaiting(cause: unknown): void {
     const away = new Fault('the database is away', { temporary: true, cause });
     this.#away = away;
-    const unsettled = [...this.#again, ...this.#queue];
-    this.#again = [];
-    this.#queue = [];
-    for (const { group, commits, isUnknown } of unsettled) {
+    for (const { group, commits, isUnknown } of this.#takeWaiting()) {
       const unknown = new UnknownOutcomeFault('the database went away during a commit', cause);
       this.#rejectAll(group, commits, isUnknown ? unknown : away);
     }
+  }
+
+  #takeWaiting(): Unit[] {
+    const waiting = [...this.#again, ...this.#queue];
+    this.#again = [];
+    this.#queue = [];
+    return waiting;
   }
 
   #rejectAll(group: Group, commits: readonly PendingCommit[], error: Error): void {

@@ -201,7 +201,7 @@ export class FramePayload {
   /** The caller's own, in memory that has little else: it may be sent to another thread. */
   ownMemory(): Buffer {
     const view = this.bytes();
-    if (this.#isOwn && view.length * 2 > this.#source.length) return view;
+    if (this.#isMostly(view)) return view;
     const copy = Buffer.allocUnsafeSlow(view.length);
     copy.set(view);
     return copy;
@@ -210,8 +210,12 @@ export class FramePayload {
   /** The caller's own. */
   ownBytes(): Buffer {
     const view = this.bytes();
-    // A view of most of a payload is as good as a copy; a small one would keep all of it in memory.
-    return this.#isOwn && view.length * 2 > this.#source.length ? view : Buffer.from(view);
+    return this.#isMostly(view) ? view : Buffer.from(view);
+  }
+
+  /** A view of most of a payload is as good as a copy; a small one would keep all of it in memory. */
+  #isMostly(view: Buffer): boolean {
+    return this.#isOwn && view.length * 2 > this.#source.length;
   }
 
   /** The caller's own; undefined when `optional` was given nothing. */

@@ -6,6 +6,7 @@
 // found: whoever asks for what is not found asks the engine, and a key is never used for another value.
 // Readers that died are cleared from the file's table when the next one opens it. Fails to open as LMDB does.
 
+import { asBuffer } from '../mail/bytes.ts';
 import type { Bytes } from './engine.ts';
 import { type LmdbDatabase, mapBytesThatFit, openLmdbEnvironment } from './lmdb-environment.ts';
 
@@ -25,7 +26,7 @@ export function openFile(directory: string): LmdbDatabase {
 /** Ending them closes the file. */
 export function fileRows(database: LmdbDatabase): FileRows {
   return {
-    find: (key) => database.get(Buffer.from(key.buffer, key.byteOffset, key.length)),
+    find: (key) => database.get(asBuffer(key)),
     [Symbol.asyncDispose]: () => database.close(),
   };
 }

@@ -250,13 +250,13 @@ export class ClusterProcesses implements AsyncDisposable {
     return `${token}@${through.host}:${through.server.ports.join}`;
   }
 
-  /** Because accounts were made, nodes came or went. */
   /** Shards that were placed go where they are best again. */
   async rebalance(): Promise<void> {
     await this.admin().call({ method: 'POST', path: '/api/cluster/rebalance', body: {} });
     this.#isPlaced = false;
   }
 
+  /** Because accounts were made, nodes came or went. */
   async #plannedMoves(): Promise<number> {
     const request = { method: 'POST', path: '/api/cluster/rebalance', body: { dryRun: true } } as const;
     return (await this.admin().call<{ moves: unknown[] }>(request)).moves.length;

@@ -18,7 +18,7 @@ import { clientTlsOptions } from '../../src/cluster/links/link-tls.ts';
 import { makeTestAuthority } from '../../src/cluster/links/testing.ts';
 import type { NodeId } from '../../src/mail/ids.ts';
 import { missingPostgres } from '../postgres-server.ts';
-import { addressOf } from '../server-process.ts';
+import { accountIdOf } from './admin-requests.ts';
 import { ClusterProcesses } from './cluster-processes.ts';
 import type { NodeProcess } from './node-process.ts';
 
@@ -36,8 +36,7 @@ suite('the ports between nodes', { skip: missingPostgres() }, () => {
     cluster = await ClusterProcesses.start({ users: ['alice'] });
     host = cluster.nodes[0]!;
     await cluster.place(['alice'], host);
-    const path = `/api/accounts/${encodeURIComponent(addressOf('alice'))}`;
-    accountId = (await cluster.admin().call<{ id: string }>({ path })).id;
+    accountId = await accountIdOf(cluster, 'alice');
   });
   after(async () => {
     await cluster?.stop();

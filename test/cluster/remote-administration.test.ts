@@ -3,7 +3,6 @@
 
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { systemClock } from '../../src/base/clock.ts';
 import { LineSession } from '../faults/line-session.ts';
 import { missingPostgres } from '../postgres-server.ts';
 import { makeTemporaryFolder, type TemporaryFolder } from '../run-program.ts';
@@ -11,6 +10,7 @@ import { addressOf, passwordOf, runRookery } from '../server-process.ts';
 import { askNode, tokenWith } from './admin-requests.ts';
 import { ClusterProcesses } from './cluster-processes.ts';
 import { NodeProcess } from './node-process.ts';
+import { until } from './outer-node.ts';
 
 const users = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank'];
 /** `cluster.links` of this site: less than there are other nodes. */
@@ -152,12 +152,4 @@ async function gauge(node: NodeProcess, name: string): Promise<number> {
   const value = new RegExp(`^${name} (\\d+)$`, 'm').exec(await answer.text())?.[1];
   assert.ok(value !== undefined, name);
   return Number(value);
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = systemClock.monotonic() + 60_000;
-  while (!(await isSo())) {
-    assert.ok(systemClock.monotonic() < deadline, 'not so after 60 s');
-    await systemClock.sleep(50);
-  }
 }

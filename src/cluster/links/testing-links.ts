@@ -28,7 +28,6 @@ interface TestLink extends AsyncDisposable {
 
 interface LinkOptions {
   readonly limits?: Partial<LinkLimits>;
-  readonly port?: number;
   readonly versions?: LinkVersions;
 }
 
@@ -80,7 +79,7 @@ export async function openLink(service: LinkService, options: LinkOptions = {}):
     server,
     pool,
     call: (method, given, { timeoutMs = 10_000, signal } = {}) =>
-      pool.call(placeAt(options.port ?? server.port), request(method, given), { timeoutMs, signal }),
+      pool.call(placeAt(server.port), request(method, given), { timeoutMs, signal }),
     async [Symbol.asyncDispose]() {
       await pool.close();
       await server.close();

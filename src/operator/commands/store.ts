@@ -36,7 +36,7 @@ interface CheckDone {
 type CheckEvent =
   | { readonly type: 'progress'; readonly accountsDone: number; readonly accountsTotal: number }
   | { readonly type: 'finding' }
-  | ({ readonly type: 'done' | 'failed' } & CheckDone);
+  | ({ readonly type: 'done' } & CheckDone);
 
 interface CheckTold {
   readonly progress: Progress;
@@ -101,7 +101,7 @@ async function checkMachine(client: AdminClient, repair: boolean, told: CheckTol
 
 async function checkThrough(client: AdminClient, body: object, told: CheckTold): Promise<CheckDone> {
   const response = await client.open({ method: 'POST', path: '/api/store/check', body });
-  let done: (CheckEvent & CheckDone) | undefined;
+  let done: CheckDone | undefined;
   for await (const line of createInterface({ input: response })) {
     const event = JSON.parse(line) as CheckEvent;
     if (event.type === 'progress') told.progress.update(event.accountsDone, event.accountsTotal);

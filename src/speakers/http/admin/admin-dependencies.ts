@@ -9,20 +9,11 @@ import type { Random } from '../../../base/random.ts';
 import type { ClusterAdministration } from '../../../cluster/cluster-administration.ts';
 import type { AdministrationArea } from '../../../config/schema.ts';
 import type { DirectoryAdministration } from '../../../directory/directory.ts';
-import type { ApiToken, TokenScope } from '../../../directory/tokens.ts';
+import type { ApiToken, ApiTokens } from '../../../directory/tokens.ts';
 import type { Engine } from '../../../storage/engine.ts';
 
-export interface AdminTokens {
-  verify(token: string): Promise<ApiToken | undefined>;
-  create(options: {
-    readonly name: string;
-    readonly scopes: readonly TokenScope[];
-    readonly expiresAt: number | undefined;
-    readonly domain?: string | undefined;
-  }): Promise<ApiToken & { readonly token: string }>;
+export interface AdminTokens extends Pick<ApiTokens, 'verify' | 'create' | 'revoke'> {
   list(): Promise<readonly ApiToken[]>;
-  /** Refuses with invalidArgument when there is none. */
-  revoke(id: string): Promise<void>;
 }
 
 export interface ReloadOutcome {

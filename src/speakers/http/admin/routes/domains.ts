@@ -67,11 +67,11 @@ export function domainRoutes(app: AdminApp, { directory, tokens }: AdminDependen
     '/api/domains/:domain',
     { ...write, schema: { params, response: { 204: z.null() } } },
     async (request, reply) => {
-      const domain = await directory.domain(request.params.domain);
+      const name = (await directory.domain(request.params.domain))?.name;
       await directory.removeDomain(request.params.domain);
       // Whoever has the name next is somebody else.
-      const left = (await tokens.list()).filter((token) => token.domain !== undefined);
-      for (const { id } of left.filter((token) => token.domain === domain?.name)) await tokens.revoke(id);
+      const left = (await tokens.list()).filter(({ domain }) => domain !== undefined && domain === name);
+      for (const { id } of left) await tokens.revoke(id);
       return reply.status(204).send(null);
     },
   );
