@@ -35,11 +35,15 @@ export interface HeaderBlock {
 
 export const offsetsPerField = 4;
 
+/** Asked at each line that starts with "--": true when the line is a boundary and so ends the block. */
+export interface HeaderEnd {
+  endsAt(lineStart: number): boolean;
+}
+
 export interface HeaderScanOptions {
   readonly fieldsMax?: number;
   readonly bytesMax?: number;
-  /** Asked at each line that starts with "--": true when the line is a boundary and so ends the block. */
-  readonly endsAt?: ((lineStart: number) => boolean) | undefined;
+  readonly end?: HeaderEnd | undefined;
 }
 
 /** Scans the header block that starts at `start` and goes no further than `end`. */
@@ -57,7 +61,7 @@ class HeaderScanner {
   readonly #start: number;
   readonly #end: number;
   readonly #fieldsMax: number;
-  readonly #endsAt: ((lineStart: number) => boolean) | undefined;
+  readonly #headerEnd: HeaderEnd | undefined;
   #offsets = new Int32Array(32 * offsetsPerField);
   #count = 0;
   /** The first line that is no field and no continuation, and how many fields came before it. */
@@ -71,7 +75,7 @@ class HeaderScanner {
     this.#start = start;
     this.#end = Math.min(end, start + (options.bytesMax ?? headerBytesMax));
     this.#fieldsMax = options.fieldsMax ?? headerFieldsMax;
-    this.#endsAt = options.endsAt;
+    this.#headerEnd = options.end;
   }
 
   scan(): HeaderBlock {
@@ -83,7 +87,7 @@ class HeaderScanner {
       if (first === lineFeed) return this.#block(position, position + 1);
       if (first === carriageReturn && position + 1 < end && bytes[position + 1] === lineFeed)
         return this.#block(position, position + 2);
-      if (first === 45 && bytes[position + 1] === 45 && this.#endsAt?.(position) === true) break;
+      if (first === 45 && bytes[position + 1] === 45 && this.#headerEnd?.endsAt(position) === true) break;
       const next = this.#lineEnd(position);
       if ((first === space || first === tab) && this.#count > 0) {
         this.#offsets[this.#count * offsetsPerField - 1] = next;

@@ -7,7 +7,7 @@ import { Slicer } from '../base/slicer.ts';
 import { asBuffer } from '../mail/bytes.ts';
 import type { Bytes, Entry, Page, PageLimits, Range } from './engine.ts';
 import type { LmdbDatabase } from './lmdb-environment.ts';
-import { deleted, keyText, type UnflushedLayers } from './unflushed-rows.ts';
+import { deleted, keyText, type UnflushedLayers, type UnflushedValue } from './unflushed-rows.ts';
 
 /** lmdb-js counts who uses a transaction; its types leave `use` out. */
 export type LmdbTransaction = ReturnType<LmdbDatabase['useReadTransaction']> & { use(): void };
@@ -64,25 +64,38 @@ function fileRows({ database, options }: LmdbView, start: Buffer, end: Buffer, r
   return database.getRange({ ...bounds, ...options });
 }
 
+/** Rows that lie over the file, in the order of the range. */
+interface UnflushedRange {
+  readonly rows: ReadonlyMap<string, UnflushedValue>;
+  readonly keys: readonly string[];
+  readonly reverse: boolean;
+  /** Which key comes next. */
+  next: number;
+}
+
+/** Those before `key`; all that are left when it is undefined. */
+function* unflushedUntil(range: UnflushedRange, key: string | undefined): Generator<Row> {
+  const { rows, keys, reverse } = range;
+  for (; range.next < keys.length; range.next++) {
+    const text = keys[range.next]!;
+    if (key !== undefined && (reverse ? text <= key : text >= key)) return;
+    const value = rows.get(text)!;
+    if (value !== deleted) yield { key: Buffer.from(text, 'latin1'), value: Buffer.from(value) };
+  }
+}
+
 /** The rows of a range with what lies over the file. */
 function* mergedRows(moment: LmdbView, start: Buffer, end: Buffer, reverse: boolean): Generator<Row> {
   const { rows, hides } = moment.unflushed.within(keyText(start), keyText(end));
   const keys = [...rows.keys()].sort();
   if (reverse) keys.reverse();
-  let next = 0;
-  const isBefore = (key: string, other: string): boolean => (reverse ? key > other : key < other);
-  function* unflushedUntil(key: string | undefined): Generator<Row> {
-    for (; next < keys.length && (key === undefined || isBefore(keys[next]!, key)); next++) {
-      const value = rows.get(keys[next]!)!;
-      if (value !== deleted) yield { key: Buffer.from(keys[next]!, 'latin1'), value: Buffer.from(value) };
-    }
-  }
+  const unflushed: UnflushedRange = { rows, keys, reverse, next: 0 };
   for (const { key, value } of fileRows(moment, start, end, reverse)) {
     const text = keyText(key);
-    yield* unflushedUntil(text);
+    yield* unflushedUntil(unflushed, text);
     if (!rows.has(text) && !hides(text)) yield { key: asBuffer(key), value };
   }
-  yield* unflushedUntil(undefined);
+  yield* unflushedUntil(unflushed, undefined);
 }
 
 /** One page; the caller's limits keep it short. */

@@ -11,6 +11,8 @@ interface OpenBoundary {
 
 /** Lookups of shortened forms of one line, for junk after a boundary. Bounds the work a line can cause. */
 const shortenedLookupsMax = 4;
+/** So few that V8 keeps them with the object; one more would make it ask the allocator for memory, a message. */
+const lengthClasses = 32;
 const lineFeed = 10;
 const carriageReturn = 13;
 const space = 32;
@@ -21,8 +23,8 @@ export class BoundaryStack {
   readonly #bytes: Buffer;
   readonly #open: OpenBoundary[] = [];
   readonly #frameByBoundary = new Map<string, number>();
-  /** How many open boundaries have a length (modulo 256): dismisses most lines without making a string. */
-  readonly #lengths = new Int32Array(256);
+  /** How many open boundaries have a length (modulo 32): dismisses most lines without making a string. */
+  readonly #lengths = new Uint16Array(lengthClasses);
   #longest = 0;
   #lineEnd = 0;
 
@@ -43,7 +45,7 @@ export class BoundaryStack {
   push(boundary: string, frame: number): void {
     this.#open.push({ boundary, hidden: this.#frameByBoundary.get(boundary) });
     this.#frameByBoundary.set(boundary, frame);
-    this.#lengths[boundary.length & 255]!++;
+    this.#lengths[boundary.length % lengthClasses]!++;
     if (boundary.length > this.#longest) this.#longest = boundary.length;
   }
 
@@ -51,7 +53,7 @@ export class BoundaryStack {
     const { boundary, hidden } = this.#open.pop()!;
     if (hidden === undefined) this.#frameByBoundary.delete(boundary);
     else this.#frameByBoundary.set(boundary, hidden);
-    this.#lengths[boundary.length & 255]!--;
+    this.#lengths[boundary.length % lengthClasses]!--;
   }
 
   /**
@@ -73,6 +75,11 @@ export class BoundaryStack {
       if (padded !== -1) return padded;
     }
     return this.#shortened(start, trimmed);
+  }
+
+  /** True when the line at `lineStart`, which starts with two dashes, is a boundary. */
+  endsAt(lineStart: number): boolean {
+    return this.match(lineStart + 2) !== -1;
   }
 
   #shortened(start: number, end: number): number {
@@ -98,7 +105,7 @@ export class BoundaryStack {
 
   #lookup(start: number, end: number): number | undefined {
     const length = end - start;
-    if (length > this.#longest || this.#lengths[length & 255] === 0) return undefined;
+    if (length > this.#longest || this.#lengths[length % lengthClasses] === 0) return undefined;
     return this.#frameByBoundary.get(this.#bytes.toString('latin1', start, end));
   }
 }

@@ -82,7 +82,6 @@ class MessageParser {
   readonly #open: Frame[] = [];
   readonly #boundaries: BoundaryStack;
   readonly #lines: LineCounter;
-  readonly #endsAt: (lineStart: number) => boolean;
   #position = 0;
   /** What comes at `position`: the header of a part, or a body in which the next boundary is to be found. */
   #atPart = true;
@@ -99,7 +98,6 @@ class MessageParser {
     this.#partsLeft = limits.partsMax;
     this.#boundaries = new BoundaryStack(bytes);
     this.#lines = new LineCounter(bytes);
-    this.#endsAt = (lineStart) => this.#boundaries.match(lineStart + 2) !== -1;
   }
 
   get position(): number {
@@ -138,7 +136,7 @@ class MessageParser {
     const block = headerFields(bytes, this.#position, bytes.length, {
       bytesMax: this.#limits.headerBytesMax,
       fieldsMax: this.#limits.headerFieldsMax,
-      endsAt: this.#boundaries.size > 0 ? this.#endsAt : undefined,
+      end: this.#boundaries.size > 0 ? this.#boundaries : undefined,
     });
     this.#work += block.scanned;
     const inDigest = parent?.part.type === 'multipart' && parent.part.subtype === 'digest';
