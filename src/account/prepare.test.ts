@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemClock } from '../base/clock.ts';
 import { slowTurns } from '../base/testing-turns.ts';
 import { mimeLimits } from '../mail/mime/parse-message.ts';
 import { prepareMessage, prepareSmallMessage } from './prepare.ts';
@@ -36,3 +37,11 @@ test('an ordinary message is prepared without a look at the clock', async () => 
   const bytes = Buffer.from('Subject: one\r\n\r\ntext\r\n');
   assert.deepEqual(await prepareMessage(bytes, { clock }), prepareSmallMessage(bytes));
 });
+
+for (const size of [100_000, 300_000, 5_000_000]) {
+  test(`${size} bytes are prepared as a whole would be, wherever they are hashed`, async () => {
+    const line = Buffer.from('a line of text that ends with a line feed alone\n');
+    const bytes = Buffer.concat([Buffer.from('Subject: s\r\n\r\n'), Buffer.alloc(size, line)]);
+    assert.deepEqual(await prepareMessage(bytes, { clock: systemClock }), prepareSmallMessage(bytes));
+  });
+}
