@@ -101,6 +101,21 @@ export class LineClient {
     this.#socket.destroy();
   }
 
+  /** Says that nothing more comes; resolves when the server has ended too. */
+  async leave(): Promise<void> {
+    this.#failure = new Error('ended');
+    await new Promise((resolve) => {
+      this.#socket.once('close', resolve);
+      this.#socket.end();
+    });
+  }
+
+  /** Resolves when the server has ended the connection. */
+  async dismissed(): Promise<void> {
+    this.#failure = new Error('ended');
+    if (!this.#socket.closed) await new Promise((resolve) => this.#socket.once('close', resolve));
+  }
+
   #take(chunk: Buffer): void {
     this.#received += chunk.length;
     this.#kept?.push(chunk);

@@ -68,7 +68,7 @@ function largeMessage(random: Random, number: number): Buffer {
 /** Which messages a workload sends. */
 export type MixName = 'small' | 'mix';
 
-/** An endless, seeded stream; a pool of bodies is reused with fresh headers nowhere: every message is its own. */
+/** Endless; every message has a header and a body of its own. */
 export function* messageStream(mix: MixName, seed: number): Generator<Buffer> {
   const random = seededRandom(seed);
   for (let number = 0; ; number++) {

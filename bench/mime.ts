@@ -1,11 +1,19 @@
 // What parsing costs at delivery, in microseconds a message, warm: structure, envelope, preview and the encoded
-// structure, for the three kinds of the message mix and for the corpus. Run: node bench/mime.ts
+// structure, for the three kinds of the message mix and for the corpus. `node bench/mime.ts`
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Command } from 'commander';
+import { readOptions } from '../scripts/read-options.ts';
 import { parseMessage } from '../src/mail/mime/parse-message.ts';
 import { decodeStructure, encodeStructure } from '../src/mail/mime/structure-codec.ts';
 import { preview, searchTexts } from '../src/mail/mime/text.ts';
+
+readOptions(
+  new Command('node bench/mime.ts').description(
+    'Measures what parsing costs at delivery, in microseconds a message, warm: the three kinds of the message mix, and the corpus.',
+  ),
+);
 
 const measuredMs = 400;
 const warmUpMs = 200;

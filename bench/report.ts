@@ -1,6 +1,7 @@
 // The table of a benchmark run: a row a figure, a column a target, and the ratio of each layout of
 // Rookery to the better peer (above 1: Rookery is better). A figure that a target lacks is a dash.
 
+import { isOurs } from './target.ts';
 import type { Figure } from './workloads/workload.ts';
 
 export interface Measured {
@@ -8,11 +9,6 @@ export interface Measured {
   readonly figures: readonly Figure[];
   /** What did not give its figures, and why. */
   readonly failures: readonly string[];
-}
-
-/** Whether the target of that name is Rookery and not a peer. */
-export function isOurs(target: string): boolean {
-  return target.startsWith('rookery');
 }
 
 function rounded(value: number): string {

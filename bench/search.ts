@@ -1,9 +1,11 @@
 // Measures searching, sorting and threading on the account host with the embedded engine: 10,000 messages of the mix,
-// indexed, first use after opening and warm. Run: node bench/search.ts [directory] [messages]. Prints a table.
+// indexed, first use after opening and warm. `node bench/search.ts`. Prints a table.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command } from 'commander';
+import { readOptions, wholeNumber } from '../scripts/read-options.ts';
 import { type AccountHosts, openAccountHosts } from '../src/account/account-hosts.ts';
 import { AccountKeys } from '../src/account/account-keys.ts';
 import { prepareMessage } from '../src/account/prepare.ts';
@@ -15,10 +17,18 @@ import type { SearchKey } from '../src/mail/search-key.ts';
 import { openFilesystemBlobStore } from '../src/storage/filesystem-blob-store.ts';
 import { openLmdbEngine } from '../src/storage/lmdb-engine.ts';
 import { messageStream } from './message-mix.ts';
+import { medianOf, timeOf } from './statistics.ts';
 
 const clock = systemClock;
-const directory = mkdtempSync(join(process.argv[2] ?? tmpdir(), 'rookery-bench-search-'));
-const messages = Number(process.argv[3] ?? 10_000);
+const { messages, ...options } = readOptions<{ readonly directory: string; readonly messages: number }>(
+  new Command('node bench/search.ts')
+    .description(
+      'Measures searching, sorting and threading on the account host with the embedded engine: first use after opening, and warm.',
+    )
+    .option('--directory <dir>', 'the disk to measure on', tmpdir())
+    .option('--messages <n>', 'of the mix of sizes, in the mailbox', wholeNumber(1), 10_000),
+);
+const directory = mkdtempSync(join(options.directory, 'rookery-bench-search-'));
 const engine = await openLmdbEngine({ directory, log: silentLog, clock });
 const blobs = await openFilesystemBlobStore({
   engine,
@@ -31,12 +41,6 @@ const shards = await acquireAllShards(engine);
 const open = (): AccountHosts => openAccountHosts({ engine, blobs, shards, clock, log: silentLog });
 const accountId = 'benchaccount0000' as AccountId;
 const all: SearchKey = { type: 'all' };
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const start = clock.monotonic();
-  await work();
-  return clock.monotonic() - start;
-}
 
 async function indexBytes(): Promise<number> {
   const { start, end } = new AccountKeys(accountId).rows('i');
@@ -63,9 +67,9 @@ try {
       });
     }
   };
-  const fillMs = await timed(() => Promise.all(Array.from({ length: 20 }, client)));
+  const fillMs = await timeOf(() => Promise.all(Array.from({ length: 20 }, client)));
   console.log(`filled with ${messages} in ${fillMs.toFixed(0)} ms, not indexed yet: ${account.indexLag}`);
-  const indexMs = await timed(() => account.settleIndex());
+  const indexMs = await timeOf(() => account.settleIndex());
   console.log(`indexed the rest in ${indexMs.toFixed(0)} ms; the index has ${(await indexBytes()) / 1e6} MB`);
   const { info } = await account.openMailbox({ role: 'inbox' }, { claimRecent: false });
   const header = (field: string, text: string): SearchKey => ({ type: 'header', field, text });
@@ -95,11 +99,9 @@ try {
     hosts = open();
     const port = await hosts.host(accountId);
     await port.columns(info.id, undefined);
-    const firstMs = await timed(() => work(port));
-    const rounds: number[] = [];
-    for (let round = 0; round < 7; round++) rounds.push(await timed(() => work(port)));
-    rounds.sort((a, b) => a - b);
-    console.log(`${name}: first ${firstMs.toFixed(1)} ms, warm ${rounds[3]!.toFixed(2)} ms`);
+    const firstMs = await timeOf(() => work(port));
+    const warmMs = await medianOf(7, () => timeOf(() => work(port)));
+    console.log(`${name}: first ${firstMs.toFixed(1)} ms, warm ${warmMs.toFixed(2)} ms`);
   }
 } finally {
   await hosts.close();

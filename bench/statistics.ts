@@ -1,4 +1,4 @@
-// Medians and percentiles of samples.
+// Times, and medians and percentiles of samples.
 
 export function percentile(samples: readonly number[], fraction: number): number {
   const sorted = [...samples].sort((left, right) => left - right);
@@ -14,6 +14,13 @@ export async function medianOf(rounds: number, work: (round: number) => Promise<
   const samples: number[] = [];
   for (let round = 0; round < rounds; round++) samples.push(await work(round));
   return median(samples);
+}
+
+/** How many milliseconds it takes. */
+export async function timeOf(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
 }
 
 /** Rounds of what is measured as messages a second: these machines are noisy. */

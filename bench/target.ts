@@ -38,6 +38,11 @@ export interface Apart {
   readonly lmtp: number;
 }
 
+/** Whether the target of that name is Rookery and not a peer. */
+export function isOurs(target: string): boolean {
+  return target.startsWith('rookery');
+}
+
 /** What is passed to the generator's process: a target without its methods. */
 export type TargetPlace = Pick<BenchTarget, 'name' | 'ports' | 'domain' | 'password'>;
 

@@ -1,31 +1,43 @@
-// `node bench/turns.ts [--only TEXT,TEXT] [--scale 0.1] [--profile] [--layout lmdb] [--node=OPTION] [--directory DIR]`: how long
-// a server's event loop is held by everything long that it does, in processor time. docs/benchmarks.md
+// `node bench/turns.ts`: how long a server's event loop is held by everything long that it does, in processor time. docs/benchmarks.md
 // Works run in order, and later ones look at the mail of earlier ones: --only takes those whose names contain one of the texts,
 // and works that fill mailboxes are always run.
 
 import { mkdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
+import { positiveNumber, readOptions, usageTable } from '../scripts/read-options.ts';
 import { AdminClient } from '../src/operator/admin-client.ts';
-import { startRookery } from './targets/rookery.ts';
-import { startCluster } from './targets/rookery-cluster.ts';
+import { collect } from '../src/operator/parse-option.ts';
+import { directoryOption } from './options.ts';
+import { layouts, parseLayout, startLayout } from './targets/layouts.ts';
 import { sessionUsers } from './turns/session-works.ts';
 import type { LongRun, TurnsReport } from './turns/turn-monitor.ts';
-import { turnsOf, watchTurns } from './turns/watched-turns.ts';
+import { turnsOf, turnsUntilEnd, watchTurns } from './turns/watched-turns.ts';
 import type { WorkPlace } from './turns/work.ts';
 import { works } from './turns/works.ts';
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', default: '' },
-    scale: { type: 'string', default: '1' },
-    profile: { type: 'boolean', default: false },
-    layout: { type: 'string', default: 'lmdb' },
-    node: { type: 'string', multiple: true, default: [] },
-    directory: { type: 'string', default: fileURLToPath(new URL('./results', import.meta.url)) },
-  },
-});
-const { profile } = values;
+const values = readOptions<{
+  readonly only?: readonly string[];
+  readonly scale: number;
+  readonly profile?: true;
+  readonly layout: string;
+  readonly node?: readonly string[];
+  readonly directory: string;
+}>(
+  new Command('node bench/turns.ts')
+    .description(
+      'Makes a server do everything long that it does, one work after the other, and prints for each how long the event loop was held, ' +
+        'in processor time.',
+    )
+    .option('--only <texts>', 'works whose names contain one of these', (text) => text.split(','))
+    .option('--scale <factor>', 'fewer or more messages', positiveNumber, 1)
+    .option('--profile', 'also what ran in the longest turns')
+    .option('--layout <name>', 'each server of a cluster', parseLayout, 'lmdb')
+    .option('--node <option>', 'passed to Node, as --node=--max-old-space-size=200; may be repeated', collect)
+    .addOption(directoryOption("the server's data"))
+    .addHelpText('after', usageTable('Layouts (N from 1 to 9)', layouts))
+    .addHelpText('after', '\nExample:\n  node bench/turns.ts --only EXPUNGE,COPY --profile --scale 0.2'),
+);
+const { profile = false } = values;
 const accounts = [
   'heavy',
   'small',
@@ -67,22 +79,20 @@ function print(name: string, report: TurnsReport): void {
 
 mkdirSync(values.directory, { recursive: true });
 const { directory, layout } = values;
-const options = { accounts, layout, nodeOptions: values.node };
-const target = await (layout === 'lmdb'
-  ? startRookery(directory, options)
-  : startCluster(directory, options));
+const options = { accounts, layout, nodeOptions: values.node ?? [] };
+const target = await startLayout(directory, options);
 const admin = new AdminClient({ data: target.servers.at(-1)!.data });
 const watch = async (): Promise<void> => {
   for (const server of target.servers) await watchTurns(server, { profile });
 };
-const place: WorkPlace = { target, admin, scale: Number(values.scale) };
+const place: WorkPlace = { target, admin, scale: values.scale };
 try {
   process.stdout.write(`${'ms of processor time'.padEnd(nameWidth)}${columns}\n`);
-  for (const { name, run, fills } of works) {
-    if (fills !== true && !values.only.split(',').some((wanted) => name.includes(wanted))) continue;
+  for (const { name, run, fills, ends } of works) {
+    if (fills !== true && !(values.only ?? ['']).some((wanted) => name.includes(wanted))) continue;
     await run(place, watch);
     for (const [index, server] of target.servers.entries()) {
-      print(index === 0 ? name : '    behind', await turnsOf(server));
+      print(index === 0 ? name : '    behind', ends === true ? turnsUntilEnd(server) : await turnsOf(server));
     }
   }
 } finally {

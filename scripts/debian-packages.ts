@@ -1,5 +1,5 @@
-// Installs the Debian packages that the tests need, without starting any service that comes in them. Only root on
-// Debian (or a descendant of it) can; everybody else is told what is missing and how to get it.
+// Installs the Debian packages that the tests and the benchmark need, without starting any service that comes in them. Only
+// root on Debian (or a descendant of it) can; everybody else is told what is missing and how to get it.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -12,8 +12,16 @@ const systemFolders = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 /** Asked by every package's installation whether it may start its service; 101 means no. */
 const policyPath = '/usr/sbin/policy-rc.d';
 
-export function missingPackages(packages: readonly TestPackage[]): TestPackage[] {
-  return packages.filter((each) => !each.shownBy.some(isThere));
+/** Whether they are there, installed now when need be; tells what is not. */
+export function provide(packages: readonly TestPackage[]): boolean {
+  const missing = packages.filter((each) => !each.shownBy.some(isThere));
+  if (missing.length === 0) return true;
+  const reason = whyNotInstallable();
+  if (reason === null && installPackages(missing)) return true;
+  console.error(`Programs are needed that are not here${reason === null ? '' : ` (and ${reason})`}:`);
+  for (const each of missing) console.error(`  ${each.name.padEnd(14)} ${each.reason}`);
+  console.error(`On Debian: sudo apt-get install ${missing.map((each) => each.name).join(' ')}`);
+  return false;
 }
 
 function isThere(program: string): boolean {
@@ -23,16 +31,16 @@ function isThere(program: string): boolean {
 }
 
 /** Null when this user on this system can install packages, else why not. */
-export function whyNotInstallable(): string | null {
+function whyNotInstallable(): string | null {
   if (!existsSync('/usr/bin/apt-get')) return 'this is not a Debian system';
   if (process.getuid?.() !== 0) return 'this user is not root';
   return null;
 }
 
 /** Returns whether everything could be installed. */
-export function installPackages(packages: readonly TestPackage[]): boolean {
+function installPackages(packages: readonly TestPackage[]): boolean {
   const names = packages.map((each) => each.name);
-  console.log(`Installing Debian packages for the tests: ${names.join(' ')}`);
+  console.log(`Installing Debian packages: ${names.join(' ')}`);
   const restorePolicy = forbidServiceStarts();
   try {
     if (!hasPackageLists() && !aptGet(['update'])) return false;

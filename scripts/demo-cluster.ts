@@ -2,7 +2,7 @@
 // lines to copy that send mail, read it, and kill a node. Ctrl-C ends everything and removes what it wrote.
 
 import { delimiter } from 'node:path';
-import { parseArgs } from 'node:util';
+import { Command, InvalidArgumentError } from 'commander';
 import { systemClock } from '../src/base/clock.ts';
 import { type ClusterBody, formatClusterStatus } from '../src/operator/commands/cluster-status.ts';
 import { missingPostgres } from '../test/postgres-server.ts';
@@ -10,6 +10,7 @@ import { missingPrograms } from '../test/run-program.ts';
 import { nodePorts } from './demo-node.ts';
 import { DemoProbe } from './demo-probe.ts';
 import { DemoSite, domain } from './demo-site.ts';
+import { readOptions } from './read-options.ts';
 
 const refreshMs = 1_000;
 
@@ -116,11 +117,33 @@ async function run(network: string): Promise<void> {
   process.stdout.write(`\n${probe.acknowledged} messages acknowledged, ${found ?? '?'} found. Ending …\n`);
 }
 
-const { values } = parseArgs({ options: { network: { type: 'string', default: '127.0.0' } } });
+/** Nothing outside loopback: the passwords are printed, and there is no firewall. */
+function parseNetwork(text: string): string {
+  if (/^127(?:\.\d{1,3}){2}$/.test(text)) return text;
+  throw new InvalidArgumentError('expected the first three numbers of loopback addresses, such as 127.0.5');
+}
+
+const { network } = readOptions<{ network: string }>(
+  new Command('npm run demo:cluster --')
+    .description(
+      'PostgreSQL, three nodes and HAProxy on loopback, a table of what they do, and lines to copy that send mail, read it, and kill ' +
+        'a node. Enter starts again what was killed; Ctrl-C ends everything and removes what it wrote.',
+    )
+    .option(
+      '--network <numbers>',
+      'HAProxy is at .1 of it and the nodes at .11 to .13',
+      parseNetwork,
+      '127.0.0',
+    )
+    .addHelpText(
+      'after',
+      '\nExample:\n  npm run demo:cluster -- --network 127.0.5   a second one beside the first',
+    ),
+);
 const missing = whatIsMissing();
 try {
   if (missing !== undefined) throw new Error(missing);
-  await run(values.network);
+  await run(network);
 } catch (error) {
   process.stderr.write(`demo:cluster: ${(error as Error).message}\n`);
   process.exitCode = 1;

@@ -1,5 +1,4 @@
 // `npm run fuzz`: runs the fuzz targets test/fuzz/*.fuzz.ts on changed seeds.
-//   --seconds N   for each target (default 60)    --target NAME   only this one    --seed N   the same inputs again
 // A throw, an input that takes more than five seconds, and one that kills the thread are findings: minimised, kept in
 // test/fuzz/corpus/<target>/ and replayed first by every later run. Exit code 1 when there was any.
 
@@ -7,13 +6,14 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { Command, InvalidArgumentError } from 'commander';
 import { systemClock } from '../src/base/clock.ts';
 import { systemRandom } from '../src/base/random.ts';
 import { inputBytesMax } from './fuzz-mutate.ts';
 import { type FuzzOrder, type FuzzReport, header, headerBytes } from './fuzz-order.ts';
-import { noTests, type TestCounts } from './run-tests.ts';
+import { positiveNumber, readOptions, wholeNumber } from './read-options.ts';
+import type { TestCounts } from './run-tests.ts';
 import { listFiles, projectRoot } from './source-files.ts';
 
 /** Far above what any input may take, far below anybody's patience. */
@@ -28,8 +28,10 @@ const heapMegabytesMax = 1_024;
 
 export interface FuzzOptions {
   readonly seconds: number;
-  readonly target?: string | undefined;
-  readonly seed?: number | undefined;
+  /** Default: all of them. */
+  readonly target?: string;
+  /** Default: another one each time. */
+  readonly seed?: number;
 }
 
 export interface FuzzCounts extends TestCounts {
@@ -61,7 +63,7 @@ class TargetRun {
   #slowestMs = 0;
 
   constructor(targetPath: string, seed: number) {
-    this.#name = basename(targetPath, '.fuzz.ts');
+    this.#name = nameOf(targetPath);
     const folder = corpusFolder(this.#name);
     const corpus = existsSync(folder) ? listFiles(`test/fuzz/corpus/${this.#name}`, '') : [];
     this.#order = {
@@ -138,6 +140,9 @@ class TargetRun {
   }
 }
 
+const targetPaths = (): string[] => listFiles('test/fuzz', '.fuzz.ts');
+const nameOf = (targetPath: string): string => basename(targetPath, '.fuzz.ts');
+
 const corpusFolder = (name: string): string => join(projectRoot, 'test/fuzz/corpus', name);
 
 /** Returns the path from the project's root. */
@@ -162,13 +167,9 @@ function show(result: TargetResult): void {
 /** Runs the targets, as many at once as there are processors; each counts as one test. */
 export async function runFuzz(options: FuzzOptions): Promise<FuzzCounts> {
   const seed = options.seed ?? systemRandom.integer(2 ** 32);
-  const paths = listFiles('test/fuzz', '.fuzz.ts').filter(
-    (path) => options.target === undefined || basename(path, '.fuzz.ts') === options.target,
+  const paths = targetPaths().filter(
+    (path) => options.target === undefined || nameOf(path) === options.target,
   );
-  if (paths.length === 0 && options.target !== undefined) {
-    console.error(`there is no test/fuzz/${options.target}.fuzz.ts`);
-    return { ...noTests, failed: 1, stuck: false };
-  }
   console.log(`${paths.length} targets, ${options.seconds} s each, --seed ${seed}`);
   const waiting = paths.values();
   let [passed, failed] = [0, 0];
@@ -193,19 +194,27 @@ export function leaveFuzz(counts: FuzzCounts): void {
   if (counts.stuck) process.kill(process.pid, 'SIGKILL');
 }
 
-if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      seconds: { type: 'string', default: '60' },
-      target: { type: 'string' },
-      seed: { type: 'string' },
-    },
-  });
-  const numbers = {
-    seconds: Number(values.seconds),
-    seed: values.seed === undefined ? undefined : Number(values.seed),
+function readFuzzOptions(): FuzzOptions {
+  const names = targetPaths().map(nameOf);
+  const parseTarget = (text: string): string => {
+    if (names.includes(text)) return text;
+    throw new InvalidArgumentError(`targets are ${names.join(', ')}`);
   };
-  const counts = await runFuzz({ ...numbers, target: values.target });
+  const program = new Command('npm run fuzz --')
+    .description(
+      'Runs the fuzz targets test/fuzz/*.fuzz.ts on changed seeds. A throw, and an input that takes more than five seconds, are ' +
+        'findings: minimised, kept in test/fuzz/corpus and replayed first by every later run. Exit code 1 when there was any.',
+    )
+    .option('--seconds <n>', 'for each target', positiveNumber, 60)
+    .option('--target <name>', 'only this one', parseTarget)
+    .option('--seed <n>', 'the same inputs again (default: others each time)', wholeNumber(0))
+    .addHelpText('after', `\nTargets: ${names.join(', ')}`)
+    .addHelpText('after', '\nExample:\n  npm run fuzz -- --target mime --seconds 600');
+  return readOptions<FuzzOptions>(program);
+}
+
+if (import.meta.main) {
+  const counts = await runFuzz(readFuzzOptions());
   console.log(`${counts.passed} passed, ${counts.failed} failed`);
   process.exitCode = counts.failed === 0 ? 0 : 1;
   leaveFuzz(counts);

@@ -1,77 +1,76 @@
 // `npm run simulate`: the cluster under simulated failures, as long and as often as one likes. Without --seed and --hours
 // it is what `npm test` runs a thousand times. Exit code 1 when a promise was broken; what is printed then replays it exactly.
 
-import { parseArgs } from 'node:util';
+import { Command, InvalidArgumentError } from 'commander';
 import { systemClock } from '../src/base/clock.ts';
 import { withMutation } from '../test/simulation/mutated-source.ts';
-import { mutations } from '../test/simulation/mutations.ts';
+import { type Mutation, mutations } from '../test/simulation/mutations.ts';
 import { runSeeds } from '../test/simulation/run-seeds.ts';
 import type { SimulationResult } from '../test/simulation/simulation.ts';
+import { positiveNumber, readOptions, wholeNumber } from './read-options.ts';
 
-const usage = `npm run simulate -- [options]
+const examples = `
+Examples:
+  npm run simulate -- --seeds 10000                      more than npm test
+  npm run simulate -- --seed 17 --trace | grep n3        what node n3 did in seed 17
+  npm run simulate -- --hours 24                         a day in one world
+  npm run simulate -- --without "old epoch" --seeds 20   the fence away: how it is found`;
 
-Runs the cluster's own code for membership, leases, assignment and planned moves with simulated clocks, network and
-engine: nodes are killed, frozen, put to sleep, cut off, slowed down, drained, removed; requests and answers are lost or
-late. Meanwhile mail comes in. Checked all the time: one writer a shard and epoch, no acknowledged mail lost or doubled,
-UIDs and mod-sequences rise, views are exact; and once the faults stop, all shards are served, in balance, and left alone.
-A run depends on its seed only. What is simulated stands in docs/cluster.md, "The simulator".
+function ruleWith(words: string): Mutation {
+  const found = mutations.find(({ rule }) => rule.includes(words));
+  if (found === undefined) throw new InvalidArgumentError('no rule has these words; --rules lists them');
+  return found;
+}
 
-  --seed N          the seed, or the first one (0)
-  --seeds COUNT     so many seeds, each 20 to 39 seconds of faults; six in a second of a processor's time
-  --threads N       for --seeds (2)
-  --hours H         one long world instead, H hours of simulated time,
-  --nodes N           with so many nodes (24)
-  --accounts N        and accounts (5000)
-  --trace           what happened, line by line: simulated milliseconds, who, what
-  --without WORDS   with a rule taken out, the first whose description has these words; the checks should find it
-  --rules           the rules that can be taken out
-  --scale           what decisions cost with 1,000 nodes and 10,000,000 accounts: time and memory
+const program = new Command('npm run simulate --')
+  .description(
+    `Runs the cluster's own code for membership, leases, assignment and planned moves with simulated clocks, network and engine: nodes \
+are killed, frozen, put to sleep, cut off, slowed down, drained, removed; requests and answers are lost or late. Meanwhile mail comes \
+in. Checked all the time: one writer a shard and epoch, no acknowledged mail lost or doubled, UIDs and mod-sequences rise, views are \
+exact; and once the faults stop, all shards are served, in balance, and left alone. A run depends on its seed only. What is simulated \
+stands in docs/cluster.md, "The simulator".`,
+  )
+  .option('--seed <n>', 'the seed, or the first one', wholeNumber(0), 0)
+  .option(
+    '--seeds <count>',
+    'so many seeds, each 20 to 39 seconds of faults; six in a second of a processor',
+    wholeNumber(1),
+  )
+  .option('--threads <n>', 'for --seeds', wholeNumber(1), 2)
+  .option('--hours <n>', 'one long world instead, so many hours of simulated time', positiveNumber)
+  .option('--nodes <n>', 'for --hours', wholeNumber(1), 24)
+  .option('--accounts <n>', 'for --hours', wholeNumber(1), 5000)
+  .option('--trace', 'what happened, line by line: simulated milliseconds, who, what')
+  .option(
+    '--without <words>',
+    'with a rule taken out, the first whose description has these words; the checks should find it',
+    ruleWith,
+  )
+  .option('--rules', 'print the rules that can be taken out')
+  .option('--scale', 'what decisions cost with 1,000 nodes and 10,000,000 accounts: time and memory')
+  .addHelpText('after', examples);
 
-  npm run simulate -- --seeds 10000                          more than npm test
-  npm run simulate -- --seed 17 --trace | grep n3            what node n3 did in seed 17
-  npm run simulate -- --hours 24                             a day in one world
-  npm run simulate -- --without "old epoch" --seeds 20       the fence away: how it is found
-`;
-
-const { values } = parseArgs({
-  options: {
-    help: { type: 'boolean', default: false },
-    seed: { type: 'string', default: '0' },
-    seeds: { type: 'string' },
-    hours: { type: 'string' },
-    nodes: { type: 'string', default: '24' },
-    accounts: { type: 'string', default: '5000' },
-    threads: { type: 'string', default: '2' },
-    trace: { type: 'boolean', default: false },
-    without: { type: 'string' },
-    rules: { type: 'boolean', default: false },
-    scale: { type: 'boolean', default: false },
-  },
-});
-
-const numberOf = (name: string, text: string): number => {
-  const number = Number(text);
-  if (text !== '' && number >= 0) return number;
-  console.error(`--${name} takes a number, not "${text}"; --help says more`);
-  process.exit(2);
-};
-
-const seed = numberOf('seed', values.seed);
+const options = readOptions<{
+  readonly seed: number;
+  readonly seeds?: number;
+  readonly threads: number;
+  readonly hours?: number;
+  readonly nodes: number;
+  readonly accounts: number;
+  readonly trace?: true;
+  readonly without?: Mutation;
+  readonly rules?: true;
+  readonly scale?: true;
+}>(program);
+const { seed, without } = options;
 const startedAt = systemClock.monotonic();
 const seconds = (): string => ((systemClock.monotonic() - startedAt) / 1000).toFixed(1);
 
-const mutation =
-  values.without === undefined ? undefined : mutations.find(({ rule }) => rule.includes(values.without!));
-if (values.without !== undefined && mutation === undefined) {
-  console.error(`no rule has "${values.without}" in its description; --rules lists them`);
-  process.exit(2);
-}
-
 /** What runs this one again. */
 function commandFor(broken: number): string {
-  const { hours, nodes, accounts, without } = values;
+  const { hours, nodes, accounts } = options;
   const long = hours === undefined ? '' : ` --hours ${hours} --nodes ${nodes} --accounts ${accounts}`;
-  const mutated = without === undefined ? '' : ` --without "${without}"`;
+  const mutated = without === undefined ? '' : ` --without "${without.rule}"`;
   return `npm run simulate -- --seed ${broken}${long}${mutated} --trace`;
 }
 
@@ -91,27 +90,22 @@ function report(result: SimulationResult): void {
 
 async function runOne(): Promise<void> {
   const load = () => import('../test/simulation/simulation.ts');
-  const { longSimulation, runSimulation, shortSimulation } = await (mutation === undefined
+  const { longSimulation, runSimulation, shortSimulation } = await (without === undefined
     ? load()
-    : withMutation(mutation, load));
-  const options =
-    values.hours === undefined
-      ? shortSimulation(seed)
-      : longSimulation(seed, {
-          hours: numberOf('hours', values.hours),
-          nodes: numberOf('nodes', values.nodes),
-          accounts: numberOf('accounts', values.accounts),
-        });
-  const trace = values.trace ? { trace: (line: string) => console.log(line) } : {};
-  report(runSimulation({ ...options, ...trace }));
+    : withMutation(without, load));
+  const { hours, nodes, accounts } = options;
+  const world =
+    hours === undefined ? shortSimulation(seed) : longSimulation(seed, { hours, nodes, accounts });
+  const trace = options.trace ? { trace: (line: string) => console.log(line) } : {};
+  report(runSimulation({ ...world, ...trace }));
 }
 
 async function runMany(count: number): Promise<void> {
   const onResult = (result: SimulationResult): void => {
     if (result.violation !== undefined) report(result);
   };
-  const threads = numberOf('threads', values.threads);
-  const mutated = mutation === undefined ? {} : { mutation };
+  const { threads } = options;
+  const mutated = without === undefined ? {} : { mutation: without };
   const results = await runSeeds({ first: seed, count, threads, onResult, ...mutated });
   const broken = results.filter(({ violation }) => violation !== undefined).length;
   const acknowledged = results.reduce((sum, result) => sum + result.acknowledged, 0);
@@ -124,13 +118,12 @@ async function runMany(count: number): Promise<void> {
 }
 
 async function simulate(): Promise<void> {
-  if (values.help) console.log(usage);
-  else if (values.rules) for (const { rule } of mutations) console.log(rule);
+  if (options.rules) for (const { rule } of mutations) console.log(rule);
   else {
-    if (values.scale) {
+    if (options.scale) {
       const { measureScale } = await import('../test/simulation/scale.ts');
       measureScale((line) => console.log(line));
-    } else if (values.seeds !== undefined) await runMany(numberOf('seeds', values.seeds));
+    } else if (options.seeds !== undefined) await runMany(options.seeds);
     else await runOne();
     console.log(`${seconds()} s`);
   }

@@ -1,9 +1,9 @@
 // `npm test`: everything. The checks with the unit tests, the system tests under test/, and every fuzz target for a
 // short while. Ends with the sum on a line of its own; exit code 1 when anything failed.
 
-import { type TestPackage, testPackages } from '../test/packages.ts';
+import { testPackages } from '../test/packages.ts';
 import { runChecks } from './check.ts';
-import { installPackages, missingPackages, whyNotInstallable } from './debian-packages.ts';
+import { provide } from './debian-packages.ts';
 import { leaveFuzz, runFuzz } from './fuzz.ts';
 import { addCounts, noTests, runTestFiles } from './run-tests.ts';
 import { listFiles } from './source-files.ts';
@@ -22,18 +22,6 @@ function providePackages(): boolean {
   if (isWithout) console.error('The tests of these are skipped.');
   if (provide(testPackages.filter(({ isOptional }) => isOptional !== true))) return true;
   console.error('"npm run check" needs none of them.');
-  return false;
-}
-
-/** Whether they are there, installed now when need be; tells what is not. */
-function provide(packages: readonly TestPackage[]): boolean {
-  const missing = missingPackages(packages);
-  if (missing.length === 0) return true;
-  const reason = whyNotInstallable();
-  if (reason === null && installPackages(missing)) return true;
-  console.error(`The tests need programs that are not here${reason === null ? '' : ` (and ${reason})`}:`);
-  for (const each of missing) console.error(`  ${each.name.padEnd(14)} ${each.reason}`);
-  console.error(`On Debian: sudo apt-get install ${missing.map((each) => each.name).join(' ')}`);
   return false;
 }
 

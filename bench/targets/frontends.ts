@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../test/free-port.ts';
 import type { BenchTarget } from '../target.ts';
-import { endProcess, portAnswers, processTree, start } from './processes.ts';
+import { endProcessTree, portAnswers, processTree, start } from './processes.ts';
 
 export type FrontendKind = 'nginx' | 'perdition' | 'dovecot proxy';
 
@@ -137,7 +137,7 @@ export async function withFrontend(
   const [program, ...args] = await commandLine(kind, { root, port, behind: behind.ports.imap });
   const child = start(program, args);
   const stop = async (): Promise<void> => {
-    await endProcess(child);
+    await endProcessTree(child);
     await behind.stop();
     rmSync(root, { recursive: true, force: true });
   };

@@ -2,6 +2,8 @@
 // has not given back yet, or what an expression gives there. The inspector is opened for that, on the port that the process
 // was started with (`inspectorOptions`), and stays open. Rejects when the process does not answer in time.
 
+import { setTimeout as sleep } from 'node:timers/promises';
+
 const answerLimitMs = 60_000;
 const retryMs = 50;
 
@@ -26,7 +28,7 @@ async function debuggerUrl(port: number): Promise<string> {
       return listed[0].webSocketDebuggerUrl;
     } catch (error) {
       if (performance.now() > until) throw error;
-      await new Promise((resolve) => setTimeout(resolve, retryMs));
+      await sleep(retryMs);
     }
   }
 }

@@ -1,6 +1,6 @@
 // Debian's Postfix in front of Dovecot's LMTP, for the smtp workload: its defaults, its own queue directory on the same disk.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../test/free-port.ts';
@@ -9,7 +9,11 @@ import { portAnswers, start } from './processes.ts';
 
 /** Gives the target an smtp port that Postfix answers; `stop` ends both. */
 export async function withPostfix(directory: string, behind: BenchTarget): Promise<BenchTarget> {
-  const postfix = await startPostfix(directory, behind.domain, `lmtp:inet:127.0.0.1:${behind.ports.lmtp}`);
+  const transport = `lmtp:inet:127.0.0.1:${behind.ports.lmtp}`;
+  const postfix = await startPostfix(directory, behind.domain, transport).catch(async (error) => {
+    await behind.stop();
+    throw error;
+  });
   return {
     ...behind,
     name: `postfix + ${behind.name}`,
@@ -69,12 +73,15 @@ alias_database =
   );
   execFileSync('/usr/sbin/postfix', ['-c', etc, 'check'], { stdio: ['ignore', 'ignore', 'inherit'] });
   const child = start('/usr/sbin/postfix', ['-c', etc, 'start']);
-  await portAnswers(port, child);
-  return {
-    port,
-    stop: async () => {
-      execFileSync('/usr/sbin/postfix', ['-c', etc, 'stop'], { stdio: 'ignore' });
-      rmSync(root, { recursive: true, force: true });
-    },
+  const stop = async (): Promise<void> => {
+    spawnSync('/usr/sbin/postfix', ['-c', etc, 'stop'], { stdio: 'ignore' }); // fails when it does not run
+    rmSync(root, { recursive: true, force: true });
   };
+  try {
+    await portAnswers(port, child);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { port, stop };
 }

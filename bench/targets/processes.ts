@@ -2,9 +2,12 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LineClient } from '../line-client.ts';
 
 const startLimitMs = 30_000;
+/** From SIGTERM, or from the end of its parent, to SIGKILL. */
+const endLimitMs = 20_000;
 const retryMs = 100;
 
 /** Resolves when somebody answers on the port. */
@@ -19,24 +22,9 @@ export async function portAnswers(port: number, child: ChildProcess): Promise<vo
       return;
     } catch (error) {
       if (performance.now() > until) throw error;
-      await new Promise((resolve) => setTimeout(resolve, retryMs));
+      await sleep(retryMs);
     }
   }
-}
-
-/** Resolves when nobody answers on the port: processes that a server left behind may go on for a moment with its sockets. */
-export async function portCloses(port: number): Promise<void> {
-  const until = performance.now() + startLimitMs;
-  while (performance.now() < until) {
-    try {
-      const client = await LineClient.open(port);
-      client.end();
-    } catch {
-      return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, retryMs));
-  }
-  throw new Error(`somebody still answers on port ${port}`);
 }
 
 /** `pid` and everything below it. */
@@ -65,15 +53,38 @@ export function residentBytes(pids: readonly number[]): number {
   return kilobytes * 1024;
 }
 
-export async function endProcess(child: ChildProcess, limitMs = 20_000): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean =>
+  exitCode !== null || signalCode !== null;
+
+export async function endProcess(child: ChildProcess): Promise<void> {
+  if (hasEnded(child)) return;
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
   });
   child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
+  const timer = setTimeout(() => child.kill('SIGKILL'), endLimitMs);
   await ended;
   clearTimeout(timer);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false; // there is no such process
+  }
+}
+
+/** Also what it leaves behind: Dovecot's processes go on without their master while they have a client, and write to its files. */
+export async function endProcessTree(child: ChildProcess): Promise<void> {
+  if (hasEnded(child)) return; // its number, and those below it, may be somebody else's by now
+  const pids = processTree(child.pid!);
+  await endProcess(child);
+  const until = performance.now() + endLimitMs;
+  for (let left = pids.filter(isAlive); left.length > 0; left = left.filter(isAlive)) {
+    if (performance.now() > until) for (const pid of left.filter(isAlive)) process.kill(pid, 'SIGKILL');
+    await sleep(retryMs);
+  }
 }
 
 export function start(

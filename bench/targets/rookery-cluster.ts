@@ -4,13 +4,14 @@
 
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AdminClient } from '../../src/operator/admin-client.ts';
 import { freePort } from '../../test/free-port.ts';
 import { PostgresServer } from '../../test/postgres-server.ts';
 import { type Apart, domain, idleUsers } from '../target.ts';
 import {
   addAccounts,
+  main,
   makeData,
   type RookeryOptions,
   type RookeryProcess,
@@ -19,7 +20,6 @@ import {
   targetOf,
 } from './rookery.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const settleLimitMs = 120_000;
 const pollMs = 200;
 
@@ -69,7 +69,7 @@ async function settled(data: string): Promise<void> {
   await asked(data, async (client) => {
     while (!(await isSettled(client))) {
       if (performance.now() > until) throw new Error('the cluster moves shards and does not come to rest');
-      await new Promise((resolve) => setTimeout(resolve, pollMs));
+      await sleep(pollMs);
     }
   });
 }

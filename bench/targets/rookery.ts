@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AdminClient } from '../../src/operator/admin-client.ts';
 import { freePort } from '../../test/free-port.ts';
-import { type BenchTarget, domain, password } from '../target.ts';
+import { type BenchTarget, domain, isOurs, password } from '../target.ts';
 import { collectGarbage, evaluate, inspectorOptions } from './inspected-process.ts';
 import { endProcess, portAnswers, processTree, start } from './processes.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+export const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 /** As many as the admin client sends at a time; their passwords are hashed side by side. */
 const addedAtOnce = 2;
 
@@ -20,6 +20,11 @@ export interface RookeryTarget extends BenchTarget {
   readonly servers: readonly RookeryProcess[];
   /** In the processes of all servers, but not in worker processes; what is left, in bytes. */
   collectGarbage(): Promise<number>;
+}
+
+/** Undefined: a peer. */
+export function asRookery(target: BenchTarget): RookeryTarget | undefined {
+  return isOurs(target.name) ? (target as RookeryTarget) : undefined;
 }
 
 export interface RookeryOptions {
@@ -48,6 +53,8 @@ export interface RookeryProcess {
   /** What the expression gives in that process: a string, a number or nothing. */
   evaluate(expression: string): Promise<unknown>;
   restart(): Promise<void>;
+  /** Tells it to end, and waits for that. */
+  end(): Promise<void>;
   /** Ends it and removes its data. */
   stop(): Promise<void>;
 }
@@ -107,6 +114,7 @@ export async function startProcess(
       await endProcess(child);
       child = await run();
     },
+    end: () => endProcess(child),
     stop: async () => {
       await endProcess(child);
       rmSync(data, { recursive: true, force: true });

@@ -28,6 +28,19 @@ async function sessions({ target, scale }: WorkPlace, secure = false): Promise<L
   return open;
 }
 
+/** The server drains because it was told to end. */
+export const drainWork: Work = {
+  name: 'the server drains beside idle sessions',
+  ends: true,
+  run: async (place, watch) => {
+    const open = [...(await sessions(place)), ...(await sessions(place, true))];
+    await watch();
+    const stopped = Promise.all(place.target.servers.map(async (server) => server.end()));
+    await Promise.all(open.map((client) => client.dismissed()));
+    await stopped;
+  },
+};
+
 export const sessionWorks: readonly Work[] = [
   {
     name: 'logins, many at once',
@@ -91,8 +104,15 @@ export const sessionWorks: readonly Work[] = [
     run: async (place, watch) => {
       const open = await sessions(place);
       await watch();
-      for (const client of open) client.end();
-      await login(place.target, 'user0').then((client) => client.end());
+      await Promise.all(open.map((client) => client.leave()));
+    },
+  },
+  {
+    name: 'all sessions over TLS leave at once',
+    run: async (place, watch) => {
+      const open = await sessions(place, true);
+      await watch();
+      await Promise.all(open.map((client) => client.leave()));
     },
   },
 ];

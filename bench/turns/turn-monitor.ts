@@ -6,6 +6,7 @@
 // Invariant: watching does not wake the loop (its immediate has no reference); when it has stopped nothing of it runs.
 
 import { createHook, executionAsyncResource } from 'node:async_hooks';
+import { writeFileSync } from 'node:fs';
 import { type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 import { CpuProfile } from './cpu-profile.ts';
 
@@ -97,9 +98,15 @@ class TurnMonitor {
   });
   #turnEnd: NodeJS.Immediate | undefined;
 
+  /** Written when the process ends while it is watched. */
+  #reportFile: string | undefined;
+  readonly #atExit = (): void => writeFileSync(this.#reportFile!, JSON.stringify(this.report()));
+
   /** With a profile, which itself takes a few percent, the report also says what ran. */
-  start({ profile = false }: { readonly profile?: boolean } = {}): void {
+  start({ profile = false, reportFile }: { readonly profile?: boolean; readonly reportFile: string }): void {
     this.stop();
+    this.#reportFile = reportFile;
+    process.once('exit', this.#atExit);
     this.#turnsUs = [];
     this.#runs = [];
     this.#longTurns = [];
@@ -118,6 +125,7 @@ class TurnMonitor {
   }
 
   stop(): void {
+    process.off('exit', this.#atExit);
     this.#hook.disable();
     this.#observer.disconnect();
     clearImmediate(this.#turnEnd);

@@ -1,6 +1,8 @@
 // Watches the event loop of a server's process from outside: the turn monitor is loaded into it through the inspector, so that
 // nothing of it is there while other things are measured.
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RookeryProcess } from '../targets/rookery.ts';
 import type { TurnsReport } from './turn-monitor.ts';
@@ -12,9 +14,17 @@ export async function watchTurns(
   server: RookeryProcess,
   options: { readonly profile?: boolean } = {},
 ): Promise<void> {
-  await server.evaluate(
-    `globalThis.rookeryTurns ?? ${load}; rookeryTurns.start(${JSON.stringify(options)}); 'watching'`,
-  );
+  const given = JSON.stringify({ ...options, reportFile: reportFile(server) });
+  await server.evaluate(`globalThis.rookeryTurns ?? ${load}; rookeryTurns.start(${given}); 'watching'`);
+}
+
+function reportFile({ data }: RookeryProcess): string {
+  return join(data, 'turns.json');
+}
+
+/** What ran until the server ended. */
+export function turnsUntilEnd(server: RookeryProcess): TurnsReport {
+  return JSON.parse(readFileSync(reportFile(server), 'utf8')) as TurnsReport;
 }
 
 /** What ran since; the watch ends. */

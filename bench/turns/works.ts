@@ -3,7 +3,7 @@
 
 import { administrationWorks } from './administration-works.ts';
 import { mailboxWorks } from './mailbox-works.ts';
-import { sessionWorks } from './session-works.ts';
+import { drainWork, sessionWorks } from './session-works.ts';
 import type { Work } from './work.ts';
 
 const removal: Work = {
@@ -14,4 +14,10 @@ const removal: Work = {
   },
 };
 
-export const works: readonly Work[] = [...mailboxWorks, ...administrationWorks, ...sessionWorks, removal];
+export const works: readonly Work[] = [
+  ...mailboxWorks,
+  ...administrationWorks,
+  ...sessionWorks,
+  removal,
+  drainWork,
+];

@@ -1,7 +1,8 @@
 // Fairness: how long a light client's NOOP takes while a heavy one fetches all bodies of a large mailbox again and again.
 
-import { fillMailbox, login, openMailbox } from '../mailbox.ts';
-import { percentile } from '../statistics.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fillMailbox, login, milliseconds, openMailbox } from '../mailbox.ts';
+import { median, percentile } from '../statistics.ts';
 import type { Workload } from './workload.ts';
 
 const heavyMessages = 10_000;
@@ -29,23 +30,13 @@ export const fairness: Workload = async (target, { scale }) => {
     const startedAt = performance.now();
     await light.command('l NOOP\r\n', 'l OK');
     samples.push(performance.now() - startedAt);
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    await sleep(pauseMs);
   }
   await load;
   heavy.end();
   light.end();
   return [
-    {
-      name: 'light client beside a heavy one, NOOP median',
-      value: percentile(samples, 0.5),
-      unit: 'ms',
-      better: 'lower',
-    },
-    {
-      name: 'light client beside a heavy one, NOOP p99',
-      value: percentile(samples, 0.99),
-      unit: 'ms',
-      better: 'lower',
-    },
+    milliseconds('light client beside a heavy one, NOOP median', median(samples)),
+    milliseconds('light client beside a heavy one, NOOP p99', percentile(samples, 0.99)),
   ];
 };
