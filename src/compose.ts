@@ -363,7 +363,7 @@ async function openAccounts(
               messagesMax: account.quotaMessages,
             });
           },
-          onPasswordChanged: (id) => site.endSessions(id),
+          onSessionsEnded: (id) => site.endSessions(id),
           // Removed already when the hook is told a second time.
           onAccountRemoved: (id) =>
             site.remove(id).catch((error: unknown) => {

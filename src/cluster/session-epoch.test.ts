@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { shardOf } from '../account/shard.ts';
 import { openMemoryBlobStore } from '../account/testing.ts';
-import type { DirectoryAdministration } from '../directory/directory.ts';
+import type { InternalDirectory } from '../directory/internal-directory.ts';
 import { fromHere, openTestDirectory } from '../directory/testing.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { openMemoryEngine } from '../storage/memory-engine.ts';
@@ -16,7 +16,7 @@ const everything = ['imap', 'pop3', 'smtp', 'http', 'managesieve'] as const;
 
 interface Ending {
   readonly what: string;
-  readonly happens: (directory: DirectoryAdministration, id: AccountId) => Promise<void>;
+  readonly happens: (directory: InternalDirectory, id: AccountId) => Promise<void>;
   /** What a login needs afterwards. */
   readonly password: string;
 }
@@ -43,6 +43,15 @@ const endings: readonly Ending[] = [
     },
     password: 'the first',
   },
+  {
+    what: 'a domain that is disabled for a moment',
+    happens: async (directory) => {
+      await directory.setDomain('example.test', { enabled: false });
+      await directory.settled();
+      await directory.setDomain('example.test', { enabled: true });
+    },
+    password: 'the first',
+  },
 ];
 
 for (const { what, happens, password } of endings) {
@@ -50,7 +59,7 @@ for (const { what, happens, password } of endings) {
     const engine = openMemoryEngine();
     let ended = async (_id: AccountId): Promise<void> => {};
     const hooks = {
-      onPasswordChanged: (id: AccountId) => ended(id),
+      onSessionsEnded: (id: AccountId) => ended(id),
       onAccountChanged: ({ id }: { id: AccountId }) => ended(id),
     };
     const { directory } = await openTestDirectory({ hooks }, engine);
@@ -94,3 +103,45 @@ for (const { what, happens, password } of endings) {
     await directory[Symbol.asyncDispose]();
   });
 }
+
+test('a domain that is disabled ends the sessions of its accounts on every node, and those of no other domain', async () => {
+  const engine = openMemoryEngine();
+  let ended = async (_id: AccountId): Promise<void> => {};
+  const hooks = { onSessionsEnded: (id: AccountId) => ended(id) };
+  const { directory } = await openTestDirectory({ hooks }, engine);
+  await directory.addDomain({ name: 'other.test' });
+  await using nodes = await TestNodes.open({
+    names: ['a', 'b', 'f'],
+    storage: { engine, blobs: openMemoryBlobStore(engine) },
+    sessionEpochs: (...asked) => directory.sessionEpoch(...asked),
+  });
+  // Told at the node where the domain is disabled, which hosts neither account and has no session.
+  ended = (id) => nodes.node('b').accounts.endSessions(id);
+  const sessions = async (user: string) => {
+    const { id } = await directory.addAccount({ address: user, password: 'the first' });
+    await nodes.give(shardOf(id), 'a');
+    await nodes.node('a').hosts.create(id);
+    const { sessionEpoch: epoch } = await directory.verifyPassword(
+      { user, password: 'the first', authorizationId: '' },
+      fromHere,
+    );
+    const onNode = async (node: string) => {
+      const port = await nodes.node(node).accounts.open(id);
+      const watch = listen(port, { service: 'imap', count: () => 1, epoch });
+      await watch.until(({ type }) => type === 'mailboxes');
+      return { port, watch };
+    };
+    return [await onNode('a'), await onNode('f')];
+  };
+  const mine = [...(await sessions(address)), ...(await sessions('bob@example.test'))];
+  const others = await sessions('carol@other.test');
+  await directory.setDomain('example.test', { enabled: false });
+  await Promise.all(mine.map(({ watch }) => watch.until(({ type }) => type === 'closed')));
+  const { modSeq } = await deliver(others[0]!.port);
+  for (const { watch } of others) {
+    await watch.until((event) => event.type === 'mailbox' && event.modSeq >= modSeq);
+    assert.ok(!watch.events.some(({ type }) => type === 'closed'));
+    watch.stop();
+  }
+  await directory[Symbol.asyncDispose]();
+});

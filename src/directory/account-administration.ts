@@ -6,11 +6,18 @@ import { type Address, canonicalAddress, isUsername, parseAddress } from '../mai
 import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { Batch, Condition } from '../storage/engine.ts';
-import type { AccountChange, DirectoryAccount, DirectoryAdministration, NewAccount } from './directory.ts';
+import type {
+  AccountChange,
+  DirectoryAccount,
+  DirectoryAdministration,
+  NewAccount,
+  WithinLimits,
+} from './directory.ts';
 import { services } from './directory.ts';
 import { hostingDomain, touchMembers } from './domain-administration.ts';
-import { endedSessionsNote, tellOfEnded } from './ended-sessions.ts';
-import { accountsToTell, type DirectoryHooks, tellHook } from './hooks.ts';
+import { changedWithinLimits, newWithinLimits } from './domain-limits.ts';
+import { type EndedSessions, endedSessionsNote } from './ended-sessions.ts';
+import { accountNotes, type DirectoryHooks, tellHook } from './hooks.ts';
 import { keepPostmasters } from './postmasters.ts';
 import { canonicalForm, type Resolver } from './resolver.ts';
 import {
@@ -18,6 +25,7 @@ import {
   decodeAccount,
   decodeAddress,
   decodeSecret,
+  domainOf,
   keys,
   put,
   type SecretRow,
@@ -32,6 +40,8 @@ import {
 import { type DirectoryStore, unchanged } from './store.ts';
 
 const accountIdLength = 16;
+/** Removals that are read at once. */
+const finishedAtOnceMax = 100;
 
 export type AccountAdministration = Pick<
   DirectoryAdministration,
@@ -43,6 +53,7 @@ interface Parts {
   readonly resolver: Resolver;
   readonly secrets: Secrets;
   readonly hooks: DirectoryHooks;
+  readonly ended: EndedSessions;
 }
 
 export function accountAdministration(parts: Parts): AccountAdministration {
@@ -53,7 +64,7 @@ export function accountAdministration(parts: Parts): AccountAdministration {
       const address = parseAddress(text);
       return address === undefined ? undefined : resolver.accountOf(canonicalForm(address));
     },
-    addAccount: (account) => addAccount(parts, account),
+    addAccount: (account, by) => addAccount(parts, account, by),
     async accounts(page) {
       const after = page.after === undefined ? undefined : keys.login(page.after);
       const range = keys.logins(page.domain);
@@ -63,15 +74,19 @@ export function accountAdministration(parts: Parts): AccountAdministration {
       const items = found.filter((account) => account !== undefined);
       return { items, next: rows.hasMore && rows.last !== undefined ? addressOfKey(rows.last) : undefined };
     },
-    setAccount: (id, change) => setAccount(parts, id, change),
+    setAccount: (id, change, by) => setAccount(parts, id, change, by),
     removeAccount: (id) => removeAccount(parts, id),
     setPassword: (id, password) => secrets.setPassword(id, password),
   };
 }
 
-async function addAccount({ store, secrets, hooks }: Parts, wanted: NewAccount): Promise<DirectoryAccount> {
+async function addAccount(
+  { store, secrets, hooks }: Parts,
+  wanted: NewAccount,
+  by: WithinLimits | undefined,
+): Promise<DirectoryAccount> {
   const address = localAddress(wanted.address);
-  const account = checkedAccount({
+  const checked = checkedAccount({
     id: store.random.identifier(accountIdLength) as AccountId,
     address,
     addresses: further(address, wanted.addresses ?? []),
@@ -86,19 +101,24 @@ async function addAccount({ store, secrets, hooks }: Parts, wanted: NewAccount):
     createdAt: Math.floor(store.clock.now() / 1000),
   });
   const secret: SecretRow = await secrets.make(wanted.password);
-  await store.change(async () => {
-    const taken = await takeAddresses(store, account.id, addressesOf(account));
+  const account = await store.change(async () => {
+    const taken = await takeAddresses(store, checked.id, addressesOf(checked));
+    const { account, conditions } =
+      by?.withinLimits === true
+        ? await newWithinLimits(store, checked)
+        : { account: checked, conditions: [] };
     const puts = [...accountPuts(account), put(keys.secret(account.id), 'secret', secret), ...taken.puts];
-    return { batch: { conditions: taken.conditions, puts }, result: undefined };
+    return { batch: { conditions: [...taken.conditions, ...conditions], puts }, result: account };
   });
   await tellHook(store.log, { what: 'added', accountId: account.id }, () => hooks.onAccountAdded?.(account));
   return account;
 }
 
 async function setAccount(
-  { store, secrets, hooks }: Parts,
+  { store, hooks, ended }: Parts,
   id: AccountId,
   change: AccountChange,
+  by: WithinLimits | undefined,
 ): Promise<DirectoryAccount> {
   const { before, after } = await store.change(async () => {
     const row = await existing(store, id);
@@ -125,14 +145,15 @@ async function setAccount(
     if (before.address !== after.address) deletes.push(keys.login(before.address));
     if (before.administrator && !after.administrator) deletes.push(keys.administrator(id));
     const kept = lost.length === 0 ? [] : await keepPostmasters(store, lost);
-    const ended = endsSessions(after, before) ? await endedSessions(store, id, secrets) : noRows;
-    const conditions = [...unchanged(row), ...taken.conditions, ...kept, ...ended.conditions];
-    const batch = { conditions, deletes, puts: [...accountPuts(after), ...taken.puts, ...ended.puts] };
+    const limits = by?.withinLimits === true ? await changedWithinLimits(store, after, before) : [];
+    const notes = endsSessions(after, before) ? await endedSessions(store, id) : noRows;
+    const conditions = [...unchanged(row), ...taken.conditions, ...kept, ...limits, ...notes.conditions];
+    const batch = { conditions, deletes, puts: [...accountPuts(after), ...taken.puts, ...notes.puts] };
     return { batch, result: { before, after } };
   });
   const tell = () =>
     tellHook(store.log, { what: 'changed', accountId: id }, () => hooks.onAccountChanged?.(after, before));
-  if (endsSessions(after, before)) await tellOfEnded(store, id, tell);
+  if (endsSessions(after, before)) await ended.tell(id, tell);
   else await tell();
   return after;
 }
@@ -142,16 +163,18 @@ export function endsSessions(after: DirectoryAccount, before: DirectoryAccount):
   const isLess = before.services.some((service) => !after.services.includes(service));
   // He may be acting for others.
   const isDemoted = before.administrator && !after.administrator;
-  return !after.enabled || after.shared || isLess || isDemoted;
+  // What it began under is the other domain's, whose telling would pass it by.
+  const isMoved = domainOf(before.address) !== domainOf(after.address);
+  return !after.enabled || after.shared || isLess || isDemoted || isMoved;
 }
 
 const noRows = { conditions: [], puts: [] };
 
 /** With what the account may be again a moment later: sessions of before that nobody told know it by this. */
-async function endedSessions(store: DirectoryStore, id: AccountId, secrets: Secrets) {
+async function endedSessions(store: DirectoryStore, id: AccountId) {
   const row = await store.row(keys.secret(id), decodeSecret);
   if (row.value === undefined) return noRows;
-  const sessions = secrets.newVersion();
+  const sessions = store.newVersion();
   const secret: SecretRow = { ...row.value, sessions };
   const puts = [put(row.key, 'secret', secret), endedSessionsNote(id, sessions)];
   return { conditions: unchanged(row), puts };
@@ -179,7 +202,8 @@ async function removeAccount({ store, hooks }: Parts, id: AccountId): Promise<vo
 
 /** Tells the hook of removals that it has not been told of with success, as after a crash. */
 export async function finishRemovals(store: DirectoryStore, hooks: DirectoryHooks): Promise<void> {
-  for await (const id of accountsToTell(store, keys.removals())) await finishRemoval(store, hooks, id);
+  for await (const notes of accountNotes(store, keys.removals(), finishedAtOnceMax))
+    for (const { id } of notes) await finishRemoval(store, hooks, id);
 }
 
 async function finishRemoval(store: DirectoryStore, hooks: DirectoryHooks, id: AccountId): Promise<void> {
@@ -209,7 +233,7 @@ async function takeAddresses(
     const row = await store.row(keys.address(address), decodeAddress);
     if (row.value !== undefined) throw new MailError('conflict', `${address} is taken already`);
     conditions.push(...unchanged(row));
-    domains.add(address.slice(address.lastIndexOf('@') + 1));
+    domains.add(domainOf(address));
   }
   for (const domain of domains) conditions.push(...unchanged(await hostingDomain(store, domain)));
   const puts = addresses.map((address) => put(keys.address(address), 'address', { account }));

@@ -76,7 +76,7 @@ export class AppPasswords implements AppPasswordAdministration {
       if (appPasswords.length === row.appPasswords.length) {
         throw new MailError('invalidArgument', 'there is no such app password');
       }
-      return { ...row, appPasswords, sessions: this.#secrets.newVersion() };
+      return { ...row, appPasswords, sessions: this.#store.newVersion() };
     });
     await this.#store.engine.commit({ deletes: [keys.lastUsed(id, appPasswordId)] });
     await this.#secrets.tellChanged(id);

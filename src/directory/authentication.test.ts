@@ -355,7 +355,7 @@ test('a hash made with other parameters is renewed at login', async () => {
 
 test('limits change while it runs; password changes are told', async () => {
   const told: string[] = [];
-  const hooks = { onPasswordChanged: async (id: string) => void told.push(id) };
+  const hooks = { onSessionsEnded: async (id: string) => void told.push(id) };
   const { directory } = await openTestDirectory({ hooks, failuresPerAccount: 1 });
   const alice = await directory.addAccount({ address: 'alice@example.test', password: 'right' });
   assert.equal(await login(directory, 'alice@example.test', 'wrong'), 'authenticationFailed');

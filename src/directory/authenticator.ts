@@ -21,6 +21,7 @@ import { canonicalForm, type Resolver } from './resolver.ts';
 import type { SecretRow, StoredAppPassword } from './rows.ts';
 import { inventScramVerifier, parseScramSecret } from './scram-secret.ts';
 import { findAppPassword } from './secrets.ts';
+import { sessionEpochOf } from './session-epochs.ts';
 import { loginNameCharactersMax } from './settings.ts';
 import type { DirectoryStore } from './store.ts';
 import type { LoginThrottle } from './throttle.ts';
@@ -45,6 +46,8 @@ interface Login {
   readonly name: string;
   readonly account: DirectoryAccount | undefined;
   readonly secret: SecretRow | undefined;
+  /** Of a session that begins now. */
+  readonly epoch: string | undefined;
 }
 
 type KnownLogin = Login & { readonly account: DirectoryAccount };
@@ -153,8 +156,8 @@ export class InternalAuthenticator implements Authenticator {
       address: acting.account.address,
       administrator: acting.account.administrator,
       appPasswordId: appPassword?.id,
-      sessionEpoch: acting.secret?.sessions,
-      ...(acting === login ? {} : { actor: { accountId: account.id, sessionEpoch: login.secret?.sessions } }),
+      sessionEpoch: acting.epoch,
+      ...(acting === login ? {} : { actor: { accountId: account.id, sessionEpoch: login.epoch } }),
     };
   }
 
@@ -177,12 +180,15 @@ export class InternalAuthenticator implements Authenticator {
 
   async #findLogin(user: string): Promise<Login> {
     const parsed = parseAddress(user);
-    if (parsed === undefined) return { name: user, account: undefined, secret: undefined };
+    if (parsed === undefined) return { name: user, account: undefined, secret: undefined, epoch: undefined };
     const address = canonicalForm(parsed);
-    const account = await this.#parts.resolver.loginAccount(address);
-    const secret = account === undefined ? undefined : await this.#parts.store.secret(account.id);
+    const found = await this.#parts.resolver.loginAccount(address);
+    if (found === undefined)
+      return { name: formatAddress(address), account: undefined, secret: undefined, epoch: undefined };
+    const { account, domain } = found;
+    const secret = await this.#parts.store.secret(account.id);
     // All of an account's names are throttled as one.
-    return { name: account?.address ?? formatAddress(address), account, secret };
+    return { name: account.address, account, secret, epoch: secret && sessionEpochOf(secret, domain) };
   }
 
   #isOutdated(secret: SecretRow): boolean {

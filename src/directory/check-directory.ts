@@ -43,7 +43,7 @@ interface Table {
 
 const tables: Readonly<Record<string, Table>> = {
   domain: { kind: 'domain', remake: remakeDomain },
-  members: { kind: 'domain', remake: async (store) => ({ value: store.random.identifier(16) }) },
+  members: { kind: 'domain', remake: async (store) => ({ value: store.newVersion() }) },
   address: { kind: 'address' },
   account: { kind: 'directoryAccount', remake: remakeAccount },
   login: { kind: 'address' },
@@ -51,19 +51,23 @@ const tables: Readonly<Record<string, Table>> = {
   // Nobody can log in until the account has a new password.
   secret: {
     kind: 'secret',
-    remake: async (store) => ({ version: store.random.identifier(16), appPasswords: [] }),
+    remake: async (store) => ({ version: store.newVersion(), appPasswords: [] }),
   },
   lastUsed: { kind: 'secret' },
   alias: { kind: 'alias' },
   removed: { kind: 'address', remake: async (_store, [id]) => ({ account: id }) },
   ending: { kind: 'address', remake: async (_store, [id]) => ({ account: id }) },
+  endingDomain: {
+    kind: 'domain',
+    remake: async (store, [name]) => ({ name, sessions: store.newVersion() }),
+  },
   token: { kind: 'token' },
   store: { kind: 'store' },
 };
 
-/** The domain takes mail as before; its description and catch-all are lost, and whose other name it was. */
-async function remakeDomain(_store: DirectoryStore, [name]: readonly string[]): Promise<object> {
-  return { name, enabled: true, description: '' };
+/** The domain takes mail as before; its description and catch-all are lost, and whose other name it was. Sessions of before end. */
+async function remakeDomain(store: DirectoryStore, [name]: readonly string[]): Promise<object> {
+  return { name, enabled: true, description: '', sessions: store.newVersion() };
 }
 
 /** The account takes mail as before, by the addresses that lead to it; nobody logs in until an administrator says where. */

@@ -19,6 +19,10 @@ export interface Domain {
   readonly catchAll: string | undefined;
   /** Gets mail for postmaster, unless an account or alias has that address; undefined: an administrator. */
   readonly postmaster: string | undefined;
+  /** What those may who administer the domain alone (WithinLimits). Undefined: no limit. */
+  readonly accountsMax: number | undefined;
+  /** Of each account. */
+  readonly quotaBytesMax: number | undefined;
   readonly description: string;
 }
 
@@ -169,6 +173,11 @@ export interface NewAccount {
   readonly quotaMessages?: number | undefined;
 }
 
+/** Who administers one domain alone is refused (permissionDenied) what its limits do not allow. */
+export interface WithinLimits {
+  readonly withinLimits: boolean;
+}
+
 export type AccountChange = Partial<Omit<DirectoryAccount, 'id' | 'createdAt'>>;
 
 /** What administration does with the directory. Refuses: invalidArgument, conflict, noSuchAccount. */
@@ -180,9 +189,10 @@ export interface DirectoryAdministration extends Directory {
   /** Refuses with conflict while accounts or aliases are in it. */
   removeDomain(name: string): Promise<void>;
 
-  addAccount(account: NewAccount): Promise<DirectoryAccount>;
+  /** Within limits an account without a quota gets the largest that there may be. */
+  addAccount(account: NewAccount, by?: WithinLimits): Promise<DirectoryAccount>;
   accounts(page: PageRequest & { readonly domain?: string }): Promise<PageOf<DirectoryAccount>>;
-  setAccount(id: AccountId, change: AccountChange): Promise<DirectoryAccount>;
+  setAccount(id: AccountId, change: AccountChange, by?: WithinLimits): Promise<DirectoryAccount>;
   removeAccount(id: AccountId): Promise<void>;
   setPassword(id: AccountId, password: string): Promise<void>;
   addAppPassword(

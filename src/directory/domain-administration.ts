@@ -6,7 +6,8 @@ import { canonicalAddress, parseAddress, parseDomain } from '../mail/address.ts'
 import { MailError } from '../mail/mail-error.ts';
 import type { Batch, Entry } from '../storage/engine.ts';
 import type { DirectoryAdministration, Domain } from './directory.ts';
-import { decodeAddress, decodeAlias, decodeDomain, decodeText, keys, put } from './rows.ts';
+import { type EndedSessions, endedDomainNote } from './ended-sessions.ts';
+import { type DomainRow, decodeAddress, decodeAlias, decodeDomain, decodeText, keys, put } from './rows.ts';
 import { nameCharactersMax, pageItemsMax } from './settings.ts';
 import { type DirectoryStore, type ReadRow, unchanged } from './store.ts';
 
@@ -17,26 +18,32 @@ export type DomainAdministration = Pick<
   'addDomain' | 'domain' | 'domains' | 'setDomain' | 'removeDomain'
 >;
 
-export function domainAdministration(store: DirectoryStore): DomainAdministration {
+export function domainAdministration(store: DirectoryStore, ended: EndedSessions): DomainAdministration {
   return {
     addDomain: (domain) => addDomain(store, domain),
     async domain(text) {
       const name = parseDomain(text);
-      return name === undefined ? undefined : store.domain(name);
+      const row = name === undefined ? undefined : await store.domain(name);
+      return row && shownDomain(row);
     },
     async domains(page) {
       const after = page.after === undefined ? undefined : keys.domain(page.after);
       const { items, hasMore } = await store.list(keys.domains(), { after, limit: page.limit }, decodeDomain);
-      return { items, next: hasMore ? items.at(-1)?.name : undefined };
+      return { items: items.map(shownDomain), next: hasMore ? items.at(-1)?.name : undefined };
     },
-    setDomain: (name, change) => setDomain(store, name, change),
+    async setDomain(name, change) {
+      const { domain, isDisabled } = await setDomain(store, name, change);
+      // Not waited for: it may have a hundred thousand accounts.
+      if (isDisabled) ended.tellAll();
+      return domain;
+    },
     removeDomain: (name) => removeDomain(store, name),
   };
 }
 
 /** The entry that tells removers of `domain` that something was added to it. */
 export function touchMembers(store: DirectoryStore, domain: string): Entry {
-  return put(keys.members(domain), 'domain', { value: store.random.identifier(16) });
+  return put(keys.members(domain), 'domain', { value: store.newVersion() });
 }
 
 /** The row of a domain that can hold addresses; refuses when there is none. */
@@ -59,8 +66,10 @@ async function addDomain(
   wanted: Pick<Domain, 'name'> & Partial<Domain>,
 ): Promise<Domain> {
   const name = domainName(wanted.name);
-  const { enabled = true, aliasOf, catchAll, postmaster, description = '' } = wanted;
-  const domain = checkedDomain({ name, enabled, aliasOf, catchAll, postmaster, description });
+  const { enabled = true, aliasOf, catchAll, postmaster, accountsMax, quotaBytesMax } = wanted;
+  const { description = '' } = wanted;
+  const limits = { accountsMax, quotaBytesMax };
+  const domain = checkedDomain({ name, enabled, aliasOf, catchAll, postmaster, ...limits, description });
   return store.change(async () => {
     const row = await store.row(keys.domain(name), decodeDomain);
     if (row.value !== undefined) throw new MailError('conflict', `domain ${name} is there already`);
@@ -75,11 +84,11 @@ async function setDomain(
   store: DirectoryStore,
   text: string,
   change: Partial<Omit<Domain, 'name'>>,
-): Promise<Domain> {
+): Promise<{ readonly domain: Domain; readonly isDisabled: boolean }> {
   const name = domainName(text);
   return store.change(async () => {
     const row = await existing(store, name);
-    const domain = checkedDomain({ ...row.value, ...change, name });
+    const domain = checkedDomain({ ...shownDomain(row.value), ...change, name });
     const target = await aliasTarget(store, domain);
     const conditions = [...unchanged(row), ...target.conditions];
     if (domain.postmaster !== row.value.postmaster)
@@ -87,7 +96,14 @@ async function setDomain(
     if (domain.aliasOf !== undefined && row.value.aliasOf === undefined) {
       conditions.push(...(await emptyDomain(store, name)));
     }
-    return { batch: { conditions, puts: [put(row.key, 'domain', domain), ...target.puts] }, result: domain };
+    // Also when it was before: who says it again has perhaps not heard that it was done.
+    const isDisabled = change.enabled === false;
+    // Sessions of before are told from those that begin when it is enabled again.
+    const sessions = isDisabled ? store.newVersion() : row.value.sessions;
+    const stored: DomainRow = { ...domain, sessions };
+    const puts = [put(row.key, 'domain', stored), ...target.puts];
+    if (isDisabled) puts.push(endedDomainNote(name, sessions));
+    return { batch: { conditions, puts }, result: { domain, isDisabled } };
   });
 }
 
@@ -96,7 +112,10 @@ async function removeDomain(store: DirectoryStore, text: string): Promise<void> 
   await store.change(async () => {
     const row = await existing(store, name);
     const conditions = [...unchanged(row), ...(await emptyDomain(store, name))];
-    return { batch: { conditions, deletes: [row.key, keys.members(name)] }, result: undefined };
+    return {
+      batch: { conditions, deletes: [row.key, keys.members(name), keys.endingDomain(name)] },
+      result: undefined,
+    };
   });
 }
 
@@ -159,6 +178,10 @@ async function aliasDomainOf(store: DirectoryStore, name: string): Promise<strin
   }
 }
 
+function shownDomain({ sessions: _, ...domain }: DomainRow): Domain {
+  return domain;
+}
+
 function domainName(text: string): string {
   const name = parseDomain(text);
   if (name === undefined || name.startsWith('['))
@@ -172,6 +195,10 @@ function checkedDomain(domain: Domain): Domain {
   }
   if (domain.catchAll !== undefined && parseAddress(domain.catchAll) === undefined) {
     throw new MailError('invalidArgument', `catch-all ${domain.catchAll} is no address`);
+  }
+  for (const limit of [domain.accountsMax, domain.quotaBytesMax]) {
+    if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0))
+      throw new MailError('invalidArgument', 'a limit is a whole number');
   }
   const postmaster = domain.postmaster === undefined ? undefined : parseAddress(domain.postmaster);
   if (domain.postmaster !== undefined && postmaster === undefined) {

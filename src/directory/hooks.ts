@@ -2,7 +2,8 @@
 
 import type { Logger } from '../base/log.ts';
 import type { AccountId } from '../mail/ids.ts';
-import type { Range } from '../storage/engine.ts';
+import type { Bytes, Range } from '../storage/engine.ts';
+import { unlessDamaged } from '../storage/record.ts';
 import type { DirectoryAccount } from './directory.ts';
 import { decodeAddress } from './rows.ts';
 import type { DirectoryStore } from './store.ts';
@@ -14,10 +15,10 @@ import type { DirectoryStore } from './store.ts';
  */
 export interface DirectoryHooks {
   readonly onAccountAdded?: (account: DirectoryAccount) => Promise<void>;
-  /** Quota, addresses, switches: sessions of an account that is no longer enabled end. */
+  /** Quota, addresses, switches: sessions end when the account may do less (endsSessions). */
   readonly onAccountChanged?: (account: DirectoryAccount, before: DirectoryAccount) => Promise<void>;
-  /** A password was changed or an app password removed: sessions that logged in with it end. Told again at a start, too. */
-  readonly onPasswordChanged?: (id: AccountId) => Promise<void>;
+  /** A password stopped being one, or the domain was disabled: sessions of the account end. Told again until it succeeds. */
+  readonly onSessionsEnded?: (id: AccountId) => Promise<void>;
   readonly onAccountRemoved?: (id: AccountId) => Promise<void>;
 }
 
@@ -36,11 +37,28 @@ export async function tellHook(
   }
 }
 
-/** At a start: the accounts that the notes in `range` name, of which a hook has perhaps not been told. */
-export async function* accountsToTell(store: DirectoryStore, range: Range): AsyncGenerator<AccountId> {
-  const { entries } = await store.engine.page(range, { entriesMax: 10_000, bytesMax: 16 * 1024 * 1024 });
-  for (const { value } of entries) {
-    const row = decodeAddress(value);
-    if ('account' in row) yield row.account;
+/** A row that says of which account a hook has perhaps not been told. */
+export interface AccountNote {
+  readonly id: AccountId;
+  readonly key: Bytes;
+  readonly value: Bytes;
+}
+
+/** Those in `range`, as many at once. One that is damaged is passed by: a store check makes it again. */
+export async function* accountNotes(
+  store: DirectoryStore,
+  { start, end }: Range,
+  entriesMax: number,
+): AsyncGenerator<AccountNote[]> {
+  for (let from: Bytes | undefined = start; from !== undefined; ) {
+    const { entries, next } = await store.engine.page(
+      { start: from, end },
+      { entriesMax, bytesMax: 1024 * 1024 },
+    );
+    yield entries.flatMap((entry) => {
+      const row = unlessDamaged(() => decodeAddress(entry.value));
+      return row !== undefined && 'account' in row ? [{ ...entry, id: row.account }] : [];
+    });
+    from = next;
   }
 }

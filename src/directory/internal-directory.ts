@@ -2,7 +2,7 @@
 // changes the others see by the engine's signal, at the latest when their cached lookups age.
 
 import type { Metrics } from '../base/metrics.ts';
-import { type Address, parseAddress } from '../mail/address.ts';
+import type { Address } from '../mail/address.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { accountAdministration, finishRemovals } from './account-administration.ts';
 import { aliasAdministration } from './alias-administration.ts';
@@ -11,26 +11,27 @@ import { InternalAuthenticator } from './authenticator.ts';
 import { checkDirectory, type DirectoryFinding } from './check-directory.ts';
 import type { Directory, DirectoryAdministration, Service } from './directory.ts';
 import { domainAdministration } from './domain-administration.ts';
-import { tellOfAllEnded } from './ended-sessions.ts';
+import { EndedSessions } from './ended-sessions.ts';
 import { LoginMetrics } from './login-metrics.ts';
 import { PasswordHasher, passwordHashDefault } from './password-hash.ts';
 import { warnWithoutAdministrator } from './postmasters.ts';
 import { canonicalForm, Resolver } from './resolver.ts';
-import { decodeAccount, decodeText, keys, put } from './rows.ts';
+import { decodeText, keys, put } from './rows.ts';
 import { Secrets } from './secrets.ts';
+import { sessionEpochs } from './session-epochs.ts';
 import { type DirectorySettings, type LoginLimits, scramIterationsDefault } from './settings.ts';
 import { DirectoryStore, type StoreOptions } from './store.ts';
 import { LoginThrottle } from './throttle.ts';
 import { VerifiedSecrets } from './verified-secrets.ts';
 
 export interface InternalDirectory extends DirectoryAdministration, AsyncDisposable {
-  /** Resolves when background writes (last uses, renewed hashes) are done. */
+  /** Resolves when what goes on in the background (last uses, renewed hashes, the ends of sessions) is done. */
   settled(): Promise<void>;
   /** For a reload of the configuration. */
   setLimits(limits: LoginLimits): void;
   /**
    * What sessions of the account that began now would begin under: another text once a password stopped being one, or the
-   * account was disabled, though it may be enabled again.
+   * account or its domain was disabled, though it may be enabled again.
    * Undefined: it may not use the service (any more). `isFresh`: read anew, past what is remembered.
    */
   sessionEpoch(id: AccountId, service: Service, isFresh?: boolean): Promise<string | undefined>;
@@ -42,7 +43,7 @@ export interface InternalDirectory extends DirectoryAdministration, AsyncDisposa
 
 const storeSecretBytes = 32;
 
-/** Opens the directory, making what a new store lacks, and finishes removals and ends sessions where a crash interrupted that. */
+/** Opens the directory, making what a new store lacks, and finishes removals and, in the background, ends sessions where a crash interrupted that. */
 export async function openInternalDirectory(
   options: StoreOptions & { readonly settings: DirectorySettings; readonly metrics?: Metrics | undefined },
 ): Promise<InternalDirectory> {
@@ -54,7 +55,8 @@ export async function openInternalDirectory(
   const storeSecret = await readStoreSecret(store);
   const resolver = new Resolver(store, settings.subAddressSeparators);
   const hasher = new PasswordHasher(settings.passwordHash ?? passwordHashDefault, random);
-  const secrets = new Secrets(store, hasher, { scramIterations, hooks });
+  const ended = new EndedSessions(store, hooks);
+  const secrets = new Secrets(store, hasher, { scramIterations, hooks, ended });
   const appPasswords = new AppPasswords(store, secrets);
   const verified = new VerifiedSecrets(clock, random, settings.verifiedCacheMs);
   const throttle = new LoginThrottle(clock, settings, (frontend) => {
@@ -73,14 +75,14 @@ export async function openInternalDirectory(
     outdated: (account, password) => secrets.renew(account, password),
   });
   await finishRemovals(store, hooks);
-  await tellOfAllEnded(store, hooks);
+  ended.tellAll();
   const settled = async (): Promise<void> => {
-    await Promise.all([secrets.settled(), appPasswords.settled()]);
+    await Promise.all([secrets.settled(), appPasswords.settled(), ended.settled()]);
   };
   return {
     ...addressLookups(store, resolver),
-    ...domainAdministration(store),
-    ...accountAdministration({ store, resolver, secrets, hooks }),
+    ...domainAdministration(store, ended),
+    ...accountAdministration({ store, resolver, secrets, hooks, ended }),
     ...aliasAdministration(store),
     verifyPassword: (credentials, context) =>
       logins.count(context.service, authenticator.verifyPassword(credentials, context)),
@@ -92,7 +94,7 @@ export async function openInternalDirectory(
     addAppPassword: (id, wanted) => appPasswords.addAppPassword(id, wanted),
     appPasswords: (id) => appPasswords.appPasswords(id),
     removeAppPassword: (id, appPasswordId) => appPasswords.removeAppPassword(id, appPasswordId),
-    sessionEpoch: sessionEpochs(store, resolver),
+    sessionEpoch: sessionEpochs(store),
     forgetReads: () => store.clear(),
     settled,
     check: (wanted) => checkDirectory(store, wanted),
@@ -101,6 +103,7 @@ export async function openInternalDirectory(
       verified.setAgeMax(limits.verifiedCacheMs);
     },
     async [Symbol.asyncDispose]() {
+      await ended[Symbol.asyncDispose]();
       await settled();
       store[Symbol.dispose]();
     },
@@ -124,20 +127,6 @@ function addressLookups(
       const target = resolution.targets[0]!;
       return target.type === 'account' && target.accountId === accountId;
     },
-  };
-}
-
-function sessionEpochs(store: DirectoryStore, resolver: Resolver): InternalDirectory['sessionEpoch'] {
-  const secrets = store.cache((id) => store.secret(id as AccountId));
-  const readAccount = async (id: AccountId) => (await store.row(keys.account(id), decodeAccount)).value;
-  return async (id, service, isFresh = false) => {
-    const account = await (isFresh ? readAccount(id) : store.account(id));
-    const address = account === undefined ? undefined : parseAddress(account.address);
-    if (account?.enabled !== true || account.shared || !account.services.includes(service)) return undefined;
-    if (address === undefined) return undefined;
-    const login = await resolver.loginAccount(canonicalForm(address));
-    if (login?.id !== id) return undefined;
-    return (await (isFresh ? store.secret(id) : secrets.get(id)))?.sessions;
   };
 }
 

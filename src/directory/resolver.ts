@@ -9,6 +9,7 @@
 import { type Address, canonicalLocalPart, formatAddress, parseAddress } from '../mail/address.ts';
 import type { AccountId } from '../mail/ids.ts';
 import type { Alias, DirectoryAccount, Resolution, Target } from './directory.ts';
+import { type DomainRow, domainOf } from './rows.ts';
 import { aliasDepthMax, aliasTargetsMax } from './settings.ts';
 import type { DirectoryStore } from './store.ts';
 
@@ -34,6 +35,11 @@ export interface Resolved {
   readonly byCatchAll: boolean;
 }
 
+interface LoginAccount {
+  readonly account: DirectoryAccount;
+  readonly domain: DomainRow;
+}
+
 /** The form addresses are stored and compared in. */
 export function canonicalForm(address: Address): Address {
   return { localPart: canonicalLocalPart(address.localPart), domain: address.domain };
@@ -55,10 +61,13 @@ export class Resolver {
     return { resolution: expansion.resolution(), byCatchAll: expansion.byCatchAll };
   }
 
-  /** The account that may log in by exactly this address: as accountOf, in a domain that is enabled. */
-  async loginAccount(address: Address): Promise<DirectoryAccount | undefined> {
-    const domain = await this.#domain(address.domain);
-    return domain?.enabled === true ? this.accountOf(address) : undefined;
+  /** The account that may log in by exactly this address, and its domain: both that and the address' are enabled. */
+  async loginAccount(address: Address): Promise<LoginAccount | undefined> {
+    const named = await this.#domain(address.domain);
+    const account = named?.enabled === true ? await this.accountOf(address) : undefined;
+    if (account === undefined) return undefined;
+    const domain = await this.#store.domain(domainOf(account.address));
+    return domain?.enabled === true ? { account, domain } : undefined;
   }
 
   /** The account that has exactly this address, through domain aliases. */

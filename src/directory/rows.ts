@@ -11,6 +11,7 @@
 //   alias, domain, local part      the alias
 //   removed, id                    the account is gone, its storage perhaps not yet
 //   ending, id                     sessions of the account are to end, and perhaps nobody was told yet
+//   endingDomain, name             the same of all accounts of the domain, and which of them were told
 //   token, id                      an API token
 //   store                          the secret invented SCRAM salts come from
 //
@@ -49,6 +50,19 @@ export interface SecretRow {
   readonly appPasswords: readonly StoredAppPassword[];
 }
 
+export interface DomainRow extends Domain {
+  /** Random; another one when the domain is disabled. '' until that happened. */
+  readonly sessions: string;
+}
+
+export interface EndingDomainRow {
+  readonly name: string;
+  /** The domain's. */
+  readonly sessions: string;
+  /** The login name up to which accounts were told; undefined: none yet. */
+  readonly told: string | undefined;
+}
+
 export const keys = {
   domain: (name: string) => encodeTuple([root, 'domain', name]),
   domains: () => tuplePrefixRange([root, 'domain']),
@@ -70,6 +84,8 @@ export const keys = {
   removals: () => tuplePrefixRange([root, 'removed']),
   ending: (id: AccountId) => encodeTuple([root, 'ending', id]),
   endings: () => tuplePrefixRange([root, 'ending']),
+  endingDomain: (name: string) => encodeTuple([root, 'endingDomain', name]),
+  endingDomains: () => tuplePrefixRange([root, 'endingDomain']),
   token: (id: string) => encodeTuple([root, 'token', id]),
   tokens: () => tuplePrefixRange([root, 'token']),
   store: () => encodeTuple([root, 'store']),
@@ -83,6 +99,11 @@ export function addressOfKey(key: Bytes): string {
 
 function inDomain(table: string, domain: string | undefined): string[] {
   return domain === undefined ? [root, table] : [root, table, domain];
+}
+
+/** Of a canonical address. */
+export function domainOf(address: string): string {
+  return parts(address)[0];
 }
 
 /** Domain first, so that a domain's rows lie together. */
@@ -107,16 +128,24 @@ export function decodeRow<Value>(kind: RecordKind, bytes: Uint8Array): Partial<V
 }
 
 /** Decoders name every member, so that one left out by JSON (undefined) is there. */
-export function decodeDomain(bytes: Bytes): Domain {
+export function decodeDomain(bytes: Bytes): DomainRow {
   const {
     name = '',
     enabled = false,
     aliasOf,
     catchAll,
     postmaster,
+    accountsMax,
+    quotaBytesMax,
     description = '',
-  } = decodeRow<Domain>('domain', bytes);
-  return { name, enabled, aliasOf, catchAll, postmaster, description };
+    sessions = '',
+  } = decodeRow<DomainRow>('domain', bytes);
+  return { name, enabled, aliasOf, catchAll, postmaster, accountsMax, quotaBytesMax, description, sessions };
+}
+
+export function decodeEndingDomain(bytes: Bytes): EndingDomainRow {
+  const { name = '', sessions = '', told } = decodeRow<EndingDomainRow>('domain', bytes);
+  return { name, sessions, told };
 }
 
 export function decodeAccount(bytes: Bytes): DirectoryAccount {

@@ -7,39 +7,43 @@ import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import { opaqueString, preparedBytesMax } from '../wire/sasl/prepare.ts';
 import type { DirectoryAccount } from './directory.ts';
-import { endedSessionsNote, tellOfEnded } from './ended-sessions.ts';
+import { type EndedSessions, endedSessionsNote } from './ended-sessions.ts';
 import { type DirectoryHooks, tellHook } from './hooks.ts';
 import type { PasswordHasher } from './password-hash.ts';
 import { decodeSecret, keys, put, type SecretRow, type StoredAppPassword } from './rows.ts';
 import { makeScramSecret } from './scram-secret.ts';
 import { type DirectoryStore, unchanged } from './store.ts';
 
-const versionLength = 16;
-
 export class Secrets {
   readonly #store: DirectoryStore;
   readonly #hasher: PasswordHasher;
   readonly #scramIterations: number;
   readonly #hooks: DirectoryHooks;
+  readonly #ended: EndedSessions;
   /** Accounts whose row is being brought up to date. */
   readonly #renewing = new Map<AccountId, Promise<void>>();
 
   constructor(
     store: DirectoryStore,
     hasher: PasswordHasher,
-    options: { readonly scramIterations: number; readonly hooks: DirectoryHooks },
+    options: {
+      readonly scramIterations: number;
+      readonly hooks: DirectoryHooks;
+      readonly ended: EndedSessions;
+    },
   ) {
     this.#store = store;
     this.#hasher = hasher;
     this.#scramIterations = options.scramIterations;
     this.#hooks = options.hooks;
+    this.#ended = options.ended;
   }
 
   /** A new account's row; `password` undefined: it has none, nobody logs in with one. */
   async make(password: string | undefined): Promise<SecretRow> {
     const hashed = password === undefined ? undefined : await this.#hash(allowed(password));
     return {
-      version: this.newVersion(),
+      version: this.#store.newVersion(),
       sessions: '',
       passwordHash: hashed?.passwordHash,
       scram: hashed?.scram,
@@ -49,16 +53,14 @@ export class Secrets {
 
   async setPassword(id: AccountId, password: string): Promise<void> {
     const hashed = await this.#hash(allowed(password));
-    await this.change(id, (row) => ({ ...row, ...hashed, sessions: this.newVersion() }));
+    await this.change(id, (row) => ({ ...row, ...hashed, sessions: this.#store.newVersion() }));
     await this.tellChanged(id);
   }
 
   /** A password stopped being one. */
   async tellChanged(id: AccountId): Promise<void> {
-    await tellOfEnded(this.#store, id, () =>
-      tellHook(this.#store.log, { what: 'password', accountId: id }, () =>
-        this.#hooks.onPasswordChanged?.(id),
-      ),
+    await this.#ended.tell(id, () =>
+      tellHook(this.#store.log, { what: 'password', accountId: id }, () => this.#hooks.onSessionsEnded?.(id)),
     );
   }
 
@@ -67,7 +69,7 @@ export class Secrets {
     await this.#store.change(async () => {
       const row = await this.#store.row(keys.secret(id), decodeSecret);
       if (row.value === undefined) throw new MailError('noSuchAccount', 'there is no such account');
-      const secret = { ...change(row.value), version: this.newVersion() };
+      const secret = { ...change(row.value), version: this.#store.newVersion() };
       const puts = [put(row.key, 'secret', secret)];
       if (secret.sessions !== row.value.sessions) puts.push(endedSessionsNote(id, secret.sessions));
       return { batch: { conditions: unchanged(row), puts }, result: undefined };
@@ -107,11 +109,6 @@ export class Secrets {
       passwordHash,
       scram: await makeScramSecret(prepared, this.#store.random, this.#scramIterations),
     };
-  }
-
-  /** Told from every other one. */
-  newVersion(): string {
-    return this.#store.random.identifier(versionLength);
   }
 }
 

@@ -8,10 +8,11 @@ import type { Random } from '../base/random.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { Batch, Bytes, Engine, Range } from '../storage/engine.ts';
-import type { Alias, DirectoryAccount, Domain } from './directory.ts';
+import type { Alias, DirectoryAccount } from './directory.ts';
 import { ReadCache } from './read-cache.ts';
 import {
   type AddressRow,
+  type DomainRow,
   decodeAccount,
   decodeAddress,
   decodeAlias,
@@ -23,6 +24,7 @@ import {
 } from './rows.ts';
 import { cachedLookupMs, cachedLookupsMax, commitAttemptsMax, pageItemsMax } from './settings.ts';
 
+const versionLength = 16;
 const pageBytesMax = 1024 * 1024;
 /** Accounts looked at until one is enabled. */
 const lookedAtMax = 100;
@@ -48,7 +50,7 @@ export class DirectoryStore implements Disposable {
   readonly log: Logger;
   readonly #caches: ReadCache<unknown>[] = [];
   readonly #unsubscribe: () => void;
-  readonly #domains: ReadCache<Domain | undefined>;
+  readonly #domains: ReadCache<DomainRow | undefined>;
   readonly #addresses: ReadCache<AddressRow | undefined>;
   readonly #aliases: ReadCache<Alias | undefined>;
   readonly #accounts: ReadCache<DirectoryAccount | undefined>;
@@ -85,7 +87,7 @@ export class DirectoryStore implements Disposable {
     return cache;
   }
 
-  domain(name: string): Promise<Domain | undefined> {
+  domain(name: string): Promise<DomainRow | undefined> {
     return this.#domains.get(name);
   }
   addressRow(address: string): Promise<AddressRow | undefined> {
@@ -154,6 +156,11 @@ export class DirectoryStore implements Disposable {
     const { entries, next } = await this.engine.page({ start, end: range.end }, limits);
     const items = entries.map((entry) => decode(entry.value));
     return { items, hasMore: next !== undefined, last: entries.at(-1)?.key };
+  }
+
+  /** Told from every other one. */
+  newVersion(): string {
+    return this.random.identifier(versionLength);
   }
 
   /** Forgets what was read: whatever is asked for now is as it is in the engine. */

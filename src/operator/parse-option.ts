@@ -20,6 +20,14 @@ export function parseLimit(text: string): number | null {
   return Math.round(Number(match[1]) * sizeFactors[match[2]!.toLowerCase()]!);
 }
 
+/** Commander takes null for no value at all, so "none" stays a word until the request is made. */
+export type Limit = number | 'none';
+
+export const limitOption = (text: string): Limit => parseLimit(text) ?? 'none';
+
+export const limitOf = (limit: Limit | undefined): number | null | undefined =>
+  limit === 'none' ? null : limit;
+
 /** "30 min" or a number of seconds → milliseconds. */
 export function parseDuration(text: string): number {
   const parsed = duration('0 s').safeParse(/^\d+$/.test(text) ? Number(text) : text);

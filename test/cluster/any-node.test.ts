@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { ImapFlow } from 'imapflow';
 import { createTransport } from 'nodemailer';
-import { LineSession } from '../faults/line-session.ts';
+import { LineSession, ServerGone } from '../faults/line-session.ts';
 import { missingPostgres } from '../postgres-server.ts';
 import { addressOf, passwordOf } from '../server-process.ts';
 import { ClusterProcesses } from './cluster-processes.ts';
@@ -87,6 +87,52 @@ suite('three nodes', { skip: missingPostgres() }, () => {
     await assert.rejects(subjects(three, 'bob'));
     await subjects(two, 'bob', 'another one');
     await one.server.admin.call({ method: 'PUT', path, body: { password: passwordOf('bob') } });
+  });
+
+  test('a disabled domain ends sessions of its accounts wherever they are, and no others', async () => {
+    const [one, two, three] = cluster.nodes as [NodeProcess, NodeProcess, NodeProcess];
+    const admin = one.server.admin;
+    await admin.call({ method: 'POST', path: '/api/domains', body: { name: 'leaving.test' } });
+    const names = ['ann', 'ben', 'cid', 'dot'].map((user) => `${user}@leaving.test`);
+    for (const address of names)
+      await admin.call({ method: 'POST', path: '/api/accounts', body: { address, password: 'one' } });
+    const idle = async (node: NodeProcess, address: string, password: string) => {
+      const session = await LineSession.open(node.port('imap'), node.host);
+      await session.line();
+      await session.command(`l LOGIN ${address} "${password}"`, 'l OK');
+      session.write('i IDLE\r\n');
+      await session.until('+');
+      return session;
+    };
+    const other = await idle(two, addressOf('bob'), passwordOf('bob'));
+    const idling = await Promise.all(
+      names.flatMap((address) => cluster.nodes.map((node) => idle(node, address, 'one'))),
+    );
+    const popping = await LineSession.open(three.port('pop3'), three.host);
+    await popping.line();
+    await popping.command('USER ann@leaving.test', '+OK');
+    await popping.command('PASS one', '+OK');
+    const sending = await LineSession.open(two.port('submission'), two.host);
+    await sending.reply();
+    await sending.reply('EHLO client.test');
+    const plain = Buffer.from('\0ben@leaving.test\0one').toString('base64');
+    assert.match(await sending.reply(`AUTH PLAIN ${plain}`), /^235 /);
+
+    const path = '/api/domains/leaving.test';
+    await admin.call({ method: 'PATCH', path, body: { enabled: false } });
+    await Promise.all(idling.map((session) => session.until('* BYE')));
+    await assert.rejects(popping.command('NOOP', '+OK'), ServerGone);
+    // Nobody tells it: it is asked at the next MAIL, whose node has heard by the store's signal.
+    const deadline = performance.now() + 60_000;
+    while (!(await sending.reply('MAIL FROM:<ben@leaving.test>')).startsWith('421 ')) {
+      assert.ok(performance.now() < deadline, 'still sends');
+      assert.match(await sending.reply('RSET'), /^250 /);
+    }
+    await three.server.admin.call({ method: 'PATCH', path, body: { enabled: true } });
+    (await idle(three, names[0]!, 'one')).end();
+    other.write('DONE\r\n');
+    await other.until('i OK');
+    for (const session of [other, ...idling, sending]) session.end();
   });
 
   test('three nodes deliver at the edge of a quota: never over, and what was acknowledged is there', async () => {

@@ -49,10 +49,16 @@ describe('the command line', () => {
       aliasOf: null,
       catchAll: null,
       postmaster: null,
+      accountsMax: null,
+      quotaBytesMax: null,
       description: 'note',
     };
     assert.deepEqual(added, expected);
     assert.deepEqual(await json('domain show second.test'), expected);
+    const limited = await json('domain set second.test --max-accounts 20 --max-quota 10G');
+    assert.deepEqual(limited, { ...expected, accountsMax: 20, quotaBytesMax: 10 * 1024 ** 3 });
+    const free = await json('domain set second.test --max-accounts none --max-quota none');
+    assert.deepEqual(free, expected);
     const names = (await json<Row[]>('domain list')).map(({ name }) => name);
     assert.deepEqual(names, ['example.test', 'second.test']);
     const table = (await server.rookery(['domain', 'list'])).stdout;

@@ -1,7 +1,7 @@
 // rookery account add|list|show|set|remove|password|quota|app-password
 
 import type { Command } from 'commander';
-import { collect, parseBoolean, parseLimit, parseServices } from '../parse-option.ts';
+import { collect, type Limit, limitOf, limitOption, parseBoolean, parseServices } from '../parse-option.ts';
 import { withContext } from '../program-context.ts';
 import { randomPassword, readPassword } from '../read-password.ts';
 
@@ -139,13 +139,6 @@ function addPassword(account: Command): void {
       }),
     );
 }
-
-/** Commander takes null for no value at all, so "none" stays a word until the request is made. */
-type Limit = number | 'none';
-
-const limitOption = (text: string): Limit => parseLimit(text) ?? 'none';
-
-const limitOf = (limit: Limit | undefined): number | null | undefined => (limit === 'none' ? null : limit);
 
 function addQuota(account: Command): void {
   account

@@ -1,7 +1,7 @@
 // rookery domain add|list|show|set|remove
 
 import type { Command } from 'commander';
-import { parseBoolean } from '../parse-option.ts';
+import { type Limit, limitOf, limitOption, parseBoolean } from '../parse-option.ts';
 import { withContext } from '../program-context.ts';
 
 const columns = ['name', 'enabled', 'aliasOf', 'catchAll', 'postmaster', 'description'];
@@ -11,17 +11,21 @@ interface DomainOptions {
   readonly aliasOf?: string;
   readonly catchAll?: string;
   readonly postmaster?: string;
+  readonly maxAccounts?: Limit;
+  readonly maxQuota?: Limit;
   readonly description?: string;
 }
 
 /** "none" takes a setting away. */
 function settings(options: DomainOptions): Record<string, unknown> {
-  const { enabled, aliasOf, catchAll, postmaster, description } = options;
+  const { enabled, aliasOf, catchAll, postmaster, maxAccounts, maxQuota, description } = options;
   return {
     enabled,
     aliasOf: aliasOf === 'none' ? null : aliasOf,
     catchAll: catchAll === 'none' ? null : catchAll,
     postmaster: postmaster === 'none' ? null : postmaster,
+    accountsMax: limitOf(maxAccounts),
+    quotaBytesMax: limitOf(maxQuota),
     description,
   };
 }
@@ -31,7 +35,17 @@ function withSettings(command: Command): Command {
     .option('--alias-of <domain>', 'another name of that domain ("none": not any more)')
     .option('--catch-all <address>', 'gets mail to addresses that do not exist ("none": not any more)')
     .option('--postmaster <address>', 'gets mail for postmaster ("none": an administrator does)')
-    .option('--enabled <yes|no>', 'whether mail is taken for it', parseBoolean)
+    .option(
+      '--max-accounts <number>',
+      'a token for this domain alone adds no more ("none": any number)',
+      limitOption,
+    )
+    .option(
+      '--max-quota <size>',
+      'such a token gives an account no more, e.g. 10G ("none": any)',
+      limitOption,
+    )
+    .option('--enabled <yes|no>', 'whether mail and logins are taken for it', parseBoolean)
     .option('--description <text>', 'a note for administrators');
 }
 

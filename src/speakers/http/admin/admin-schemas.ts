@@ -45,6 +45,18 @@ export const domainSchema = z.object({
     .describe(
       'Gets mail for postmaster, unless an account or alias has that address; null: an administrator.',
     ),
+  accountsMax: z
+    .int()
+    .nonnegative()
+    .nullable()
+    .describe(
+      'So many accounts may be there before a token for this domain alone adds one; null: any number.',
+    ),
+  quotaBytesMax: z
+    .int()
+    .nonnegative()
+    .nullable()
+    .describe('The largest quota that such a token gives an account, and the one it gets; null: any.'),
   description: z.string(),
 });
 export const newDomainSchema = domainSchema.partial().required({ name: true }).strict();

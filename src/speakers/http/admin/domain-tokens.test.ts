@@ -123,6 +123,47 @@ suite('a token for one domain', () => {
     assert.deepEqual([services.length, administrator, groups], [5, false, []]);
   });
 
+  test('is bound by the limits of its domain, which an administrator of the site is not', async () => {
+    const limits = { accountsMax: 4, quotaBytesMax: 1_000 };
+    assert.equal((await ask('PATCH /api/domains/mine.test', { accountsMax: null })).status, 403);
+    const { status, body } = await ask('PATCH /api/domains/mine.test', limits, operator);
+    assert.deepEqual([status, body.accountsMax, body.quotaBytesMax], [200, 4, 1_000]);
+    assert.equal((await ask('GET /api/domains/mine.test')).body.quotaBytesMax, 1_000);
+
+    const large = { address: 'one@mine.test', quotaBytes: 1_001 };
+    assert.equal((await ask('POST /api/accounts', large)).status, 403);
+    // The third and fourth account.
+    const added = await ask('POST /api/accounts', { address: 'one@mine.test' });
+    assert.deepEqual([added.status, added.body.quotaBytes], [201, 1_000]);
+    const small = { address: 'two@mine.test', quotaBytes: 999 };
+    assert.equal((await ask('POST /api/accounts', small)).body.quotaBytes, 999);
+    const fifth = await ask('POST /api/accounts', { address: 'three@mine.test' });
+    assert.deepEqual([fifth.status, fifth.body.detail.includes('4 accounts')], [403, true]);
+
+    for (const [line, change] of [
+      ['PATCH /api/accounts/one@mine.test', { quotaBytes: 1_001 }],
+      ['PATCH /api/accounts/one@mine.test', { quotaBytes: null }],
+      ['PUT /api/accounts/one@mine.test/quota', { bytesMax: 1_001 }],
+      ['PUT /api/accounts/one@mine.test/quota', { bytesMax: null }],
+    ] as const)
+      assert.equal((await ask(line, change)).status, 403, `${line} ${JSON.stringify(change)}`);
+    assert.equal((await site.directory.accountByAddress('one@mine.test'))?.quotaBytes, 1_000);
+    assert.equal((await ask('PATCH /api/accounts/one@mine.test', { quotaBytes: 10 })).status, 200);
+
+    // What an administrator gave stays, and is no reason to refuse another change.
+    const given = await ask('PATCH /api/accounts/one@mine.test', { quotaBytes: 5_000 }, operator);
+    assert.deepEqual([given.status, given.body.quotaBytes], [200, 5_000]);
+    const kept = { quotaBytes: 5_000, fullName: 'One' };
+    assert.equal((await ask('PATCH /api/accounts/one@mine.test', kept)).status, 200);
+    assert.equal((await ask('POST /api/accounts', { address: 'three@mine.test' }, operator)).status, 201);
+    const none = { accountsMax: null, quotaBytesMax: null };
+    assert.equal((await ask('PATCH /api/domains/mine.test', none, operator)).status, 200);
+    const free = { address: 'four@mine.test', quotaBytes: 1_001 };
+    assert.equal((await ask('POST /api/accounts', free)).status, 201);
+    for (const name of ['one', 'two', 'three', 'four'])
+      assert.equal((await ask(`DELETE /api/accounts/${name}@mine.test`)).status, 204);
+  });
+
   test('pages and counts nothing beside its domain', async () => {
     const { directory } = site;
     await directory.addDomain({ name: 'before.test' });

@@ -1,7 +1,8 @@
 // /api/accounts: accounts, their passwords, app passwords, quota and mailboxes.
 
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { DirectoryAccount } from '../../../../directory/directory.ts';
+import type { DirectoryAccount, WithinLimits } from '../../../../directory/directory.ts';
 import { MailError } from '../../../../mail/mail-error.ts';
 import type { AdminDependencies } from '../admin-dependencies.ts';
 import {
@@ -42,6 +43,11 @@ function shownAccount(account: DirectoryAccount): z.output<typeof accountSchema>
   });
 }
 
+/** A domain's limits bind the tokens that are for it alone. */
+function limitsOf({ domain }: Pick<FastifyRequest, 'domain'>): WithinLimits {
+  return { withinLimits: domain !== undefined };
+}
+
 export function accountRoutes(app: AdminApp, dependencies: AdminDependencies): void {
   addAccountRoutes(app, dependencies);
   addSecretRoutes(app, dependencies);
@@ -67,6 +73,7 @@ function addAccountRoutes(app: AdminApp, { directory }: AdminDependencies): void
         undefinedForNulls({ password: undefined, ...request.body }) as Parameters<
           typeof directory.addAccount
         >[0],
+        limitsOf(request),
       );
       return reply.status(201).send(shownAccount(account));
     },
@@ -85,6 +92,7 @@ function addAccountRoutes(app: AdminApp, { directory }: AdminDependencies): void
         await directory.setAccount(
           id,
           undefinedForNulls(request.body) as Parameters<typeof directory.setAccount>[1],
+          limitsOf(request),
         ),
       );
     },
@@ -161,10 +169,11 @@ function addStorageRoutes(app: AdminApp, { directory, accounts }: AdminDependenc
       const { id } = await findAccount(directory, request.params.account);
       const { bytesMax, messagesMax } = request.body;
       // The directory says what the limits are, and tells the account, which keeps a copy to enforce them without asking.
-      const account = await directory.setAccount(id, {
+      const change = {
         ...(bytesMax === undefined ? {} : { quotaBytes: bytesMax ?? undefined }),
         ...(messagesMax === undefined ? {} : { quotaMessages: messagesMax ?? undefined }),
-      });
+      };
+      const account = await directory.setAccount(id, change, limitsOf(request));
       const quota = await (await accounts.open(id)).quota();
       if (quota.bytesMax !== account.quotaBytes || quota.messagesMax !== account.quotaMessages)
         throw new MailError(
