@@ -15,9 +15,8 @@ import {
   accountMethods,
   parseAccountRequest,
   parseArguments,
-  parseSessionsTold,
-  parseWatchRequest,
 } from './remote-account-methods.ts';
+import { parseSessionsTold, parseWatchRequest } from './remote-account-watch-protocol.ts';
 import { SessionQuestions, type SessionWatcher } from './session-census.ts';
 import { sessionLogin } from './session-epoch.ts';
 

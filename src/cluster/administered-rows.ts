@@ -18,7 +18,7 @@ import {
   readClusterRows,
   rebalance,
 } from './membership/cluster-requests.ts';
-import type { NodeListener, NodeRow, NodeState } from './membership/cluster-rows.ts';
+import { type NodeListener, type NodeRow, type NodeState, takesShards } from './membership/cluster-rows.ts';
 import type { ShardStatus } from './membership/cluster-status.ts';
 import { ClusterView } from './membership/cluster-view.ts';
 import { readOccupancy } from './shard-occupancy.ts';
@@ -152,8 +152,7 @@ export function requireRemoved({ node, state, leaving }: NodeRow): void {
 function requireHeir(row: NodeRow, view: ClusterView): void {
   if (row.state !== 'active' || !row.roles.includes('backend')) return;
   for (const { row: other } of view.nodes.values()) {
-    const takes = other.state === 'active' && other.roles.includes('backend') && other.weight > 0;
-    if (takes && other.node !== row.node) return;
+    if (takesShards(other) && other.node !== row.node) return;
   }
   throw new MailError(
     'inUse',

@@ -48,10 +48,7 @@ const changesOf: ChangesOf = {
     inMailbox(mailboxId, modSeq),
     inMailbox(replaces.mailboxId, modSeq),
   ],
-  storeFlags: ({ mailboxId }, { messages }) => {
-    const modSeq = messages.modSeqs.reduce((highest, each) => Math.max(highest, each), 0);
-    return [inMailbox(mailboxId, modSeq as ModSeq)];
-  },
+  storeFlags: ({ mailboxId }, { modSeqAfter }) => [inMailbox(mailboxId, modSeqAfter)],
   copy: ({ from, move }, { to, modSeq }) =>
     move ? [inMailbox(to, modSeq), inMailbox(from, modSeq)] : [inMailbox(to, modSeq)],
   expunge: ({ mailboxId }, { modSeq }) => [inMailbox(mailboxId, modSeq)],

@@ -21,7 +21,8 @@ import { clusterTopic, type NodeDescription, type NodeLoad } from './membership/
 import { type ClusterStatus, clusterStatus } from './membership/cluster-status.ts';
 import type { ClusterView } from './membership/cluster-view.ts';
 import type { CommitOutcome } from './membership/engine-talk.ts';
-import { type MemberAction, MemberCore, type MemberEvent } from './membership/member-core.ts';
+import { MemberCore } from './membership/member-core.ts';
+import type { MemberAction, MemberEvent } from './membership/member-events.ts';
 import { type MemberTimes, memberTimesDefault } from './membership/member-times.ts';
 import { ShardTable } from './membership/shard-table.ts';
 
@@ -195,7 +196,7 @@ export class ClusterMember implements ShardLeases, ShardLocator, AsyncDisposable
         void this.#read(action.id, action.withFences);
         return;
       case 'commit':
-        void this.#commit(action.id, action.batch);
+        void this.#commit(action.id, action.batch, action.isApart);
         return;
       case 'openShard':
         host.onShardOpened(action.shard, action.epoch);
@@ -235,10 +236,12 @@ export class ClusterMember implements ShardLeases, ShardLocator, AsyncDisposable
     return new Map(rows.map((row, shard) => [shard as ShardId, row]));
   }
 
-  async #commit(id: number, batch: Batch): Promise<void> {
+  async #commit(id: number, batch: Batch, isApart: boolean): Promise<void> {
+    const { engine } = this.#options;
     let outcome: CommitOutcome = 'unknown';
     try {
-      ({ outcome } = await this.#options.engine.commit(batch));
+      const result = isApart ? engine.commitApart?.(batch) : undefined;
+      ({ outcome } = await (result ?? engine.commit(batch)));
     } catch (error) {
       this.#noteEngine(error);
     }

@@ -6,14 +6,32 @@
 
 import { z } from 'zod';
 import type { AccountPort } from '../account/port.ts';
-import { Fault } from '../base/fault.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import { sortCriteriaMax, sortFields, threadAlgorithms } from '../mail/message-order.ts';
-import { allRights } from '../mail/rights.ts';
-import type { SearchKey } from '../mail/search-key.ts';
-import { isSearchKey } from './is-search-key.ts';
-import type { NodeSessions } from './session-census.ts';
+import {
+  accountId,
+  appended,
+  bytes,
+  checked,
+  chosenHeaderFields,
+  columns,
+  copied,
+  isEven,
+  mailboxInfo,
+  messageFlags,
+  newMessage,
+  operation,
+  resultOf,
+  rights,
+  role,
+  searchKey,
+  target,
+  text,
+  texts,
+  uint32s,
+  whole,
+} from './remote-account-values.ts';
 
 /** `watch` and `lockMaildrop` are held streams, see account-service.ts. */
 export type AccountMethod = Exclude<keyof AccountPort, 'accountId' | 'watch' | 'lockMaildrop'>;
@@ -32,92 +50,6 @@ interface MethodShape {
 const answerMsQuick = 30_000;
 const answerMsLong = 300_000;
 
-const whole = z.custom<number>((value) => Number.isSafeInteger(value) && (value as number) >= 0);
-const text = z.string();
-const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
-const uint32s = z.custom<Uint32Array>((value) => value instanceof Uint32Array);
-const float64s = z.custom<Float64Array>((value) => value instanceof Float64Array);
-const texts = z.array(text);
-const accountId = z.string().regex(/^[a-z2-7]{16}$/);
-
-/** Printable ASCII; chunks of a long mutation add a few characters to the caller's (changes-in-chunks.ts). */
-const operation = z.string().regex(/^[\x20-\x7e]{1,80}$/);
-const role = z.enum(['inbox', 'drafts', 'sent', 'junk', 'trash', 'archive', 'all', 'flagged', 'important']);
-const target = z.union([z.object({ id: whole }), z.object({ name: text }), z.object({ role })]);
-
-/** From a node that does not know of rights whoever asks is the owner. */
-const rights = text.default(allRights);
-
-const mailboxInfo = z.object({
-  id: whole,
-  name: text,
-  role: role.optional(),
-  selectable: z.boolean(),
-  uidValidity: whole,
-  uidNext: whole,
-  highestModSeq: whole,
-  messages: whole,
-  unseen: whole,
-  deleted: whole,
-  bytes: whole,
-  keywords: texts,
-  rights,
-});
-
-/** Columns of one table. */
-const isEven = (given: { readonly uids: Uint32Array }): boolean =>
-  Object.values(given).every(({ length }) => length === given.uids.length);
-
-const columns = z
-  .object({
-    uids: uint32s,
-    flagsLow: uint32s,
-    flagsHigh: uint32s,
-    modSeqs: float64s,
-    sizes: uint32s,
-    internalDates: float64s,
-    saveDates: float64s,
-    emailIds: float64s,
-  })
-  .refine(isEven);
-
-const chosenHeaderFields = z
-  .object({ answered: whole, uids: uint32s, ends: uint32s, bytes })
-  .refine(({ answered, uids, ends, bytes: { length } }) => {
-    const isAscending = ends.every((end, at) => at === 0 || ends[at - 1]! <= end);
-    const isWhole = (ends[ends.length - 1] ?? 0) === length;
-    return answered > 0 && ends.length === uids.length && isAscending && isWhole;
-  });
-
-const newMessage = z.object({
-  prepared: z.object({
-    bytes,
-    digest: bytes.refine(({ length }) => length === 32),
-    summary: bytes,
-    messageIds: texts,
-    baseSubject: text,
-    sentSize: z.object({ lineEnds: whole, surrogate: z.number().int() }).optional(),
-  }),
-  flags: texts,
-  internalDate: z.number().optional(),
-});
-
-const quotaLimits = z.object({ operation, bytesMax: whole.optional(), messagesMax: whole.optional() });
-const appended = z.object({
-  mailboxId: whole,
-  uidValidity: whole,
-  uids: uint32s,
-  emailIds: float64s,
-  modSeq: whole,
-});
-const copied = z.object({
-  to: whole,
-  uidValidity: whole,
-  sourceUids: uint32s,
-  targetUids: uint32s,
-  modSeq: whole,
-});
-const searchKey = z.custom<SearchKey>((value) => isSearchKey(value));
 const nothing = z.undefined();
 /** readSummaries and readMessages. */
 const thirdArgument = (given: readonly unknown[]): number => given[2] as number;
@@ -194,11 +126,12 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
       unchangedSince: whole.optional(),
     }),
     z.object({
-      messages: columns,
+      messages: messageFlags,
       modified: uint32s,
       keywords: texts,
       missing: uint32s,
       modSeqBefore: whole,
+      modSeqAfter: whole,
     }),
     answerMsLong,
   ),
@@ -303,7 +236,10 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
       messagesMax: whole.optional(),
     }),
   ),
-  setQuota: change(quotaLimits, nothing),
+  setQuota: change(
+    z.object({ operation, bytesMax: whole.optional(), messagesMax: whole.optional() }),
+    nothing,
+  ),
 };
 
 export function accountMethodNamed(name: string): AccountMethod {
@@ -335,71 +271,6 @@ export function parseArguments(method: AccountMethod, given: unknown): readonly 
   return checked(accountMethods[method].arguments, given) as readonly unknown[];
 }
 
-const service = z.enum(['imap', 'pop3']);
-/** `service`: that of the sessions behind the watch, which are asked for their number; `epoch`: they logged in under it. */
-const watchRequest = z.object({
-  since: whole.optional(),
-  service: service.optional(),
-  epoch: text.optional(),
-});
-
-export function parseWatchRequest(given: unknown): z.infer<typeof watchRequest> {
-  return checked(watchRequest, given);
-}
-
-const sessionsTold = z.object({ question: whole, count: whole });
-
-/** The answer to a question that came with a watch's events. */
-export function parseSessionsTold(given: unknown): z.infer<typeof sessionsTold> {
-  return checked(sessionsTold, given);
-}
-
-const nodeSessions = z.array(z.object({ node: text, service, sessions: whole.optional() }));
-
-export function parseNodeSessions(wire: unknown): NodeSessions[] {
-  return resultOf(nodeSessions, wire, 'countSessions') as NodeSessions[];
-}
-
-const question = z.object({ question: whole });
-
-/** Undefined: what the host of a watched account said are events. */
-export function parseQuestion(wire: unknown): number | undefined {
-  return Array.isArray(wire) ? undefined : resultOf(question, wire, 'watch').question;
-}
-
-const events = z.array(
-  z.discriminatedUnion('type', [
-    z.object({ type: z.literal('mailbox'), mailboxId: whole, modSeq: whole }),
-    z.object({ type: z.literal('mailboxes'), modSeq: whole }),
-    z.object({
-      type: z.literal('annotations'),
-      mailboxId: whole.optional(),
-      names: texts,
-      modSeq: whole,
-    }),
-    z.object({ type: z.literal('closed') }),
-  ]),
-);
-
-export function parseEvents(wire: unknown): unknown[] {
-  return resultOf(events, wire, 'watch');
-}
-
 export function parseResult(method: AccountMethod, wire: unknown): unknown {
   return resultOf(accountMethods[method].result, wire, method);
-}
-
-function resultOf<T>(schema: z.ZodType<T>, wire: unknown, method: string): T {
-  const parsed = schema.safeParse(wire);
-  if (parsed.success) return parsed.data;
-  throw new Fault(`the host of the account answered ${method} with something else`, {
-    temporary: false,
-    cause: parsed.error,
-  });
-}
-
-function checked<T>(schema: z.ZodType<T>, wire: unknown): T {
-  const parsed = schema.safeParse(wire);
-  if (!parsed.success) throw new MailError('invalidArgument', 'arguments of a call that no account takes');
-  return parsed.data;
 }

@@ -24,9 +24,9 @@ import {
   type AccountMethod,
   accountMethods,
   formatAccountRequest,
-  parseNodeSessions,
   parseResult,
 } from './remote-account-methods.ts';
+import { parseNodeSessions } from './remote-account-watch-protocol.ts';
 import { deliverMethod, formatDelivery } from './remote-delivery.ts';
 import type { NodeSessions } from './session-census.ts';
 

@@ -11,8 +11,8 @@ import { keyOfEvent } from './account-service.ts';
 import type { ChangeMadeHere } from './changes-made-here.ts';
 import { LinkFailure } from './links/link-failure.ts';
 import type { ShardPlace } from './location.ts';
-import { parseEvents, parseQuestion } from './remote-account-methods.ts';
 import { type AccountRouting, isLost, type RoutedTo } from './remote-account-routing.ts';
+import { parseEvents, parseQuestion } from './remote-account-watch-protocol.ts';
 import { watcherHere } from './session-census.ts';
 import { sessionLogin } from './session-epoch.ts';
 

@@ -4,6 +4,7 @@
 // Fails as the account port does.
 
 import type * as Port from '../account/port.ts';
+import type * as Reads from '../account/port-reads.ts';
 import type { AccountId, MailboxId, ModSeq, OperationId, ShardId, Uid } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { AclEntry } from '../mail/rights.ts';
@@ -67,7 +68,7 @@ export class RoutedAccount implements Port.AccountPort {
     return this.#call('columns', mailboxId, uids);
   }
 
-  sentSizes(mailboxId: MailboxId): Promise<Port.SentSizes> {
+  sentSizes(mailboxId: MailboxId): Promise<Reads.SentSizes> {
     return this.#call('sentSizes', mailboxId);
   }
 
@@ -110,8 +111,8 @@ export class RoutedAccount implements Port.AccountPort {
   readHeaderFields(
     mailboxId: MailboxId,
     uids: Uint32Array,
-    options: Port.HeaderFieldsOptions,
-  ): Promise<Port.HeaderFields> {
+    options: Reads.HeaderFieldsOptions,
+  ): Promise<Reads.HeaderFields> {
     return this.#call('readHeaderFields', mailboxId, uids, options);
   }
 
@@ -123,7 +124,7 @@ export class RoutedAccount implements Port.AccountPort {
     return await stored.readMessages(this.accountId, { places, uids: asked, bytesMax });
   }
 
-  async readRange(mailboxId: MailboxId, uid: Uid, range: Port.ByteRange): Promise<Uint8Array | undefined> {
+  async readRange(mailboxId: MailboxId, uid: Uid, range: Reads.ByteRange): Promise<Uint8Array | undefined> {
     const stored = this.#routing.storedOf(this.shard);
     if (stored === undefined) return await this.#call('readRange', mailboxId, uid, range);
     return await stored.readRange(this.accountId, await this.columns(mailboxId, Uint32Array.of(uid)), range);
@@ -133,7 +134,7 @@ export class RoutedAccount implements Port.AccountPort {
     return this.#call('search', mailboxId, key);
   }
 
-  sort(mailboxId: MailboxId, options: Port.SortOptions): Promise<Uint32Array> {
+  sort(mailboxId: MailboxId, options: Reads.SortOptions): Promise<Uint32Array> {
     return this.#call('sort', mailboxId, options);
   }
 

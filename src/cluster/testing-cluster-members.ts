@@ -7,10 +7,12 @@ import { Fault } from '../base/fault.ts';
 import { silentLog } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import type { Epoch, NodeId, ShardId } from '../mail/ids.ts';
+import { isMailError } from '../mail/mail-error.ts';
 import type { Engine } from '../storage/engine.ts';
 import { fenceFor } from '../storage/fence.ts';
 import { openMemoryEngine } from '../storage/memory-engine.ts';
 import { ClusterMember, type ClusterMemberOptions } from './cluster-member.ts';
+import { type ClusterRequest, performRequest } from './membership/cluster-requests.ts';
 
 export const shardCount = 12;
 
@@ -69,6 +71,10 @@ export interface TestNode {
   connected: boolean;
   /** The engine does not take what it has to tell others. */
   mute: boolean;
+  /** Its commits, but for those that go apart, wait for this while it is set. */
+  holdCommits: Promise<void> | undefined;
+  /** So many of its next reads of the rows are never answered. */
+  readsToHold: number;
   /** Releases wait for this while it is set. */
   holdReleases: Promise<void> | undefined;
 }
@@ -89,18 +95,21 @@ export async function endAll(): Promise<void> {
 }
 
 /** The engine as one node reaches it: cut off, its calls hang until they are given up. */
-function link(engine: Engine, node: { connected: boolean; mute: boolean }): Engine {
+function link(engine: Engine, node: Omit<TestNode, 'member'>): Engine {
   const hang = (): Promise<never> => new Promise(() => undefined);
   return {
     ...engine,
     name: engine.name,
     get: (key) => (node.connected ? engine.get(key) : hang()),
     getMany: (keys) => (node.connected ? engine.getMany(keys) : hang()),
-    page: (range, limits) => (node.connected ? engine.page(range, limits) : hang()),
-    commit: (batch) => {
+    page: (range, limits) =>
+      node.connected && node.readsToHold-- <= 0 ? engine.page(range, limits) : hang(),
+    commit: async (batch) => {
       if (node.mute && batch.signals !== undefined) throw new Fault('no answer', { temporary: true });
+      await node.holdCommits;
       return node.connected ? engine.commit(batch) : hang();
     },
+    commitApart: (batch) => (node.connected ? engine.commit(batch) : hang()),
     snapshot: () => engine.snapshot(),
     subscribe: (topic, listener) => engine.subscribe(topic, () => node.connected && listener()),
     onReverted: (listener) => engine.onReverted?.(listener) ?? (() => {}),
@@ -116,8 +125,15 @@ export function start(
 ): TestNode {
   const open = new Map<ShardId, Epoch>();
   const log: string[] = [];
-  const holdReleases = undefined as Promise<void> | undefined;
-  const node = { open, log, connected: true, mute: false, holdReleases };
+  const node: Omit<TestNode, 'member'> = {
+    open,
+    log,
+    connected: true,
+    mute: false,
+    holdCommits: undefined,
+    readsToHold: 0,
+    holdReleases: undefined,
+  };
   const member = new ClusterMember({
     engine: link(parts.engine, node),
     clock: parts.clock,
@@ -170,4 +186,13 @@ export async function assertHosted(engine: Engine, nodes: readonly TestNode[]): 
     for (const { member } of nodes) assert.equal(member.placeOf(shard)?.node, hosts[0]!.member.self);
   }
   return nodes.map(({ open }) => open.size);
+}
+
+export function request(engine: Engine, change: ClusterRequest): Promise<void> {
+  return performRequest(engine, shardCount, change);
+}
+
+/** This node does not host it now. */
+export function refused(run: () => unknown): void {
+  assert.throws(run, (error: unknown) => isMailError(error, 'unavailable'));
 }

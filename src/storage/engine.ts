@@ -129,6 +129,11 @@ export interface Engine extends Reader, AsyncDisposable {
    * cannot be had now, UnknownOutcomeFault when nobody can tell whether it was applied (unknown-outcome.ts), Fault otherwise.
    */
   commit(batch: Batch): Promise<CommitResult>;
+  /**
+   * Of engines that send commits in line over a connection, which may hang: over another one, in no order with the others. For what
+   * is small and must not wait behind them, like a sign of life.
+   */
+  commitApart?(batch: Batch): Promise<CommitResult>;
   /** Calls back once or more after a batch with this topic became durable. Signals may be lost, never late forever: poll behind it. */
   subscribe(topic: string, listener: () => void): () => void;
   /**

@@ -160,6 +160,31 @@ describe('postgres', { skip }, () => {
     });
   });
 
+  it('commits apart while the connection for other commits hangs', async () => {
+    const url = await server.makeDatabase();
+    const engine = await openAt(url);
+    try {
+      const text = `SELECT pid FROM pg_stat_activity
+WHERE datname = current_database() AND application_name LIKE 'rookery commit %'`;
+      const [connection] = await server.query(text, url);
+      const { pid } = connection as { pid: number };
+      process.kill(pid, 'SIGSTOP');
+      const hung = engine.commit({ puts: [put('hung', 'yes')] });
+      try {
+        for (const beat of ['1', '2']) {
+          assert.deepEqual(await engine.commitApart!({ puts: [put('beat', beat)] }), committed);
+          assert.equal(await read(engine, 'beat'), beat);
+        }
+        assert.equal(await read(engine, 'hung'), undefined);
+      } finally {
+        process.kill(pid, 'SIGCONT');
+      }
+      assert.deepEqual(await hung, committed);
+    } finally {
+      await engine.close();
+    }
+  });
+
   it('counts every change once when two nodes race for a row', async () => {
     await withTwo(async (one, other) => {
       await one.commit({ puts: [put('counter', '0')] });

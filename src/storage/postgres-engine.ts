@@ -54,6 +54,8 @@ const lockTimeoutMs = 5_000;
  * reason, which is refused. Whoever is alive locks rows for milliseconds.
  */
 const commitLockTimeoutMs = 2_000;
+/** What goes apart has not the time to wait for a connection that hangs. */
+const apartLimitMs = 3_000;
 const readLimitMs = 30_000;
 const upkeepIntervalMs = 60 * 60 * 1000;
 
@@ -91,9 +93,12 @@ class PostgresEngine implements Engine {
   readonly name = 'postgres';
   readonly #options: PostgresEngineOptions;
   readonly #identity: WriterIdentity;
+  readonly #tag: string;
   readonly #topics: Topics;
   readonly #commits: GroupCommit;
   readonly #writer: PostgresWriter;
+  /** Opened when it is needed first. */
+  #apart: Promise<PostgresWriter> | undefined;
   readonly #readers: PostgresReaders;
   readonly #snapshots: PostgresSnapshots;
   readonly #signals: PostgresSignals;
@@ -108,11 +113,12 @@ class PostgresEngine implements Engine {
   #bytesOnDisk = 0;
 
   constructor(options: PostgresEngineOptions) {
-    const { clock, log, random = systemRandom } = options;
+    const { clock, log } = options;
     const awayLimitMs = options.awayLimitMs ?? awayLimitMsDefault;
-    const id = random.bytes(16);
+    const id = newWriterId(options);
     const tag = id.toString('hex').slice(0, 12);
     this.#options = options;
+    this.#tag = tag;
     this.#identity = { id, applicationName: `rookery commit ${tag}` };
     this.#topics = new Topics(log);
     const connect = async (purpose: string): Promise<PostgresSession> => {
@@ -122,21 +128,7 @@ class PostgresEngine implements Engine {
       session.destroy('another server takes the writes now');
       throw new Fault('another server took over meanwhile', { temporary: true });
     };
-    this.#writer = new PostgresWriter({
-      identity: this.#identity,
-      connect: () => this.#connect('commit', tag),
-      durability: options.durability ?? 'local',
-      allowAlone: options.allowAlone ?? false,
-      awayLimitMs,
-      committed: (pending) => this.#committed(pending),
-      moved: () => this.#leave('another server takes the writes now'),
-      reverted: (gone) => {
-        this.#commits.rejectWaiting(gone);
-        for (const listener of this.#whenReverted) listener();
-      },
-      clock,
-      log,
-    });
+    this.#writer = this.#newWriter('commit', this.#identity);
     this.#commits = new GroupCommit({
       nextTurn: () => clock.nextTurn(),
       write: (group) => this.#writer.write(group),
@@ -164,7 +156,7 @@ class PostgresEngine implements Engine {
   }
 
   async open(): Promise<void> {
-    const session = await this.#connect('commit', this.#identity.applicationName.split(' ')[2]!);
+    const session = await this.#connect('commit', this.#tag);
     try {
       await prepareSchema(session);
       await this.#stateDurability(session);
@@ -199,6 +191,13 @@ class PostgresEngine implements Engine {
 
   async commit(batch: Batch): Promise<CommitResult> {
     return await addBatch(this.#commits, batch);
+  }
+
+  async commitApart(batch: Batch): Promise<CommitResult> {
+    if (this.#closed) throw closedFault();
+    this.#apart ??= this.#openApart();
+    const writer = await this.#apart;
+    return await addBatch({ add: (pending) => void writer.write([pending]) }, batch);
   }
 
   subscribe(topic: string, listener: () => void): () => void {
@@ -237,7 +236,42 @@ class PostgresEngine implements Engine {
     this.#closed = true;
     this.#upkeep?.cancel();
     this.#snapshots.close();
-    await Promise.all([this.#signals.close(), this.#readers.close(), this.#writer.close()]);
+    const apart = this.#apart?.then((writer) => writer.close()).catch(() => {});
+    await Promise.all([this.#signals.close(), this.#readers.close(), this.#writer.close(), apart]);
+  }
+
+  #newWriter(purpose: 'commit' | 'apart', identity: WriterIdentity): PostgresWriter {
+    const { durability = 'local', allowAlone = false, awayLimitMs = awayLimitMsDefault } = this.#options;
+    return new PostgresWriter({
+      identity,
+      connect: () => this.#connect(purpose, this.#tag),
+      durability,
+      allowAlone,
+      awayLimitMs,
+      committed: (pending) => this.#committed(pending),
+      moved: () => this.#leave('another server takes the writes now'),
+      reverted: (gone) => {
+        this.#commits.rejectWaiting(gone);
+        for (const listener of this.#whenReverted) listener();
+      },
+      clock: this.#options.clock,
+      log: this.#options.log,
+    });
+  }
+
+  async #openApart(): Promise<PostgresWriter> {
+    const id = newWriterId(this.#options);
+    const writer = this.#newWriter('apart', { id, applicationName: `rookery apart ${this.#tag}` });
+    let session: PostgresSession | undefined;
+    try {
+      session = await this.#connect('apart', this.#tag);
+      await writer.open(session);
+      return writer;
+    } catch (error) {
+      session?.destroy('it could not be begun');
+      this.#apart = undefined;
+      throw error;
+    }
   }
 
   #connect(purpose: string, tag: string): Promise<PostgresSession> {
@@ -249,7 +283,8 @@ class PostgresEngine implements Engine {
       idleTransactionTimeoutMs: 0,
       transactionTimeoutMs: 0,
     };
-    const limitMs = this.#options.commitLimitMs ?? commitLimitMsDefault;
+    const commitLimitMs = this.#options.commitLimitMs ?? commitLimitMsDefault;
+    const limitMs = purpose === 'apart' ? apartLimitMs : commitLimitMs;
     const forCommits = {
       ...settings,
       statementTimeoutMs: limitMs,
@@ -260,7 +295,7 @@ class PostgresEngine implements Engine {
     const ageMs = this.#options.snapshotAgeMsMax ?? snapshotAgeMsDefault;
     // A node that stopped cannot end its own snapshots.
     const forSnapshots = { ...settings, idleTransactionTimeoutMs: 2 * ageMs };
-    const chosen = { commit: forCommits, snapshot: forSnapshots }[purpose] ?? settings;
+    const chosen = { commit: forCommits, apart: forCommits, snapshot: forSnapshots }[purpose] ?? settings;
     return connectPostgres(this.#options, chosen);
   }
 
@@ -320,6 +355,10 @@ current_setting('synchronous_standby_names'), current_setting('server_version')`
       this.#upkeep = this.#options.clock.after(upkeepIntervalMs, () => void this.#keepUp());
     }
   }
+}
+
+function newWriterId({ random = systemRandom }: PostgresEngineOptions): Buffer {
+  return random.bytes(16);
 }
 
 function closedFault(): Fault {

@@ -35,6 +35,7 @@ const faults: readonly (readonly [weight: number, fault: Fault])[] = [
   [2, storm],
   [3, stuckRequests],
   [3, lateAnswers],
+  [3, hangConnection],
   [2, loseSignals],
   [3, drainForAWhile],
   [2, leaveAndReturn],
@@ -46,7 +47,7 @@ const faults: readonly (readonly [weight: number, fault: Fault])[] = [
   [2, loseCommits],
   [2, loseReads],
   [2, slowReleases],
-  [3, moveUnseen],
+  [4, moveUnseen],
   [1, startTwin],
   [3, addAccounts],
 ];
@@ -82,6 +83,7 @@ export function endFaults(world: World): void {
     node.losesReads = false;
     node.stopsAtSend = false;
     node.onRead = undefined;
+    node.onRelease = undefined;
     node.releaseDelayMs = 0;
     node.resume();
     const row = rows.node(node.name);
@@ -240,15 +242,28 @@ function moveUnseen(world: World): void {
   node.onRead = () => {
     node.losesReads = true;
     node.releaseDelayMs = world.between(1_000, 5_000);
+    // It stops shortly before it must let go, and goes on when it must have.
+    if (world.chance(0.8)) stopInRelease(world, node);
     const owned = view.shards.filter((known) => known?.row.owner?.node === node.name);
     for (const known of owned.slice(0, 3)) ask(world, moveShard(known!.row.shard, target.name));
-    forAWhile(world, world.between(2_000, 6_000), () => {
+    // Before its lease ends, or after.
+    forAWhile(world, world.between(2_000, world.chance(0.5) ? 2_600 : 6_000), () => {
       node.losesReads = false;
     });
   };
   forAWhile(world, 12_000, () => {
     node.releaseDelayMs = 0;
   });
+}
+
+function stopInRelease(world: World, node: SimulatedNode): void {
+  node.onRelease = () => {
+    node.onRelease = undefined;
+    forAWhile(world, world.between(1_500, 2_000), () => {
+      node.pause();
+      forAWhile(world, world.between(1_000, 4_000), () => node.resume());
+    });
+  };
 }
 
 function slowReleases(world: World): void {
@@ -316,6 +331,11 @@ function lateAnswers(world: World): void {
   forAWhile(world, world.between(1_000, 8_000), () => {
     world.network.late = 0;
   });
+}
+
+function hangConnection(world: World): void {
+  const node = world.pick(world.nodes)!;
+  world.network.hang(node.name, world.chance(0.7) ? 'commits' : 'reads', world.between(500, 8_000));
 }
 
 function loseSignals(world: World): void {

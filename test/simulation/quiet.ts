@@ -15,12 +15,18 @@ import type { World } from './world.ts';
 const balancedWithinMs = 20_000;
 const lookMs = 250;
 const beatLookMs = 20;
+const hangLookMs = 100;
 /** Until a signal has led to a read and its answer is there. */
 const readMs = 30;
 /** After an absence: a lease, after which the silent are declared dead, and the reads around it. */
 const watchMs = 6_000;
 /** A database that comes back takes its clients back one after the other. */
 const returnMsMax = 2_000;
+/** As long as a node lives by what goes apart: until a commit is given up (2.5 s) and a lease after its last heartbeat. */
+const hangMsMin = 2_000;
+const hangMsMax = 4_500;
+/** Until it is given up, a lease, until others notice, and when it was the controller, a lease of that. */
+const takeOverMsMax = 14_000;
 const hourMs = 3_600_000;
 /** An account more moves one or two shards that have any, and as many empty ones in exchange. */
 const movesPerAccountMax = 4;
@@ -33,8 +39,8 @@ export function checkQuiet(world: World): number {
   const balancedMs = Math.max(0, world.rows.changedAt - world.faultsUntil);
   checkEven(world);
   const idle = idleController(world);
-  if (idle === undefined) engineOutage(world);
-  else restartController(world, idle);
+  if (idle !== undefined) restartController(world, idle);
+  else world.pick([engineOutage, engineOutage, hangConnections, loseConnection])!(world);
   return Math.ceil(balancedMs);
 }
 
@@ -89,6 +95,43 @@ function engineOutage(world: World): void {
     }
     world.queue.runUntil(world.queue.now + watchMs);
   });
+}
+
+/** A connection of some nodes hangs, the one for their commits or one that reads: they serve on. */
+function hangConnections(world: World): void {
+  const way = world.chance(0.5) ? 'commits' : 'reads';
+  const lengthMs = world.between(hangMsMin, hangMsMax);
+  const what = `connections for ${way} that hang for ${lengthMs.toFixed(0)} ms`;
+  expectNothing(world, what, () => {
+    for (const { name } of world.nodes) if (world.chance(0.5)) world.network.hang(name, way, lengthMs);
+    const until = world.queue.now + lengthMs + watchMs;
+    while (world.queue.now < until) {
+      world.queue.runUntil(world.queue.now + hangLookMs);
+      const missing = world.unhosted();
+      if (missing.length > 0) throw new Violation(`${what}: shards ${missing} are not served meanwhile`);
+    }
+  });
+}
+
+/** A host can do everything but commit in line, or but read, and that does not end: others have its shards. */
+function loseConnection(world: World): void {
+  const hosts = world.nodes.filter((node) => node.isRunning && world.serves(node));
+  if (hosts.length < 2) return;
+  const node = world.pick(hosts)!;
+  const isReads = world.chance(0.5);
+  if (isReads) node.losesReads = true;
+  else world.network.hang(node.name, 'commits', takeOverMsMax + watchMs);
+  world.queue.runUntil(world.queue.now + takeOverMsMax);
+  if (world.serves(node)) throw new Violation(`${node.name} serves without a way to the engine`);
+  const missing = world.unhosted();
+  if (missing.length > 0) {
+    const lost = isReads ? 'read' : 'commit';
+    throw new Violation(
+      `${node.name} cannot ${lost}: shards ${missing} are not served after ${takeOverMsMax} ms`,
+    );
+  }
+  node.losesReads = false;
+  world.queue.runUntil(world.queue.now + watchMs);
 }
 
 /** The controller's lease is as long as can be: it has just written and read. */

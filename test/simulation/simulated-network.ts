@@ -18,8 +18,15 @@ const lateMsMax = 1.5 * answerTimeoutMs;
 /** How often it then asks what has become of its commit. */
 const resolveRetryMs = 400;
 
+/**
+ * The connections of a node to the engine: one on which its commits go in line, one for what goes apart from them, and several
+ * that read.
+ */
+export type Way = 'commits' | 'apart' | 'reads';
+
 export interface EngineRequest<Result> {
   readonly from: Endpoint;
+  readonly way: Way;
   /** Happens at the engine, at one moment. */
   apply(): Result;
   /** `unknown`: no answer came; for a request that must be resolved, it will not happen any more. */
@@ -42,6 +49,9 @@ export class SimulatedNetwork {
   /** Part of the engine's answers that are late, or too late. */
   late = 0;
 
+  /** Node and way → until when one of its connections there hangs. */
+  readonly #hangs = new Map<string, number>();
+
   constructor(queue: EventQueue, chance: Chance) {
     this.#queue = queue;
     this.#chance = chance;
@@ -59,8 +69,14 @@ export class SimulatedNetwork {
     else this.#cuts.delete(line);
   }
 
+  /** All commits of the node that go in line hang until then, or the one read that is sent next. */
+  hang(from: Endpoint, way: Way, forMs: number): void {
+    this.#hangs.set(`${from} ${way}`, this.#queue.now + forMs);
+  }
+
   mendAll(): void {
     this.#cuts.clear();
+    this.#hangs.clear();
     this.weather = 0;
     this.stuck = 0;
     this.late = 0;
@@ -111,7 +127,8 @@ export class SimulatedNetwork {
     };
     const isStuck = this.stuck > 0 && this.#chance.unit() < this.stuck;
     if (isStuck) this.#queue.after(1_000 + this.#chance.unit() * 9_000, arrive);
-    else if (!this.isCut(request.from, engineEndpoint)) this.#queue.after(this.#delayMs() + 0.5, arrive);
+    else if (!this.isCut(request.from, engineEndpoint))
+      this.#queue.after(this.#delayMs() + 0.5 + this.#hangMs(request), arrive);
     const giveUp = (): void => {
       if (flight.isOver) return;
       const { from, isResolved } = request;
@@ -125,6 +142,14 @@ export class SimulatedNetwork {
       finish('unknown');
     };
     this.#queue.after(answerTimeoutMs, giveUp);
+  }
+
+  #hangMs({ from, way }: EngineRequest<unknown>): number {
+    const name = `${from} ${way}`;
+    const leftMs = (this.#hangs.get(name) ?? 0) - this.#queue.now;
+    // A read that is sent while another one hangs goes on another connection.
+    if (leftMs <= 0 || way === 'reads') this.#hangs.delete(name);
+    return Math.max(0, leftMs);
   }
 
   #delayMs(): number {

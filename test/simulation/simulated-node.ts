@@ -3,15 +3,17 @@
 // its clock runs fast or slow.
 
 import type { Member, NodeDescription, NodeRole } from '../../src/cluster/membership/cluster-rows.ts';
-import { type MemberAction, MemberCore, type MemberEvent } from '../../src/cluster/membership/member-core.ts';
+import { MemberCore } from '../../src/cluster/membership/member-core.ts';
+import type { MemberAction, MemberEvent } from '../../src/cluster/membership/member-events.ts';
 import type { MemberTimes } from '../../src/cluster/membership/member-times.ts';
 import type { Epoch, NodeId, ShardId } from '../../src/mail/ids.ts';
 import { type HostingNode, ShardHosting } from './account-host.ts';
-import type { Checker } from './checker.ts';
+import { type Checker, Violation } from './checker.ts';
 import { DoubtChecker } from './doubt-checker.ts';
 import { Frontend } from './frontend.ts';
 import { NodeClock, type NodeClockOptions } from './node-clock.ts';
 import type { CommitOutcome, SimulatedEngine } from './simulated-engine.ts';
+import type { EngineRequest } from './simulated-network.ts';
 import { type CountingNode, SimulatedOccupancy } from './simulated-occupancy.ts';
 import type { World } from './world.ts';
 
@@ -45,6 +47,8 @@ export class SimulatedNode implements HostingNode {
   stopsAtSend = false;
   /** Once, when the engine has answered its next read of the rows and before it has the answer. */
   onRead: (() => void) | undefined;
+  /** When it begins to let a shard go. */
+  onRelease: (() => void) | undefined;
   /** Its commits get through, reads do not. */
   losesReads = false;
   /** It left or was removed, and its process has ended. */
@@ -238,7 +242,7 @@ export class SimulatedNode implements HostingNode {
   ask<Result>(apply: () => Result, answered: (result: Result | 'unknown') => void): void {
     if (this.stopsAtSend) this.pause();
     this.stopsAtSend = false;
-    this.deliver(() => this.#request(apply, answered, true));
+    this.deliver(() => this.#request({ apply, answered, way: 'commits', isResolved: true }));
   }
 
   fenced(shard: number, epoch: number): void {
@@ -254,20 +258,9 @@ export class SimulatedNode implements HostingNode {
     if (this.isRunning) this.deliver(() => this.#occupancy?.directoryChanged());
   }
 
-  #request<Result>(
-    apply: () => Result,
-    answered: (result: Result | 'unknown') => void,
-    isResolved: boolean,
-  ): void {
-    const process = this.#process;
-    this.#world.network.request({
-      from: this.name,
-      apply,
-      isResolved,
-      answered: (result) => {
-        if (this.#process === process) this.deliver(() => answered(result));
-      },
-    });
+  #request<Result>(request: Omit<EngineRequest<Result>, 'from'>): void {
+    const answered = this.bound(request.answered);
+    this.#world.network.request({ ...request, from: this.name, answered });
   }
 
   #perform(action: MemberAction): void {
@@ -278,14 +271,17 @@ export class SimulatedNode implements HostingNode {
         this.#readRows(action.id, action.withFences);
         return;
       case 'commit': {
-        this.#doubts.commits(action.id, this.localNow());
+        const isHeartbeat = action.batch.signals === undefined;
+        this.#doubts.commits(action.id, { now: this.localNow(), isHeartbeat });
         const answered = (outcome: CommitOutcome | 'unknown') => {
           this.#doubts.wasCommitted(action.id, outcome, this.localNow());
           this.handle({ type: 'commitResult', id: action.id, outcome });
         };
-        if (this.losesCommits && action.batch.signals !== undefined)
-          this.after(50, () => answered('unknown'));
-        else this.#request(() => engine.commit(action.batch, this), answered, false);
+        if (this.losesCommits && !isHeartbeat) this.after(50, () => answered('unknown'));
+        else {
+          const way = action.isApart ? 'apart' : 'commits';
+          this.#request({ apply: () => engine.commit(action.batch, this), answered, way, isResolved: false });
+        }
         return;
       }
       case 'openShard':
@@ -309,13 +305,16 @@ export class SimulatedNode implements HostingNode {
         return;
       case 'log':
         world.trace(this.name, action.message, action.fields);
+        if (action.message.startsWith('rows of the cluster went back')) {
+          throw new Violation(`${this.name} believes that the database lost commits, which it did not`);
+        }
         return;
     }
   }
 
   #readRows(id: number, withFences: boolean): void {
     const { engine } = this;
-    this.#doubts.reads(id);
+    this.#doubts.reads(id, this.localNow());
     const apply = () => {
       const result = { rows: engine.readCluster(), fences: withFences ? engine.readFences() : undefined };
       const { onRead } = this;
@@ -324,19 +323,22 @@ export class SimulatedNode implements HostingNode {
       return result;
     };
     const answered = (result: ReturnType<typeof apply> | 'unknown'): void => {
-      if (result === 'unknown') this.handle({ type: 'readFailed', id });
-      else {
+      if (result === 'unknown') {
+        this.#doubts.wasNotRead(id, this.localNow());
+        this.handle({ type: 'readFailed', id });
+      } else {
         const { rows, fences } = result;
         this.#doubts.wasRead(id);
         this.handle({ type: 'rowsRead', id, rows, ...(fences === undefined ? {} : { fences }) });
       }
     };
     if (this.losesReads) this.after(50, () => answered('unknown'));
-    else this.#request(apply, answered, false);
+    else this.#request({ apply, answered, way: 'reads', isResolved: false });
   }
 
   #release(shard: ShardId, epoch: Epoch): void {
     const hosting = this.#hostings.get(shard)!;
+    this.onRelease?.();
     hosting.release(() => {
       this.#hostings.delete(shard);
       this.after(this.releaseDelayMs, () => this.handle({ type: 'shardReleased', shard, epoch }));
@@ -352,11 +354,12 @@ export class SimulatedNode implements HostingNode {
       localNow: () => this.localNow(),
       after: (delayMs, run) => this.after(delayMs, run),
       count: (counted) =>
-        this.#request(
-          () => world.countAccounts(),
-          (counts) => counted(counts === 'unknown' ? undefined : counts),
-          false,
-        ),
+        this.#request({
+          apply: () => world.countAccounts(),
+          answered: (counts) => counted(counts === 'unknown' ? undefined : counts),
+          way: 'reads',
+          isResolved: false,
+        }),
       balanceBy: (occupancy) => {
         core.occupancy = occupancy;
       },

@@ -38,7 +38,7 @@ export class World {
   readonly queue = new EventQueue();
   readonly random: Random;
   readonly checker = new Checker();
-  readonly rows = new RowChecker(this.queue);
+  readonly rows = new RowChecker(this.queue, memberTimesDefault.leaseMs);
   readonly engine: SimulatedEngine;
   readonly network: SimulatedNetwork;
   readonly nodes: SimulatedNode[] = [];
@@ -142,6 +142,13 @@ export class World {
         throw new Violation(`shard ${shard} is served by ${node.name} and by ${other.name}`);
       }
     }
+  }
+
+  serves(node: SimulatedNode): boolean {
+    for (let shard = 0; shard < this.options.shards; shard++) {
+      if (node.servedEpoch(shard) !== undefined) return true;
+    }
+    return false;
   }
 
   /** Shards that no running node serves now. */

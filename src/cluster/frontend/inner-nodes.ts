@@ -53,7 +53,12 @@ export class InnerNodes {
     });
   }
 
-  async ask(request: InnerRequest, patienceMs: number = patienceMsDefault): Promise<unknown> {
+  /** `answerMs`: after it a node that has not answered is left for the next one. */
+  async ask(
+    request: InnerRequest,
+    patienceMs: number = patienceMsDefault,
+    answerMs: number = answerMsMax,
+  ): Promise<unknown> {
     const { clock } = this.#options;
     const deadline = clock.monotonic() + patienceMs;
     let failure: unknown = new Fault('this node knows no node of the cluster', { temporary: true });
@@ -64,7 +69,8 @@ export class InnerNodes {
         const leftMs = deadline - clock.monotonic();
         if (leftMs <= 0) break;
         try {
-          return await this.#askOne(places[(first + index) % places.length]!, request, leftMs);
+          const place = places[(first + index) % places.length]!;
+          return await this.#askOne(place, request, Math.min(leftMs, answerMs));
         } catch (error) {
           if (!isOneNodesFailure(error)) throw error;
           failure = error;
@@ -75,10 +81,9 @@ export class InnerNodes {
     }
   }
 
-  #askOne({ node, host, port }: NodePlace, request: InnerRequest, leftMs: number): Promise<unknown> {
+  #askOne({ node, host, port }: NodePlace, request: InnerRequest, timeoutMs: number): Promise<unknown> {
     const place = { node: node as NodeId, address: { host, port } };
-    const options = { timeoutMs: Math.min(leftMs, answerMsMax) };
-    return this.#options.pool.call(place, { ...request, grant: request.grant }, options);
+    return this.#options.pool.call(place, { ...request, grant: request.grant }, { timeoutMs });
   }
 }
 

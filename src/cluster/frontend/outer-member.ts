@@ -43,6 +43,8 @@ export interface OuterMemberOptions {
 const heartbeatMs = 1_000;
 /** Below a lease: a heartbeat that takes longer is of no use. */
 const answerMs = 2_500;
+/** An inner node that hangs is left for the next one while there is time. */
+const nodeAnswerMs = 1_000;
 /** A caller that found the table old asks again after so long at the earliest. */
 const refreshGapMs = 10;
 
@@ -181,6 +183,7 @@ export class OuterMember implements ShardLocator, AsyncDisposable {
     question: ClusterQuestion<Method>,
   ): Promise<ClusterAnswer<Method>> {
     const request = { service: clusterServiceName, method, arguments: question };
-    return parseMethodAnswer(clusterMethods, method, await this.#options.nodes.ask(request, answerMs));
+    const answer = await this.#options.nodes.ask(request, answerMs, nodeAnswerMs);
+    return parseMethodAnswer(clusterMethods, method, answer);
   }
 }

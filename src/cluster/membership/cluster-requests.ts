@@ -9,7 +9,7 @@ import { MailError } from '../../mail/mail-error.ts';
 import type { Engine, Entry, Reader } from '../../storage/engine.ts';
 import { type Occupancy, type PlannedMove, planPlacement } from './assignment.ts';
 import { ClusterChange } from './cluster-change.ts';
-import { clusterRange, isPresent, type NodeRow, type ShardRow } from './cluster-rows.ts';
+import { clusterRange, isPresent, type NodeRow, type ShardRow, takesShards } from './cluster-rows.ts';
 import { ClusterView } from './cluster-view.ts';
 
 /** A node changes its row each second; a request meets that now and then, never so often. */
@@ -65,7 +65,9 @@ export const undrain = (node: NodeId): ClusterRequest =>
 export const remove = (node: NodeId): ClusterRequest =>
   nodeRequest(node, (row, view) => {
     if (!isPresent(row)) return { ...row, state: 'removed' };
-    const others = [...view.nodes.values()].some((known) => known.row.node !== node && mayHost(known.row));
+    const others = [...view.nodes.values()].some(
+      (known) => known.row.node !== node && takesShards(known.row),
+    );
     if (!others && row.roles.includes('backend')) {
       throw new MailError('inUse', `no other node can take the shards of ${node}`);
     }
@@ -85,7 +87,7 @@ export const moveShard =
   (view) => {
     const row = view.shard(shard);
     if (row === undefined) throw new MailError('invalidArgument', `no shard ${shard}`);
-    if (to !== undefined && !mayHost(view.node(to))) {
+    if (to !== undefined && !takesShards(view.node(to))) {
       throw new MailError('invalidArgument', `${to} is no node that takes shards`);
     }
     const change = new ClusterChange(view, new Map());
@@ -104,16 +106,12 @@ export const rebalance: ClusterRequest = (view) => {
 
 /** What `rebalance` would move. */
 export function plannedRebalance(view: ClusterView, occupancy: Occupancy): PlannedMove[] {
-  const nodes = [...view.nodes.values()].filter(({ row }) => mayHost(row));
+  const nodes = [...view.nodes.values()].filter(({ row }) => takesShards(row));
   return planPlacement(
     nodes.map(({ row }) => ({ node: row.node, weight: row.weight })),
     view.shards.map((known) => ({ node: (known?.row.movingTo ?? known?.row.owner)?.node })),
     occupancy,
   );
-}
-
-function mayHost(row: NodeRow | undefined): boolean {
-  return row?.state === 'active' && row.roles.includes('backend') && row.weight > 0;
 }
 
 function unpinned({ revision, shard, epoch, pinned, ...kept }: ShardRow) {

@@ -135,6 +135,17 @@ export function isPresent(
   return row !== undefined && (row.state === 'active' || row.state === 'draining');
 }
 
+/** It is given shards, as long as it lives. */
+export function takesShards(row: Pick<NodeRow, 'state' | 'roles' | 'weight'> | undefined): boolean {
+  return row?.state === 'active' && row.roles.includes('backend') && row.weight > 0;
+}
+
+/** The row of a node that is gone without having said so. */
+export const endedRow = (row: NodeRow): NodeRow => ({
+  ...row,
+  state: row.leaving === 'remove' ? 'removed' : 'dead',
+});
+
 export function isSameMember(one: Member | undefined, other: Member | undefined): boolean {
   return one?.node === other?.node && one?.incarnation === other?.incarnation;
 }

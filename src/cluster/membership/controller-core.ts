@@ -9,6 +9,7 @@ import type { NodeId, ShardId } from '../../mail/ids.ts';
 import { type Occupancy, type PlacedShard, planPlacement } from './assignment.ts';
 import { ClusterChange, type FenceRows } from './cluster-change.ts';
 import {
+  endedRow,
   isPresent,
   isSameMember,
   type Member,
@@ -16,6 +17,7 @@ import {
   type NodeRow,
   pinOf,
   type ShardRow,
+  takesShards,
 } from './cluster-rows.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { MemberTimes } from './member-times.ts';
@@ -71,9 +73,7 @@ export function decide(context: ControllerContext): Decision | undefined {
   const change = new ClusterChange(view, context.fenceRows);
   const distribution = new Distribution(context, change, new Set(dead.map(({ node }) => node)));
   const { given, moved, forced } = distribution.decide();
-  for (const row of dead) {
-    change.putNode({ ...row, state: row.leaving === 'remove' ? 'removed' : 'dead' });
-  }
+  for (const row of dead) change.putNode(endedRow(row));
   if (change.isEmpty) return undefined;
   change.requireController();
   return { change, dead: dead.map(({ node }) => node), given, moved, forced };
@@ -166,8 +166,7 @@ class Distribution {
     const nodes: { node: NodeId; weight: number }[] = [];
     const names = new Set<NodeId>();
     for (const { row } of view.nodes.values()) {
-      const takes = row.state === 'active' && row.roles.includes('backend') && !this.#dead.has(row.node);
-      if (!takes || row.weight <= 0) continue;
+      if (!takesShards(row) || this.#dead.has(row.node)) continue;
       nodes.push({ node: row.node, weight: row.weight });
       names.add(row.node);
     }

@@ -11,50 +11,21 @@ import type { Epoch, ShardId } from '../../mail/ids.ts';
 import type { Entry } from '../../storage/engine.ts';
 import type { Occupancy } from './assignment.ts';
 import type { ClusterChange, FenceRows } from './cluster-change.ts';
-import { isSameMember, type Member, type NodeDescription, type NodeLoad } from './cluster-rows.ts';
+import {
+  isSameMember,
+  type Member,
+  type NodeDescription,
+  type NodeLoad,
+  takesShards,
+} from './cluster-rows.ts';
 import { ClusterView } from './cluster-view.ts';
 import { type ControllerContext, decide, takeControl } from './controller-core.ts';
-import { type CommitOutcome, type EngineAction, EngineTalk, type Errand } from './engine-talk.ts';
+import { type CommitForm, type CommitOutcome, EngineTalk, type Errand } from './engine-talk.ts';
+import type { MemberAction, MemberEvent } from './member-events.ts';
 import { checkTimes, type MemberTimes } from './member-times.ts';
 import { Observations } from './observations.ts';
 import { OwnRow } from './own-row.ts';
-import { type HoldingAction, ShardHoldings } from './shard-holdings.ts';
-
-export type MemberEvent =
-  | { readonly type: 'tick' }
-  | { readonly type: 'signal' }
-  | {
-      readonly type: 'rowsRead';
-      readonly id: number;
-      readonly rows: readonly Entry[];
-      readonly fences?: FenceRows;
-    }
-  | { readonly type: 'readFailed'; readonly id: number }
-  | {
-      readonly type: 'commitResult';
-      readonly id: number;
-      readonly outcome: CommitOutcome;
-    }
-  | { readonly type: 'shardReleased'; readonly shard: ShardId; readonly epoch: Epoch }
-  /** The engine refused a commit of ours for its fence. */
-  | { readonly type: 'shardFenced'; readonly shard: ShardId; readonly epoch: Epoch }
-  /** The machine slept: its monotonic clock may have stood still, so no lease is to be trusted. */
-  | { readonly type: 'slept' }
-  /** The engine's server lacks commits of ours that were acknowledged. */
-  | { readonly type: 'reverted' }
-  | { readonly type: 'leave' };
-
-export type MemberAction =
-  | EngineAction
-  | HoldingAction
-  /** It is over: no further event changes anything. */
-  | { readonly type: 'ended'; readonly reason: 'left' | 'removed' }
-  | {
-      readonly type: 'log';
-      readonly level: 'info' | 'warn' | 'error';
-      readonly message: string;
-      readonly fields: Record<string, unknown>;
-    };
+import { ShardHoldings } from './shard-holdings.ts';
 
 export interface MemberCoreOptions {
   readonly description: NodeDescription;
@@ -153,12 +124,13 @@ export class MemberCore {
 
   /** When the next tick has something to do. */
   wakeAt(): number {
-    const { heartbeatMs, leaseMs, marginMs } = this.#times;
     let at = Math.min(this.holdings.expiresAt(), this.#talk.wakeAt(this.#handledAt));
-    // Without a fresh read there is no heartbeat: the answer to the read brings it.
-    const beatAt = this.#beatAt + heartbeatMs;
-    const isStale = beatAt >= this.#talk.readAt + leaseMs - marginMs;
-    if (!isStale && this.#talk.isFree('row', this.#handledAt)) at = Math.min(at, beatAt);
+    const isFree = this.#talk.isFree('row', this.#handledAt);
+    const beatAt = isFree ? this.#beatAt + this.#times.heartbeatMs : this.#talk.repeatAt();
+    // Without a fresh read there is no heartbeat: the answer to the read brings it. Nor does a process that is no member send any.
+    const isSilent =
+      this.#isStale(Math.max(beatAt, this.#handledAt)) || this.own.standing(this.view) !== 'up';
+    if (!isSilent) at = Math.min(at, beatAt);
     for (const patience of this.#patience()) if (patience > this.#handledAt) at = Math.min(at, patience);
     return at;
   }
@@ -226,7 +198,8 @@ export class MemberCore {
 
   #takeResult(id: number, outcome: CommitOutcome, now: number): void {
     const committed = this.#talk.takeOutcome(id, outcome, now);
-    if (committed !== undefined) this.#learn(committed.entries);
+    if (committed === 'ignored') return;
+    if (committed !== 'failed') this.#learn(committed.entries);
     // A heartbeat that failed is not the last one for a second: the next goes out as soon as may be.
     else if (id === this.#rowCommit) this.#beatAt = never;
   }
@@ -347,9 +320,8 @@ export class MemberCore {
   /** Somebody who can take our shards. */
   #hasHeir(now: number): boolean {
     for (const { row } of this.view.nodes.values()) {
-      const takes = row.state === 'active' && row.roles.includes('backend') && row.weight > 0;
       const isSilent = this.observations.silentMs(row.node, now) >= this.#times.leaseMs;
-      if (takes && !isSilent && row.node !== this.self.node) return true;
+      if (takesShards(row) && !isSilent && row.node !== this.self.node) return true;
     }
     return false;
   }
@@ -361,16 +333,21 @@ export class MemberCore {
   }
 
   #renew(now: number): void {
-    const { heartbeatMs, leaseMs, marginMs } = this.#times;
-    if (!this.#talk.isFree('row', now) || now < this.#beatAt + heartbeatMs) return;
-    // A node that cannot read is of no use: its silence lets others take over.
-    if (now >= this.#talk.readAt + leaseMs - marginMs) return;
+    if (this.#isStale(now)) return;
+    const isAgain = now >= this.#talk.repeatAt();
+    const isDue = this.#talk.isFree('row', now) && now >= this.#beatAt + this.#times.heartbeatMs;
+    if (!isAgain && !isDue) return;
     this.#beatAt = now;
-    this.#commit('row', this.own.renew(this.view, now), now, true);
+    this.#commit('row', this.own.renew(this.view, now), now, isAgain ? 'again' : 'heartbeat');
   }
 
-  #commit(errand: Errand, change: ClusterChange, now: number, silent = false): void {
-    const action = this.#talk.commit(errand, change, { now, silent });
+  /** A node that cannot read is of no use: its silence lets others take over. */
+  #isStale(at: number): boolean {
+    return at >= this.#talk.readAt + this.#times.leaseMs - this.#times.marginMs;
+  }
+
+  #commit(errand: Errand, change: ClusterChange, now: number, form: CommitForm = 'told'): void {
+    const action = this.#talk.commit(errand, change, { now, form });
     if (errand === 'row') this.#rowCommit = action.id;
     this.#actions.push(action);
   }

@@ -18,6 +18,8 @@ export interface MemberTimes {
   readonly marginMs: number;
   /** In a planned move: how long the old host may go on with what it has begun. */
   readonly releaseMs: number;
+  /** What has not been answered for so long, a heartbeat or a read, is sent a second time, the heartbeat on another connection. */
+  readonly againMs: number;
   /** An engine that has not answered for so long is asked again; the answer, when it comes, is not used. */
   readonly answerMs: number;
   /** How long a node that stops waits for others to take its shards. */
@@ -34,6 +36,7 @@ export const memberTimesDefault: MemberTimes = Object.freeze({
   leaseMs: 3_000,
   marginMs: 300,
   releaseMs: 2_000,
+  againMs: 700,
   answerMs: 3_000,
   leaveMs: 5_000,
 });
@@ -42,8 +45,9 @@ export const memberTimesDefault: MemberTimes = Object.freeze({
 const clockDriftMax = 0.02;
 
 export function checkTimes(times: MemberTimes): MemberTimes {
-  const { heartbeatMs, leaseMs, marginMs, releaseMs } = times;
+  const { heartbeatMs, leaseMs, marginMs, releaseMs, againMs } = times;
   assert(heartbeatMs * 2 < leaseMs - marginMs, 'a lease must outlive a lost heartbeat');
+  assert(heartbeatMs + 2 * againMs < leaseMs - marginMs, 'a lease must outlive heartbeats that hang');
   assert(marginMs >= (leaseMs + releaseMs) * clockDriftMax, 'the margin must cover how far clocks run apart');
   return times;
 }

@@ -8,7 +8,7 @@
 import type { NodeId } from '../../mail/ids.ts';
 import { ClusterChange } from './cluster-change.ts';
 import type { ClusterRequest } from './cluster-requests.ts';
-import { isPresent } from './cluster-rows.ts';
+import { endedRow, isPresent } from './cluster-rows.ts';
 
 /** Of one node; without a name, of all: nobody but the caller has the store. */
 export const declareEnded =
@@ -17,7 +17,7 @@ export const declareEnded =
     const change = new ClusterChange(view, new Map());
     for (const { row } of view.nodes.values()) {
       if (!isPresent(row) || (node !== undefined && row.node !== node)) continue;
-      change.putNode({ ...row, state: row.leaving === 'remove' ? 'removed' : 'dead' });
+      change.putNode(endedRow(row));
     }
     return change;
   };

@@ -43,13 +43,9 @@ export class Observations {
     }
   }
 
-  /** Forgets how long anything has lasted. */
+  /** Forgets how long anybody has been silent. How long a row was seen to say something stays true, watched or not. */
   reset(now: number): void {
-    for (const seen of this.#nodes.values()) {
-      seen.changedAt = now;
-      seen.incarnationSince = now;
-    }
-    this.#moves.clear();
+    for (const seen of this.#nodes.values()) seen.changedAt = now;
   }
 
   /** How long the node's row was seen to show no new heartbeat; 0 for a node never seen. */
