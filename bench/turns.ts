@@ -88,7 +88,8 @@ const watch = async (): Promise<void> => {
 const place: WorkPlace = { target, admin, scale: values.scale };
 try {
   process.stdout.write(`${'ms of processor time'.padEnd(nameWidth)}${columns}\n`);
-  for (const { name, run, fills, ends } of works) {
+  for (const { name, run, fills, ends, layouts: places } of works) {
+    if (places?.test(layout) === false) continue;
     if (fills !== true && !(values.only ?? ['']).some((wanted) => name.includes(wanted))) continue;
     await run(place, watch);
     for (const [index, server] of target.servers.entries()) {

@@ -1,5 +1,6 @@
 // Works of many sessions at once: they come, idle, are told of deliveries, and leave.
 
+import { setTimeout } from 'node:timers/promises';
 import type { LineClient } from '../line-client.ts';
 import { login, openMailbox } from '../mailbox.ts';
 import { messages } from '../message-mix.ts';
@@ -10,6 +11,7 @@ import type { Work, WorkPlace } from './work.ts';
 export const sessionUsers = 100;
 const sessionCount = 5000;
 const openAtOnce = 2000;
+const drainPollMs = 100;
 
 async function sessions({ target, scale }: WorkPlace, secure = false): Promise<LineClient[]> {
   const open: LineClient[] = [];
@@ -27,6 +29,28 @@ async function sessions({ target, scale }: WorkPlace, secure = false): Promise<L
   );
   return open;
 }
+
+/** Its shards go to another one, which takes its sessions over. */
+export const nodeDrainWork: Work = {
+  name: 'a node is drained beside idle sessions',
+  layouts: /^postgres-[2-9]$/,
+  run: async (place, watch) => {
+    const { admin } = place;
+    const open = await sessions(place);
+    const node = '/api/cluster/nodes/node1';
+    await watch();
+    await admin.call({ method: 'POST', path: `${node}/drain` });
+    for (let shards = 1; shards > 0; ) {
+      const { nodes } = await admin.call<{ nodes: { node: string; shards: number }[] }>({
+        path: '/api/cluster',
+      });
+      shards = nodes.find(({ node: name }) => name === 'node1')!.shards;
+      await setTimeout(drainPollMs);
+    }
+    for (const client of open) client.end();
+    await admin.call({ method: 'POST', path: `${node}/undrain` });
+  },
+};
 
 /** The server drains because it was told to end. */
 export const drainWork: Work = {

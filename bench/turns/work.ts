@@ -14,6 +14,8 @@ export interface Work {
   readonly name: string;
   /** Fills a mailbox that others look at. */
   readonly fills?: boolean;
+  /** Only in these; left away: in all. */
+  readonly layouts?: RegExp;
   /** The server ends in it: it is the last one. */
   readonly ends?: boolean;
   readonly run: (place: WorkPlace, watch: Watch) => Promise<void>;

@@ -3,7 +3,7 @@
 
 import { administrationWorks } from './administration-works.ts';
 import { mailboxWorks } from './mailbox-works.ts';
-import { drainWork, sessionWorks } from './session-works.ts';
+import { drainWork, nodeDrainWork, sessionWorks } from './session-works.ts';
 import type { Work } from './work.ts';
 
 const removal: Work = {
@@ -18,6 +18,7 @@ export const works: readonly Work[] = [
   ...mailboxWorks,
   ...administrationWorks,
   ...sessionWorks,
+  nodeDrainWork,
   removal,
   drainWork,
 ];

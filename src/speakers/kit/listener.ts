@@ -9,11 +9,13 @@ import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Logger } from '../../base/log.ts';
 import { type Random, systemRandom } from '../../base/random.ts';
+import { Slicer } from '../../base/slicer.ts';
 import { AddressRanges, ConnectionCounts, plainAddress } from './address-table.ts';
 import { ConnectionClosed, IdleTimeout, type RefusalReason, type SessionProtocol } from './connection.ts';
 import { type ConnectionLimits, connectionLimitsDefault } from './connection-limits.ts';
 import { DeadlineTicker } from './deadline-ticker.ts';
 import type { ListenerMetrics } from './listener-metrics.ts';
+import { pacedBy } from './pace.ts';
 import { parseProxyHeader, proxyHeaderBytesMax } from './proxy-protocol.ts';
 import { type ConnectionEnvironment, type Endpoints, SocketConnection } from './socket-connection.ts';
 import type { TlsContexts } from './tls-contexts.ts';
@@ -105,13 +107,18 @@ class SocketListener implements Listener {
     this.#trustedProxies = new AddressRanges(options.proxyProtocolFrom ?? []);
     this.#tracePrefix = (options.random ?? systemRandom).identifier(8);
     setMaxListeners(0, this.#closing.signal);
+    const pace = pacedBy(options.clock);
+    const { tlsContexts } = options;
     this.#environment = {
       ticker: options.ticker ?? new DeadlineTicker(options.clock),
       log: options.log.child({ listener: options.name }),
       closing: this.#closing.signal,
-      tlsContexts: options.tls === 'none' ? undefined : options.tlsContexts,
+      tlsContexts: options.tls === 'none' ? undefined : tlsContexts,
+      // What follows is the dear part of the handshake.
+      chooseContext: (name, done) => pace(() => done(null, tlsContexts!.contextFor(name))),
       asksForCertificate: options.asksForCertificate ?? false,
       limits: { ...connectionLimitsDefault, ...options.connectionLimits },
+      pace,
       closed: (connection) => this.#sessionGone(connection),
     };
     // allowHalfOpen: a peer that ends after its last command still gets our answers.
@@ -168,16 +175,24 @@ class SocketListener implements Listener {
   async #close(limitMs: number): Promise<void> {
     this.#server.close();
     this.#closing.abort();
-    for (const session of this.#sessions) session.wakeForClosing();
     if (this.#sessions.size === 0) return;
     const emptied = new Promise<void>((resolve) => {
       this.#emptied = resolve;
     });
+    void this.#forEachSession((session) => session.wakeForClosing());
     const timer = this.#options.clock.after(limitMs, () => {
-      for (const session of [...this.#sessions]) session.destroy();
+      void this.#forEachSession((session) => session.destroy());
     });
     await emptied;
     timer.cancel();
+  }
+
+  async #forEachSession(act: (session: SocketConnection) => void): Promise<void> {
+    const slicer = new Slicer(this.#options.clock);
+    for (const session of this.#sessions) {
+      this.#environment.pace(() => act(session));
+      if (slicer.due()) await slicer.rest();
+    }
   }
 
   #accept(socket: Socket): void {

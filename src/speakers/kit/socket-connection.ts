@@ -1,16 +1,19 @@
 // Connection over a node socket. Owns the socket: nothing else touches it. Invariants: input is bounded (reading stops
 // when nobody waits for more and the buffer is full), output is bounded when the session honours `congested`, every
-// wait has a deadline. Listeners are functions shared by all sockets, so an idle session costs no closures.
+// wait has a deadline.
 // When the peer fails or goes, waiting calls reject with ConnectionClosed and the owner is told once.
 
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import { type SecureContext, TLSSocket } from 'node:tls';
 import { assert } from '../../base/assert.ts';
 import type { Logger } from '../../base/log.ts';
 import { type Connection, ConnectionClosed, IdleTimeout, type TlsInfo } from './connection.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import type { DeadlineTicker } from './deadline-ticker.ts';
 import { InputBuffer } from './input-buffer.ts';
+import { OutputBuffer } from './output-buffer.ts';
+import type { Pace } from './pace.ts';
+import { attach, attachSecure, awaitHandshake, detach, type SocketOwner } from './socket-listeners.ts';
 import type { TlsContexts } from './tls-contexts.ts';
 import { TlsSession } from './tls-session.ts';
 
@@ -20,12 +23,17 @@ export interface ConnectionEnvironment {
   readonly log: Logger;
   readonly closing: AbortSignal;
   readonly tlsContexts: TlsContexts | undefined;
+  /** By the name that the client asks for: for TLSSocket. */
+  readonly chooseContext: ContextChoice;
   /** Clients are asked for a certificate; they need not show one. */
   readonly asksForCertificate: boolean;
   readonly limits: ConnectionLimits;
+  readonly pace: Pace;
   /** Called once, when the socket is gone. */
   closed(connection: SocketConnection): void;
 }
+
+type ContextChoice = (serverName: string, done: (error: null, context: SecureContext) => void) => void;
 
 export interface Endpoints {
   readonly remoteAddress: string;
@@ -40,32 +48,12 @@ interface Waiter<T> {
   reject(error: Error): void;
 }
 
-type OwnedSocket = Socket & { connection: SocketConnection };
-
-function onData(this: OwnedSocket, chunk: Buffer): void {
-  this.connection.received(chunk);
-}
-function onEnd(this: OwnedSocket): void {
-  this.connection.receivedEnd();
-}
-function onDrain(this: OwnedSocket): void {
-  this.connection.drained();
-}
-function onError(this: OwnedSocket, error: Error): void {
-  this.connection.failed(error);
-}
-function onClose(this: OwnedSocket): void {
-  this.connection.gone();
-}
-function onSecure(this: OwnedSocket): void {
-  this.connection.secured();
-}
 function ignore(): void {}
 function flushConnection(connection: SocketConnection): void {
   connection.flush();
 }
 
-export class SocketConnection implements Connection {
+export class SocketConnection implements Connection, SocketOwner {
   readonly traceId: string;
   readonly remoteAddress: string;
   readonly remotePort: number;
@@ -73,6 +61,7 @@ export class SocketConnection implements Connection {
   readonly localPort: number;
   readonly #environment: ConnectionEnvironment;
   readonly #input = new InputBuffer();
+  readonly #output = new OutputBuffer();
   #socket: Socket;
   #log: Logger | undefined;
   #tls: TlsSession | undefined;
@@ -81,9 +70,6 @@ export class SocketConnection implements Connection {
   #arrived = false;
   #peerEnded = false;
   #paused = false;
-  #parts: (string | Uint8Array)[] | undefined;
-  #text = '';
-  #queuedBytes = 0;
   #flushScheduled = false;
   #fillWaiter: Waiter<boolean> | undefined;
   #fillMidCommand = false;
@@ -101,7 +87,7 @@ export class SocketConnection implements Connection {
     this.localAddress = endpoints.localAddress;
     this.localPort = endpoints.localPort;
     environment.ticker.add(this);
-    this.#attach(socket);
+    attach(socket, this);
   }
 
   get tls(): TlsInfo | undefined {
@@ -161,16 +147,8 @@ export class SocketConnection implements Connection {
 
   write(data: string | Uint8Array): void {
     if (this.#state !== 'open' || data.length === 0) return;
-    if (typeof data === 'string') {
-      this.#text += data;
-    } else {
-      this.#parts ??= [];
-      if (this.#text !== '') this.#parts.push(this.#text);
-      this.#text = '';
-      this.#parts.push(data);
-    }
-    this.#queuedBytes += data.length;
-    if (this.#queuedBytes >= this.#environment.limits.outputBytesHighWater) {
+    this.#output.push(data);
+    if (this.#output.length >= this.#environment.limits.outputBytesHighWater) {
       this.flush();
     } else if (!this.#flushScheduled) {
       this.#flushScheduled = true;
@@ -181,25 +159,9 @@ export class SocketConnection implements Connection {
 
   flush(): void {
     this.#flushScheduled = false;
-    if (this.#queuedBytes === 0) return;
-    const parts = this.#parts;
-    const text = this.#text;
-    this.#parts = undefined;
-    this.#text = '';
-    this.#queuedBytes = 0;
-    if (this.#state === 'closed') return;
-    const socket = this.#socket;
-    if (parts === undefined) {
-      socket.write(text, 'latin1');
-      return;
-    }
-    socket.cork();
-    for (const part of parts) {
-      if (typeof part === 'string') socket.write(part, 'latin1');
-      else socket.write(part);
-    }
-    if (text !== '') socket.write(text, 'latin1');
-    socket.uncork();
+    if (this.#output.length === 0) return;
+    if (this.#state === 'closed') this.#output.clear();
+    else this.#output.writeTo(this.#socket);
   }
 
   /** Also when the peer is gone: `drain` then says so, and nobody goes on working for it. */
@@ -224,25 +186,33 @@ export class SocketConnection implements Connection {
     assert(this.#input.length === 0 && this.#tls === undefined, 'TLS must start on a clean connection');
     this.flush();
     if (this.#state !== 'open' || this.#peerEnded) throw new ConnectionClosed();
+    this.#readDeadline = this.#environment.ticker.deadlineIn(this.#environment.limits.handshakeTimeoutMs);
+    await this.#handshakeTurn();
     const clear = this.#socket;
-    this.#detach(clear);
+    detach(clear);
     const secure = new TLSSocket(clear, {
       isServer: true,
       secureContext: contexts.contextFor(undefined),
-      SNICallback: contexts.sniCallback,
+      // With one, node would suspend every handshake and do the rest of all of them in one turn.
+      ...(contexts.hasOneOnly ? {} : { SNICallback: this.#environment.chooseContext }),
       requestCert: this.#environment.asksForCertificate,
       // Whoever has none, or one of somebody else's, may still know a password.
       rejectUnauthorized: false,
     });
     this.#socket = secure;
     this.#secureWaiter = Promise.withResolvers<void>();
-    this.#readDeadline = this.#environment.ticker.deadlineIn(this.#environment.limits.handshakeTimeoutMs);
-    // Handshake failures surface as _tlsError while no tls.Server owns the socket.
-    secure.on('_tlsError', onError);
-    secure.once('secure', onSecure);
-    this.#attach(secure);
+    attachSecure(secure, this);
     await this.#secureWaiter.promise;
     this.#tls = new TlsSession(secure);
+  }
+
+  /** Until the client has begun the handshake and it is its turn: the answer takes as long as ten commands. */
+  async #handshakeTurn(): Promise<void> {
+    this.#secureWaiter = Promise.withResolvers<void>();
+    awaitHandshake(this.#socket);
+    await this.#secureWaiter.promise;
+    // It may have failed while it waited, its end not yet told.
+    if (this.#state !== 'open' || this.#socket.destroyed) throw new ConnectionClosed();
   }
 
   end(): Promise<void> {
@@ -258,6 +228,11 @@ export class SocketConnection implements Connection {
     this.#drainWaiter?.reject(new ConnectionClosed());
     this.#drainWaiter = undefined;
     const socket = this.#socket;
+    if (this.#peerEnded && !(socket instanceof TLSSocket) && socket.writableLength === 0) {
+      // All is said and heard: the kernel sends what it has and ends, without a step for each direction.
+      socket.destroy();
+      return Promise.resolve();
+    }
     // What the peer still sends is read and dropped until it ends too, so that no reset overtakes our last words.
     socket.resume();
     return new Promise((resolve) => {
@@ -284,8 +259,8 @@ export class SocketConnection implements Connection {
   checkDeadlines(nowMs: number): void {
     if (nowMs >= this.#readDeadline) {
       this.#readDeadline = Number.POSITIVE_INFINITY;
-      if (this.#state === 'open' && this.#secureWaiter === undefined) this.#rejectFill(new IdleTimeout());
-      else this.destroy();
+      const waiter = this.#fillWaiter;
+      this.#environment.pace(() => this.#readTimedOut(waiter));
     }
     if (nowMs >= this.#writeDeadline) {
       this.log.info({ unreadBytes: this.#socket.writableLength }, 'peer does not read, cut off');
@@ -295,7 +270,14 @@ export class SocketConnection implements Connection {
     }
   }
 
-  // What the socket tells; called by the listeners above only.
+  #readTimedOut(waiter: Waiter<boolean> | undefined): void {
+    // It may have come while this waited.
+    if (waiter !== this.#fillWaiter) return;
+    if (waiter !== undefined) this.#rejectFill(new IdleTimeout());
+    else if (this.#state !== 'open' || this.#secureWaiter !== undefined) this.destroy();
+  }
+
+  // What the socket tells (socket-listeners.ts).
 
   received(chunk: Buffer): void {
     if (this.#state !== 'open') return;
@@ -316,6 +298,10 @@ export class SocketConnection implements Connection {
 
   receivedEnd(): void {
     this.#peerEnded = true;
+    this.#environment.pace(() => this.#heedEnd());
+  }
+
+  #heedEnd(): void {
     if (this.#state === 'ending') {
       this.#socket.destroySoon();
       return;
@@ -343,15 +329,31 @@ export class SocketConnection implements Connection {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#environment.ticker.delete(this);
-    this.#rejectWaiters(new ConnectionClosed());
-    this.#environment.closed(this);
+    // A session that waits for nothing has ended, or hears of it when it asks.
+    if (this.#fillWaiter === undefined && this.#drainWaiter === undefined && this.#secureWaiter === undefined)
+      this.#environment.closed(this);
+    else
+      this.#environment.pace(() => {
+        this.#rejectWaiters(new ConnectionClosed());
+        this.#environment.closed(this);
+      });
+  }
+
+  handshakeCame(): void {
+    if (this.#socket.readableLength === 0) {
+      // Nothing came but the end.
+      this.receivedEnd();
+      return;
+    }
+    const waiter = this.#secureWaiter;
+    this.#environment.pace(() => waiter?.resolve());
   }
 
   secured(): void {
+    this.#readDeadline = Number.POSITIVE_INFINITY;
     const waiter = this.#secureWaiter;
     this.#secureWaiter = undefined;
-    this.#readDeadline = Number.POSITIVE_INFINITY;
-    waiter?.resolve();
+    this.#environment.pace(() => waiter?.resolve());
   }
 
   #rejectWaiters(error: Error): void {
@@ -373,25 +375,5 @@ export class SocketConnection implements Connection {
     this.#drainWaiter = undefined;
     this.#writeDeadline = Number.POSITIVE_INFINITY;
     waiter?.reject(error);
-  }
-
-  #attach(socket: Socket): void {
-    (socket as OwnedSocket).connection = this;
-    socket.on('data', onData);
-    socket.on('end', onEnd);
-    socket.on('drain', onDrain);
-    socket.on('error', onError);
-    socket.on('close', onClose);
-    // Reading a PROXY header paused it.
-    if (socket.isPaused()) socket.resume();
-  }
-
-  /** The TLS socket takes over; errors of the socket below still end the connection. */
-  #detach(socket: Socket): void {
-    socket.removeListener('data', onData);
-    socket.removeListener('end', onEnd);
-    socket.removeListener('drain', onDrain);
-    socket.removeListener('close', onClose);
-    socket.pause();
   }
 }

@@ -28,8 +28,6 @@ export interface LoadedCertificate {
   readonly context: SecureContext;
 }
 
-type SniCallback = (serverName: string, done: (error: Error | null, context?: SecureContext) => void) => void;
-
 function subjectNames(certificate: X509Certificate): string[] {
   const names: string[] = [];
   for (const entry of (certificate.subjectAltName ?? '').split(', ')) {
@@ -107,9 +105,6 @@ export class TlsContexts {
   #sources: readonly (CertificateFiles | CertificatePem)[];
   #certificates: readonly LoadedCertificate[] = [];
   #byName = new Map<string, SecureContext>();
-  /** For tls.TLSSocket. */
-  readonly sniCallback: SniCallback = (serverName, done) => done(null, this.contextFor(serverName));
-
   readonly #minVersion: TlsVersion;
   readonly #clientAuthoritiesFile: string | undefined;
 
@@ -135,6 +130,11 @@ export class TlsContexts {
   /** Certificates of clients can be verified. */
   get knowsClients(): boolean {
     return this.#clientAuthoritiesFile !== undefined;
+  }
+
+  /** Names that clients ask for do not matter. */
+  get hasOneOnly(): boolean {
+    return this.#certificates.length === 1;
   }
 
   get certificates(): readonly LoadedCertificate[] {
