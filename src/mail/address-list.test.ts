@@ -44,9 +44,16 @@ const cases: [string, string[]][] = [
   [' , ,; ', []],
 ];
 
+/** Whom the list begins with. */
+function first([group]: readonly AddressGroup[]): unknown {
+  return [group?.name, group?.addresses[0]];
+}
+
 for (const [value, expected] of cases) {
-  test(`address list ${JSON.stringify(value)}`, () =>
-    assert.deepEqual(shown(parseAddressList(value)), expected));
+  test(`address list ${JSON.stringify(value)}`, () => {
+    assert.deepEqual(shown(parseAddressList(value)), expected);
+    assert.deepEqual(first(parseAddressList(value, 1)), first(parseAddressList(value)));
+  });
 }
 
 test('names and addresses for people are decoded', () => {

@@ -23,9 +23,9 @@ export interface AddressGroup {
 /** Addresses taken from one field; the rest is left out. Bounds memory and the ENVELOPE answer. */
 export const listedAddressesMax = 10_000;
 
-/** Takes an unfolded header value (latin1) apart. */
-export function parseAddressList(value: string): AddressGroup[] {
-  return new AddressListParser(value).parse();
+/** Takes an unfolded header value (latin1) apart, up to so many addresses. */
+export function parseAddressList(value: string, addressesMax = listedAddressesMax): AddressGroup[] {
+  return new AddressListParser(value, addressesMax).parse();
 }
 
 /** A token: an atom, dot or at sign keep their text; quoted strings are unquoted. */
@@ -40,6 +40,7 @@ const specials = new Set([...'<>,;:']);
 
 class AddressListParser {
   readonly #text: string;
+  readonly #addressesMax: number;
   #position = 0;
   #spaced = false;
   #count = 0;
@@ -51,12 +52,13 @@ class AddressListParser {
   #comment = '';
   #angle: Word[] | undefined;
 
-  constructor(text: string) {
+  constructor(text: string, addressesMax: number) {
     this.#text = text;
+    this.#addressesMax = addressesMax;
   }
 
   parse(): AddressGroup[] {
-    while (this.#position < this.#text.length && this.#count < listedAddressesMax) this.#step();
+    while (this.#position < this.#text.length && this.#count < this.#addressesMax) this.#step();
     this.#endAddress();
     this.#endGroup();
     return this.#groups;
@@ -166,9 +168,9 @@ class AddressListParser {
     this.#comment = '';
     if (angle === undefined && words.length === 0) return;
     const name = angle === undefined ? comment : phrase(words) || comment;
-    const spec = addressSpec(angle ?? words, angle !== undefined);
-    if (spec.mailbox === '' && spec.host === '' && name === '') return;
-    this.#addresses.push({ name: name === '' ? undefined : name, ...spec });
+    const { route, mailbox, host } = addressSpec(angle ?? words, angle !== undefined);
+    if (mailbox === '' && host === '' && name === '') return;
+    this.#addresses.push({ name: name === '' ? undefined : name, route, mailbox, host });
     this.#count++;
   }
 

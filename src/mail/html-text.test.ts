@@ -38,3 +38,24 @@ test('pieces are cut between tags and are the same text', () => {
   assert.equal(pieces.length, 21);
   assert.equal(pieces.join(''), htmlToText(html));
 });
+
+test('others get a turn, whatever a large source is made of, and no entity is cut', () => {
+  const sources: [string, string][] = [
+    ['&#x10ffff;', '\u{10ffff}'],
+    ['&amp;', '&'],
+    ['< ', '< '],
+    ['<b></b>', ''],
+    ['text ', 'text '],
+    ['<script></scrip</script>', ''],
+  ];
+  for (const [source, text] of sources) {
+    const count = Math.floor((512 * 1024) / source.length);
+    for (let shift = 0; shift < source.length; shift++) {
+      const html = 'x'.repeat(shift) + source.repeat(count);
+      const pieces = [...htmlTextPieces(html, 100 * 1024)];
+      assert.ok(pieces.length > 30, `${source}: ${pieces.length} pieces`);
+      assert.ok(pieces.join('') === 'x'.repeat(shift) + text.repeat(count), source);
+    }
+  }
+  assert.ok([...htmlTextPieces(`<script>${'</'.repeat(200_000)}`, 1000)].length > 20);
+});

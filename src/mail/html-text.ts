@@ -10,35 +10,108 @@ const lineElements = new Set(
   ),
 );
 
+/** Characters of the source in a step of htmlTextPieces: a millisecond, or two where each is an entity or a stray "<". */
+const stepCharacters = 16 * 1024;
+/** Of the longest entity, "&" and ";" included: no step ends within one. */
+const entityLengthMax = 11;
+
 /** Text of an HTML document or fragment; line breaks where blocks end, other white space as in the source. */
 export function htmlToText(html: string): string {
-  return htmlTextPieces(html, Number.POSITIVE_INFINITY).next().value ?? '';
+  let text = '';
+  for (const piece of htmlTextPieces(html, Number.POSITIVE_INFINITY)) text += piece;
+  return text;
 }
 
-/** The same in pieces of about that length, for a caller that must not be held up by a large one. */
+/** The same in pieces of about that length, for a caller that must not be held up by a large one: between them come empty ones. */
 export function* htmlTextPieces(html: string, length: number): Generator<string, void, void> {
+  const reader = new HtmlReader(html);
   let text = '';
-  let position = 0;
-  while (position < html.length) {
-    const tagStart = html.indexOf('<', position);
-    const end = tagStart === -1 ? html.length : tagStart;
-    if (end > position) text += decodeEntities(html.slice(position, end));
-    if (tagStart === -1) break;
-    const tag = tagAt(html, tagStart);
-    if (tag === undefined) {
-      // "a < b": a less-than sign.
-      text += '<';
-      position = tagStart + 1;
-      continue;
-    }
-    position = !tag.isEnd && rawElements.has(tag.name) ? afterEndTag(html, tag.end, tag.name) : tag.end;
-    if (lineElements.has(tag.name)) text += '\n';
+  let stepEnd = stepCharacters;
+  while (!reader.ended) {
+    text += reader.next();
     if (text.length >= length) {
       yield text;
       text = '';
-    }
+    } else if (reader.position + entityLengthMax > stepEnd) yield '';
+    else continue;
+    stepEnd = reader.position + stepCharacters;
   }
   if (text !== '') yield text;
+}
+
+/** Goes through the source tag by tag; each `next` looks at one step of it at the most, where it does more than search. */
+class HtmlReader {
+  readonly #html: string;
+  #position = 0;
+  /** Where the next "<" is, at `position` or behind it: looked for once, however many steps there are up to it. */
+  #tagStart = -1;
+  /** The element whose end tag alone ends what is being passed over. */
+  #raw: string | undefined;
+
+  constructor(html: string) {
+    this.#html = html;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  get ended(): boolean {
+    return this.#position >= this.#html.length;
+  }
+
+  /** The text up to behind the next tag, or of a step. */
+  next(): string {
+    if (this.#raw !== undefined) {
+      this.#passRaw(this.#raw);
+      return '';
+    }
+    const html = this.#html;
+    const start = this.#position;
+    if (this.#tagStart < start) this.#tagStart = indexOrEnd(html, '<', start);
+    const tagStart = this.#tagStart;
+    const end = stepEndBefore(html, start, tagStart);
+    const text = end > start ? decodeEntities(html.slice(start, end)) : '';
+    this.#position = end;
+    return end < tagStart || end === html.length ? text : text + this.#tag(end);
+  }
+
+  /** What stands for the tag, or for a "<" that begins none. */
+  #tag(start: number): string {
+    const tag = tagAt(this.#html, start);
+    if (tag === undefined) {
+      // "a < b": a less-than sign.
+      this.#position = start + 1;
+      return '<';
+    }
+    this.#position = tag.end;
+    if (!tag.isEnd && rawElements.has(tag.name)) this.#raw = tag.name;
+    return lineElements.has(tag.name) ? '\n' : '';
+  }
+
+  /** To the next `</`; behind it when it is `</name…>`. */
+  #passRaw(name: string): void {
+    const html = this.#html;
+    const at = indexOrEnd(html, '</', this.#position);
+    this.#position = at + 2;
+    if (html.slice(at + 2, at + 2 + name.length).toLowerCase() !== name) return;
+    this.#position = indexOrEnd(html, '>', at) + 1;
+    this.#raw = undefined;
+  }
+}
+
+function indexOrEnd(html: string, what: string, from: number): number {
+  const found = html.indexOf(what, from);
+  return found === -1 ? html.length : found;
+}
+
+/** `end`, or where a step ends before it. */
+function stepEndBefore(html: string, start: number, end: number): number {
+  if (end - start <= stepCharacters) return end;
+  const stepEnd = start + stepCharacters;
+  const from = stepEnd - entityLengthMax + 1;
+  const entity = html.slice(from, stepEnd).lastIndexOf('&');
+  return entity === -1 ? stepEnd : from + entity;
 }
 
 interface Tag {
@@ -70,16 +143,6 @@ function tagAt(html: string, start: number): Tag | undefined {
     isEnd: next === '/',
     end,
   };
-}
-
-/** After `</name…>`; the end of the text when it never comes. */
-function afterEndTag(html: string, from: number, name: string): number {
-  for (let at = html.indexOf('</', from); at !== -1; at = html.indexOf('</', at + 2)) {
-    if (html.slice(at + 2, at + 2 + name.length).toLowerCase() !== name) continue;
-    const end = html.indexOf('>', at);
-    return end === -1 ? html.length : end + 1;
-  }
-  return html.length;
 }
 
 /** Entities that mail uses; others stay as they are written. */

@@ -11,7 +11,9 @@ const identifier = /<([^<>]{1,2000})>/g;
 export function messageIds(value: string | undefined): string[] {
   if (value === undefined) return [];
   const found = new Set<string>();
-  for (const match of value.matchAll(identifier)) {
+  // Not matchAll: that makes a pattern anew for each value.
+  identifier.lastIndex = 0;
+  for (let match = identifier.exec(value); match !== null; match = identifier.exec(value)) {
     const id = match[1]!.replace(/\s+/g, '');
     if (id !== '' && id.length <= messageIdLengthMax) found.add(normalQuotes(id));
   }
@@ -29,6 +31,7 @@ export function ownMessageId(value: string | undefined): string | undefined {
 
 /** `<"a"@b>` and `<a@b>` are the same identifier (RFC 5256 2.2). */
 function normalQuotes(id: string): string {
+  if (!id.startsWith('"')) return id;
   const match = /^"([^"\\]+)"@(.+)$/.exec(id);
   return match === null ? id : `${match[1]}@${match[2]}`;
 }

@@ -5,9 +5,12 @@ import { decodeHeaderText } from './encoded-word.ts';
 /** Longer subjects are compared by their beginning only; bounds the repeated stripping. */
 const comparedLengthMax = 1000;
 
+/** White space but a single space, which is what nearly all subjects have only. */
+const uncollapsed = /\s{2,}|[^\S ]/g;
+
 /** The decoded subject with white space collapsed; '' for an absent one. */
 export function decodedSubject(raw: string | undefined): string {
-  return raw === undefined ? '' : decodeHeaderText(raw).replace(/\s+/g, ' ').trim();
+  return raw === undefined ? '' : decodeHeaderText(raw).replace(uncollapsed, ' ').trim();
 }
 
 export interface BaseSubject {
@@ -30,7 +33,7 @@ export function baseSubject(raw: string | undefined): BaseSubject {
   for (;;) {
     // (2)
     const stripped = withoutTrailer(text);
-    if (/\(fwd\)/i.test(text.slice(stripped.length))) isReply = true;
+    if (stripped.length < text.length && /\(fwd\)/i.test(text.slice(stripped.length))) isReply = true;
     text = stripped;
     // (3) to (5)
     for (;;) {

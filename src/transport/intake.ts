@@ -13,19 +13,11 @@ import type { Random } from '../base/random.ts';
 import { Slicer } from '../base/slicer.ts';
 import type { Address } from '../mail/address.ts';
 import { formatDate } from '../mail/date.ts';
-import type { AccountId } from '../mail/ids.ts';
 import { isMailError } from '../mail/mail-error.ts';
-import {
-  type BounceReason,
-  bounced,
-  type DeliveryOutcome,
-  deferred,
-  sent,
-  worstOutcome,
-} from './delivery/delivery-outcome.ts';
+import { bounced, type DeliveryOutcome, deferred, sent, worstOutcome } from './delivery/delivery-outcome.ts';
 import { LocalDelivery, type LocalTarget } from './delivery/local-delivery.ts';
 import { authorRefusal, readAuthorship } from './message-author.ts';
-import { type MessageHead, readMessageHead } from './message-head.ts';
+import { type MessageHead, readMessageHead, scanHeader } from './message-head.ts';
 import { PartialDeliveries } from './partial-deliveries.ts';
 import { formatReceived, type MessageOrigin } from './trace-headers.ts';
 
@@ -35,7 +27,7 @@ export interface Recipient {
   readonly targets: readonly LocalTarget[];
 }
 
-/** From, Date and Message-ID are added when absent (RFC 6409 8). */
+/** Date and Message-ID are added when absent (RFC 6409 8), and From, without which it is no message (RFC 5322 3.6). */
 export interface Submission {
   /** The user's own address. */
   readonly address: string;
@@ -88,6 +80,8 @@ export class Intake {
   readonly #partial = new PartialDeliveries();
   readonly #hopsMax: number;
   #largeMessages: Promise<void> = Promise.resolve();
+  #dateSecond = Number.NaN;
+  #dateText = '';
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -98,11 +92,15 @@ export class Intake {
   /** Outcomes in the order of the recipients. Does not throw. */
   async accept(message: IncomingMessage): Promise<DeliveryOutcome[]> {
     try {
-      const head = readMessageHead(message.pieces);
+      const header = scanHeader(message.pieces);
+      const head = readMessageHead(header);
       if (head.receivedCount > this.#hopsMax) return message.recipients.map(() => bounced('loop'));
-      const refused = await this.#authorRefusal(message);
-      if (refused !== undefined) return message.recipients.map(() => bounced(refused));
-      const prepared = await this.#prepare(message, head);
+      const { submission } = message;
+      if (submission?.maySendAs !== undefined) {
+        const refused = await authorRefusal(readAuthorship(header), submission.maySendAs);
+        if (refused !== undefined) return message.recipients.map(() => bounced(refused));
+      }
+      const prepared = await this.#prepare(message, this.#fields(message, head));
       return await this.#deliver(message, prepared, head);
     } catch (error) {
       message.log.error({ err: error, message: message.traceId }, 'message not taken');
@@ -111,11 +109,6 @@ export class Intake {
         : deferred('unavailable');
       return message.recipients.map(() => outcome);
     }
-  }
-
-  async #authorRefusal({ pieces, submission }: IncomingMessage): Promise<BounceReason | undefined> {
-    if (submission?.maySendAs === undefined) return undefined;
-    return authorRefusal(readAuthorship(pieces), submission.maySendAs);
   }
 
   async #deliver(
@@ -137,56 +130,47 @@ export class Intake {
     prepared: PreparedMessage,
     head: MessageHead,
   ): Promise<DeliveryOutcome[]> {
-    const key = message.oneAnswer ? this.#partial.key(message.sender, message.pieces, message.length) : '';
-    const before = this.#partial.delivered(key);
+    // Hashing costs more than the rest of a small message: nearly always none is remembered.
+    const key = message.oneAnswer && !this.#partial.empty ? this.#partial.key(message) : undefined;
+    const before = key === undefined ? undefined : this.#partial.delivered(key);
     const targets = new Map<string, LocalTarget>();
     const outcomes = new Map<string, DeliveryOutcome>();
     for (const recipient of message.recipients) {
       for (const target of recipient.targets) {
         const place = placeOf(target);
         if (this.#isLoop(target, head)) outcomes.set(place, bounced('loop'));
-        else if (before?.has(target.accountId) === true) outcomes.set(place, sent);
+        else if (before?.has(place) === true) outcomes.set(place, sent);
         else targets.set(place, target);
       }
     }
     const places = [...targets.keys()];
     const delivered = await this.#delivery.deliver(prepared, [...targets.values()], message);
     for (let index = 0; index < places.length; index++) outcomes.set(places[index]!, delivered[index]!);
-    if (message.oneAnswer) this.#remember(key, targets, outcomes);
+    if (message.oneAnswer && worstOutcome([...outcomes.values()]).outcome === 'deferred') {
+      const done = places.filter((_, index) => delivered[index]!.outcome === 'sent');
+      if (done.length > 0) this.#partial.remember(key ?? this.#partial.key(message), new Set(done));
+    } else if (key !== undefined) this.#partial.forget(key);
     return message.recipients.map(({ targets }) =>
       worstOutcome(targets.map((target) => outcomes.get(placeOf(target)) ?? deferred('unavailable'))),
     );
   }
 
-  #remember(
-    key: string,
-    targets: ReadonlyMap<string, LocalTarget>,
-    outcomes: ReadonlyMap<string, DeliveryOutcome>,
-  ): void {
-    if (worstOutcome([...outcomes.values()]).outcome !== 'deferred') {
-      this.#partial.forget(key);
-      return;
-    }
-    const accounts = new Set<AccountId>();
-    for (const [place, { accountId }] of targets) {
-      if (outcomes.get(place)?.outcome === 'sent') accounts.add(accountId);
-    }
-    if (accounts.size > 0) this.#partial.remember(key, accounts);
-  }
-
-  async #prepare(message: IncomingMessage, head: MessageHead): Promise<PreparedMessage> {
-    const fields = Buffer.from(this.#fields(message, head), 'utf8');
-    const length = fields.length + message.length;
-    const options = { clock: this.#options.clock, isCrlf: message.isCrlf };
-    if (length <= copyBytesAtOnce) {
-      return await prepareMessage(Buffer.concat([fields, ...message.pieces], length), options);
+  /** The message as it is stored: our fields, then what came, copied once. */
+  #prepare({ pieces, length, isCrlf }: IncomingMessage, fields: string): Promise<PreparedMessage> {
+    const bytesTotal = Buffer.byteLength(fields) + length;
+    const options = { clock: this.#options.clock, isCrlf };
+    if (bytesTotal <= copyBytesAtOnce) {
+      const bytes = Buffer.allocUnsafe(bytesTotal);
+      let position = bytes.write(fields);
+      for (const piece of pieces) position += piece.copy(bytes, position);
+      return prepareMessage(bytes, options);
     }
     const turn = this.#largeMessages.then(async () => {
-      return await prepareMessage(await this.#copy(fields, message.pieces, length), options);
+      return await prepareMessage(await this.#copyInSteps(fields, pieces, bytesTotal), options);
     });
     // The next one waits for this one's end, not for its success.
     this.#largeMessages = turn.then(noResult, noResult);
-    return await turn;
+    return turn;
   }
 
   /**
@@ -198,12 +182,10 @@ export class Intake {
     return receivedBy.includes(this.#options.hostname.toLowerCase());
   }
 
-  /** The message as it is stored: our fields, then what came, copied once. */
-  async #copy(fields: Buffer, pieces: readonly Buffer[], length: number): Promise<Buffer> {
+  async #copyInSteps(fields: string, pieces: readonly Buffer[], bytesTotal: number): Promise<Buffer> {
     const slicer = new Slicer(this.#options.clock);
-    const bytes = Buffer.allocUnsafeSlow(length);
-    fields.copy(bytes);
-    let position = fields.length;
+    const bytes = Buffer.allocUnsafeSlow(bytesTotal);
+    let position = bytes.write(fields);
     for (const piece of pieces) {
       position += piece.copy(bytes, position);
       if (slicer.due()) await slicer.rest();
@@ -211,9 +193,19 @@ export class Intake {
     return bytes;
   }
 
+  /** Kept for its second, in which thousands of messages may come. */
+  #date(): string {
+    const second = Math.floor(this.#options.clock.now() / 1000);
+    if (second !== this.#dateSecond) {
+      this.#dateSecond = second;
+      this.#dateText = formatDate(second);
+    }
+    return this.#dateText;
+  }
+
   #fields(message: IncomingMessage, head: MessageHead): string {
-    const { hostname, clock, random } = this.#options;
-    const date = formatDate(Math.floor(clock.now() / 1000));
+    const { hostname, random } = this.#options;
+    const date = this.#date();
     const only = message.recipients.length === 1 ? message.recipients[0]! : undefined;
     let fields = `Return-Path: <${message.sender}>\r\n`;
     // With several copies of one message, the field would tell each who the others are.

@@ -5,9 +5,9 @@
 
 import { type Address, formatLocalPart, parseAddress } from '../mail/address.ts';
 import { type ListedAddress, parseAddressList } from '../mail/address-list.ts';
-import { fieldValues, type HeaderBlock, headerFields, headerFieldsMax } from '../mail/header.ts';
+import { fieldValues, type HeaderBlock, headerFieldsMax } from '../mail/header.ts';
 import type { BounceReason } from './delivery/delivery-outcome.ts';
-import { firstBytes, headBytesMax } from './message-head.ts';
+import { headBytesMax, type ScannedHeader } from './message-head.ts';
 
 /** Each is a question to the directory. Nobody writes a message together with more. */
 const authorsMax = 50;
@@ -20,22 +20,32 @@ export interface Authorship {
   readonly isCertain: boolean;
 }
 
-export function readAuthorship(pieces: readonly Buffer[]): Authorship {
-  const bytes = firstBytes(pieces);
-  const block = headerFields(bytes, 0, Math.min(bytes.length, headBytesMax));
+export function readAuthorship({ bytes, block }: ScannedHeader): Authorship {
   const from = fieldValues(bytes, block, 'from');
   const sender = fieldValues(bytes, block, 'sender');
   const isWhole = block.scanned < headBytesMax && block.count < headerFieldsMax;
   const isClear = ![...from, ...sender].some((value) => control.test(value));
-  const isCertain = isWhole && isClear && linesNaming(bytes, block) === from.length + sender.length;
+  const isCertain =
+    isWhole &&
+    isClear &&
+    !beginsFolded(bytes, block) &&
+    linesNaming(bytes, block) === from.length + sender.length;
   return { from, sender, isCertain };
 }
 
+const space = 0x20;
+const tab = 0x09;
 /** But the tab. */
 const control = /[\x00-\x08\x0a-\x1f\x7f]/;
+const unseen = /[^\t\x20-\x7e\r\n]/g;
 /** A From or Sender for readers that take a bare CR for a line end, or leave out what cannot be seen. */
-const namingLine = /^[^\t\x20-\x7e\r\n]*(?:from|sender)[^\x21-\x7e\r\n]*:/gim;
+const namingLine = /^(?:from|sender)[\t ]*:/gim;
 const blankLine = /\r?\n\r?\n/;
+
+/** The header goes on with a line that it does not have: when a From is put before it, with that. */
+function beginsFolded(bytes: Buffer, { count }: HeaderBlock): boolean {
+  return count > 0 && (bytes[0] === space || bytes[0] === tab);
+}
 
 /** Also behind a line that is no field: some readers end the header there, others go on. */
 function linesNaming(bytes: Buffer, { count, fieldsEnd, end }: HeaderBlock): number {
@@ -47,7 +57,7 @@ function linesNaming(bytes: Buffer, { count, fieldsEnd, end }: HeaderBlock): num
 }
 
 function countLines(text: string): number {
-  return text.match(namingLine)?.length ?? 0;
+  return text.replace(unseen, '').match(namingLine)?.length ?? 0;
 }
 
 /** Why the user may not send it as this author; undefined: he may. One without From gets the user's own address. */

@@ -2,7 +2,7 @@
 // and which fields a submission lacks. One scan of the header block, nothing of the body.
 
 import { FieldNames } from '../mail/field-names.ts';
-import { headerFields, offsetsPerField } from '../mail/header.ts';
+import { type HeaderBlock, headerFields, offsetsPerField } from '../mail/header.ts';
 
 export interface MessageHead {
   readonly receivedCount: number;
@@ -20,8 +20,20 @@ export interface MessageHead {
 /** No header of a real message is longer; what comes behind is not looked at. */
 export const headBytesMax = 256 * 1024;
 
-/** The first bytes of a message that came in pieces; copies only when the first piece does not hold the header. */
-export function firstBytes(pieces: readonly Buffer[]): Buffer {
+/** The header of a message that came in pieces, scanned once for all who ask. */
+export interface ScannedHeader {
+  /** The first bytes of the message; more than the header. */
+  readonly bytes: Buffer;
+  readonly block: HeaderBlock;
+}
+
+export function scanHeader(pieces: readonly Buffer[]): ScannedHeader {
+  const bytes = firstBytes(pieces);
+  return { bytes, block: headerFields(bytes, 0, Math.min(bytes.length, headBytesMax)) };
+}
+
+/** Copies only when the first piece does not hold the header. */
+function firstBytes(pieces: readonly Buffer[]): Buffer {
   const first = pieces[0];
   if (first === undefined) return Buffer.alloc(0);
   if (pieces.length === 1 || first.length >= headBytesMax || first.includes('\r\n\r\n')) return first;
@@ -36,9 +48,7 @@ const traceNames = new FieldNames(['received', 'date', 'from', 'message-id', 'de
 /** The server of a Received field: "from a by b with …". */
 const byClause = /(?:^|\s)by\s+([^\s;()]+)/i;
 
-export function readMessageHead(pieces: readonly Buffer[]): MessageHead {
-  const bytes = firstBytes(pieces);
-  const block = headerFields(bytes, 0, Math.min(bytes.length, headBytesMax));
+export function readMessageHead({ bytes, block }: ScannedHeader): MessageHead {
   const valueAt = (base: number): string =>
     bytes.toString('utf8', block.offsets[base + 2], block.offsets[base + 3]).trim();
   const received: number[] = [];

@@ -1,24 +1,31 @@
 // SMTP has one answer for all recipients of a message. When some copies were delivered and one must be tried again, the
-// answer is "try again", and the sender sends everything again. Here stands which accounts have theirs, so that they do
-// not get it twice. In memory and bounded: when it is forgotten, a copy is delivered twice, never not at all.
+// answer is "try again", and the sender sends everything again. Here stands which places (an account, and the detail of the
+// address) have theirs, so that they do not get it twice. In memory and bounded: when it is forgotten, a copy is delivered
+// twice, never not at all.
 
 import { hash } from 'node:crypto';
-import type { AccountId } from '../mail/ids.ts';
 
 /** Messages remembered; the oldest is forgotten first. */
 const messagesMax = 1_000;
 /** The head has Date and Message-ID; with the length it names a message well enough. */
 const hashedBytesMax = 64 * 1024;
 
+/** What tells a message from others. */
+interface NamedMessage {
+  readonly sender: string;
+  readonly pieces: readonly Buffer[];
+  readonly length: number;
+}
+
 export class PartialDeliveries {
-  readonly #delivered = new Map<string, ReadonlySet<AccountId>>();
+  readonly #delivered = new Map<string, ReadonlySet<string>>();
 
   get empty(): boolean {
     return this.#delivered.size === 0;
   }
 
   /** Names a message as it came, before we add to it. */
-  key(sender: string, pieces: readonly Buffer[], length: number): string {
+  key({ sender, pieces, length }: NamedMessage): string {
     const head: Buffer[] = [];
     let rest = hashedBytesMax;
     for (const piece of pieces) {
@@ -29,14 +36,14 @@ export class PartialDeliveries {
     return hash('sha256', Buffer.concat([Buffer.from(`${sender}\0${length}\0`), ...head]), 'base64');
   }
 
-  delivered(key: string): ReadonlySet<AccountId> | undefined {
+  delivered(key: string): ReadonlySet<string> | undefined {
     return this.#delivered.get(key);
   }
 
-  remember(key: string, accounts: ReadonlySet<AccountId>): void {
+  remember(key: string, places: ReadonlySet<string>): void {
     const known = this.#delivered.get(key);
     this.#delivered.delete(key);
-    this.#delivered.set(key, known === undefined ? accounts : new Set([...known, ...accounts]));
+    this.#delivered.set(key, known === undefined ? places : new Set([...known, ...places]));
     if (this.#delivered.size <= messagesMax) return;
     const [oldest] = this.#delivered.keys();
     if (oldest !== undefined) this.#delivered.delete(oldest);

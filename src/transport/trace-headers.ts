@@ -1,5 +1,4 @@
-// The header fields a mail server adds: Received (RFC 5321 4.4), Return-Path, Delivered-To, and for submissions Date
-// and Message-ID (RFC 6409 8). Everything that came from a client was limited to harmless characters by its parser.
+// The Received field (RFC 5321 4.4). Everything in it that came from a client was limited to harmless characters by its parser.
 
 /** Who handed us a message, and how. */
 export interface MessageOrigin {

@@ -40,6 +40,19 @@ test('sizes are the octets that RETR sends, whatever line ends the message is st
   }
 });
 
+test('a long header is replaced as a whole, however little of the message is read at a time', async () => {
+  await using server = await openPop3Server({ limits: { readAheadBytes: 1000 } });
+  const header = `X: ${'x '.repeat(12_000)}\r\nSubject: \xc3\xbcml\xc3\xa4ut\r\n\r\n`;
+  await deliver(server, `${header}${'a line of it\r\n'.repeat(10_000)}`);
+  using client = await Pop3Client.loggedIn(server);
+  const [listed] = await client.askLines('LIST');
+  assert.equal(await client.ask('RETR 1'), `+OK ${listed!.slice(2)} octets`);
+  const sent = await client.lines();
+  assert.equal(`1 ${sent.reduce((sum, line) => sum + line.length + 2, 0)}`, listed);
+  assert.deepEqual(await client.askLines('TOP 1 1'), sent.slice(0, 4));
+  assert.match(sent[1]!, /^Subject: =\?utf-8\?B\?[\w+/=]+\?=$/);
+});
+
 test('sizes go with their messages: copied, removed, added', async () => {
   await using server = await openPop3Server();
   const bare = 'Subject: bare\n\none\n';

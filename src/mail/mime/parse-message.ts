@@ -11,7 +11,7 @@ import { isIdentityEncoding } from '../transfer-encoding.ts';
 import { BoundaryStack } from './boundary-stack.ts';
 import { type Envelope, envelopeOf } from './envelope.ts';
 import { LineCounter } from './line-counter.ts';
-import { partHeader, plainTextHeader } from './part-header.ts';
+import { type PartHeader, partHeader, plainTextHeader } from './part-header.ts';
 import { isMessageType, type MessagePart, type MessageStructure, rawParameter } from './structure.ts';
 
 export interface MimeLimits {
@@ -60,6 +60,30 @@ export function* parseMessageSteps(
 }
 
 type MutablePart = { -readonly [Key in keyof MessagePart]: MessagePart[Key] } & { children: MutablePart[] };
+
+/** An empty one with what its header says, each by its name: a spread would look all of them up again. */
+function newPart(header: PartHeader, headerStart: number, headerEnd: number): MutablePart {
+  return {
+    path: '',
+    headerStart,
+    headerEnd,
+    bodyStart: headerEnd,
+    bodyEnd: headerEnd,
+    lines: 0,
+    type: header.type,
+    subtype: header.subtype,
+    parameters: header.parameters,
+    id: header.id,
+    description: header.description,
+    encoding: header.encoding,
+    md5: header.md5,
+    disposition: header.disposition,
+    language: header.language,
+    location: header.location,
+    children: [],
+    message: undefined,
+  };
+}
 
 /** A part whose end was not seen yet. */
 interface Frame {
@@ -140,17 +164,7 @@ class MessageParser {
     });
     this.#work += block.scanned;
     const inDigest = parent?.part.type === 'multipart' && parent.part.subtype === 'digest';
-    const part: MutablePart = {
-      path: '',
-      headerStart: block.start,
-      headerEnd: block.end,
-      bodyStart: block.end,
-      bodyEnd: block.end,
-      lines: 0,
-      ...partHeader(bytes, block, inDigest),
-      children: [],
-      message: undefined,
-    };
+    const part = newPart(partHeader(bytes, block, inDigest), block.start, block.end);
     this.#place(part, parent, block);
     this.#partsLeft--;
     this.#position = block.end;
@@ -277,17 +291,10 @@ class MessageParser {
     const start = frame.part.bodyStart;
     const lines = this.#lines.close(start, end, frame.linesBefore);
     frame.counting = false;
-    const text: MutablePart = {
-      path: frame.part.path === '' ? '1' : `${frame.part.path}.1`,
-      headerStart: start,
-      headerEnd: start,
-      bodyStart: start,
-      bodyEnd: end,
-      lines,
-      ...plainTextHeader(),
-      children: [],
-      message: undefined,
-    };
+    const text = newPart(plainTextHeader(), start, start);
+    text.path = frame.part.path === '' ? '1' : `${frame.part.path}.1`;
+    text.bodyEnd = end;
+    text.lines = lines;
     frame.part.children.push(text);
   }
 }

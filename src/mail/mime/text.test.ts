@@ -156,3 +156,19 @@ test('a large body of wide characters comes in pieces that overlap and miss noth
       `line ${index}`,
     );
 });
+
+test('what lies before a long stretch without text is found together with what comes behind', () => {
+  const [before, behind] = ['needle in a ', 'haystack'].map(btoa);
+  const bytes = message(
+    'Content-Type: text/plain; charset=us-ascii',
+    'Content-Transfer-Encoding: base64',
+    '',
+    `${before}${'\r\n'.repeat(500_000)}${behind}`,
+  );
+  const pieces = [...searchTexts(bytes, parseMessage(bytes))];
+  assert.ok(pieces.length > 2);
+  assert.ok(
+    pieces.some((piece) => piece.includes('needle in a haystack')),
+    JSON.stringify(pieces),
+  );
+});

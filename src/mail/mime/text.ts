@@ -192,12 +192,14 @@ function* decodedInSteps(bytes: Uint8Array, part: MessagePart): Generator<string
   return text;
 }
 
-/** Each begins with the end of the one before. */
+/** Each begins with the end of the text before; empty ones stay empty. */
 function* overlapping(pieces: Iterable<string>): Generator<string, void, void> {
-  let overlap = '';
+  let before = '';
   for (const piece of pieces) {
-    yield overlap + piece;
-    overlap = piece.slice(-searchOverlapCharacters);
+    const text = piece === '' ? '' : before + piece;
+    yield text;
+    // Of all that was read: a short piece, with little to show for much that was left out, adds to it only.
+    if (text !== '') before = text.slice(-searchOverlapCharacters);
   }
 }
 

@@ -29,7 +29,7 @@ const rightJoining =
   String.raw`\u{10ba9}-\u{10bac}\u{10d22}\u{10f33}\u{10f54}\u{10f74}\u{10f75}\u{10fb4}-\u{10fb6}\u{10fb9}` +
   String.raw`\u{10fba}\u{10fbd}\u{10fc2}\u{10fc3}\u{10fc9}`;
 
-/** Nothing to joining: marks and format characters (Joining_Type T). */
+/** Nothing to joining (Joining_Type T): marks. Format characters are of that type too, but stand in no name and no secret. */
 const transparent = String.raw`\p{Mn}\p{Me}`;
 
 /** What comes before the non-joiner ends with a letter that would join what follows. */

@@ -6,9 +6,12 @@
 // Sizes (RFC 1939 section 11) are the octets that RETR sends, dots not counted that are stuffed: the account noted them
 // when it stored the messages.
 
-import type { AccountPort, SentSizes } from '../../account/port.ts';
+import type { AccountPort } from '../../account/port.ts';
+import type { SentSizes } from '../../account/port-reads.ts';
 import type { MailboxId, OperationId, Uid } from '../../mail/ids.ts';
 import { undefinedWhen } from '../../mail/mail-error.ts';
+import { surrogateBytesMax } from '../../wire/pop3/sent-size.ts';
+import { headerEnd } from '../../wire/pop3/surrogate-header.ts';
 import type { ReadAhead } from '../kit/read-ahead.ts';
 
 export interface MaildropLimits {
@@ -158,7 +161,8 @@ export class Maildrop {
     let bytes = 0;
     for (let at = number; at < number + count && bytes < readAheadBytes; at++) bytes += this.size(at);
     this.#room.begin(Math.min(bytes, readAheadBytes));
-    const bytesMax = this.#room.pieceBytes(readAheadBytes);
+    // A header that is replaced is so as a whole, as its size was noted.
+    const bytesMax = Math.max(this.#room.pieceBytes(readAheadBytes), surrogateBytesMax);
     const messages = await this.#port.readMessages(this.#mailboxId, uids, bytesMax);
     this.#aheadFrom = number;
     this.#ahead = messages.map(({ bytes, size }) => {
@@ -170,10 +174,17 @@ export class Maildrop {
     return first;
   }
 
-  /** The beginning of a message, for TOP. */
+  /** The beginning of a message, for TOP: all of its header that may have to be replaced. */
   async readBeginning(number: number): Promise<Retrieved | undefined> {
+    const beginning = await this.#readUpTo(number, beginningBytes);
+    if (beginning === undefined || beginning.bytes.length === beginning.size) return beginning;
+    if (headerEnd(beginning.bytes.toString('latin1')) >= 0) return beginning;
+    return await this.#readUpTo(number, surrogateBytesMax);
+  }
+
+  async #readUpTo(number: number, bytesMax: number): Promise<Retrieved | undefined> {
     const uids = this.#uids.subarray(number - 1, number);
-    const [message] = await this.#port.readMessages(this.#mailboxId, uids, beginningBytes);
+    const [message] = await this.#port.readMessages(this.#mailboxId, uids, bytesMax);
     if (message?.bytes === undefined) return undefined;
     return { bytes: bufferOf(message.bytes), size: message.size };
   }

@@ -1,14 +1,25 @@
 // As whom a user may send: with his own addresses, and with those of an account whose INBOX gives him the right to post
 // (p, RFC 4314 section 4): a shared one, or that of somebody he stands in for. Asked for the envelope and for From alike.
-// Fails as the directory does. An account that cannot be looked at from here lets nobody send for it.
+// Fails as the directory does, and as an account does that cannot be asked just now: whoever may send is not refused for good.
+// An account that may not be looked at from here lets nobody send for it.
 
 import type { AccountPorts } from '../../account/port.ts';
 import type { Directory } from '../../directory/directory.ts';
 import type { Address } from '../../mail/address.ts';
 import type { AccountId } from '../../mail/ids.ts';
-import { isMailError } from '../../mail/mail-error.ts';
+import { isMailError, type MailErrorKind } from '../../mail/mail-error.ts';
 
 const post = 'p';
+
+/** Refusals that stay. In the outer zone there is no grant for another account: `authenticationFailed`, `permissionDenied`. */
+const lastingRefusals: ReadonlySet<MailErrorKind> = new Set([
+  'noSuchAccount',
+  'accountDisabled',
+  'noSuchMailbox',
+  'permissionDenied',
+  'authenticationFailed',
+  'notSupported',
+]);
 
 export interface SendingAddresses {
   readonly directory: Pick<Directory, 'ownsAddress' | 'resolve'>;
@@ -24,7 +35,7 @@ export async function maySendAs(
   try {
     return await mayPostFor(addresses, accountId, address);
   } catch (error) {
-    if (isMailError(error)) return false;
+    if (isMailError(error) && lastingRefusals.has(error.kind)) return false;
     throw error;
   }
 }

@@ -8,7 +8,7 @@ export interface SmtpProfile {
   readonly authenticates: boolean;
   /** LMTP answers once for each recipient (RFC 2033 4.2). */
   readonly answersEachRecipient: boolean;
-  /** From, Date and Message-ID are added when absent (RFC 6409 8). */
+  /** Date, Message-ID (RFC 6409 8) and From are added when absent. */
   readonly completesMessages: boolean;
 }
 

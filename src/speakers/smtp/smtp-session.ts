@@ -87,6 +87,12 @@ export class SmtpSession {
     this.transaction = undefined;
   }
 
+  /** The last reply, to a client that is sent away. RFC 5321 4.2: programs read our name in it. */
+  endWith(text: string): string {
+    this.finished = true;
+    return `421 4.7.0 ${this.dependencies.hostname} ${text}\r\n`;
+  }
+
   /** A line of an exchange inside a command (AUTH); undefined when the client went away. */
   async readLine(bytesMax: number): Promise<Buffer | undefined> {
     for (;;) {
@@ -205,8 +211,7 @@ export class SmtpSession {
   }
 
   #tooMany(): string {
-    this.finished = true;
-    return `421 4.7.0 ${this.dependencies.hostname} Too many errors or commands, closing\r\n`;
+    return this.endWith('Too many errors or commands, closing');
   }
 
   /** RFC 5321 3.8: 421 before the server closes on its own. */

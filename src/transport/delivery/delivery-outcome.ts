@@ -8,7 +8,7 @@ export type BounceReason =
   | 'accountDisabled'
   | 'messageTooLarge'
   | 'loop'
-  /** A submission whose From names none of the user's addresses; whose Sender does; that has no one From to tell by. */
+  /** A submission whose From names none of the user's addresses; whose Sender names none; that may have other authors. */
   | 'foreignAuthor'
   | 'foreignSender'
   | 'authorUnclear'

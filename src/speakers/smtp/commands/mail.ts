@@ -22,8 +22,7 @@ function refusal(session: SmtpSession, mail: MailArguments): string | undefined 
   // RFC 6531 3.4.
   if (mail.path.international && !mail.smtpUtf8) return '553 5.6.7 The address needs SMTPUTF8\r\n';
   if (session.messages >= limits.messagesMax) {
-    session.finished = true;
-    return '421 4.7.0 Enough messages for one connection, connect again\r\n';
+    return session.endWith('Enough messages for one connection, connect again');
   }
   const { messagesPerMinuteMax } = limits;
   const { remoteAddress } = session.connection;
@@ -32,6 +31,8 @@ function refusal(session: SmtpSession, mail: MailArguments): string | undefined 
   }
   return undefined;
 }
+
+const loginEnded = 'Your login has ended, connect and log in again';
 
 /** RFC 6409 6.1: a user sends as an address of theirs. The null sender is for receipts and bounces. */
 async function beginAsUser(session: SmtpSession, mail: MailArguments): Promise<string> {
@@ -42,19 +43,15 @@ async function beginAsUser(session: SmtpSession, mail: MailArguments): Promise<s
   if (address === undefined) return '501 5.1.7 Bad sender address syntax\r\n';
   try {
     // Nobody tells SMTP sessions: one that never says QUIT would send for ever.
-    if (await hasEndedLogin(dependencies.directory, 'smtp', principal)) return endLogin(session);
+    if (await hasEndedLogin(dependencies.directory, 'smtp', principal)) return session.endWith(loginEnded);
+    // Asked of the null sender too: in the outer zone only a question tells whether the grant has ended.
     const isOwn = await maySendAs(dependencies, principal.accountId, address);
     return isOwn || isNull ? begin(session, mail) : '553 5.7.1 Not an address of yours\r\n';
   } catch (error) {
     // In the outer zone: the grant that the question is asked with has ended.
-    if (isMailError(error, 'authenticationFailed')) return endLogin(session);
+    if (isMailError(error, 'authenticationFailed')) return session.endWith(loginEnded);
     throw error;
   }
-}
-
-function endLogin(session: SmtpSession): string {
-  session.finished = true;
-  return '421 4.7.0 Your login has ended, connect and log in again\r\n';
 }
 
 export const mailCommand: SmtpCommand = {
