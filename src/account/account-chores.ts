@@ -11,16 +11,26 @@ import { type AccountLimits, stagedAppendIdleMs } from './account-limits.ts';
 import type { AccountState } from './account-state.ts';
 import type { AccountWriter } from './account-writer.ts';
 import { removeGoneMutation } from './mutations/delete-mailbox.ts';
-import { packPagesMutation } from './mutations/pack-pages.ts';
+import { type Pages, packPagesMutation } from './mutations/pack-pages.ts';
 import { pruneTombstonesMutation } from './mutations/prune-tombstones.ts';
 import { discardStagedMutation } from './mutations/staged-append.ts';
+import type { PackingLine, WaitingMailbox } from './packing-line.ts';
 
 export interface AccountChoresOptions {
   readonly accountId: AccountId;
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits: AccountLimits;
+  readonly packing: PackingLine;
   readonly writer: () => AccountWriter;
+}
+
+/** A mailbox with pages that may have to be packed. */
+interface Packing extends WaitingMailbox {
+  filled: number;
+  from: number;
+  to: number;
+  isUnderWay: boolean;
 }
 
 export class AccountChores {
@@ -29,19 +39,24 @@ export class AccountChores {
   readonly #pruning = new Set<number>();
   /** By the mailbox of a staged append. */
   readonly #staged = new Map<number, Timer>();
-  /** By mailbox: the full pages that may have to be packed. */
-  readonly #packing = new Map<number, { from: number; to: number }>();
+  /** By mailbox. */
+  readonly #packing = new Map<number, Packing>();
 
   constructor(options: AccountChoresOptions) {
     this.#options = options;
   }
 
-  /** Resolves when nothing is left to do. */
+  /** Resolves when nothing is left to do. What waits for a quiet time is done now. */
   async settled(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    for (;;) {
+      for (const packing of this.#packing.values()) this.#options.packing.hurry(packing);
+      if (this.#running.size === 0) return;
+      await Promise.all(this.#running);
+    }
   }
 
-  start(work: () => Promise<void>): void {
+  /** Resolves when it is done, or failed. */
+  start(work: () => Promise<void>): Promise<void> {
     const { log, accountId } = this.#options;
     const running = work()
       .catch((error: unknown) => {
@@ -49,6 +64,7 @@ export class AccountChores {
       })
       .finally(() => this.#running.delete(running));
     this.#running.add(running);
+    return running;
   }
 
   /** Goes on with the removals that a crash cut off. */
@@ -56,7 +72,7 @@ export class AccountChores {
     for (const { record } of state.mailboxes.values()) {
       const { id, gone, staging } = record;
       if (staging !== undefined) this.expectStaged(id, staging);
-      else if (gone) this.start(() => this.removeGone(id));
+      else if (gone) void this.start(() => this.removeGone(id));
     }
   }
 
@@ -67,7 +83,7 @@ export class AccountChores {
     const timer = clock.after(stagedAppendIdleMs, () => {
       this.#staged.delete(mailboxId);
       // What another node hosts now is for its chores.
-      if (!writer().closed) this.start(() => this.discardStaged(staging));
+      if (!writer().closed) void this.start(() => this.discardStaged(staging));
     });
     this.#staged.set(mailboxId, timer);
   }
@@ -86,33 +102,48 @@ export class AccountChores {
     while (!(await writer().submit(removeGoneMutation(mailboxId, limits.messagesPerCommit))));
   }
 
-  /** Packs the rows of full pages, from one page on to before another. */
-  packPages(mailboxId: number, from: number, to: number): void {
-    if (from >= to) return;
-    const packing = this.#packing.get(mailboxId);
-    if (packing !== undefined) {
-      packing.from = Math.min(packing.from, from);
-      packing.to = Math.max(packing.to, to);
-      return;
-    }
-    const pages = { from, to };
-    this.#packing.set(mailboxId, pages);
-    this.start(() => this.#pack(mailboxId, pages));
+  /** Messages came, up to a uid in the page `to`: those before it, from `from` on, are full. */
+  pagesFilled(mailboxId: number, from: number, to: number): void {
+    if (from < to) this.#waitToPack(mailboxId, { from, to }, to - from);
   }
 
-  async #pack(mailboxId: number, pages: { from: number; to: number }): Promise<void> {
+  /** A mailbox was opened in which these pages may have to be packed. */
+  packPages(mailboxId: number, from: number, to: number): void {
+    if (from < to) this.#waitToPack(mailboxId, { from, to }, 0);
+  }
+
+  #waitToPack(mailboxId: number, { from, to }: Pages, filled: number): void {
+    let packing = this.#packing.get(mailboxId);
+    if (packing === undefined) {
+      const pack: WaitingMailbox['pack'] = (howMuch) => this.start(() => this.#pack(mailboxId, howMuch));
+      packing = { pack, filled, from, to, isUnderWay: false };
+      this.#packing.set(mailboxId, packing);
+    } else {
+      packing.from = Math.min(packing.from, from);
+      packing.to = Math.max(packing.to, to);
+      packing.filled += filled;
+    }
+    if (!packing.isUnderWay) this.#options.packing.wait(packing);
+  }
+
+  async #pack(mailboxId: number, howMuch: 'some' | 'all'): Promise<void> {
+    const packing = this.#packing.get(mailboxId)!;
+    packing.isUnderWay = true;
+    packing.filled = 0;
     try {
-      while (pages.from < pages.to) {
-        const { from, to } = pages;
+      do {
+        const { from, to } = packing;
         const next = await this.#options.writer().submit(packPagesMutation(mailboxId, { from, to }));
         // Unless there came to be more to do before it.
-        if (pages.from === from) pages.from = next;
-      }
+        if (packing.from === from) packing.from = next;
+      } while (howMuch === 'all' && packing.from < packing.to);
+      packing.isUnderWay = false;
+      if (packing.from < packing.to) this.#options.packing.wait(packing);
+      else this.#packing.delete(mailboxId);
     } catch (error) {
+      this.#packing.delete(mailboxId);
       // No room, or the account has moved: another time will do.
       if (!isMailError(error)) throw error;
-    } finally {
-      this.#packing.delete(mailboxId);
     }
   }
 
@@ -121,7 +152,7 @@ export class AccountChores {
     const { writer, limits } = this.#options;
     if (count <= limits.tombstonesMax * 1.25 || this.#pruning.has(mailboxId)) return;
     this.#pruning.add(mailboxId);
-    this.start(async () => {
+    void this.start(async () => {
       try {
         while (await writer().submit(pruneTombstonesMutation(mailboxId)));
       } finally {

@@ -3,7 +3,7 @@
 //
 // Invariant: one LocalAccount an account and process as long as anybody refers to it. The map holds weak references,
 // so that a session without watchers keeps its account alive, and millions of accounts once used cost nothing;
-// those that are loaded, watched or locked are held strongly.
+// those that are loaded, watched, locked or in line to be packed are held strongly.
 // Failures: MailError noSuchAccount; after close, `unavailable`.
 
 import type { Clock, Timer } from '../base/clock.ts';
@@ -19,10 +19,12 @@ import { AccountMetrics } from './account-metrics.ts';
 import type { SharedSearch } from './account-search.ts';
 import { loadAccount } from './account-state.ts';
 import { createAccount, type NewAccountQuota, removeAccount } from './account-storage.ts';
+import { BackgroundPace } from './background-pace.ts';
+import { FreshSummaries } from './fresh-summaries.ts';
 import { LocalAccount } from './local-account.ts';
+import { PackingLine } from './packing-line.ts';
 import { noPeople, type People } from './people.ts';
 import type { AccountPort, AccountPorts } from './port.ts';
-import { IndexPace } from './search-index/index-pace.ts';
 import { SearchCache } from './search-index/search-cache.ts';
 import { shardOf } from './shard.ts';
 import { SharedAccount } from './shared-account.ts';
@@ -86,6 +88,8 @@ class LocalAccountHosts implements AccountHosts {
   readonly #removing = new Set<AccountId>();
   readonly #metrics: AccountMetrics;
   readonly #search: SharedSearch;
+  readonly #packing: PackingLine;
+  readonly #freshSummaries = new FreshSummaries();
   readonly #people: People;
   #sweep: Timer;
   #uses = 0;
@@ -96,19 +100,19 @@ class LocalAccountHosts implements AccountHosts {
     this.#limits = Object.freeze({ ...accountLimitsDefault, ...options.limits });
     this.#people = options.people ?? noPeople;
     this.#metrics = new AccountMetrics(options.metrics ?? new Metrics());
-    this.#search = {
-      cache: new SearchCache(this.#limits.searchMemoryBytesMax),
-      pace: new IndexPace(options.clock),
-    };
+    const pace = new BackgroundPace(options.clock);
+    this.#search = { cache: new SearchCache(this.#limits.searchMemoryBytesMax), pace };
+    this.#packing = new PackingLine(pace);
     this.#finalized = new FinalizationRegistry((accountId) => {
       if (this.#accounts.get(accountId)?.deref() === undefined) this.#accounts.delete(accountId);
     });
     this.#sweep = options.clock.after(sweepMs, () => this.#sweepIdle());
   }
 
-  async open(accountId: AccountId, actor?: AccountId): Promise<AccountPort> {
-    const host = await this.host(accountId);
-    return actor === undefined || actor === accountId ? host : new SharedAccount(host, actor, this.#people);
+  open(accountId: AccountId, actor?: AccountId): Promise<AccountPort> {
+    const opening = this.host(accountId);
+    if (actor === undefined || actor === accountId) return opening;
+    return opening.then((host) => new SharedAccount(host, actor, this.#people));
   }
 
   async host(accountId: AccountId): Promise<LocalAccount> {
@@ -176,6 +180,7 @@ class LocalAccountHosts implements AccountHosts {
     if (this.#closed) return;
     this.#closed = true;
     this.#sweep.cancel();
+    this.#packing.close();
     const stopping = new MailError('unavailable', 'the server is stopping');
     const accounts = [...this.#held];
     await Promise.all(accounts.map((account) => account.writer.close(stopping)));
@@ -202,6 +207,7 @@ class LocalAccountHosts implements AccountHosts {
     const { engine, blobs, clock, log, shards } = this.#options;
     const shard = shardOf(accountId);
     const epoch = shards.epochOf(shard);
+    const fence = fenceFor(shard, epoch);
     const account: LocalAccount = new LocalAccount({
       accountId,
       shard,
@@ -212,11 +218,13 @@ class LocalAccountHosts implements AccountHosts {
       limits: this.#limits,
       metrics: this.#metrics,
       search: this.#search,
+      packing: this.#packing,
+      freshSummaries: this.#freshSummaries,
       people: this.#people,
       // The epoch it was loaded under: a later one of ours must not let through what was decided before others wrote.
       fence: () => {
         if (shards.epochOf(shard) !== epoch) throw new MailError('unavailable', 'the account has moved');
-        return fenceFor(shard, epoch);
+        return fence;
       },
       load: () => loadAccount(accountId, { engine, clock, limits: this.#limits }),
       used: (used) => this.#used(used),

@@ -12,13 +12,13 @@ import type { SearchKey } from '../mail/search-key.ts';
 import type { AccountChores } from './account-chores.ts';
 import { AccountKeys } from './account-keys.ts';
 import type { AccountWriter, WriterOptions } from './account-writer.ts';
+import type { BackgroundPace } from './background-pace.ts';
 import { orderedTextsOf, orderRows, sentSeconds } from './message-order.ts';
 import type { ReaderContext } from './message-reader.ts';
 import { type ThreadedMessages, threadSteps } from './message-threads.ts';
 import type { MessageColumns } from './port.ts';
 import { checkSearchKey, searchMailbox } from './search.ts';
 import { IndexBuilder } from './search-index/index-builder.ts';
-import type { IndexPace } from './search-index/index-pace.ts';
 import { indexedMatches } from './search-index/indexed-matches.ts';
 import { type MailboxPlaces, mailboxPlaces } from './search-index/mailbox-places.ts';
 import type { SearchCache } from './search-index/search-cache.ts';
@@ -27,7 +27,7 @@ import { SegmentReader } from './search-index/segment-reader.ts';
 /** What searches of all accounts of a process share. */
 export interface SharedSearch {
   readonly cache: SearchCache;
-  readonly pace: IndexPace;
+  readonly pace: BackgroundPace;
 }
 
 export interface AccountSearchOptions
@@ -167,7 +167,7 @@ export class AccountSearch {
   #build(): void {
     if (this.#building || this.#options.writer().closed) return;
     this.#building = true;
-    this.#options.chores.start(async () => {
+    void this.#options.chores.start(async () => {
       try {
         await this.#builder.run();
       } catch (error) {

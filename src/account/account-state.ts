@@ -14,6 +14,7 @@ import { AccountKeys, type KeyRange, numberBehind } from './account-keys.ts';
 import { type AccountLimits, pageBytesMax, pageRowsMax } from './account-limits.ts';
 import { type AccountRecord, decodeAccount, decodeMailbox, type MailboxRecord } from './account-record.ts';
 import { decodeAcl } from './acl-record.ts';
+import type { FreshPlaces } from './fresh-summaries.ts';
 import { MailboxState } from './mailbox-state.ts';
 import { decodeOperation } from './operation-record.ts';
 import { OperationSlots } from './operation-slots.ts';
@@ -34,6 +35,8 @@ export class AccountState {
   readonly subscriptions = new Set<string>();
   /** By mailbox; those without entries are not there. */
   readonly acls = new Map<number, readonly AclEntry[]>();
+  /** Where summaries of messages that came just now are kept (fresh-summaries.ts). */
+  readonly freshSummaries: FreshPlaces = new Map();
   /** Applied operations, for retries. */
   readonly operationSlots = new OperationSlots();
   /** Sum of the mailboxes' columns; kept by those who load and change them. */

@@ -61,6 +61,8 @@ export class AccountWriter {
   #state: AccountState | undefined;
   #loading: Promise<AccountState> | undefined;
   #closed: MailError | undefined;
+  /** What is being decided, or committed. */
+  #draft: Draft | undefined;
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -69,6 +71,11 @@ export class AccountWriter {
   /** The committed state, when it is in memory. */
   get state(): AccountState | undefined {
     return this.#state;
+  }
+
+  /** True: what the engine has of this mailbox may be newer than the committed state in memory, or is about to be. */
+  isChanging(mailboxId: number): boolean {
+    return this.#draft?.mailboxes.has(mailboxId) ?? false;
   }
 
   /** Everything is refused from now on. */
@@ -172,24 +179,31 @@ export class AccountWriter {
   }
 
   async #perform(group: readonly Pending[]): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      const state = await this.open();
-      if (state.account.staged !== undefined) await this.#unstage(state);
-      const draft = new Draft(state, this.#context(state));
-      const decided = await this.#decide(group, draft);
-      const startedAt = this.#options.clock.monotonic();
-      const result = draft.version === 0 ? undefined : await this.#commit(draft);
-      if (result !== undefined)
-        this.#options.metrics.observeCommit(group.length, this.#options.clock.monotonic() - startedAt);
-      if (result?.outcome === 'conflict') {
-        if (attempt === attemptsMax) throw new Fault('a blob vanished again and again', { temporary: true });
-        await this.#putBlobs(group);
-        continue;
-      }
-      if (result?.outcome === 'fenced') throw this.#fenced();
-      this.#settle(decided, result === undefined ? undefined : draft);
-      return;
+    try {
+      for (let attempt = 1; !(await this.#try(group, attempt)); attempt++) await this.#putBlobs(group);
+    } finally {
+      this.#draft = undefined;
     }
+  }
+
+  /** False: a blob that the group links has vanished. */
+  async #try(group: readonly Pending[], attempt: number): Promise<boolean> {
+    const state = await this.open();
+    if (state.account.staged !== undefined) await this.#unstage(state);
+    const draft = new Draft(state, this.#context(state));
+    this.#draft = draft;
+    const decided = await this.#decide(group, draft);
+    const startedAt = this.#options.clock.monotonic();
+    const result = draft.version === 0 ? undefined : await this.#commit(draft);
+    if (result !== undefined)
+      this.#options.metrics.observeCommit(group.length, this.#options.clock.monotonic() - startedAt);
+    if (result?.outcome === 'conflict') {
+      if (attempt === attemptsMax) throw new Fault('a blob vanished again and again', { temporary: true });
+      return false;
+    }
+    if (result?.outcome === 'fenced') throw this.#fenced();
+    this.#settle(decided, result === undefined ? undefined : draft);
+    return true;
   }
 
   /** The draft is committed; undefined: nothing had to be. */

@@ -15,7 +15,7 @@ import {
   chunksByPage,
   chunksOf,
   chunksTakenOut,
-  concatColumns,
+  concatFlags,
   concatUids,
   isFullCommit,
 } from './uid-lists.ts';
@@ -41,11 +41,12 @@ export async function storeFlagsInChunks(
     stored.push(await writer.submit(storeFlagsMutation({ ...options, uids, operation }, allowed)));
   }
   return {
-    messages: concatColumns(stored.map((part) => part.messages)),
+    messages: concatFlags(stored.map((part) => part.messages)),
     modified: concatUids(stored.map((part) => part.modified)),
     missing: concatUids(stored.map((part) => part.missing)),
     keywords: stored.at(-1)!.keywords,
     modSeqBefore: modSeqBeforeAll(stored),
+    modSeqAfter: stored.at(-1)!.modSeqAfter,
   };
 }
 
@@ -90,9 +91,9 @@ export async function expungeInChunks(writer: ChunkWriter, options: ExpungeOptio
 /** Before the first chunk, unless somebody else came between two of them. */
 function modSeqBeforeAll(chunks: readonly Port.StoredFlags[]): ModSeq {
   let reached = chunks[0]!.modSeqBefore;
-  for (const { modSeqBefore, messages } of chunks) {
+  for (const { modSeqBefore, modSeqAfter } of chunks) {
     if (modSeqBefore !== reached) return modSeqBefore;
-    for (const modSeq of messages.modSeqs) if (modSeq > reached) reached = modSeq as ModSeq;
+    reached = modSeqAfter;
   }
   return chunks[0]!.modSeqBefore;
 }

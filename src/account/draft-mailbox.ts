@@ -9,7 +9,7 @@ import type { MailboxState } from './mailbox-state.ts';
 import { pageOf, pageUids } from './message-page.ts';
 import type { MessageRow } from './message-row.ts';
 import { columnsOfRows, emptyColumns, type FlagColumns, MessageTable } from './message-table.ts';
-import type { MessageColumns } from './port.ts';
+import type { MessageColumns, MessageFlags } from './port.ts';
 
 /** RFC 9051 2.3.1.1: a UID is a 32-bit number; the last one is kept free. */
 export const uidMax = 0xffff_fffe;
@@ -47,8 +47,6 @@ export class DraftMailbox {
   changed: boolean;
   /** Removed for good: record and remaining rows go. */
   dropped = false;
-  /** Where the last change was, most often the next one is beside it. */
-  #lastFlags: PageFlags | undefined;
 
   constructor(state: MailboxState | undefined, record: MailboxRecord) {
     this.state = state;
@@ -110,6 +108,13 @@ export class DraftMailbox {
     return messages;
   }
 
+  /** The same of their flags alone. */
+  selectFlags(uids: Uint32Array): MessageFlags {
+    const table = this.#table();
+    if (table === undefined || !this.hasSameUids || this.pageFlags.size > 0) return this.select(uids);
+    return table.selectFlags(uids);
+  }
+
   /** Every uid in the draft, ascending. */
   uids(): Uint32Array {
     const table = this.#table();
@@ -137,27 +142,45 @@ export class DraftMailbox {
     this.staged.push(row, place);
   }
 
-  /** A message that is in the draft has other flags now. */
-  changeFlags(uid: number, flags: Pick<MessageRow, 'flagsLow' | 'flagsHigh' | 'modSeq'>): void {
-    const { flagsLow, flagsHigh, modSeq } = flags;
-    let before: number;
-    if (uid >= this.uidNextBefore) {
-      const at = uid - this.uidNextBefore;
-      const row = this.added[at]!;
-      before = row.flagsLow;
-      this.added[at] = { ...row, flagsLow, flagsHigh, modSeq };
-    } else {
-      const page = this.#flagsOf(uid);
-      const at = this.state!.table!.indexNear(uid, page.from + (uid % pageUids)) - page.from;
-      before = page.flagsLow[at]!;
-      page.flagsLow[at] = flagsLow;
-      page.flagsHigh[at] = flagsHigh;
-      page.modSeqs[at] = modSeq;
+  /** Those of these messages (all in the draft) that bear this new mod-sequence have other flags now. */
+  changeFlags(messages: MessageFlags, modSeq: number): void {
+    const { uids, modSeqs } = messages;
+    for (let at = 0; at < uids.length; ) {
+      if (modSeqs[at] !== modSeq) at++;
+      else if (uids[at]! >= this.uidNextBefore) this.#changeAdded(messages, at++);
+      else at = this.#changePage(messages, at, modSeq);
     }
-    this.#countFlags(before, -1);
-    this.#countFlags(flagsLow, 1);
     this.touch(modSeq);
     this.lastChangeModSeq = modSeq;
+  }
+
+  #changeAdded({ uids, flagsLow, flagsHigh, modSeqs }: MessageFlags, at: number): void {
+    const index = uids[at]! - this.uidNextBefore;
+    const row = this.added[index]!;
+    this.#recountFlags(row.flagsLow, flagsLow[at]!);
+    this.added[index] = {
+      ...row,
+      flagsLow: flagsLow[at]!,
+      flagsHigh: flagsHigh[at]!,
+      modSeq: modSeqs[at]!,
+    };
+  }
+
+  /** Those that are in one page; where the next one is. */
+  #changePage({ uids, flagsLow, flagsHigh, modSeqs }: MessageFlags, start: number, modSeq: number): number {
+    const page = this.#flagsOf(uids[start]!);
+    const end = Math.min((page.page + 1) * pageUids, this.uidNextBefore);
+    const stored = this.state!.table!.columns.uids;
+    let at = start;
+    for (let index = 0; at < uids.length && uids[at]! < end; at++) {
+      if (modSeqs[at] !== modSeq) continue;
+      while (stored[page.from + index]! < uids[at]!) index++;
+      this.#recountFlags(page.flagsLow[index]!, flagsLow[at]!);
+      page.flagsLow[index] = flagsLow[at]!;
+      page.flagsHigh[index] = flagsHigh[at]!;
+      page.modSeqs[index] = modSeq;
+    }
+    return at;
   }
 
   expunge(row: MessageRow, modSeq: number): void {
@@ -192,31 +215,28 @@ export class DraftMailbox {
 
   #flagsOf(uid: number): PageFlags {
     const page = pageOf(uid);
-    if (this.#lastFlags?.page === page) return this.#lastFlags;
     const known = this.pageFlags.get(page);
     const flags = known ?? this.#copyFlags(page);
     if (known === undefined) this.pageFlags.set(page, flags);
-    this.#lastFlags = flags;
     return flags;
   }
 
   #copyFlags(page: number): PageFlags {
     const table = this.state!.table!;
     const { from, to } = table.indexesOf(page);
-    const { flagsLow, flagsHigh, modSeqs } = table.columns;
-    return {
-      page,
-      from,
-      flagsLow: flagsLow.slice(from, to),
-      flagsHigh: flagsHigh?.slice(from, to) ?? new Uint32Array(to - from),
-      modSeqs: new Float64Array(modSeqs.subarray(from, to)),
-    };
+    return { page, from, ...table.flags(from, to) };
   }
 
   #count(row: MessageRow, sign: 1 | -1): void {
     this.record.messages += sign;
     this.record.bytes += sign * row.size;
     this.#countFlags(row.flagsLow, sign);
+  }
+
+  #recountFlags(before: number, after: number): void {
+    if (((before ^ after) & (flagSeen | flagDeleted)) === 0) return;
+    this.#countFlags(before, -1);
+    this.#countFlags(after, 1);
   }
 
   #countFlags(flagsLow: number, sign: 1 | -1): void {

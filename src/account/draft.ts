@@ -31,11 +31,19 @@ export interface DraftContext {
   stage?(batch: Batch): Promise<void>;
 }
 
+/** Written only if it is still there at the end. */
+interface CreatedEmail {
+  readonly puts: readonly Entry[];
+  readonly conditions: readonly Condition[];
+  /** Of the puts the value with its summary. */
+  readonly summary: Bytes;
+}
+
 /** An email in the draft. `record` undefined: it is gone. */
 export interface DraftEmail {
   record: EmailRecord | undefined;
-  /** It was not there before: its puts, written only if it is still there at the end. */
-  created: { readonly puts: readonly Entry[]; readonly conditions: readonly Condition[] } | undefined;
+  /** It was not there before. */
+  created: CreatedEmail | undefined;
   readonly before: EmailRecord | undefined;
 }
 
@@ -112,11 +120,9 @@ export class Draft {
   /** The mailbox of a target whose name is normalised. */
   find(target: MailboxTarget): DraftMailbox | undefined {
     if ('id' in target) return this.mailbox(target.id);
-    if ('name' in target) {
-      const { name } = target;
-      const id = this.names.has(name) ? this.names.get(name) : this.state.mailboxIdByName.get(name);
-      return id === undefined ? undefined : this.mailbox(id);
-    }
+    if ('name' in target) return this.#named(target.name);
+    // Nearly every delivery: it has no other name, and nobody else has that one.
+    if (target.role === 'inbox') return this.#named('INBOX');
     for (const record of this.records()) {
       if (record.role === target.role) return this.mailbox(record.id);
     }
@@ -209,7 +215,7 @@ export class Draft {
     this.threadsChanged.add(hash);
   }
 
-  createEmail(emailId: number, record: EmailRecord, created: NonNullable<DraftEmail['created']>): void {
+  createEmail(emailId: number, record: EmailRecord, created: CreatedEmail): void {
     this.emails.set(emailId, { record, created, before: undefined });
     this.account.bytesUsed += record.size;
     this.account.messagesUsed++;
@@ -265,6 +271,11 @@ export class Draft {
   newUidValidity(): number {
     this.account.uidValidity = Math.max(this.account.uidValidity + 1, this.nowSeconds);
     return this.account.uidValidity;
+  }
+
+  #named(name: string): DraftMailbox | undefined {
+    const id = this.names.has(name) ? this.names.get(name) : this.state.mailboxIdByName.get(name);
+    return id === undefined ? undefined : this.mailbox(id);
   }
 
   #add(mailbox: DraftMailbox): DraftMailbox {

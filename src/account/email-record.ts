@@ -5,7 +5,7 @@
 // - the record of its size as POP3 sends it, never rewritten, only of the few where that is not the size stored.
 // Invariant: an email record has at least one membership; its last one takes all of them away in the same batch.
 
-import { decodeRecord, encodeRecord, RecordDamaged } from '../storage/record.ts';
+import { decodeRecord, encodeRecord, RecordDamaged, recordHeaderBytes } from '../storage/record.ts';
 import type { SentSizeDifference } from '../wire/pop3/sent-size.ts';
 
 export interface EmailRecord {
@@ -87,6 +87,12 @@ export function decodeSummaryRecord(value: Uint8Array): SummaryRecord {
   const { payload } = decodeRecord('summary', version, value);
   if (payload.length < 8) throw new RecordDamaged('summary record is cut short');
   return { threadId: payload.readDoubleBE(0), summary: payload.subarray(8) };
+}
+
+/** The same of a record that is known to be sound, from one byte of `bytes` to before another. */
+export function decodeCheckedSummary(bytes: Buffer, start: number, end: number): SummaryRecord {
+  const payload = start + recordHeaderBytes;
+  return { threadId: bytes.readDoubleBE(payload), summary: bytes.subarray(payload + 8, end) };
 }
 
 export function encodeContent(bytes: Uint8Array): Buffer {

@@ -7,8 +7,9 @@ import fc from 'fast-check';
 import { headerFields } from '../mail/header.ts';
 import type { MailboxId } from '../mail/ids.ts';
 import { AccountKeys } from './account-keys.ts';
-import type { AccountPort, HeaderFieldsChoice } from './port.ts';
-import { newMessage, newOperation, openTestHosts, testAccountId } from './testing.ts';
+import type { AccountPort } from './port.ts';
+import type { HeaderFieldsChoice } from './port-reads.ts';
+import { newMessage, newOperation, openTestHosts, testAccountId, unloadAccount } from './testing.ts';
 
 /** RFC 9051 6.4.5, a string at a time. */
 function slowly(bytes: Buffer, { names, matching }: HeaderFieldsChoice): string {
@@ -161,7 +162,7 @@ test('what was answered once is answered again without reading, until the accoun
   assert.deepEqual([...(await pulled(account, mailboxId, asked)).values()], told);
   const others = { ...asked, choice: { ...subject, names: ['from'] } };
   assert.deepEqual([...(await pulled(account, mailboxId, others)).values()], []);
-  (await hosts.host(testAccountId)).writer.unload();
+  await unloadAccount(hosts);
   assert.deepEqual([...(await pulled(account, mailboxId, asked)).values()], []);
   await hosts.close();
 });

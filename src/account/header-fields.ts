@@ -18,7 +18,7 @@ import {
   summaryAgain,
 } from './message-reader.ts';
 import type { MessageTable } from './message-table.ts';
-import type { HeaderFields, HeaderFieldsOptions } from './port.ts';
+import type { HeaderFields, HeaderFieldsOptions } from './port-reads.ts';
 import type { SearchCache } from './search-index/search-cache.ts';
 import { indexFrom } from './uid-lists.ts';
 

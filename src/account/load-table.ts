@@ -27,9 +27,22 @@ export async function loadTable(
   options: LoadOptions,
 ): Promise<MessageTable> {
   if (mailbox.table !== undefined) return mailbox.table;
-  const { id: mailboxId, messages, uidNext } = mailbox.record;
-  const place = { keys: state.keys, mailboxId, uidEnd: uidNext };
-  const table = await readTable(place, { ...options, messages });
+  return keepTable(state, mailbox, await readTableOf(state, mailbox, options));
+}
+
+/** The columns as they are stored. */
+export function readTableOf(
+  { keys }: AccountState,
+  { record }: MailboxState,
+  options: LoadOptions,
+): Promise<MessageTable> {
+  const { id: mailboxId, messages, uidNext } = record;
+  return readTable({ keys, mailboxId, uidEnd: uidNext }, { ...options, messages });
+}
+
+/** The mailbox has these columns now, unless somebody else read them first. */
+export function keepTable(state: AccountState, mailbox: MailboxState, table: MessageTable): MessageTable {
+  if (mailbox.table !== undefined) return mailbox.table;
   mailbox.table = table;
   state.tableBytes += table.bytes;
   return table;

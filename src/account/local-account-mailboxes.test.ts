@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { ModSeq } from '../mail/ids.ts';
 import type { AccountEvent } from './port.ts';
-import { newMessage, newOperation, testAccountId } from './testing.ts';
+import { newMessage, newOperation, testAccountId, unloadAccount } from './testing.ts';
 import { append, flagsOf, onEngines, refusedWith } from './testing-engines.ts';
 
 onEngines('a new account has the usual mailboxes, subscribed', async ({ account, hosts }) => {
@@ -144,10 +144,10 @@ onEngines('opening tells what is recent once, and the first unseen', async ({ ac
   assert.equal((await account.openMailbox({ id: inbox }, { claimRecent })).recentFrom, 4);
   // A retry is told the same, and a host that reads the account again knows of the claim.
   assert.equal((await account.openMailbox({ id: inbox }, { claimRecent })).recentFrom, 4);
-  (await hosts.host(account.accountId)).writer.unload();
+  await unloadAccount(hosts);
   assert.equal((await account.openMailbox({ id: inbox }, { claimRecent: false })).recentFrom, 5);
   await append(account, { id: inbox });
-  (await hosts.host(account.accountId)).writer.unload();
+  await unloadAccount(hosts);
   assert.equal((await account.openMailbox({ id: inbox }, { claimRecent: false })).recentFrom, 5);
 });
 
@@ -156,8 +156,7 @@ onEngines('watchers hear of durable changes, and survive unloading', async ({ ac
   const stop = account.watch((event) => events.push(event));
   const { modSeq } = await append(account, { id: inbox });
   assert.deepEqual(events, [{ type: 'mailbox', mailboxId: inbox, modSeq }]);
-  const host = await hosts.host(testAccountId);
-  host.writer.unload();
+  await unloadAccount(hosts);
   const again = await (await hosts.open(testAccountId)).createMailbox({
     operation: newOperation(),
     name: 'new',

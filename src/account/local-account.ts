@@ -19,6 +19,7 @@ import { AccountWriter, type WriterOptions } from './account-writer.ts';
 import { decodeAnnotations, isSomebodyElses } from './annotation-record.ts';
 import { type ChunkWriter, copyInChunks, expungeInChunks, storeFlagsInChunks } from './changes-in-chunks.ts';
 import type { Draft } from './draft.ts';
+import type { FreshSummaries } from './fresh-summaries.ts';
 import { normalName, normalTarget } from './mailbox-name.ts';
 import { MailboxReader } from './mailbox-reader.ts';
 import { pageOf } from './message-page.ts';
@@ -38,15 +39,20 @@ import { normalIdentifier, setAclMutation } from './mutations/set-acl.ts';
 import { setAnnotationsMutation } from './mutations/set-annotations.ts';
 import { setQuotaMutation } from './mutations/set-quota.ts';
 import { appendStagedMutation, beginStagedMutation, stagedMailbox } from './mutations/staged-append.ts';
+import type { PackingLine } from './packing-line.ts';
 import type { People } from './people.ts';
 import type * as Port from './port.ts';
+import type * as Reads from './port-reads.ts';
+import { emptyInbox } from './rename-inbox.ts';
 import { sharedOwners } from './shared-owners.ts';
 
 export interface LocalAccountOptions extends Omit<WriterOptions, 'committed' | 'lost' | 'fenced'> {
   readonly accountId: AccountId;
   readonly shard: ShardId;
   readonly search: SharedSearch;
+  readonly packing: PackingLine;
   readonly people: People;
+  readonly freshSummaries: FreshSummaries;
   /** The account was used: for unloading the least recently used one. */
   used(account: LocalAccount): void;
   /** It is of no use any more: somebody else hosts it. */
@@ -77,6 +83,8 @@ export class LocalAccount implements Port.AccountPort {
       cache: options.search.cache,
       chores: this.#chores,
       loaded: () => this.loaded(),
+      state: () => this.writer.state,
+      isChanging: (mailboxId) => this.writer.isChanging(mailboxId),
       submit: (mutation) => this.#submit(mutation),
     });
     this.#chunks = {
@@ -86,7 +94,6 @@ export class LocalAccount implements Port.AccountPort {
     this.#search = new AccountSearch({ ...options, chores: this.#chores, writer: () => this.writer });
     this.writer = new AccountWriter({
       ...options,
-      fence: () => options.fence(),
       load: async () => {
         const state = await options.load();
         this.#chores.resumeRemovals(state);
@@ -118,7 +125,7 @@ export class LocalAccount implements Port.AccountPort {
     return this.#search.settle();
   }
 
-  /** Everything that nobody waits for has been done. */
+  /** Everything that nobody waits for is done now. */
   settled(): Promise<void> {
     return this.#chores.settled();
   }
@@ -152,19 +159,8 @@ export class LocalAccount implements Port.AccountPort {
 
   async renameMailbox(options: RenameMailboxOptions): Promise<Port.MailboxInfo> {
     if (normalName(options.from) !== 'INBOX') return this.#submit(renameMailboxMutation(options));
-    const info = await this.#submit(inboxRenameTargetMutation(options));
-    const inbox = await this.openMailbox({ role: 'inbox' }, { claimRecent: false });
-    const operation = `${options.operation}#move` as OperationId;
-    await this.copy({ operation, from: inbox.info.id, uids: inbox.uids, to: { id: info.id }, move: true });
-    await this.#copyAnnotations(inbox.info.id, info.id, options.operation);
-    return (await this.findMailbox({ id: info.id })) ?? info;
-  }
-
-  /** RFC 5464 4.1: INBOX keeps its own when it is renamed. */
-  async #copyAnnotations(from: MailboxId, to: MailboxId, given: OperationId): Promise<void> {
-    const changes = await this.annotations(from);
-    const operation = `${given}#annotations` as OperationId;
-    if (changes.length > 0) await this.setAnnotations({ operation, mailboxId: to, changes });
+    const target = await this.#submit(inboxRenameTargetMutation(options));
+    return emptyInbox(this, target, options.operation);
   }
 
   async deleteMailbox(options: { operation: OperationId; name: string }): Promise<void> {
@@ -187,7 +183,7 @@ export class LocalAccount implements Port.AccountPort {
     return this.#mailboxes.columns(mailboxId, uids);
   }
 
-  sentSizes(mailboxId: MailboxId): Promise<Port.SentSizes> {
+  sentSizes(mailboxId: MailboxId): Promise<Reads.SentSizes> {
     return this.#mailboxes.sentSizes(mailboxId);
   }
 
@@ -214,7 +210,7 @@ export class LocalAccount implements Port.AccountPort {
   async appendStaged(options: Port.AppendStagedOptions): Promise<Port.Copied> {
     const { messagesPerCommit } = this.#options.limits;
     const { copied, mailboxId } = await this.#submit(appendStagedMutation(options, messagesPerCommit));
-    if (mailboxId !== undefined) this.#chores.start(() => this.#chores.removeGone(mailboxId));
+    if (mailboxId !== undefined) void this.#chores.start(() => this.#chores.removeGone(mailboxId));
     return copied;
   }
 
@@ -223,16 +219,20 @@ export class LocalAccount implements Port.AccountPort {
   }
 
   /** `find`: as appendMutation has it. */
-  async #append(
+  #append(
     options: Port.AppendOptions | Port.ReplaceOptions,
     find?: Parameters<typeof appendMutation>[2],
   ): Promise<Port.Appended> {
-    const { limits, blobs } = this.#options;
-    const mutation = appendMutation(options, limits.inlineBytesMax, find);
-    if (mutation.blobs !== undefined && mutation.blobs.length > 0) {
-      await this.#checkRoom(options);
-      for (const { digest, bytes } of mutation.blobs) await blobs.put(digest, bytes);
-    }
+    const mutation = appendMutation(options, this.#options.limits.inlineBytesMax, find);
+    return mutation.blobs?.length ? this.#appendLarge(options, mutation) : this.#submit(mutation);
+  }
+
+  async #appendLarge(
+    options: Port.AppendOptions | Port.ReplaceOptions,
+    mutation: ReturnType<typeof appendMutation>,
+  ): Promise<Port.Appended> {
+    await this.#checkRoom(options);
+    for (const { digest, bytes } of mutation.blobs ?? []) await this.#options.blobs.put(digest, bytes);
     return this.#submit(mutation);
   }
 
@@ -250,23 +250,23 @@ export class LocalAccount implements Port.AccountPort {
     return expungeInChunks(this.#chunks, options);
   }
 
-  readSummaries(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<Port.MessageSummary[]> {
+  readSummaries(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<Reads.MessageSummary[]> {
     return this.#mailboxes.summaries(mailboxId, uids, bytesMax);
   }
 
   readHeaderFields(
     mailboxId: MailboxId,
     uids: Uint32Array,
-    options: Port.HeaderFieldsOptions,
-  ): Promise<Port.HeaderFields> {
+    options: Reads.HeaderFieldsOptions,
+  ): Promise<Reads.HeaderFields> {
     return this.#mailboxes.headerFields(mailboxId, uids, options);
   }
 
-  readMessages(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<Port.MessageBytes[]> {
+  readMessages(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<Reads.MessageBytes[]> {
     return this.#mailboxes.messages(mailboxId, uids, bytesMax);
   }
 
-  readRange(mailboxId: MailboxId, uid: Uid, range: Port.ByteRange): Promise<Uint8Array | undefined> {
+  readRange(mailboxId: MailboxId, uid: Uid, range: Reads.ByteRange): Promise<Uint8Array | undefined> {
     return this.#mailboxes.range(mailboxId, uid, range);
   }
 
@@ -274,7 +274,7 @@ export class LocalAccount implements Port.AccountPort {
     return this.#search.search(await this.#mailboxes.searched(mailboxId), key);
   }
 
-  async sort(mailboxId: MailboxId, options: Port.SortOptions): Promise<Uint32Array> {
+  async sort(mailboxId: MailboxId, options: Reads.SortOptions): Promise<Uint32Array> {
     return this.#search.sort(await this.#mailboxes.searched(mailboxId), options);
   }
 
@@ -366,13 +366,14 @@ export class LocalAccount implements Port.AccountPort {
   }
 
   #committed(draft: Draft): void {
+    this.#mailboxes.committed(draft);
     const modSeq = draft.account.modSeq as ModSeq;
     for (const mailbox of draft.mailboxes.values()) {
       if (!mailbox.changed || mailbox.dropped) continue;
       const { id, record, uidNextBefore } = mailbox;
       if (!record.gone) {
         this.#chores.pruneTombstones(id, record.tombstones);
-        this.#chores.packPages(id, pageOf(uidNextBefore), pageOf(record.uidNext));
+        this.#chores.pagesFilled(id, pageOf(uidNextBefore), pageOf(record.uidNext));
       }
       this.#sessions.tell({ type: 'mailbox', mailboxId: mailbox.id as MailboxId, modSeq });
     }
@@ -384,7 +385,7 @@ export class LocalAccount implements Port.AccountPort {
 
   /** Reads the account again and tells watchers of what the doubtful commit may have done. */
   #lost(before: AccountState): void {
-    this.#chores.start(async () => {
+    void this.#chores.start(async () => {
       const after = await this.writer.open();
       if (after.account.modSeq === before.account.modSeq) return;
       for (const { record } of after.mailboxes.values()) {

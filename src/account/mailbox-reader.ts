@@ -1,36 +1,34 @@
 // Reads of one mailbox on the account's host: finds it, has its columns loaded, and answers from them and from storage.
-// Invariant: columns are loaded through the writer, so that no commit changes rows while they are read; an answer is of one
-// moment of the mailbox. Failures: refuses noSuchMailbox and mailboxNotSelectable; those of storage pass through.
+// Invariant: an answer is of one moment of the mailbox. Failures: refuses noSuchMailbox and mailboxNotSelectable; those of
+// storage pass through.
 
 import { flagSeen } from '../mail/flags.ts';
 import type { MailboxId, ModSeq, OperationId, Uid } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
-import type { AccountChores } from './account-chores.ts';
 import { mailboxInfo } from './account-record.ts';
 import type { SearchedMailbox } from './account-search.ts';
 import type { AccountState } from './account-state.ts';
 import type { WriterOptions } from './account-writer.ts';
+import type { Draft } from './draft.ts';
+import type { FreshSummaries } from './fresh-summaries.ts';
 import { HeaderFieldsReader } from './header-fields.ts';
-import { loadTable } from './load-table.ts';
 import { changesSince, goneMailboxChanges } from './mailbox-changes.ts';
 import { normalTarget } from './mailbox-name.ts';
 import type { MailboxState } from './mailbox-state.ts';
-import { pageOf } from './message-page.ts';
 import { type ReaderContext, readEmail, readMessages, readSummaries } from './message-reader.ts';
 import type { MessageTable } from './message-table.ts';
-import { claimRecentMutation } from './mutations/claim-recent.ts';
-import { internalMutation, type Mutation } from './mutations/mutation.ts';
-import { pagesToPack } from './mutations/pack-pages.ts';
 import type * as Port from './port.ts';
+import type * as Reads from './port-reads.ts';
+import { RecentClaims } from './recent-claims.ts';
 import type { SearchCache } from './search-index/search-cache.ts';
 import { sentSizes } from './sent-sizes.ts';
+import { TableLoader, type TableLoaderOptions } from './table-loader.ts';
 import { ascending } from './uid-lists.ts';
 
-export interface MailboxReaderOptions extends Pick<WriterOptions, 'engine' | 'blobs' | 'clock' | 'limits'> {
+export interface MailboxReaderOptions extends TableLoaderOptions, Pick<WriterOptions, 'blobs'> {
+  readonly freshSummaries: FreshSummaries;
   readonly cache: SearchCache;
-  readonly chores: AccountChores;
   loaded(): Promise<AccountState> | AccountState;
-  submit<T>(mutation: Mutation<T>): Promise<T>;
 }
 
 interface OpenTable {
@@ -42,38 +40,44 @@ interface OpenTable {
 export class MailboxReader {
   readonly #options: MailboxReaderOptions;
   readonly #headerFields: HeaderFieldsReader;
+  readonly #tables: TableLoader;
+  readonly #claims: RecentClaims;
 
   constructor(options: MailboxReaderOptions) {
     this.#options = options;
     this.#headerFields = new HeaderFieldsReader(options);
+    this.#tables = new TableLoader(options);
+    this.#claims = new RecentClaims(options);
+  }
+
+  /** To be told of every commit of the account. */
+  committed(draft: Draft): void {
+    this.#tables.committed(draft);
+    const { freshSummaries } = this.#options;
+    for (const [emailId, { record, created }] of draft.emails)
+      if (record !== undefined && created !== undefined)
+        freshSummaries.keep(draft.state.freshSummaries, emailId, created.summary);
   }
 
   async open(
     target: Port.MailboxTarget,
     { claimRecent }: { claimRecent: OperationId | false },
   ): Promise<Port.OpenedMailbox> {
-    const claimed = claimRecent === false ? undefined : await this.#claimRecent(target, claimRecent);
-    const { mailbox, table } = await this.#table(target);
-    const { uids, flagsLow } = table.columns;
-    const recentFrom = claimed ?? (mailbox.record.recentFrom as Uid);
+    const { state, mailbox, table } = await this.#table(target);
+    const { record } = mailbox;
+    const { uids } = table;
+    const { flagsLow } = table.columns;
     let first = 0;
-    if (mailbox.record.unseen === 0) first = table.length;
-    while (first < table.length && (flagsLow[first]! & flagSeen) !== 0) first++;
-    return {
-      info: mailboxInfo(mailbox.record),
-      uids: uids.slice(0, table.length),
-      recentFrom,
-      firstUnseen: first < table.length ? (uids[first] as Uid) : undefined,
+    if (record.unseen === 0) first = uids.length;
+    while (first < uids.length && (flagsLow[first]! & flagSeen) !== 0) first++;
+    const opened = {
+      info: mailboxInfo(record),
+      uids,
+      firstUnseen: first < uids.length ? (uids[first] as Uid) : undefined,
     };
-  }
-
-  /** Most often nothing is to be claimed, and nothing is written. Undefined: then. */
-  async #claimRecent(target: Port.MailboxTarget, operation: OperationId): Promise<Uid | undefined> {
-    const { state, mailbox } = await this.#table(target);
-    const { id, recentFrom, uidNext } = mailbox.record;
-    // A retry has claimed before, and is told what.
-    if (recentFrom === uidNext && !state.operationSlots.has(operation)) return undefined;
-    return this.#options.submit(claimRecentMutation({ operation, mailboxId: id as MailboxId }));
+    if (claimRecent === false) return { ...opened, recentFrom: this.#claims.recentFrom(record) };
+    const claimed = this.#claims.claim(state, record, claimRecent);
+    return { ...opened, recentFrom: typeof claimed === 'number' ? claimed : await claimed };
   }
 
   async columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<Port.MessageColumns> {
@@ -81,7 +85,7 @@ export class MailboxReader {
     return uids === undefined ? table.all() : table.select(uids);
   }
 
-  async sentSizes(mailboxId: MailboxId): Promise<Port.SentSizes> {
+  async sentSizes(mailboxId: MailboxId): Promise<Reads.SentSizes> {
     const { state, table } = await this.#table({ id: mailboxId });
     return sentSizes(this.#options, state.keys, table.all());
   }
@@ -93,27 +97,33 @@ export class MailboxReader {
     return changesSince(opened.state, opened.mailbox, since, this.#options);
   }
 
-  async summaries(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<Port.MessageSummary[]> {
+  async summaries(
+    mailboxId: MailboxId,
+    uids: Uint32Array,
+    bytesMax: number,
+  ): Promise<Reads.MessageSummary[]> {
     const { state, table } = await this.#table({ id: mailboxId });
-    return readSummaries(this.#readerContext(state), table, uids, bytesMax);
+    const { freshSummaries } = this.#options;
+    const fresh = (emailId: number) => freshSummaries.find(state.freshSummaries, emailId);
+    return readSummaries({ ...this.#readerContext(state), fresh }, table, uids, bytesMax);
   }
 
   async headerFields(
     mailboxId: MailboxId,
     uids: Uint32Array,
-    options: Port.HeaderFieldsOptions,
-  ): Promise<Port.HeaderFields> {
+    options: Reads.HeaderFieldsOptions,
+  ): Promise<Reads.HeaderFields> {
     const { state, table } = await this.#table({ id: mailboxId });
     const context = { ...this.#readerContext(state), table, owner: state };
     return this.#headerFields.read({ mailboxId, uids: ascending(uids), ...options }, context);
   }
 
-  async messages(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<Port.MessageBytes[]> {
+  async messages(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<Reads.MessageBytes[]> {
     const { state, table } = await this.#table({ id: mailboxId });
     return readMessages(this.#readerContext(state), table, uids, bytesMax);
   }
 
-  async range(mailboxId: MailboxId, uid: Uid, range: Port.ByteRange): Promise<Uint8Array | undefined> {
+  async range(mailboxId: MailboxId, uid: Uid, range: Reads.ByteRange): Promise<Uint8Array | undefined> {
     const { state, table } = await this.#table({ id: mailboxId });
     const index = table.indexOf(uid);
     if (index < 0) return undefined;
@@ -135,21 +145,8 @@ export class MailboxReader {
         throw new MailError('mailboxNotSelectable', 'the mailbox is only a place for others');
       }
       if (mailbox.table !== undefined) return { state, mailbox, table: mailbox.table };
-      await this.#loadTable(mailbox.record.id);
+      await this.#tables.load(state, mailbox);
     }
-  }
-
-  #loadTable(mailboxId: number): Promise<void> {
-    return this.#options.submit(
-      internalMutation('loadTable', async (draft) => {
-        const current = draft.state.mailbox(mailboxId);
-        if (current === undefined) return;
-        const table = await loadTable(draft.state, current, this.#options);
-        const pages = { from: 0, to: pageOf(current.record.uidNext) };
-        const [from = pages.to] = pagesToPack(table, pages, 1);
-        this.#options.chores.packPages(current.record.id, from, pages.to);
-      }),
-    );
   }
 
   #readerContext(state: AccountState): ReaderContext {

@@ -18,7 +18,14 @@ import { encodeMessageRow } from './message-row.ts';
 import { type MessageTable, rowOf } from './message-table.ts';
 import { internalMutation } from './mutations/mutation.ts';
 import type { AccountPort } from './port.ts';
-import { failingEngine, newMessage, newOperation, openTestHosts, testAccountId } from './testing.ts';
+import {
+  failingEngine,
+  newMessage,
+  newOperation,
+  openTestHosts,
+  testAccountId,
+  unloadAccount,
+} from './testing.ts';
 import { onEngines } from './testing-engines.ts';
 
 const keys = new AccountKeys(testAccountId);
@@ -94,7 +101,7 @@ class Fixture {
     if (given.type === 'settle' || given.type === 'unload') {
       const host = await this.hosts.host(testAccountId);
       await host.settled();
-      if (given.type === 'unload') host.writer.unload();
+      if (given.type === 'unload') await unloadAccount(this.hosts);
       return;
     }
     const model = this.model[given.box]!;

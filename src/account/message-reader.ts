@@ -11,7 +11,8 @@ import { unlessDamaged } from '../storage/record.ts';
 import type { AccountKeys } from './account-keys.ts';
 import { decodeContent, decodeEmail, decodeSummaryRecord, type SummaryRecord } from './email-record.ts';
 import type { MessageTable } from './message-table.ts';
-import type { ByteRange, MessageBytes, MessageColumns, MessageSummary } from './port.ts';
+import type { MessageColumns } from './port.ts';
+import type { ByteRange, MessageBytes, MessageSummary } from './port-reads.ts';
 import { prepareSmallMessage } from './prepare.ts';
 import { summaryHeader, summaryHeaderBlock, summaryStructure } from './summary.ts';
 
@@ -33,7 +34,7 @@ interface Found {
 }
 
 /** Where uids are; copied, so that later changes of the table do no harm. */
-function locate(table: MessageTable, uids: Uint32Array, countMax: number, bytesMax: number): Found[] {
+function locate(table: MessageTable, uids: Uint32Array, bytesMax: number): Found[] {
   const found: Found[] = [];
   let bytes = 0;
   let guess = 0;
@@ -41,7 +42,7 @@ function locate(table: MessageTable, uids: Uint32Array, countMax: number, bytesM
   for (const uid of uids) {
     const index = table.indexNear(uid, guess);
     const size = index < 0 ? 0 : sizes[index]!;
-    if (found.length > 0 && (found.length >= countMax || bytes + size > bytesMax)) break;
+    if (found.length > 0 && bytes + size > bytesMax) break;
     bytes += size;
     found.push({ uid, emailId: index < 0 ? undefined : emailIds[index]!, size });
     if (index >= 0) guess = index + 1;
@@ -49,31 +50,60 @@ function locate(table: MessageTable, uids: Uint32Array, countMax: number, bytesM
   return found;
 }
 
+interface SummariesContext extends ReaderContext {
+  /** Of messages that came just now. */
+  readonly fresh: (emailId: number) => SummaryRecord | undefined;
+}
+
 export async function readSummaries(
-  context: ReaderContext,
+  context: SummariesContext,
   table: MessageTable,
   uids: Uint32Array,
   bytesMax: number,
 ): Promise<MessageSummary[]> {
-  const found = locate(table, uids, summariesPerRead, Number.POSITIVE_INFINITY);
-  const values = await getMany(context, found, (emailId) => context.keys.summary(emailId));
+  const asked = uids.subarray(0, summariesPerRead);
+  const emailIds = emailIdsOf(table, asked);
+  const records: (SummaryRecord | undefined)[] = [];
+  const keys: Bytes[] = [];
+  for (let at = 0; at < emailIds.length; at++) {
+    const emailId = emailIds[at]!;
+    const record = context.fresh(emailId);
+    records.push(record);
+    if (record === undefined && emailId !== noEmail) keys.push(context.keys.summary(emailId));
+  }
+  const values = keys.length === 0 ? noValues : await context.engine.getMany(keys);
   const summaries: MessageSummary[] = [];
-  let bytes = 0;
-  for (let index = 0; index < found.length; index++) {
-    const { uid, emailId } = found[index]!;
-    const value = values[index];
-    bytes += value?.length ?? 0;
-    if (index > 0 && bytes > bytesMax) break;
-    let record = soundSummary(value);
-    if (record === undefined && emailId !== undefined) record = await summaryAgain(context, emailId);
+  for (let at = 0, next = 0, bytes = 0; at < asked.length; at++) {
+    const emailId = emailIds[at]!;
+    let record = records[at];
+    if (record === undefined && emailId !== noEmail) record = soundSummary(values[next++]);
+    bytes += record?.summary.length ?? 0;
+    if (at > 0 && bytes > bytesMax) break;
+    if (record === undefined && emailId !== noEmail) record = await summaryAgain(context, emailId);
     summaries.push({
-      uid: uid as Uid,
-      emailId: (emailId ?? 0) as EmailId,
+      uid: asked[at]! as Uid,
+      emailId: emailId as EmailId,
       threadId: (record?.threadId ?? 0) as ThreadId,
       summary: record?.summary,
     });
   }
   return summaries;
+}
+
+/** Email ids begin at 1. */
+const noEmail = 0;
+const noValues: readonly (Bytes | undefined)[] = [];
+
+/** A copy, so that later changes of the table do no harm. */
+function emailIdsOf(table: MessageTable, uids: Uint32Array): Float64Array {
+  const found = new Float64Array(uids.length);
+  const { emailIds } = table.columns;
+  for (let at = 0, guess = 0; at < uids.length; at++) {
+    const index = table.indexNear(uids[at]!, guess);
+    found[at] = index < 0 ? noEmail : emailIds[index]!;
+    if (index >= 0) guess = index + 1;
+  }
+  return found;
 }
 
 /** Undefined: there is none, or it is damaged. */
@@ -132,7 +162,7 @@ export async function readMessages(
   uids: Uint32Array,
   bytesMax: number,
 ): Promise<MessageBytes[]> {
-  return readFound(context, locate(table, uids, uids.length, bytesMax), bytesMax);
+  return readFound(context, locate(table, uids, bytesMax), bytesMax);
 }
 
 /**

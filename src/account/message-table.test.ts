@@ -81,6 +81,37 @@ it('has nothing of messages that were there before in those that come as a whole
   assert.deepEqual([...table.all().flagsHigh], expected);
 });
 
+it('leaves the uids that it gave away as they were', () => {
+  const row = { flagsLow: 1, flagsHigh: 0, modSeq: 1, size: 1, internalDate: 1, saveDate: 1, emailId: 1 };
+  const table = new MessageTable(8);
+  for (let uid = 1; uid <= 5; uid++) table.push({ ...row, uid });
+  const before = table.uids;
+  table.push({ ...row, uid: 6 });
+  const grown = table.uids;
+  table.remove([0, 2]);
+  assert.deepEqual([...before], [1, 2, 3, 4, 5]);
+  assert.deepEqual([...grown], [1, 2, 3, 4, 5, 6]);
+  assert.deepEqual([...table.uids], [2, 4, 5, 6]);
+});
+
+it('gives the flags of the messages that are asked for, whether they follow each other or not', () => {
+  const row = { flagsHigh: 0, size: 1, internalDate: 1, saveDate: 1, emailId: 1 };
+  const table = new MessageTable(8);
+  for (const uid of [1, 2, 3, 4, 6, 7, 8, 9])
+    table.push({ ...row, uid, flagsLow: uid, modSeq: 2 ** 33 + uid });
+  for (const wanted of [[2, 3, 4], [4, 5, 6], [1, 9], [5], [10, 11], [7, 8, 9, 10], []]) {
+    const { uids, flagsLow, modSeqs } = table.selectFlags(Uint32Array.from(wanted));
+    const there = wanted.filter((uid) => uid !== 5 && uid < 10);
+    assert.deepEqual([...uids], there);
+    assert.deepEqual([...flagsLow], there);
+    assert.deepEqual(
+      [...modSeqs],
+      there.map((uid) => 2 ** 33 + uid),
+    );
+    assert.deepEqual([...table.select(Uint32Array.from(wanted)).uids], there);
+  }
+});
+
 it('takes at most 40 bytes a message, and less when it was loaded', () => {
   const row = { flagsLow: 1, flagsHigh: 0, size: 4096, internalDate: 1.8e9, saveDate: 1.8e9 };
   const grown = new MessageTable(0);

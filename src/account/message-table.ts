@@ -13,7 +13,7 @@ import {
   type StoredPage,
 } from './message-page.ts';
 import { type MessageRow, setRow } from './message-row.ts';
-import type { MessageColumns } from './port.ts';
+import type { MessageColumns, MessageFlags } from './port.ts';
 import { indexFrom } from './uid-lists.ts';
 
 /** Smaller steps would copy all columns for every other append. */
@@ -21,12 +21,8 @@ const growthMin = 32;
 
 type Column = Uint32Array | Float64Array;
 
-/** Other flags of messages that follow each other. */
-export interface FlagColumns {
-  readonly flagsLow: Uint32Array;
-  readonly flagsHigh: Uint32Array;
-  readonly modSeqs: Float64Array;
-}
+/** Flags of messages that follow each other. */
+export type FlagColumns = Omit<MessageFlags, 'uids'>;
 
 /** All of one length. */
 interface Columns {
@@ -104,12 +100,22 @@ function withValues(column: Column, index: number, values: StoredColumn, length:
 
 function fitsNarrow(values: StoredColumn): boolean {
   if (typeof values === 'number') return values >>> 0 === values;
-  return !(values instanceof Float64Array) || values.every((value) => value >>> 0 === value);
+  if (!(values instanceof Float64Array)) return true;
+  for (let at = 0; at < values.length; at++) if (values[at]! >>> 0 !== values[at]) return false;
+  return true;
+}
+
+/** A loop, because a function called for each of ten thousand costs more than all the rest. */
+function hasAny(bits: Uint32Array): boolean {
+  for (let at = 0; at < bits.length; at++) if (bits[at] !== 0) return true;
+  return false;
 }
 
 export class MessageTable {
   readonly #columns: Columns;
   #length = 0;
+  /** Others hold the uids: what is valid of this array stays as it is. */
+  #uidsShared = false;
 
   constructor(capacity: number) {
     this.#columns = {
@@ -127,6 +133,12 @@ export class MessageTable {
 
   get length(): number {
     return this.#length;
+  }
+
+  /** All uids as they are now, and stay, whatever becomes of the table: to be read only. Sessions share them. */
+  get uids(): Uint32Array {
+    this.#uidsShared = true;
+    return this.#columns.uids.subarray(0, this.#length);
   }
 
   /** Valid up to `length`, until the next change; not to be kept or handed out. */
@@ -222,7 +234,7 @@ export class MessageTable {
   setFlags(index: number, { flagsLow, flagsHigh, modSeqs }: FlagColumns): void {
     const columns = this.#columns;
     columns.flagsLow.set(flagsLow, index);
-    if (columns.flagsHigh === undefined && flagsHigh.some((bits) => bits !== 0))
+    if (columns.flagsHigh === undefined && hasAny(flagsHigh))
       columns.flagsHigh = new Uint32Array(columns.uids.length);
     columns.flagsHigh?.set(flagsHigh, index);
     columns.modSeqs = withValues(columns.modSeqs, index, modSeqs, modSeqs.length);
@@ -271,6 +283,8 @@ export class MessageTable {
   /** Removes the rows at `indexes` (ascending) and closes the gaps. */
   remove(indexes: readonly number[]): void {
     if (indexes.length === 0) return;
+    if (this.#uidsShared) this.#columns.uids = this.#columns.uids.slice();
+    this.#uidsShared = false;
     for (const column of Object.values(this.#columns) as (Column | Uint8Array | undefined)[]) {
       if (column === undefined) continue;
       let target = indexes[0]!;
@@ -327,6 +341,8 @@ export class MessageTable {
 
   /** A copy of the messages of `uids` that exist. */
   select(uids: Uint32Array): MessageColumns {
+    const { from, to } = this.runOf(uids);
+    if (to - from === uids.length) return this.slice(from, to);
     const indexes: number[] = [];
     let guess = 0;
     for (const uid of uids) {
@@ -335,11 +351,34 @@ export class MessageTable {
       indexes.push(index);
       guess = index + 1;
     }
-    const count = indexes.length;
-    if (count > 0 && indexes[count - 1]! - indexes[0]! === count - 1) {
-      return this.slice(indexes[0]!, indexes[0]! + count);
-    }
     return this.pick(indexes);
+  }
+
+  /** The same of their flags alone. */
+  selectFlags(uids: Uint32Array): MessageFlags {
+    const { from, to } = this.runOf(uids);
+    if (to - from !== uids.length) return this.select(uids);
+    return { uids, ...this.flags(from, to) };
+  }
+
+  /** A copy of the flags from one index to another. */
+  flags(from: number, to: number): FlagColumns {
+    const { flagsLow, flagsHigh, modSeqs } = this.#columns;
+    return {
+      flagsLow: flagsLow.slice(from, to),
+      flagsHigh: flagsHigh?.slice(from, to) ?? new Uint32Array(to - from),
+      modSeqs: new Float64Array(modSeqs.subarray(from, to)),
+    };
+  }
+
+  /** Where these messages are when they follow each other without a gap, up to the first that does not. */
+  runOf(uids: Uint32Array): { readonly from: number; readonly to: number } {
+    const stored = this.#columns.uids;
+    const from = uids.length === 0 ? 0 : this.lowerBound(uids[0]!);
+    const end = Math.min(uids.length, this.#length - from);
+    let at = 0;
+    while (at < end && stored[from + at] === uids[at]) at++;
+    return { from, to: from + at };
   }
 
   #grow(room: number): void {
@@ -350,6 +389,7 @@ export class MessageTable {
     const columns = this.#columns;
     const length = this.#length;
     columns.uids = resized(columns.uids, length, capacity);
+    this.#uidsShared = false;
     columns.flagsLow = resized(columns.flagsLow, length, capacity);
     if (columns.flagsHigh !== undefined) columns.flagsHigh = resized(columns.flagsHigh, length, capacity);
     columns.sizes = resized(columns.sizes, length, capacity);

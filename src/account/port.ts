@@ -6,10 +6,19 @@
 // so that a retry is applied once; nothing is announced before the engine said it is durable.
 // Failures: MailError for refusals, Fault when storage or the way to the owner fails.
 
-import type { AccountId, EmailId, MailboxId, ModSeq, OperationId, ThreadId, Uid } from '../mail/ids.ts';
-import type { SortCriterion, ThreadAlgorithm } from '../mail/message-order.ts';
+import type { AccountId, MailboxId, ModSeq, OperationId, Uid } from '../mail/ids.ts';
+import type { ThreadAlgorithm } from '../mail/message-order.ts';
 import type { AclChangeMode, AclEntry, Rights } from '../mail/rights.ts';
 import type { SearchKey } from '../mail/search-key.ts';
+import type {
+  ByteRange,
+  HeaderFields,
+  HeaderFieldsOptions,
+  MessageBytes,
+  MessageSummary,
+  SentSizes,
+  SortOptions,
+} from './port-reads.ts';
 import type { PreparedMessage } from './prepared-message.ts';
 
 /** RFC 6154; a mailbox has at most one role, an account at most one mailbox a role. INBOX is the role of that name. */
@@ -74,13 +83,8 @@ export interface MessageColumns {
   readonly emailIds: Float64Array;
 }
 
-/** Parallel, ascending by uid. Octets with every line ended by CRLF (RFC 1939 section 11). */
-export interface SentSizes {
-  readonly uids: Uint32Array;
-  readonly sizes: Uint32Array;
-  /** For clients without UTF-8, whose headers are replaced where they need it (RFC 6856 section 2.1). */
-  readonly surrogateSizes: Uint32Array;
-}
+/** Of columns what flags are told from. */
+export type MessageFlags = Pick<MessageColumns, 'uids' | 'flagsLow' | 'flagsHigh' | 'modSeqs'>;
 
 export interface MailboxChanges {
   /** False: the mailbox is gone (deleted); the other members are then empty. */
@@ -167,13 +171,15 @@ export interface StoreFlagsOptions {
 
 export interface StoredFlags {
   /** The messages of `uids` that exist and were not left alone, with their flags now; modSeqs unchanged where nothing changed. */
-  readonly messages: MessageColumns;
+  readonly messages: MessageFlags;
   readonly modified: Uint32Array;
   readonly keywords: readonly string[];
   /** UIDs that no longer exist. */
   readonly missing: Uint32Array;
   /** The mailbox's before this change: who knows it all up to there knows of every change but this one. */
   readonly modSeqBefore: ModSeq;
+  /** The mailbox's with this change: after modSeqBefore and up to here nothing else happened in it. */
+  readonly modSeqAfter: ModSeq;
 }
 
 export interface CopyOptions {
@@ -197,46 +203,6 @@ export interface Copied {
 export interface Expunged {
   readonly uids: Uint32Array;
   readonly modSeq: ModSeq;
-}
-
-export interface MessageBytes {
-  readonly uid: Uid;
-  /** The bytes from offset 0; shorter than `size` when they would not fit: pull the rest by readRange. Undefined: expunged. */
-  readonly bytes: Uint8Array | undefined;
-  readonly size: number;
-}
-
-export interface MessageSummary {
-  readonly uid: Uid;
-  readonly emailId: EmailId;
-  readonly threadId: ThreadId;
-  /** The encoded summary (summary.ts), undefined when the message is gone. */
-  readonly summary: Uint8Array | undefined;
-}
-
-/** Which fields of headers, as IMAP's HEADER.FIELDS and HEADER.FIELDS.NOT say it. */
-export interface HeaderFieldsChoice {
-  /** In lower case. */
-  readonly names: readonly string[];
-  /** False: all fields but these. */
-  readonly matching: boolean;
-}
-
-export interface HeaderFieldsOptions {
-  readonly choice: HeaderFieldsChoice;
-  readonly bytesMax: number;
-}
-
-/** Fields of the headers of several messages, one message behind the other. */
-export interface HeaderFields {
-  /** How many of the uids asked for this answers, from the first on. */
-  readonly answered: number;
-  /** Those of them that exist. */
-  readonly uids: Uint32Array;
-  /** Where the fields of each end in `bytes`. */
-  readonly ends: Uint32Array;
-  /** The fields as they came, with a blank line behind each message's (RFC 9051 6.4.5). */
-  readonly bytes: Uint8Array;
 }
 
 export interface QuotaStatus {
@@ -272,12 +238,6 @@ export interface WatchingSessions {
   readonly epoch?: string | undefined;
 }
 
-/** Which part of a message's bytes; offsets are into the message as it came. */
-export interface ByteRange {
-  readonly offset: number;
-  readonly length: number;
-}
-
 export interface AccountPort {
   readonly accountId: AccountId;
 
@@ -292,7 +252,10 @@ export interface AccountPort {
   deleteMailbox(options: { operation: OperationId; name: string }): Promise<void>;
   setSubscribed(options: { operation: OperationId; name: string; subscribed: boolean }): Promise<void>;
 
-  /** `claimRecent`: what is \Recent becomes the caller's, under this id. */
+  /**
+   * `claimRecent`: what is \Recent becomes the caller's, under this id: at once and to nobody else, but on disk only soon after
+   * (recent-claims.ts). Uids that are answered may be shared: not to be changed.
+   */
   openMailbox(target: MailboxTarget, options: { claimRecent: OperationId | false }): Promise<OpenedMailbox>;
   /** Columns of the messages of `uids` that exist; of all when undefined. */
   columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<MessageColumns>;
@@ -371,14 +334,6 @@ export interface AccountPort {
   watch(listener: (event: AccountEvent) => void, sessions?: WatchingSessions): () => void;
   /** POP3's maildrop lock (RFC 1939 section 4): refuses with inUse when another session has it. */
   lockMaildrop(): Promise<AsyncDisposable>;
-}
-
-export interface SortOptions {
-  readonly key: SearchKey;
-  /** At least one; equal messages stand in the mailbox's order. */
-  readonly criteria: readonly SortCriterion[];
-  /** What counts as most relevant, for that criterion. */
-  readonly favoured: SearchKey | undefined;
 }
 
 /** RFC 5464. */

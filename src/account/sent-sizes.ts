@@ -8,7 +8,8 @@ import { unlessDamaged } from '../storage/record.ts';
 import { type AccountKeys, numberBehind } from './account-keys.ts';
 import { eachEntry } from './account-state.ts';
 import { decodeSentSize } from './email-record.ts';
-import type { MessageColumns, SentSizes } from './port.ts';
+import type { MessageColumns } from './port.ts';
+import type { SentSizes } from './port-reads.ts';
 
 export async function sentSizes(
   { engine, clock }: { readonly engine: Reader; readonly clock: Clock },

@@ -1,210 +1,14 @@
+// What somebody who is not the owner sees of mailboxes, changes and is told; shared-account-rights.test.ts has the right that
+// each method needs.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { flagSeen } from '../mail/flags.ts';
-import type { MailboxId, ModSeq, OperationId, Uid } from '../mail/ids.ts';
-import type { MailErrorKind } from '../mail/mail-error.ts';
+import type { MailboxId, ModSeq, OperationId } from '../mail/ids.ts';
 import { allRights } from '../mail/rights.ts';
-import type { AccountEvent, AccountPort } from './port.ts';
+import type { AccountEvent } from './port.ts';
 import { messageText, newMessage, newOperation, testAccountId } from './testing.ts';
-import { actor, actorId, type Fixture, openFixture, person, refusalOf } from './testing-sharing.ts';
-
-type Call = (port: AccountPort, fixture: Fixture) => Promise<unknown>;
-
-/**
- * `needs`: all of these rights. `denied`: the refusal says no more to whom may not look the mailbox up, for it names none.
- * `askedFirst`: whoever has it knows of the mailbox. `never`: not for anybody but the owner. `itself`: no refusal; it has a
- * test of its own.
- */
-type Rule =
-  | { readonly needs: string; readonly call: Call; readonly denied?: true; readonly askedFirst?: string }
-  | { readonly never: Call }
-  | { readonly itself: true };
-
-type Method = Exclude<keyof AccountPort, 'accountId' | 'watch'>;
-
-const one = Uint32Array.of(1);
-const all = { type: 'all' } as const;
-
-/** What each method of the port needs (RFC 4314 section 4). A new method does not compile without a rule. */
-const rules: Readonly<Record<Method, Rule>> = {
-  listMailboxes: { itself: true },
-  findMailbox: { itself: true },
-  changesSince: { itself: true },
-  createMailbox: {
-    needs: 'k',
-    denied: true,
-    call: (port) => port.createMailbox({ operation: newOperation(), name: 'Team/New' }),
-  },
-  renameMailbox: {
-    needs: 'kx',
-    askedFirst: 'x',
-    call: (port) => port.renameMailbox({ operation: newOperation(), from: 'Team/Old', to: 'Team/Older' }),
-  },
-  deleteMailbox: {
-    needs: 'x',
-    call: (port) => port.deleteMailbox({ operation: newOperation(), name: 'Team/Old' }),
-  },
-  setSubscribed: {
-    never: (port) => port.setSubscribed({ operation: newOperation(), name: 'Team', subscribed: true }),
-  },
-  openMailbox: { needs: 'r', call: (port) => port.openMailbox({ name: 'Team' }, { claimRecent: false }) },
-  columns: { needs: 'r', call: (port, { mailbox }) => port.columns(mailbox.id, undefined) },
-  append: {
-    needs: 'i',
-    call: (port) =>
-      port.append({ operation: newOperation(), target: { name: 'Team' }, messages: [newMessage()] }),
-  },
-  stage: { needs: 'i', call: (port) => stageOne(port, newOperation()) },
-  appendStaged: {
-    needs: 'i',
-    call: async (port, { owner }) => {
-      const staging = newOperation();
-      const target = { name: 'Team' };
-      // What he could stage before.
-      await stageOne(owner, `${actorId} ${staging}` as OperationId);
-      await port.appendStaged({ operation: newOperation(), staging, target, messages: 1 });
-    },
-  },
-  discardStaged: { itself: true },
-  replace: {
-    needs: 'irte',
-    call: (port, { mailbox: { id } }) =>
-      port.replace({
-        operation: newOperation(),
-        target: { id },
-        messages: [newMessage()],
-        replaces: { mailboxId: id, uid: 1 as Uid },
-      }),
-  },
-  storeFlags: {
-    needs: 'rs',
-    call: (port, fixture) => storeFlag(port, fixture, '\\Seen'),
-  },
-  copy: {
-    needs: 'ri',
-    call: (port, { mailbox, inferior }) =>
-      port.copy({
-        operation: newOperation(),
-        from: mailbox.id,
-        uids: one,
-        to: { id: inferior.id },
-        move: false,
-      }),
-  },
-  expunge: {
-    needs: 're',
-    call: (port, { mailbox }) =>
-      port.expunge({ operation: newOperation(), mailboxId: mailbox.id, uids: undefined, anyFlags: false }),
-  },
-  readSummaries: { needs: 'r', call: (port, { mailbox }) => port.readSummaries(mailbox.id, one, 1e6) },
-  readHeaderFields: {
-    needs: 'r',
-    call: (port, { mailbox }) => {
-      const choice = { names: ['subject'], matching: true };
-      return port.readHeaderFields(mailbox.id, one, { choice, bytesMax: 1e6 });
-    },
-  },
-  readMessages: { needs: 'r', call: (port, { mailbox }) => port.readMessages(mailbox.id, one, 1e6) },
-  readRange: {
-    needs: 'r',
-    call: (port, { mailbox }) => port.readRange(mailbox.id, 1 as Uid, { offset: 0, length: 10 }),
-  },
-  search: { needs: 'r', call: (port, { mailbox }) => port.search(mailbox.id, all) },
-  sort: {
-    needs: 'r',
-    call: (port, { mailbox }) =>
-      port.sort(mailbox.id, {
-        key: all,
-        criteria: [{ field: 'arrival', reverse: false }],
-        favoured: undefined,
-      }),
-  },
-  thread: {
-    needs: 'r',
-    call: (port, { mailbox }) => port.thread(mailbox.id, { key: all, algorithm: 'references' }),
-  },
-  annotations: { needs: 'r', call: (port, { mailbox }) => port.annotations(mailbox.id) },
-  setAnnotations: {
-    needs: 'rw',
-    call: (port, { mailbox }) =>
-      port.setAnnotations({
-        operation: newOperation(),
-        mailboxId: mailbox.id,
-        changes: [{ name: '/shared/comment', value: Buffer.from('x') }],
-      }),
-  },
-  acl: { needs: 'a', call: (port, { mailbox }) => port.acl(mailbox.id) },
-  setAcl: {
-    needs: 'a',
-    call: (port, { mailbox }) =>
-      port.setAcl({
-        operation: newOperation(),
-        mailboxId: mailbox.id,
-        identifier: 'anyone',
-        mode: 'add',
-        rights: 'l',
-      }),
-  },
-  quota: { needs: 'r', denied: true, call: (port) => port.quota() },
-  accountsSharedWithMe: { never: (port) => port.accountsSharedWithMe() },
-  setQuota: { never: (port) => port.setQuota({ operation: newOperation(), bytesMax: 1, messagesMax: 1 }) },
-  sentSizes: { never: (port, { mailbox }) => port.sentSizes(mailbox.id) },
-  lockMaildrop: { never: (port) => port.lockMaildrop() },
-};
-
-function stageOne(port: AccountPort, staging: OperationId): Promise<void> {
-  const messages = [newMessage()];
-  return port.stage({ operation: newOperation(), staging, target: { name: 'Team' }, from: 0, messages });
-}
-
-function storeFlag(port: AccountPort, { mailbox }: Fixture, flag: string, uids = one) {
-  return port.storeFlags({
-    operation: newOperation(),
-    mailboxId: mailbox.id,
-    uids,
-    mode: 'add',
-    flags: [flag],
-    unchangedSince: undefined,
-  });
-}
-
-function outcomeOf(rule: Extract<Rule, { needs: string }>, rights: string): MailErrorKind | 'done' {
-  if ([...rule.needs].every((right) => rights.includes(right))) return 'done';
-  const isKnown = rights.includes('l') || (rule.askedFirst !== undefined && rights.includes(rule.askedFirst));
-  return rule.denied || isKnown ? 'permissionDenied' : 'noSuchMailbox';
-}
-
-for (const [method, rule] of Object.entries(rules) as [Method, Rule][]) {
-  if ('needs' in rule) {
-    test(`${method} needs ${rule.needs}: each right alone, with l, all but one`, async () => {
-      const cases = new Set(['', allRights, rule.needs, `l${rule.needs}`]);
-      for (const right of allRights) {
-        cases.add(right);
-        cases.add(right === 'l' ? 'l' : `l${right}`);
-        cases.add(allRights.replace(right, ''));
-        cases.add(allRights.replace(right, '').replace('l', ''));
-      }
-      let fixture = await openFixture();
-      for (const rights of cases) {
-        await fixture.give(rights);
-        const outcome = await refusalOf(rule.call(fixture.port, fixture));
-        assert.equal(outcome, outcomeOf(rule, rights), `${method} with ${rights}`);
-        if (outcome !== 'done') continue;
-        await fixture[Symbol.asyncDispose]();
-        fixture = await openFixture();
-      }
-      await fixture[Symbol.asyncDispose]();
-    });
-  } else if ('never' in rule) {
-    test(`${method} is for the owner alone`, async () => {
-      await using fixture = await openFixture();
-      for (const rights of ['', 'lr', allRights]) {
-        await fixture.give(rights);
-        assert.equal(await refusalOf(rule.never(fixture.port, fixture)), 'permissionDenied');
-      }
-    });
-  }
-}
+import { actor, actorId, firstUid, openFixture, person, refusalOf, storeFlag } from './testing-sharing.ts';
 
 test('only what may be looked up is listed, without counters where it may not be read', async () => {
   await using fixture = await openFixture();
@@ -251,7 +55,7 @@ test('flags are changed by their rights: s, t, w each alone; what is refused sta
   const { operation, ...rest } = {
     operation: newOperation(),
     mailboxId: mailbox.id,
-    uids: one,
+    uids: firstUid,
     unchangedSince: undefined,
   };
   const stored = await port
@@ -259,7 +63,7 @@ test('flags are changed by their rights: s, t, w each alone; what is refused sta
     .catch((error) => error.kind);
   assert.equal(stored, 'permissionDenied');
   await port.storeFlags({ ...rest, operation: newOperation(), mode: 'replace', flags: [] });
-  const { flagsLow } = await owner.columns(mailbox.id, one);
+  const { flagsLow } = await owner.columns(mailbox.id, firstUid);
   assert.equal(flagsLow[0]! & 31, 31 - 8, 'all system flags but \\Seen');
   assert.deepEqual((await owner.findMailbox({ id: mailbox.id }))!.keywords, ['$Label'], 'no keyword came');
 });
@@ -273,7 +77,7 @@ test('a move needs to take away there and to insert here', async () => {
     port.copy({
       operation: newOperation(),
       from: mailbox.id,
-      uids: one,
+      uids: firstUid,
       to: { name: 'Team/Old' },
       move: true,
     });
@@ -286,7 +90,7 @@ test('a move needs to take away there and to insert here', async () => {
   await give(inferior.id, 'lrswkxtea');
   assert.equal(await refusalOf(move()), 'permissionDenied', 'without i');
   await give(inferior.id, 'i');
-  assert.deepEqual((await move()).sourceUids, one);
+  assert.deepEqual((await move()).sourceUids, firstUid);
 });
 
 test('what somebody stages is his alone, and has the flags that he may give', async () => {
@@ -329,7 +133,7 @@ test('an operation that was applied is answered again, and lets nothing else thr
   );
   const { mailbox } = fixture;
   const flags = { mailboxId: mailbox.id, mode: 'add', unchangedSince: undefined } as const;
-  await owner.storeFlags({ ...flags, operation: 'op' as OperationId, uids: one, flags: ['\\Seen'] });
+  await owner.storeFlags({ ...flags, operation: 'op' as OperationId, uids: firstUid, flags: ['\\Seen'] });
   const again = port.storeFlags({
     ...flags,
     operation: 'op' as OperationId,

@@ -5,35 +5,34 @@
 // A retry of what took away its own ground (the mailbox, the right to administer) is answered as the first try was.
 // Fails as the local account does.
 
-import { everyFlag, type FlagBits, flagDeleted, flagSeen } from '../mail/flags.ts';
 import type { AccountId, MailboxId, ModSeq, OperationId, Uid } from '../mail/ids.ts';
-import { MailError } from '../mail/mail-error.ts';
-import { type AclEntry, type Rights, rightOfFlag, rightsIn } from '../mail/rights.ts';
+import type { AclEntry } from '../mail/rights.ts';
 import type { SearchKey } from '../mail/search-key.ts';
-import { mailboxInfo } from './account-record.ts';
-import type { AccountState } from './account-state.ts';
 import { privateNameOf } from './annotation-record.ts';
 import type { LocalAccount } from './local-account.ts';
 import { goneMailboxChanges } from './mailbox-changes.ts';
-import { normalName, normalTarget, superiorsOf } from './mailbox-name.ts';
+import { normalName, normalTarget } from './mailbox-name.ts';
 import type { MailboxState } from './mailbox-state.ts';
 import { identifiersOf, type People } from './people.ts';
 import type * as Port from './port.ts';
+import type * as Reads from './port-reads.ts';
+import {
+  type Access,
+  allowed,
+  denied,
+  flagBitsWithin,
+  flagsWithin,
+  hasAny,
+  infoFor,
+  isApplied,
+  mayCreate,
+  refusal,
+  rightsOn,
+} from './shared-access.ts';
 
 /** One of these is enough to know of a mailbox (RFC 4314 section 4, MYRIGHTS). */
 const knowingRights = 'lrikxa';
 const ownPrivate = '/private/';
-
-/** The account as it is now, and what the actor is called in its lists. */
-interface Access {
-  readonly state: AccountState;
-  readonly identifiers: readonly string[];
-}
-
-interface Allowed {
-  readonly mailbox: MailboxState;
-  readonly rights: Rights;
-}
 
 export class SharedAccount implements Port.AccountPort {
   readonly accountId: AccountId;
@@ -110,7 +109,7 @@ export class SharedAccount implements Port.AccountPort {
   }
 
   /** POP3's, as is its lock. */
-  async sentSizes(): Promise<Port.SentSizes> {
+  async sentSizes(): Promise<Reads.SentSizes> {
     throw denied();
   }
 
@@ -186,7 +185,7 @@ export class SharedAccount implements Port.AccountPort {
     mailboxId: MailboxId,
     uids: Uint32Array,
     bytesMax: number,
-  ): Promise<Port.MessageSummary[]> {
+  ): Promise<Reads.MessageSummary[]> {
     await this.#mayRead(mailboxId);
     return this.#host.readSummaries(mailboxId, uids, bytesMax);
   }
@@ -194,8 +193,8 @@ export class SharedAccount implements Port.AccountPort {
   async readHeaderFields(
     mailboxId: MailboxId,
     uids: Uint32Array,
-    options: Port.HeaderFieldsOptions,
-  ): Promise<Port.HeaderFields> {
+    options: Reads.HeaderFieldsOptions,
+  ): Promise<Reads.HeaderFields> {
     await this.#mayRead(mailboxId);
     return this.#host.readHeaderFields(mailboxId, uids, options);
   }
@@ -204,12 +203,12 @@ export class SharedAccount implements Port.AccountPort {
     mailboxId: MailboxId,
     uids: Uint32Array,
     bytesMax: number,
-  ): Promise<Port.MessageBytes[]> {
+  ): Promise<Reads.MessageBytes[]> {
     await this.#mayRead(mailboxId);
     return this.#host.readMessages(mailboxId, uids, bytesMax);
   }
 
-  async readRange(mailboxId: MailboxId, uid: Uid, range: Port.ByteRange): Promise<Uint8Array | undefined> {
+  async readRange(mailboxId: MailboxId, uid: Uid, range: Reads.ByteRange): Promise<Uint8Array | undefined> {
     await this.#mayRead(mailboxId);
     return this.#host.readRange(mailboxId, uid, range);
   }
@@ -219,7 +218,7 @@ export class SharedAccount implements Port.AccountPort {
     return this.#host.search(mailboxId, key);
   }
 
-  async sort(mailboxId: MailboxId, options: Port.SortOptions): Promise<Uint32Array> {
+  async sort(mailboxId: MailboxId, options: Reads.SortOptions): Promise<Uint32Array> {
     await this.#mayRead(mailboxId);
     return this.#host.sort(mailboxId, options);
   }
@@ -349,74 +348,10 @@ export class SharedAccount implements Port.AccountPort {
   }
 }
 
-function rightsOn({ state, identifiers }: Access, mailbox: MailboxState): Rights {
-  return rightsIn(state.acls.get(mailbox.record.id) ?? [], identifiers);
-}
-
-/** The mailbox, when the actor has all of `needs` on it. */
-function allowed(access: Access, target: Port.MailboxTarget, needs: string): Allowed {
-  const mailbox = access.state.find(normalTarget(target));
-  if (mailbox === undefined) throw hidden();
-  const rights = rightsOn(access, mailbox);
-  for (const right of needs) if (!rights.includes(right)) throw refusal(rights);
-  return { mailbox, rights };
-}
-
-/** RFC 4314 section 4: k on the nearest mailbox above. */
-function mayCreate(access: Access, name: string): void {
-  const superiors = superiorsOf(normalName(name)).reverse();
-  const nearest = superiors.map((superior) => access.state.find({ name: superior })).find((found) => found);
-  // The same answer where there is none as where it is not for him to know.
-  if (nearest === undefined || !rightsOn(access, nearest).includes('k')) throw denied();
-}
-
-/** Only where an applied operation, asked for again, cannot do anything more: it is one commit, whatever else is asked. */
-function isApplied({ state }: Access, operation: OperationId): boolean {
-  return state.operationSlots.has(operation);
-}
-
-function infoFor(mailbox: MailboxState, rights: Rights): Port.MailboxInfo {
-  const info = { ...mailboxInfo(mailbox.record), rights };
-  if (rights.includes('r')) return info;
-  const nothing = { messages: 0, unseen: 0, deleted: 0, bytes: 0, keywords: [] };
-  return { ...info, ...nothing, uidNext: 1 as Uid, highestModSeq: 1 as ModSeq };
-}
-
-function flagsWithin(flags: readonly string[], rights: Rights): readonly string[] {
-  return flags.filter((name) => rights.includes(rightOfFlag(name)));
-}
-
-function flagBitsWithin(rights: Rights): FlagBits {
-  let { low, high } = everyFlag;
-  if (!rights.includes('w')) {
-    low = flagSeen | flagDeleted;
-    high = 0;
-  }
-  if (!rights.includes('s')) low &= ~flagSeen;
-  if (!rights.includes('t')) low &= ~flagDeleted;
-  return { low: low >>> 0, high };
-}
-
 function isShared(name: string): boolean {
   return name === '/shared' || name.startsWith('/shared/');
 }
 
 function idOf(mailbox: MailboxState): MailboxId {
   return mailbox.record.id as MailboxId;
-}
-
-function hasAny(rights: Rights, wanted: string): boolean {
-  return [...wanted].some((right) => rights.includes(right));
-}
-
-function refusal(rights: Rights): MailError {
-  return rights.includes('l') ? denied() : hidden();
-}
-
-function hidden(): MailError {
-  return new MailError('noSuchMailbox', 'no such mailbox');
-}
-
-function denied(): MailError {
-  return new MailError('permissionDenied', 'the owner has not given the right to');
 }

@@ -9,7 +9,7 @@ import { allRights } from '../mail/rights.ts';
 import type { Engine } from '../storage/engine.ts';
 import type { AccountHosts } from './account-hosts.ts';
 import { identifiersIn, parseSharedWithKey, sharedWithRange, sharedWithRow } from './acl-record.ts';
-import { newOperation, storeCheckFindings, testAccountId } from './testing.ts';
+import { newOperation, storeCheckFindings, testAccountId, unloadAccount } from './testing.ts';
 import { actor, actorId, openFixture, person, refusalOf, strangerId } from './testing-sharing.ts';
 
 test('who is told of: by address, group and anyone; a shared account is told apart; the own one never', async () => {
@@ -87,7 +87,7 @@ test('whatever is done to mailboxes and lists, the rows by which others find the
   }
   // What is in memory is what is on disk.
   const before = await listsOf(hosts);
-  (await hosts.host(testAccountId)).writer.unload();
+  await unloadAccount(hosts);
   assert.deepEqual(await listsOf(hosts), before);
 });
 
@@ -144,7 +144,7 @@ test('store check makes lost rows again, takes stale ones away, and lets nobody 
   assert.deepEqual(await sharedWithRows(engine), [`${actor} ${testAccountId}`]);
   // Damaged while the account was not open: the list is set aside.
   const { keys } = (await hosts.host(testAccountId)).writer.state!;
-  host.writer.unload();
+  await unloadAccount(hosts);
   await engine.commit({ puts: [{ key: keys.acl(mailbox.id), value: Buffer.from('damaged') }] });
   const repaired = await check(true);
   assert(

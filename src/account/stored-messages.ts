@@ -8,7 +8,8 @@ import type { Reader } from '../storage/engine.ts';
 import { AccountKeys } from './account-keys.ts';
 import { accountLimitsDefault } from './account-limits.ts';
 import { readEmail, readMessagesAt } from './message-reader.ts';
-import type { ByteRange, MessageBytes, MessageColumns } from './port.ts';
+import type { MessageColumns } from './port.ts';
+import type { ByteRange, MessageBytes } from './port-reads.ts';
 
 /** What the host says of messages. */
 export type MessagePlaces = Pick<MessageColumns, 'uids' | 'sizes' | 'emailIds'>;

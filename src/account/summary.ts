@@ -66,24 +66,39 @@ export function encodeSummary(sections: SummarySections): Buffer {
 
 const noBytes = new Uint8Array();
 
-function section(summary: Uint8Array, wanted: number): Buffer {
-  const bytes = asBuffer(summary);
-  if (bytes.length < headBytes || bytes[0] !== version) {
+/** From one byte of a summary to before another. */
+interface SectionRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+function sectionRange(summary: Uint8Array, wanted: number): SectionRange {
+  if (summary.length < headBytes || summary[0] !== version) {
     throw new Fault('a message summary of unknown form', { temporary: false });
   }
   let start = headBytes;
-  for (let before = 0; before < wanted; before++) start += bytes.readUInt32BE(5 + before * 4);
-  return bytes.subarray(start, start + bytes.readUInt32BE(5 + wanted * 4));
+  let place = 5;
+  for (let before = 0; before < wanted; before++, place += 4) start += uint32At(summary, place);
+  return { start, end: start + uint32At(summary, place) };
 }
 
-/** The IMAP ENVELOPE answer, parentheses included. A view. */
-export function summaryEnvelope(summary: Uint8Array): Uint8Array {
-  return section(summary, 0);
+function uint32At(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 }
 
-/** The IMAP BODYSTRUCTURE answer. A view. */
-export function summaryBodyStructure(summary: Uint8Array): Uint8Array {
-  return section(summary, 1);
+function section(summary: Uint8Array, wanted: number): Buffer {
+  const { start, end } = sectionRange(summary, wanted);
+  return asBuffer(summary).subarray(start, end);
+}
+
+/** Where the IMAP ENVELOPE answer is, parentheses included: thousands are copied from there, without a view for each. */
+export function summaryEnvelopeRange(summary: Uint8Array): SectionRange {
+  return sectionRange(summary, 0);
+}
+
+/** Where the IMAP BODYSTRUCTURE answer is. */
+export function summaryBodyStructureRange(summary: Uint8Array): SectionRange {
+  return sectionRange(summary, 1);
 }
 
 /** The IMAP BODY answer (without extension data), made from the structure: few clients ask for it. */

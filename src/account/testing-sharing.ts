@@ -95,3 +95,17 @@ export async function refusalOf(promise: Promise<unknown>): Promise<MailErrorKin
     throw error;
   }
 }
+
+export const firstUid = Uint32Array.of(1);
+
+/** Adds it to the first message, or to these. */
+export function storeFlag(port: AccountPort, { mailbox }: Fixture, flag: string, uids = firstUid) {
+  return port.storeFlags({
+    operation: newOperation(),
+    mailboxId: mailbox.id,
+    uids,
+    mode: 'add',
+    flags: [flag],
+    unchangedSince: undefined,
+  });
+}

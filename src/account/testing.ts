@@ -109,6 +109,13 @@ export async function openTestHosts(
   return { hosts, engine, blobs };
 }
 
+/** What is known of the test account is read again when it is next asked for. What is under way ends first. */
+export async function unloadAccount(hosts: AccountHosts): Promise<void> {
+  const { writer } = await hosts.host(testAccountId);
+  while (writer.busy) await systemClock.nextTurn();
+  writer.unload();
+}
+
 export function messageText(
   options: { subject?: string; id?: string; references?: string; body?: string; from?: string } = {},
 ): Buffer {
@@ -137,7 +144,7 @@ export type CommitFault = 'rejected' | 'unknownApplied' | 'unknownDropped' | 'st
 /** The engine with a say in every commit: faults as a broken disk or a lost database would give them. */
 export function failingEngine(
   engine: Engine,
-  next: (batch: Batch) => CommitFault,
+  next: (batch: Batch) => CommitFault | Promise<CommitFault>,
   full: () => Error,
 ): Engine {
   return new Proxy(engine, {
@@ -147,7 +154,7 @@ export function failingEngine(
         return typeof value === 'function' ? value.bind(target) : value;
       }
       return async (batch: Batch): Promise<CommitResult> => {
-        const fault = next(batch);
+        const fault = await next(batch);
         if (fault === undefined) return target.commit(batch);
         if (fault === 'storageFull') throw full();
         if (fault === 'unknownApplied') await target.commit(batch);

@@ -1,7 +1,7 @@
 // Lists of uids and columns: in order, cut into chunks, put together again.
 
-import { pageOf, pagesRewrittenMax } from './message-page.ts';
-import type { MessageColumns } from './port.ts';
+import { pageOf, pagesRewrittenMax, pageUids } from './message-page.ts';
+import type { MessageFlags } from './port.ts';
 
 /** The uids in order, each once: the same array when it is so already. A uid named twice would be changed twice. */
 export function ascending(uids: Uint32Array): Uint32Array {
@@ -45,17 +45,15 @@ export function chunksByPage(uids: Uint32Array, countMax: number): Uint32Array[]
   const chunks: Uint32Array[] = [];
   let start = 0;
   let pages = 0;
-  let last = -1;
-  for (let index = 0; index < uids.length; index++) {
-    const page = pageOf(uids[index]!);
-    if (page === last) continue;
+  for (let index = 0, pageEnd = 0; index < uids.length; index++) {
+    if (uids[index]! < pageEnd) continue;
+    pageEnd = (pageOf(uids[index]!) + 1) * pageUids;
     if (index - start >= countMax && pages * messagesPerPageCost >= countMax) {
       chunks.push(uids.subarray(start, index));
       start = index;
       pages = 0;
     }
     pages++;
-    last = page;
   }
   chunks.push(uids.subarray(start));
   return chunks;
@@ -116,15 +114,11 @@ function concatDoubles(parts: readonly Float64Array[]): Float64Array {
   return all;
 }
 
-export function concatColumns(parts: readonly MessageColumns[]): MessageColumns {
+export function concatFlags(parts: readonly MessageFlags[]): MessageFlags {
   return {
     uids: concatUids(parts.map((part) => part.uids)),
     flagsLow: concatUids(parts.map((part) => part.flagsLow)),
     flagsHigh: concatUids(parts.map((part) => part.flagsHigh)),
     modSeqs: concatDoubles(parts.map((part) => part.modSeqs)),
-    sizes: concatUids(parts.map((part) => part.sizes)),
-    internalDates: concatDoubles(parts.map((part) => part.internalDates)),
-    saveDates: concatDoubles(parts.map((part) => part.saveDates)),
-    emailIds: concatDoubles(parts.map((part) => part.emailIds)),
   };
 }

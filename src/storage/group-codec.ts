@@ -19,8 +19,22 @@ class Packer {
     this.target = Buffer.allocUnsafeSlow(bytes);
   }
 
+  get position(): number {
+    return this.#position;
+  }
+
   number(value: number): void {
-    this.#position = this.target.writeUInt32LE(value, this.#position);
+    this.numberAt(this.#position, value);
+    this.#position += 4;
+  }
+
+  /** Of what is known only later. By bytes: writeUInt32LE checks each time what cannot be otherwise here. */
+  numberAt(position: number, value: number): void {
+    const { target } = this;
+    target[position] = value;
+    target[position + 1] = value >>> 8;
+    target[position + 2] = value >>> 16;
+    target[position + 3] = value >>> 24;
   }
 
   bytes(bytes: Bytes): void {
@@ -40,45 +54,45 @@ function packedLength(batch: Batch): number {
   return length;
 }
 
-/** What the batch adds to the store; 0 when it only deletes. */
-function putBytes(batch: Batch): number {
-  let bytes = 0;
-  for (const { key, value } of batch.puts ?? []) bytes += key.length + value.length;
-  return bytes;
-}
-
 /** Copies the batches into one buffer of their exact size. */
 export function packGroup(batches: readonly Batch[]): Buffer {
   let length = 4;
   for (const batch of batches) length += 4 + packedLength(batch);
   const packer = new Packer(length);
   packer.number(batches.length);
-  for (const batch of batches) {
-    packer.number(packedLength(batch));
-    packer.number(putBytes(batch));
-    packer.number(batch.fromReserve === true ? 1 : 0);
-    packer.bytes(batch.fence?.key ?? noFence);
-    if (batch.fence !== undefined) packer.bytes(encodeEpoch(batch.fence.epoch));
-    packer.number(batch.conditions?.length ?? 0);
-    for (const { key, expected } of batch.conditions ?? []) {
-      packer.bytes(key);
-      if (expected === undefined) packer.number(absent);
-      else packer.bytes(expected);
-    }
-    packer.number(batch.deleteRanges?.length ?? 0);
-    for (const { start, end } of batch.deleteRanges ?? []) {
-      packer.bytes(start);
-      packer.bytes(end);
-    }
-    packer.number(batch.deletes?.length ?? 0);
-    for (const key of batch.deletes ?? []) packer.bytes(key);
-    packer.number(batch.puts?.length ?? 0);
-    for (const { key, value } of batch.puts ?? []) {
-      packer.bytes(key);
-      packer.bytes(value);
-    }
-  }
+  for (const batch of batches) packBatch(packer, batch);
   return packer.target;
+}
+
+function packBatch(packer: Packer, batch: Batch): void {
+  const start = packer.position;
+  packer.number(0);
+  packer.number(0);
+  packer.number(batch.fromReserve === true ? 1 : 0);
+  packer.bytes(batch.fence?.key ?? noFence);
+  if (batch.fence !== undefined) packer.bytes(encodeEpoch(batch.fence.epoch));
+  packer.number(batch.conditions?.length ?? 0);
+  for (const { key, expected } of batch.conditions ?? []) {
+    packer.bytes(key);
+    if (expected === undefined) packer.number(absent);
+    else packer.bytes(expected);
+  }
+  packer.number(batch.deleteRanges?.length ?? 0);
+  for (const range of batch.deleteRanges ?? []) {
+    packer.bytes(range.start);
+    packer.bytes(range.end);
+  }
+  packer.number(batch.deletes?.length ?? 0);
+  for (const key of batch.deletes ?? []) packer.bytes(key);
+  packer.number(batch.puts?.length ?? 0);
+  const puts = packer.position;
+  for (const { key, value } of batch.puts ?? []) {
+    packer.bytes(key);
+    packer.bytes(value);
+  }
+  packer.numberAt(start, packer.position - start - 4);
+  // What the batch adds to the store, without the two lengths of each row; 0 when it only deletes.
+  packer.numberAt(start + 4, packer.position - puts - 8 * (batch.puts?.length ?? 0));
 }
 
 /** One group of what several were packed as, in pieces. */

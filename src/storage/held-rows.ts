@@ -76,11 +76,12 @@ export class HeldRows {
 
   /** This process committed the batch; told before it can hear that it holds the shard under another epoch. */
   add(batch: Batch, { transaction, sequence }: Committed): void {
-    this.#forgetRecorded();
     // Rows of shards are written under their fences; nothing else is read here.
     if (batch.fence === undefined) return;
     this.#own.add(transaction, batch);
     if (this.#transactions.at(-1)?.transaction === transaction) this.#transactions.pop();
+    // One by one they would cost a look at the file each; so there are a few transactions at the most.
+    else this.#forgetRecorded();
     this.#transactions.push({ transaction, sequence });
   }
 

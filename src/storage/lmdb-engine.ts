@@ -224,14 +224,14 @@ class LmdbEngine implements EmbeddedEngine {
     return snapshot;
   }
 
-  async commit(batch: Batch): Promise<CommitResult> {
-    if (this.#writerFailure !== undefined) throw this.#writerFailure;
-    return await addBatch(this.#commits, batch);
+  commit(batch: Batch): Promise<CommitResult> {
+    if (this.#writerFailure !== undefined) return Promise.reject(this.#writerFailure);
+    return addBatch(this.#commits, batch);
   }
 
-  async commitPacked(packed: PackedGroup): Promise<GroupOutcome> {
-    if (this.#writerFailure !== undefined) throw this.#writerFailure;
-    return await new Promise((resolve, reject) => {
+  commitPacked(packed: PackedGroup): Promise<GroupOutcome> {
+    if (this.#writerFailure !== undefined) return Promise.reject(this.#writerFailure);
+    return new Promise((resolve, reject) => {
       this.#commits.add({ packed, bytes: packed.bytes.length, resolve, reject });
     });
   }
@@ -322,24 +322,28 @@ class LmdbEngine implements EmbeddedEngine {
     const flight = this.#inFlight.shift();
     assert(flight !== undefined, 'the writer answered what it was not asked');
     this.#commitCount++;
-    const settle: (() => void)[] = [];
     let next = 0;
     for (const pending of flight.group) {
       if ('batch' in pending) {
-        const outcome = outcomes[next++]!;
-        if (outcome === outcomeCodes.committed) this.#unflushed.add(transaction, pending.batch);
-        settle.push(() => this.#settleBatch(pending, outcome));
-      } else {
-        const { bytes } = pending.packed;
-        const end = next + countBatches([bytes]);
-        const own = outcomes.slice(next, end);
-        next = end;
-        this.#unflushed.addPacked(transaction, bytes, own);
-        settle.push(() => this.#settleGroup(pending, { outcomes: own, transaction, sequence }));
+        if (outcomes[next++] === outcomeCodes.committed) this.#unflushed.add(transaction, pending.batch);
+        continue;
       }
+      const { bytes } = pending.packed;
+      const first = next;
+      next += countBatches([bytes]);
+      this.#unflushed.addPacked(transaction, bytes, outcomes.slice(first, next));
     }
-    // Whoever hears of one finds all.
-    for (const one of settle) one();
+    // Now: whoever hears of one finds all.
+    next = 0;
+    for (const pending of flight.group) {
+      if ('batch' in pending) {
+        this.#settleBatch(pending, outcomes[next++]!);
+        continue;
+      }
+      const first = next;
+      next += countBatches([pending.packed.bytes]);
+      this.#settleGroup(pending, { outcomes: outcomes.slice(first, next), transaction, sequence });
+    }
     flight.done();
   }
 

@@ -27,11 +27,13 @@ export interface LmdbMoment extends LmdbView {
 
 /** Up to this many keys are read without a pause: a slicer would cost more than it is good for. */
 export const unslicedKeysMax = 32;
+/** Read between two looks at the clock. */
+const keysPerLook = 8;
 
 /** The value, the caller's own. */
 export function readValue({ database, options, unflushed }: LmdbView, key: Bytes): Buffer | undefined {
   if (!unflushed.isEmpty) {
-    const value = unflushed.find(keyText(key));
+    const value = unflushed.find(key);
     if (value !== undefined) return value === deleted ? undefined : Buffer.from(value);
   }
   return database.get(asBuffer(key), options);
@@ -45,7 +47,7 @@ export async function readValues(
   const values: (Buffer | undefined)[] = new Array(keys.length);
   const slicer = keys.length > unslicedKeysMax ? new Slicer(clock) : undefined;
   for (let index = 0; index < keys.length; index++) {
-    if (slicer?.due()) await slicer.rest();
+    if (index % keysPerLook === 0 && slicer?.due()) await slicer.rest();
     values[index] = readValue(moment(), keys[index]!);
   }
   return values;

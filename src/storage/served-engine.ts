@@ -132,10 +132,9 @@ class ServedEngine implements Engine, SnapshotReads {
     return new ServedSnapshot(this, reader);
   }
 
-  async commit(batch: Batch): Promise<CommitResult> {
+  commit(batch: Batch): Promise<CommitResult> {
     const { failure } = this.#connection;
-    if (failure !== undefined) throw failure;
-    return await addBatch(this.#commits, batch);
+    return failure === undefined ? addBatch(this.#commits, batch) : Promise.reject(failure);
   }
 
   subscribe(topic: string, listener: () => void): () => void {

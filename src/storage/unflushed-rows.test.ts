@@ -13,7 +13,7 @@ const putting = (...rows: readonly [string, string][]): Batch => ({
 });
 
 function found(layers: UnflushedLayers, key: string): string | undefined {
-  const value = layers.find(key);
+  const value = layers.find(bytes(key));
   if (value === deleted) return 'deleted';
   return value === undefined ? undefined : Buffer.from(value).toString('latin1');
 }
@@ -85,4 +85,20 @@ it('reads what came packed when it is asked, in order with the rest, without wha
   );
   rows.flushed(2);
   assert.equal(found(rows, 'c'), undefined);
+});
+
+it('tells keys apart that look alike before they are read, and reads what came after a look', () => {
+  const rows = new UnflushedRows();
+  rows.add(1, putting(['a1c', 'one']));
+  // They differ in a byte that is not in the hash.
+  assert.deepEqual([found(rows, 'a2c'), found(rows, 'a1c')], [undefined, 'one']);
+  rows.add(1, { deletes: [bytes('a1c')] });
+  assert.equal(found(rows, 'other'), undefined);
+  assert.equal(found(rows, 'a1c'), 'deleted');
+  rows.add(1, putting(['a1c', 'two'], ['a2c', 'three']));
+  assert.deepEqual([found(rows, 'a1c'), found(rows, 'a2c')], ['two', 'three']);
+  rows.add(1, { deleteRanges: [{ start: bytes('a'), end: bytes('b') }] });
+  assert.deepEqual([found(rows, 'a1c'), found(rows, 'anew')], ['deleted', 'deleted']);
+  rows.addPacked(1, packGroup([putting(['packed', 'four'])]), [outcomeCodes.committed]);
+  assert.equal(found(rows, 'packed'), 'four');
 });

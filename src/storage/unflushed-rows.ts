@@ -2,8 +2,8 @@
 // LMDB transaction is still open. Readers look here first. One layer for each transaction of the writer; when it is in the
 // file, its layer goes.
 //
-// Batches that came packed from another process are looked at when the first reader comes by, which may be never: those who
-// read what they have written do so themselves (held-rows.ts).
+// Batches are read when the first reader comes by who may look for one of their keys, which may be never: to make strings of
+// keys costs more than all else that the event loop does for a commit, and the file has them soon.
 //
 // Invariant: a layer holds every change of its transaction that was acknowledged, so layers (newest first) over the file's
 // state before the oldest of them give the newest committed state. Keys are latin1 strings of the key bytes: their order is
@@ -23,6 +23,7 @@ interface KeyRange {
   readonly end: string;
 }
 
+/** As another process packed it. */
 interface UnreadGroup {
   readonly bytes: Buffer;
   readonly outcomes: readonly number[];
@@ -31,7 +32,11 @@ interface UnreadGroup {
 /** Its ranges were deleted before its rows were put, and all of it before what is unread. */
 interface Layer {
   readonly transaction: number;
-  readonly unread: UnreadGroup[];
+  readonly unread: (Batch | UnreadGroup)[];
+  /** Of the keys of what is unread, as far as they are known one by one. */
+  readonly unreadHashes: Set<number>;
+  /** Unread are ranges too, or packed groups. */
+  mayHoldAnyKey: boolean;
   readonly rows: Map<string, UnflushedValue>;
   readonly deletedRanges: KeyRange[];
   /** A snapshot looks at it: changes go to a new layer. */
@@ -40,6 +45,17 @@ interface Layer {
 
 export function keyText(key: Bytes): string {
   return asBuffer(key).toString('latin1');
+}
+
+/**
+ * FNV-1a of every second byte, the last one among them: whoever has a key with the same costs a look at it, no more. 30 bits,
+ * since V8 keeps such numbers in place.
+ */
+function keyHash(key: Bytes): number {
+  const { length } = key;
+  let hash = 0x811c9dc5;
+  for (let index = length - 1; index >= 0; index -= 2) hash = Math.imul(hash ^ key[index]!, 0x01000193);
+  return hash >>> 2;
 }
 
 const covers = ({ start, end }: KeyRange, key: string): boolean => start <= key && key < end;
@@ -58,9 +74,15 @@ function change({ rows, deletedRanges }: Layer, { deleteRanges, deletes, puts }:
 /** The layer with nothing unread. */
 function whole(layer: Layer): Layer {
   if (layer.unread.length === 0) return layer;
-  for (const { bytes, outcomes } of layer.unread.splice(0)) {
-    for (const [index, batch] of unpackGroup(bytes).entries())
-      if (outcomes[index] === outcomeCodes.committed) change(layer, batch);
+  layer.unreadHashes.clear();
+  layer.mayHoldAnyKey = false;
+  for (const unread of layer.unread.splice(0)) {
+    if (!('outcomes' in unread)) {
+      change(layer, unread);
+      continue;
+    }
+    for (const [index, batch] of unpackGroup(unread.bytes).entries())
+      if (unread.outcomes[index] === outcomeCodes.committed) change(layer, batch);
   }
   return layer;
 }
@@ -78,12 +100,15 @@ export class UnflushedLayers {
   }
 
   /** Undefined: no layer says anything about the key. */
-  find(key: string): UnflushedValue | undefined {
+  find(key: Bytes): UnflushedValue | undefined {
+    const hash = keyHash(key);
+    const text = keyText(key);
     for (let index = this.layers.length - 1; index >= 0; index--) {
-      const { rows, deletedRanges } = whole(this.layers[index]!);
-      const value = rows.get(key);
+      const layer = this.layers[index]!;
+      if (layer.mayHoldAnyKey || layer.unreadHashes.has(hash)) whole(layer);
+      const value = layer.rows.get(text);
       if (value !== undefined) return value;
-      if (deletedRanges.some((range) => covers(range, key))) return deleted;
+      if (layer.deletedRanges.some((range) => covers(range, text))) return deleted;
     }
     return undefined;
   }
@@ -110,12 +135,18 @@ export class UnflushedLayers {
 export class UnflushedRows extends UnflushedLayers {
   /** A batch that was committed in this transaction of the writer; transactions come in order. */
   add(transaction: number, batch: Batch): void {
-    change(whole(this.#layer(transaction)), batch);
+    const layer = this.#layer(transaction);
+    layer.unread.push(batch);
+    if (batch.deleteRanges !== undefined && batch.deleteRanges.length > 0) layer.mayHoldAnyKey = true;
+    for (const key of batch.deletes ?? []) layer.unreadHashes.add(keyHash(key));
+    for (const { key } of batch.puts ?? []) layer.unreadHashes.add(keyHash(key));
   }
 
   /** The batches of a packed group that were committed in this transaction; the bytes are not changed any more. */
   addPacked(transaction: number, bytes: Buffer, outcomes: readonly number[]): void {
-    this.#layer(transaction).unread.push({ bytes, outcomes });
+    const layer = this.#layer(transaction);
+    layer.unread.push({ bytes, outcomes });
+    layer.mayHoldAnyKey = true;
   }
 
   /** Transactions up to this one are in the file, and readers see it. */
@@ -132,7 +163,15 @@ export class UnflushedRows extends UnflushedLayers {
   #layer(transaction: number): Layer {
     const last = this.layers.at(-1);
     if (last?.transaction === transaction && !last.frozen) return last;
-    const layer = { transaction, unread: [], rows: new Map(), deletedRanges: [], frozen: false };
+    const layer: Layer = {
+      transaction,
+      unread: [],
+      unreadHashes: new Set(),
+      mayHoldAnyKey: false,
+      rows: new Map(),
+      deletedRanges: [],
+      frozen: false,
+    };
     this.layers = [...this.layers, layer];
     return layer;
   }

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { prepareMessage, prepareSmallMessage } from '../../src/account/prepare.ts';
 import {
   summaryBody,
-  summaryBodyStructure,
-  summaryEnvelope,
+  summaryBodyStructureRange,
+  summaryEnvelopeRange,
   summaryHeader,
   summaryHeaderBlock,
   summaryPreview,
@@ -40,8 +40,9 @@ export const target: FuzzTarget = {
     const { summary } = prepared;
     const { size, root } = parsed;
     assert.deepEqual(summaryStructure(summary), { size, root });
-    assert.equal(latin1(summaryEnvelope(summary)), formatEnvelope(parsed.envelope));
-    assert.equal(latin1(summaryBodyStructure(summary)), formatBodyStructure(root));
+    const told = ({ start, end }: { start: number; end: number }) => latin1(summary.subarray(start, end));
+    assert.equal(told(summaryEnvelopeRange(summary)), formatEnvelope(parsed.envelope));
+    assert.equal(told(summaryBodyStructureRange(summary)), formatBodyStructure(root));
     assert.equal(latin1(summaryBody(summary)), formatBody(root));
     assert.ok([...summaryPreview(summary)].length <= 200);
     const day = summarySentDay(summary);

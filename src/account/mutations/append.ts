@@ -211,7 +211,8 @@ function applyAppend(
     const { threadId, owned } = joinThread(draft, emailId as EmailId, placing.hashes[index]!);
     const link = placing.links[index];
     const { keys } = draft.state;
-    const puts = [{ key: keys.summary(emailId), value: encodeSummaryRecord(threadId, prepared.summary) }];
+    const summary = encodeSummaryRecord(threadId, prepared.summary);
+    const puts = [{ key: keys.summary(emailId), value: summary }];
     if (link === undefined) puts.push({ key: keys.content(emailId), value: encodeContent(prepared.bytes) });
     const { sentSize } = prepared;
     if (sentSize !== undefined) puts.push({ key: keys.sentSize(emailId), value: encodeSentSize(sentSize) });
@@ -227,7 +228,11 @@ function applyAppend(
         threadHashes: owned,
         memberships: [mailbox.id, uid],
       },
-      { puts: link === undefined ? puts : [...puts, ...link.puts], conditions: (link ?? noLinks).conditions },
+      {
+        puts: link === undefined ? puts : [...puts, ...link.puts],
+        conditions: (link ?? noLinks).conditions,
+        summary,
+      },
     );
   }
   const { id: mailboxId, uidValidity } = record;

@@ -2,14 +2,16 @@
 // outlives the host. Not a change that clients follow, so it takes no mod-sequence.
 // Refuses: noSuchMailbox.
 
-import type { MailboxId, OperationId, Uid } from '../../mail/ids.ts';
+import type { OperationId, Uid } from '../../mail/ids.ts';
 import type { Mutation } from './mutation.ts';
 import { mailboxOf } from './store-flags.ts';
 
-/** The result is the first UID that is the caller's. */
+/** The messages from one uid on to before another; the result is the first. */
 export function claimRecentMutation(options: {
-  operation: OperationId;
-  mailboxId: MailboxId;
+  readonly operation: OperationId;
+  readonly mailboxId: number;
+  readonly from: Uid;
+  readonly to: number;
 }): Mutation<Uid> {
   return {
     name: 'claimRecent',
@@ -17,15 +19,14 @@ export function claimRecentMutation(options: {
     bytes: 0,
     decide(draft) {
       const mailbox = mailboxOf(draft, options.mailboxId);
-      const { recentFrom, uidNext } = mailbox.record;
-      if (recentFrom < uidNext) {
+      if (mailbox.record.recentFrom < options.to) {
         draft.version++;
-        mailbox.record.recentFrom = uidNext;
+        mailbox.record.recentFrom = options.to;
         mailbox.changed = true;
       }
-      return recentFrom as Uid;
+      return options.from;
     },
-    result: (recentFrom) => [recentFrom],
-    replay: ([recentFrom]) => recentFrom as Uid,
+    result: (from) => [from],
+    replay: ([from]) => from as Uid,
   };
 }

@@ -5,7 +5,8 @@
 
 import type { Bytes } from '../../storage/engine.ts';
 import { unlessDamaged } from '../../storage/record.ts';
-import type { AccountKeys } from '../account-keys.ts';
+import { numberBehind } from '../account-keys.ts';
+import { pageBytesMax } from '../account-limits.ts';
 import type { Draft } from '../draft.ts';
 import { changesForPageMin } from '../draft-rows.ts';
 import { encodeMessagePage, inPage, inRow, MessagePage, pageOf, pageUids } from '../message-page.ts';
@@ -67,45 +68,76 @@ function placedAt({ columns, length }: MessageTable, place: number): number {
 }
 
 async function packUnloaded(draft: Draft, mailboxId: number, { from, to }: Pages): Promise<number> {
+  const { engine } = draft.context;
   const { keys } = draft.state;
   const end = Math.min(to, from + pagesPerCommit);
-  const wanted: Bytes[] = [];
-  for (let number = from; number < end; number++) wanted.push(...keysOfPage(keys, mailboxId, number));
-  const values = await draft.context.engine.getMany(wanted);
-  for (let number = from; number < end; number++) {
-    const first = (number - from) * (pageUids + 1);
-    const stored = values.slice(first, first + pageUids + 1);
-    if (stored.filter((value) => value !== undefined).length < changesForPageMin) continue;
-    const page = unlessDamaged(() => mergedPage(number, stored));
+  const range = {
+    start: keys.message(mailboxId, from * pageUids),
+    end: keys.message(mailboxId, end * pageUids),
+  };
+  const limits = { entriesMax: pagesPerCommit * pageUids, bytesMax: pageBytesMax };
+  const { prefixLength } = keys.messages(mailboxId);
+  const rows: StoredRow[] = (await engine.page(range, limits)).entries.map(({ key, value }) => ({
+    uid: numberBehind(key, prefixLength),
+    key,
+    value,
+  }));
+  const packed = [...Map.groupBy(rows, ({ uid }) => pageOf(uid))].filter(
+    ([, rowsOver]) => rowsOver.length >= changesForPageMin,
+  );
+  const pageKeys = packed.map(([number]) => keys.messagePage(mailboxId, number));
+  const stored = await engine.getMany(pageKeys);
+  const merger = new PageMerger();
+  for (const [index, [number, rowsOver]] of packed.entries()) {
+    const key = pageKeys[index]!;
+    const page = unlessDamaged(() => merger.merge({ number, stored: stored[index], rowsOver }));
     if (page === undefined) continue;
     draft.version++;
     draft.needsRoom = true;
-    draft.puts.push({ key: wanted[first]!, value: encodeMessagePage(page) });
-    for (let bit = 0; bit < pageUids; bit++)
-      if (stored[bit + 1] !== undefined) draft.deletes.push(wanted[first + bit + 1]!);
+    draft.puts.push({ key, value: encodeMessagePage(page) });
+    for (const row of rowsOver) draft.deletes.push(row.key);
   }
   return end;
 }
 
-/** The page's own, then those of the rows that may be. */
-function* keysOfPage(keys: AccountKeys, mailboxId: number, number: number): Generator<Bytes> {
-  yield keys.messagePage(mailboxId, number);
-  for (let bit = 0; bit < pageUids; bit++) yield keys.message(mailboxId, number * pageUids + bit);
+interface StoredRow {
+  readonly uid: number;
+  readonly key: Bytes;
+  readonly value: Bytes;
 }
 
-/** What is stored under `keysOfPage`, as one page. Throws RecordDamaged. */
-function mergedPage(number: number, [stored, ...rows]: readonly (Bytes | undefined)[]): MessagePage {
-  const before = new MessagePage();
-  if (stored !== undefined) before.load(number, stored);
-  const merged = new MessagePage();
-  let next = 0;
-  for (let bit = 0; bit < pageUids; bit++) {
-    const uid = number * pageUids + bit;
-    const isStored = next < before.length && before.uids[next] === uid;
-    const value = rows[bit];
-    if (value !== undefined) merged.push(decodeMessageRow(uid, value));
-    else if (isStored) merged.push(rowOf(before, next));
-    if (isStored) next++;
+interface UnloadedPage {
+  readonly number: number;
+  readonly stored: Bytes | undefined;
+  /** Ascending. */
+  readonly rowsOver: readonly StoredRow[];
+}
+
+/** Its columns are used for one page after the other. */
+class PageMerger {
+  readonly #before = new MessagePage();
+  readonly #merged = new MessagePage();
+  /** In what is stored of the page. */
+  #next = 0;
+
+  /** All of the page, until the next one is merged. Throws RecordDamaged. */
+  merge({ number, stored, rowsOver }: UnloadedPage): MessagePage {
+    this.#before.length = 0;
+    this.#merged.length = 0;
+    this.#next = 0;
+    if (stored !== undefined) this.#before.load(number, stored);
+    for (const { uid, value } of rowsOver) {
+      this.#copyBelow(uid);
+      if (this.#next < this.#before.length && this.#before.uids[this.#next] === uid) this.#next++;
+      this.#merged.push(decodeMessageRow(uid, value));
+    }
+    this.#copyBelow((number + 1) * pageUids);
+    return this.#merged;
   }
-  return merged;
+
+  #copyBelow(uid: number): void {
+    const { uids, length } = this.#before;
+    while (this.#next < length && uids[this.#next]! < uid)
+      this.#merged.push(rowOf(this.#before, this.#next++));
+  }
 }

@@ -33,16 +33,21 @@ export function storeFlagsMutation(
       await draft.loadTable(mailbox);
       return applyFlags(draft, mailbox, { ...options, allowed });
     },
-    result: ({ modified, modSeqBefore }): OperationResult => [encodeRuns(modified), modSeqBefore],
+    result: ({ modified, modSeqBefore, modSeqAfter }): OperationResult => [
+      encodeRuns(modified),
+      modSeqBefore,
+      modSeqAfter,
+    ],
     async replay(result, draft) {
       const mailbox = mailboxOf(draft, options.mailboxId);
       await draft.loadTable(mailbox);
       const modified = decodeRuns(result[0] as readonly number[]);
-      const messages = mailbox.select(without(options.uids, modified));
-      // Operations of before have no second member: everything may be news then.
+      const messages = mailbox.selectFlags(without(options.uids, modified));
+      // Operations of before have one or two members: everything may be news then.
       const modSeqBefore = (result[1] ?? mailbox.record.highestModSeq) as ModSeq;
+      const modSeqAfter = (result[2] ?? modSeqBefore) as ModSeq;
       const missing = without(without(options.uids, modified), messages.uids);
-      return { messages, modified, missing, keywords: mailbox.record.keywords, modSeqBefore };
+      return { messages, modified, missing, keywords: mailbox.record.keywords, modSeqBefore, modSeqAfter };
     },
   };
 }
@@ -68,7 +73,7 @@ function applyFlags(
   const { low, high, keywords } = resolveFlags(options.flags, record.keywords, mode !== 'remove');
   const changeLow = bitChange(mode, low, allowed.low);
   const changeHigh = bitChange(mode, high, allowed.high);
-  const messages = mailbox.select(options.uids);
+  const messages = mailbox.selectFlags(options.uids);
   const { uids, flagsLow, flagsHigh, modSeqs } = messages;
   const modified: number[] = [];
   let modSeq = 0;
@@ -81,20 +86,23 @@ function applyFlags(
     const afterHigh = ((flagsHigh[at]! & changeHigh.kept) | changeHigh.set) >>> 0;
     if (afterLow === flagsLow[at] && afterHigh === flagsHigh[at]) continue;
     if (modSeq === 0) modSeq = draft.nextModSeq();
-    mailbox.changeFlags(uids[at]!, { flagsLow: afterLow, flagsHigh: afterHigh, modSeq });
     flagsLow[at] = afterLow;
     flagsHigh[at] = afterHigh;
     modSeqs[at] = modSeq;
   }
-  // A keyword nobody bears after all (all messages were left alone) takes no bit.
-  if (modSeq !== 0) record.keywords = keywords;
+  if (modSeq !== 0) {
+    mailbox.changeFlags(messages, modSeq);
+    // A keyword nobody bears after all (all messages were left alone) takes no bit.
+    record.keywords = keywords;
+  }
   const left = Uint32Array.from(modified);
   return {
-    messages: left.length === 0 ? messages : mailbox.select(without(uids, left)),
+    messages: left.length === 0 ? messages : mailbox.selectFlags(without(uids, left)),
     modified: left,
     missing: uids.length === options.uids.length ? new Uint32Array() : without(options.uids, uids),
     keywords: record.keywords,
     modSeqBefore,
+    modSeqAfter: record.highestModSeq as ModSeq,
   };
 }
 

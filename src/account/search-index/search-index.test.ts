@@ -22,7 +22,6 @@ import {
 } from '../testing.ts';
 import { unpackDirectory } from './segment-directory.ts';
 import { segmentSections } from './segment-reader.ts';
-import { eachTerm, termQuery } from './terms.ts';
 
 const words = [
   'school',
@@ -364,34 +363,36 @@ test('an index that is damaged counts as none', async () => {
   await again.hosts.close();
 });
 
-test('terms: runs of word characters, pairs of unspaced ones, long runs in pieces', () => {
-  const terms = (folded: string): string[] => {
-    const all: string[] = [];
-    eachTerm(folded, { term: (term) => all.push(term), gap: () => {} });
-    return all;
-  };
-  const gaps = (folded: string): (string | boolean)[] => {
-    const all: (string | boolean)[] = [];
-    eachTerm(folded, { term: () => {}, gap: (raw, isBetweenWords) => all.push(raw, isBetweenWords) });
-    return all;
-  };
-  assert.deepEqual(terms("foo_bar, it's 東京都x"), ['foo_bar', 'it', 's', '東京', '京都', 'x']);
-  assert.deepEqual(gaps("- foo_bar, it's 東京都x."), [', ', true, "'", true, ' ', false, '', false]);
-  assert.deepEqual(terms('x'.repeat(70)), ['x'.repeat(64), 'x'.repeat(38)]);
-  assert.deepEqual(gaps('x'.repeat(70)), ['', false]);
-  const whole = { isExact: true, sequence: undefined, isSequenceExact: true };
-  assert.deepEqual(termQuery('foo'), { ...whole, needles: ['foo'] });
-  assert.deepEqual(termQuery('東京'), { ...whole, needles: ['\n東京\n'] });
-  assert.deepEqual(termQuery('foo bar.'), {
-    needles: ['foo\n', '\nbar\n'],
-    isExact: false,
-    sequence: [{ needle: 'foo\n' }, { needle: '\nbar\n' }],
-    isSequenceExact: false,
-  });
-  assert.deepEqual(termQuery('o, 京')?.sequence, [{ needle: 'o\n' }, { gap: ', ' }, { needle: '\n京' }]);
-  assert.equal(termQuery(' - '), undefined);
-  for (let code = 0; code < 65_536; code++) {
-    const character = String.fromCharCode(code);
-    if (/\s/.test(character)) assert.deepEqual(terms(`a${character}b`), ['a', 'b'], code.toString(16));
+test('fields of any length are found as a scan finds them', async () => {
+  const opened = await openTestHosts({ limits: { indexMessagesMin: 1 } });
+  const account = await opened.hosts.host(testAccountId);
+  const many = Array.from({ length: 6_000 }, (_, index) => `"Näme ${index}" <a${index}@b.example>`);
+  const header = (to: string, subject: string): Buffer =>
+    Buffer.from(`From: x@b.example\r\nTo: ${to}\r\nSubject: ${subject}\r\n\r\nbody\r\n`);
+  const mailbox = await deliver(account, [
+    header(many.join(',\r\n '), 'many'),
+    // Nothing but the last word is left of it when it is decoded.
+    header('a1@b.example', `${'=?utf-8?q??=\r\n '.repeat(8_000)}=?utf-8?q?w=C3=B6rter?=`),
+    header(`nobody:;, ${many.slice(0, 50).join(', ')}`, 'few'),
+    header('"a1" <other@b.example>', 'one'),
+  ]);
+  await account.settleIndex();
+  const keys: SearchKey[] = [
+    ...['a1@b.example', 'a5999@b.example', 'näme 5999', 'NAME 1', 'nobody', 'a1', 'a49@b.example', ''].map(
+      (sought) => ({ type: 'header', field: 'to', text: sought }) as const,
+    ),
+    ...['wörter', 'many', '', 'utf-8'].map(
+      (sought) => ({ type: 'header', field: 'subject', text: sought }) as const,
+    ),
+    ...['wörter', 'a5999@b.example', 'näme 1" <a1@b'].map(
+      (sought) => ({ type: 'text', text: sought }) as const,
+    ),
+  ];
+  for (const sought of keys) {
+    const found = [...(await account.search(mailbox, sought))];
+    assert.deepEqual(found, [...(await scanned(opened, account, mailbox, sought))], JSON.stringify(sought));
   }
+  const counted = { type: 'header', field: 'to', text: 'a1@b.example' } as const;
+  assert.deepEqual([...(await account.search(mailbox, counted))], [1, 2, 3]);
+  await opened.hosts.close();
 });

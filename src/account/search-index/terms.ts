@@ -62,23 +62,45 @@ export interface TermVisitor {
   gap(raw: string, isBetweenWords: boolean): void;
 }
 
-/** Visits all of a folded text in order, repetitions too; not what stands before its first and after its last term. */
-export function eachTerm(folded: string, visitor: TermVisitor): void {
-  const { length } = folded;
-  let gapStart = -1;
-  let before = separator;
-  for (let at = 0; at < length; ) {
-    const kind = kinds[folded.charCodeAt(at)]!;
-    const start = at++;
-    if (kind === separator) continue;
-    while (at < length && kinds[folded.charCodeAt(at)] === kind) at++;
-    if (gapStart >= 0) visitor.gap(folded.slice(gapStart, start), before === word && kind === word);
-    gapStart = at;
-    before = kind;
-    if (kind === word && at - start <= termLengthMax) visitor.term(folded.slice(start, at));
-    else if (kind === word) eachChunk(folded, { start, end: at }, visitor);
-    else if (at - start === 1) visitor.term(folded[start]!);
-    else for (let pair = start; pair + 1 < at; pair++) visitor.term(folded.slice(pair, pair + 2));
+/** Visits all of a folded text in order, repetitions too; not what stands before its first and after its last term. In steps. */
+export class TermWalk {
+  readonly #folded: string;
+  readonly #visitor: TermVisitor;
+  #at = 0;
+  #gapStart = -1;
+  #before = separator;
+
+  constructor(folded: string, visitor: TermVisitor) {
+    this.#folded = folded;
+    this.#visitor = visitor;
+  }
+
+  /** Visits what begins in the next so many characters. False: that was the end. */
+  advance(characters: number): boolean {
+    const folded = this.#folded;
+    const visitor = this.#visitor;
+    const { length } = folded;
+    const until = Math.min(length, this.#at + characters);
+    let gapStart = this.#gapStart;
+    let before = this.#before;
+    let at = this.#at;
+    while (at < until) {
+      const kind = kinds[folded.charCodeAt(at)]!;
+      const start = at++;
+      if (kind === separator) continue;
+      while (at < length && kinds[folded.charCodeAt(at)] === kind) at++;
+      if (gapStart >= 0) visitor.gap(folded.slice(gapStart, start), before === word && kind === word);
+      gapStart = at;
+      before = kind;
+      if (kind === word && at - start <= termLengthMax) visitor.term(folded.slice(start, at));
+      else if (kind === word) eachChunk(folded, { start, end: at }, visitor);
+      else if (at - start === 1) visitor.term(folded[start]!);
+      else for (let pair = start; pair + 1 < at; pair++) visitor.term(folded.slice(pair, pair + 2));
+    }
+    this.#gapStart = gapStart;
+    this.#before = before;
+    this.#at = at;
+    return at < length;
   }
 }
 

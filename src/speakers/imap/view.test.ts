@@ -145,6 +145,20 @@ test('what was answered is not told again, later changes are', () => {
   assert.deepEqual(view.advance(mailbox.changesSince(view.modSeq), true).changed, [0]);
 });
 
+test('what happened up to where the client knows all is not asked for again', () => {
+  const mailbox = new ModelMailbox();
+  mailbox.append();
+  const view = new MailboxView(mailbox.open(), { account: noAccount, prefix: '', examines: false });
+  mailbox.touch(0);
+  const known = mailbox.modSeq as ModSeq;
+  view.knowsUpTo(known);
+  assert.deepEqual(view.advance(mailbox.changesSince(view.modSeq), true).changed, []);
+  mailbox.touch(0);
+  view.knowsUpTo((known - 1) as ModSeq);
+  assert.equal(view.modSeq, known);
+  assert.deepEqual(view.advance(mailbox.changesSince(view.modSeq), true).changed, [0]);
+});
+
 test('of many answers in any order each counts, and the newest of a message', () => {
   const answers = fc.array(fc.uniqueArray(fc.nat(19), { maxLength: 12 }), { maxLength: 8 });
   fc.assert(

@@ -167,6 +167,11 @@ export class MailboxView {
     return this.#held?.has(uid) ?? false;
   }
 
+  /** The client knows everything up to here: it was up to date, and was answered all that happened since. */
+  knowsUpTo(modSeq: ModSeq): void {
+    if (modSeq > this.modSeq) this.modSeq = modSeq;
+  }
+
   /** The client was answered this state of these messages: `advance` will not tell it again. The uids ascend. */
   answered(uids: Uint32Array, modSeqs: Float64Array): void {
     if (uids.length > 0) this.#answered.push({ uids, modSeqs, next: 0 });

@@ -256,4 +256,18 @@ suite('a token for one domain', () => {
     assert.equal((await ask('DELETE /api/domains/mine.test', undefined, operator)).status, 204);
     assert.equal((await ask('GET /api/token')).status, 401);
   });
+
+  test('does not come back with a domain of its name, though it was left behind', async () => {
+    const name = 'again.test';
+    const addAgain = () => ask('POST /api/domains', { name: 'Again.Test' }, operator);
+    assert.equal((await addAgain()).status, 201);
+    const { body } = await ask('POST /api/tokens', { name: 'left', scopes, domain: name }, operator);
+    authorization = `Bearer ${body.token}`;
+    assert.deepEqual([(await addAgain()).status, (await ask('GET /api/token')).status], [409, 200]);
+    // As when the server stops between the domain and its tokens.
+    await site.directory.removeDomain(name);
+    assert.equal((await ask('GET /api/token')).status, 200);
+    assert.equal((await addAgain()).status, 201);
+    assert.equal((await ask('GET /api/token')).status, 401);
+  });
 });

@@ -33,7 +33,8 @@ export async function store(session: ImapSession, command: StoreCommand): Promis
   // With changes of others in between, .SILENT must not hide them (RFC 9051 6.4.6): what is answered then is told again.
   // With UNCHANGEDSINCE the client knows what it changed.
   const knowsAll = stored.modSeqBefore <= view.modSeq;
-  if (!command.silent || knowsAll || command.unchangedSince !== undefined)
+  if (knowsAll) view.knowsUpTo(stored.modSeqAfter);
+  else if (!command.silent || command.unchangedSince !== undefined)
     view.answered(messages.uids, messages.modSeqs);
   await tellStored(session, command, stored);
   return withLimit(session, replyTo(session, command, stored), uids === named ? undefined : uids[0]!);

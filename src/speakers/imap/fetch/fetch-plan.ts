@@ -1,7 +1,7 @@
 // What a FETCH needs, found out once for all its messages: which columns, summaries and bytes to pull, and the
 // labels ready to copy. Pure.
 
-import type { HeaderFieldsChoice } from '../../../account/port.ts';
+import type { HeaderFieldsChoice } from '../../../account/port-reads.ts';
 import { FieldNames, selectedFields } from '../../../mail/field-names.ts';
 import type { HeaderBlock } from '../../../mail/header.ts';
 import type { FetchCommand, FetchItem } from '../../../wire/imap/message-command.ts';

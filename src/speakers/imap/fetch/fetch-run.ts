@@ -3,7 +3,8 @@
 // one is written; no turn of the event loop lasts longer than a slice. Messages that are gone are passed over and
 // remembered in `missing`. Account refusals and faults pass through; the lines written until then stand.
 
-import type { HeaderFieldsChoice, MessageColumns, MessageSummary } from '../../../account/port.ts';
+import type { MessageColumns } from '../../../account/port.ts';
+import type { HeaderFieldsChoice, MessageSummary } from '../../../account/port-reads.ts';
 import { Slicer } from '../../../base/slicer.ts';
 import { asBuffer } from '../../../mail/bytes.ts';
 import { keywordsIn } from '../../../mail/flags.ts';

@@ -1,13 +1,14 @@
 // Writes the items of a FETCH answer that come from columns and summaries, and the frame around all of them.
 // Nothing here waits or fails.
 
-import type { MessageSummary } from '../../../account/port.ts';
+import type { MessageSummary } from '../../../account/port-reads.ts';
 import {
   summaryBody,
-  summaryBodyStructure,
-  summaryEnvelope,
+  summaryBodyStructureRange,
+  summaryEnvelopeRange,
   summaryPreview,
 } from '../../../account/summary.ts';
+import { asBuffer } from '../../../mail/bytes.ts';
 import { formatDateTime } from '../../../wire/imap/date-time.ts';
 import { formatText } from '../../../wire/imap/format-string.ts';
 import { FlagText } from '../flag-text.ts';
@@ -102,18 +103,22 @@ export class ItemWriter {
         writer.text(`(${threadIdText(summary!.threadId)})`);
         break;
       case 'envelope':
-        writer.bytes(summaryEnvelope(summary!.summary!));
+        this.#range(summary!.summary!, summaryEnvelopeRange(summary!.summary!));
         break;
       case 'body':
         writer.bytes(summaryBody(summary!.summary!));
         break;
       case 'bodyStructure':
-        writer.bytes(summaryBodyStructure(summary!.summary!));
+        this.#range(summary!.summary!, summaryBodyStructureRange(summary!.summary!));
         break;
       case 'preview':
         writer.text(formatText(summaryPreview(summary!.summary!), this.#utf8));
         break;
     }
+  }
+
+  #range(bytes: Uint8Array, { start, end }: { readonly start: number; readonly end: number }): void {
+    this.#writer.range(asBuffer(bytes), start, end);
   }
 
   #flags(targets: Targets, row: number): void {

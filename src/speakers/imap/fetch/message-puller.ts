@@ -2,7 +2,8 @@
 // Whole messages come many at a time; parts alone are read as ranges, of small messages together.
 // A piece pulled ahead may be dropped: its failure is then nobody's.
 
-import type { AccountPort, HeaderFields, HeaderFieldsChoice, MessageSummary } from '../../../account/port.ts';
+import type { AccountPort } from '../../../account/port.ts';
+import type { HeaderFields, HeaderFieldsChoice, MessageSummary } from '../../../account/port-reads.ts';
 import type { Clock } from '../../../base/clock.ts';
 import type { MailboxId } from '../../../mail/ids.ts';
 import type { ReadAhead } from '../../kit/read-ahead.ts';

@@ -1,6 +1,7 @@
 // /api/domains.
 
 import { z } from 'zod';
+import { parseDomain } from '../../../../mail/address.ts';
 import { MailError } from '../../../../mail/mail-error.ts';
 import type { AdminDependencies } from '../admin-dependencies.ts';
 import {
@@ -36,6 +37,9 @@ export function domainRoutes(app: AdminApp, { directory, tokens }: AdminDependen
     '/api/domains',
     { ...write, schema: { body: newDomainSchema, response: { 201: domainSchema } } },
     async (request, reply) => {
+      const { name } = request.body;
+      // Left behind when the server stopped between a domain of that name and its tokens.
+      if ((await directory.domain(name)) === undefined) await revokeTokensFor(name, tokens);
       const domain = await directory.addDomain(
         undefinedForNulls(request.body) as Parameters<typeof directory.addDomain>[0],
       );
@@ -67,12 +71,17 @@ export function domainRoutes(app: AdminApp, { directory, tokens }: AdminDependen
     '/api/domains/:domain',
     { ...write, schema: { params, response: { 204: z.null() } } },
     async (request, reply) => {
-      const name = (await directory.domain(request.params.domain))?.name;
-      await directory.removeDomain(request.params.domain);
-      // Whoever has the name next is somebody else.
-      const left = (await tokens.list()).filter(({ domain }) => domain !== undefined && domain === name);
-      for (const { id } of left) await tokens.revoke(id);
+      const { domain } = request.params;
+      await directory.removeDomain(domain);
+      await revokeTokensFor(domain, tokens);
       return reply.status(204).send(null);
     },
   );
+}
+
+/** Whoever has the domain's name next is somebody else. */
+async function revokeTokensFor(domain: string, tokens: AdminDependencies['tokens']): Promise<void> {
+  const name = parseDomain(domain);
+  const left = (await tokens.list()).filter((token) => token.domain !== undefined && token.domain === name);
+  for (const { id } of left) await tokens.revoke(id);
 }
