@@ -307,9 +307,7 @@ export class MessageTable {
     const columns = this.#columns;
     return {
       uids: columns.uids.slice(from, to),
-      flagsLow: columns.flagsLow.slice(from, to),
-      flagsHigh: columns.flagsHigh?.slice(from, to) ?? new Uint32Array(Math.max(0, to - from)),
-      modSeqs: new Float64Array(columns.modSeqs.subarray(from, to)),
+      ...this.flags(from, to),
       sizes: columns.sizes.slice(from, to),
       internalDates: new Float64Array(columns.internalDates.subarray(from, to)),
       saveDates: new Float64Array(columns.saveDates.subarray(from, to)),
@@ -366,7 +364,7 @@ export class MessageTable {
     const { flagsLow, flagsHigh, modSeqs } = this.#columns;
     return {
       flagsLow: flagsLow.slice(from, to),
-      flagsHigh: flagsHigh?.slice(from, to) ?? new Uint32Array(to - from),
+      flagsHigh: flagsHigh?.slice(from, to) ?? new Uint32Array(Math.max(0, to - from)),
       modSeqs: new Float64Array(modSeqs.subarray(from, to)),
     };
   }

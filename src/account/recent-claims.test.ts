@@ -1,4 +1,4 @@
-// A claim of \\Recent is answered before it is on disk, holds at once, and outlives the host when it is.
+// A claim of \Recent is answered before it is on disk, holds at once, and outlives the host when it is.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -170,7 +170,12 @@ function pathWith(request: AdminRequest): string {
 }
 
 async function bytesOf(response: IncomingMessage): Promise<Buffer> {
-  const bytes = await boundedBody(response, answerBytesMax);
+  const bytes = await boundedBody(response, answerBytesMax).catch(() => {
+    throw new CommandFailure(
+      'the answer of the server broke off: what was asked for may have been done; see its log',
+      exitCodes.unreachable,
+    );
+  });
   if (bytes === undefined) throw new CommandFailure('the server answered more than was to be expected');
   return bytes;
 }

@@ -90,13 +90,16 @@ export async function serve({ starts, read, started }: ServeOptions): Promise<vo
   };
   process.on('SIGHUP', reload);
   server = await orFail(() => startAll(starts, read));
-  await started?.(server);
-  await told;
-  // A second signal ends it at once, for an operator who will not wait.
-  process.once('SIGTERM', () => process.exit(1));
-  process.once('SIGINT', () => process.exit(1));
-  await server.close();
-  process.off('SIGHUP', reload);
+  try {
+    await started?.(server);
+    await told;
+  } finally {
+    // A second signal ends it at once, for an operator who will not wait.
+    process.once('SIGTERM', () => process.exit(1));
+    process.once('SIGINT', () => process.exit(1));
+    await server.close();
+    process.off('SIGHUP', reload);
+  }
 }
 
 /** A fault at the start (a port that is taken, a store in use) is told in one line. */

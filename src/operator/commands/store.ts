@@ -99,16 +99,25 @@ async function checkMachine(client: AdminClient, repair: boolean, told: CheckTol
   return done;
 }
 
+function brokenOff(): CommandFailure {
+  return new CommandFailure('the check broke off: see the server log');
+}
+
 async function checkThrough(client: AdminClient, body: object, told: CheckTold): Promise<CheckDone> {
   const response = await client.open({ method: 'POST', path: '/api/store/check', body });
   let done: CheckDone | undefined;
-  for await (const line of createInterface({ input: response })) {
-    const event = JSON.parse(line) as CheckEvent;
-    if (event.type === 'progress') told.progress.update(event.accountsDone, event.accountsTotal);
-    else if (event.type === 'finding') told.findings.push({ ...event });
-    else done = event;
+  try {
+    for await (const line of createInterface({ input: response })) {
+      const event = JSON.parse(line) as CheckEvent;
+      if (event.type === 'progress') told.progress.update(event.accountsDone, event.accountsTotal);
+      else if (event.type === 'finding') told.findings.push({ ...event });
+      else done = event;
+    }
+  } catch {
+    // What the connection says of it helps nobody.
+    throw brokenOff();
   }
-  if (done === undefined) throw new CommandFailure('the check broke off: see the server log');
+  if (done === undefined) throw brokenOff();
   return done;
 }
 
