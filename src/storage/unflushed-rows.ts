@@ -3,7 +3,7 @@
 // file, its layer goes.
 //
 // Batches are read when the first reader comes by who may look for one of their keys, which may be never: to make strings of
-// keys costs more than all else that the event loop does for a commit, and the file has them soon.
+// keys costs as much as all else that the event loop does for a commit, and the file has them soon.
 //
 // Invariant: a layer holds every change of its transaction that was acknowledged, so layers (newest first) over the file's
 // state before the oldest of them give the newest committed state. Keys are latin1 strings of the key bytes: their order is
