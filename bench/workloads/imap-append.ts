@@ -2,7 +2,7 @@
 
 import { login } from '../mailbox.ts';
 import { messages } from '../message-mix.ts';
-import { medianOf, throughputRounds } from '../statistics.ts';
+import { throughputOf } from '../statistics.ts';
 import type { TargetPlace } from '../target.ts';
 import type { Figure, Workload } from './workload.ts';
 
@@ -34,10 +34,7 @@ async function throughput(
 }
 
 async function measure(target: TargetPlace, connections: number, count: number): Promise<Figure> {
-  await throughput(target, { connections, count, round: throughputRounds });
-  const value = await medianOf(throughputRounds, (round) =>
-    throughput(target, { connections, count, round }),
-  );
+  const value = await throughputOf((round) => throughput(target, { connections, count, round }));
   const name = `imap APPEND 4 KB, ${connections} connection${connections === 1 ? '' : 's'}`;
   return { name, value, unit: '/s', better: 'higher' };
 }

@@ -2,7 +2,7 @@
 
 import { LineClient } from '../line-client.ts';
 import { type MixName, messages } from '../message-mix.ts';
-import { medianOf, throughputRounds } from '../statistics.ts';
+import { throughputOf } from '../statistics.ts';
 import { type TargetPlace, userCount } from '../target.ts';
 import type { Figure, Workload } from './workload.ts';
 
@@ -45,7 +45,7 @@ export async function deliverAll(
   return seconds;
 }
 
-/** Messages a second. Each round has messages of its own: the same ones again would be answers to themselves. */
+/** Messages a second. */
 async function throughput(
   target: TargetPlace,
   { mix, count, round }: { mix: MixName; count: number; round: number },
@@ -56,9 +56,7 @@ async function throughput(
 }
 
 async function measure(target: TargetPlace, mix: MixName, count: number): Promise<Figure> {
-  // The first messages find everything cold: caches, processes to fork, code to compile.
-  await throughput(target, { mix, count, round: throughputRounds });
-  const value = await medianOf(throughputRounds, (round) => throughput(target, { mix, count, round }));
+  const value = await throughputOf((round) => throughput(target, { mix, count, round }));
   const name = mix === 'small' ? 'lmtp 4 KB, 10 connections' : 'lmtp mix, 10 connections';
   return { name, value, unit: '/s', better: 'higher' };
 }

@@ -51,3 +51,30 @@ test('commits that have not gone to the writer are taken back, those that come t
   await turn();
   assert.ok(groups.every(({ length }) => length > 0));
 });
+
+test('a writer with nothing to do is given the first commit at once, the next ones together', async () => {
+  const groups: number[] = [];
+  let flushed = Promise.withResolvers<void>();
+  const commits = new GroupCommit({
+    nextTurn: () => systemClock.nextTurn(),
+    eager: true,
+    write: async (group) => {
+      groups.push(group.length);
+      await flushed.promise;
+      for (const { resolve } of group) resolve({ outcome: 'committed' });
+    },
+  });
+  const out = [addBatch(commits, {}), addBatch(commits, {}), addBatch(commits, {})];
+  assert.deepEqual(groups, [1]);
+  await systemClock.nextTurn();
+  await systemClock.nextTurn();
+  assert.deepEqual(groups, [1, 2]);
+  flushed.resolve();
+  await Promise.all(out);
+  flushed = Promise.withResolvers<void>();
+  const again = addBatch(commits, {});
+  assert.deepEqual(groups, [1, 2, 1]);
+  flushed.resolve();
+  await again;
+  await commits.close();
+});

@@ -32,6 +32,11 @@ export interface PendingCommit extends PendingWork {
 export interface GroupCommitOptions<Pending> {
   /** Resolves on the next turn of the event loop: commits of one turn share a group. */
   readonly nextTurn: () => Promise<void>;
+  /**
+   * A writer that has nothing to do is given the first commit at once: a flush of it alone costs little, and those that come
+   * while it lasts make the next group.
+   */
+  readonly eager?: boolean;
   /** Writes a group and settles every commit in it; never rejects. */
   readonly write: (group: readonly Pending[]) => Promise<void>;
 }
@@ -89,20 +94,28 @@ export class GroupCommit<Pending extends PendingWork = PendingCommit> {
     });
   }
 
-  /** Sends what waits when this turn has been gathered, as long as the writer takes more. */
+  /** Sends what waits, as long as the writer takes more: when this turn has been gathered, or at once. */
   #gather(): void {
     if (this.#gathering || this.#atWriter >= groupsAtWriterMax || this.#waiting.length === 0) return;
+    if (this.#options.eager === true && this.#atWriter === 0) {
+      this.#send();
+      return;
+    }
     this.#gathering = true;
     void this.#options.nextTurn().then(() => {
       this.#gathering = false;
       if (this.#waiting.length === 0) return this.#rest();
-      this.#atWriter++;
-      void this.#options.write(this.#take()).then(() => {
-        this.#atWriter--;
-        this.#gather();
-        this.#rest();
-      });
+      this.#send();
       this.#gather();
+    });
+  }
+
+  #send(): void {
+    this.#atWriter++;
+    void this.#options.write(this.#take()).then(() => {
+      this.#atWriter--;
+      this.#gather();
+      this.#rest();
     });
   }
 

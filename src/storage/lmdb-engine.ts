@@ -169,6 +169,7 @@ class LmdbEngine implements EmbeddedEngine {
     this.#topics = new Topics(parts.log);
     this.#commits = new GroupCommit({
       nextTurn: () => parts.clock.nextTurn(),
+      eager: true,
       write: (group) => this.#write(group),
     });
     parts.worker.on('error', (cause) => {

@@ -14,7 +14,7 @@ import { encodeTuple } from './tuple.ts';
 
 const journalKey = Buffer.from(encodeTuple(['store', 'journal']));
 /** A transaction goes to disk when it has so many groups or bytes, or is so old: readers look less far, a crash costs less. */
-const groupsMax = 128;
+const groupsMax = 512;
 const bytesMax = 4 * 1024 * 1024;
 const ageMsMax = 50;
 /** However slow readers are to follow, it goes no further than this; then groups wait. */
