@@ -48,7 +48,13 @@ export class DataDecoder {
     while (at < length && state !== ended) {
       if (state === inLine) {
         at = words.lowByte(at, length);
-        if (at === length) break;
+        // Nearly every line ends with CR LF, and nothing is to be done about it or the next one's beginning.
+        while (at + 2 < length && chunk[at] === carriageReturn && chunk[at + 1] === lineFeed) {
+          const next = chunk[at + 2]!;
+          if (next === dot || next === carriageReturn || next === lineFeed) break;
+          at = words.lowByte(at + 3, length);
+        }
+        if (at >= length) break;
       }
       const byte = chunk[at]!;
       if (byte === carriageReturn) {
