@@ -46,3 +46,12 @@ test('numbers: close together, far apart, broken', () => {
     { numRuns: 200 },
   );
 });
+
+test('numbers that are equal but not whole, or all but equal', () => {
+  for (const numbers of [
+    [0.5, 0.5, 0.5],
+    [0, -5e-324],
+    [1e-300, 0, 0, 1e-300],
+  ])
+    assertSorted(numbers.length, sortedNumbers(Float64Array.from(numbers)));
+});

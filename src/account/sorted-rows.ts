@@ -136,7 +136,9 @@ export function sortedNumbers(values: Float64Array | Uint32Array): SortedValues 
     if (!Number.isInteger(value)) isWhole = false;
   }
   const isExact = isWhole && greatest - least < headsEnd;
-  const scale = isExact ? 1 : (headsEnd - 1) / (greatest - least);
+  const spread = (headsEnd - 1) / (greatest - least);
+  // Of numbers that are equal, or nearly so, heads say nothing.
+  const scale = isExact ? 1 : Number.isFinite(spread) ? spread : 0;
   return {
     head: (row) => Math.floor((values[row]! - least) * scale),
     goesOn: () => false,

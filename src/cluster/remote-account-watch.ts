@@ -19,6 +19,8 @@ import { sessionLogin } from './session-epoch.ts';
 /** Between tries while nobody hosts the account: events cost delay, calls have their own pace. */
 const pauseMsMin = 10;
 const pauseMsMax = 1_000;
+/** Only those matter whose change is being answered. */
+const annotationsRememberedMax = 100;
 
 /** What an account is watched for. */
 export interface WatchedFor {
@@ -60,6 +62,11 @@ class RemoteAccountWatch {
   #since: ModSeq | undefined;
   /** By keyOfEvent: told before the host's event came, which is then no news. */
   readonly #toldAhead = new Map<string, ModSeq>();
+  /**
+   * Annotations that the host told, by keyOfEvent: what was missed while the account moved is told without them, so `#since` does
+   * not say whether they were.
+   */
+  readonly #annotationsTold = new Map<string, ModSeq>();
   #isOver = false;
   /** Of the subscription there is. */
   #unsubscribe: (() => void) | undefined;
@@ -168,7 +175,7 @@ class RemoteAccountWatch {
 
   /** `#since` stays: what others did before is still to come. */
   changedHere(change: ChangeMadeHere): void {
-    const known = this.#since ?? (0 as ModSeq);
+    const known = this.#knownOf(change);
     // What of it a guest may know is the host's to say: he is told to look.
     const isGuest = this.#account.actor !== undefined;
     if (change.type === 'closed') this.#tell(change);
@@ -183,8 +190,21 @@ class RemoteAccountWatch {
   #told(events: readonly AccountEvent[]): void {
     for (const event of events) {
       if (event.type !== 'closed') this.#since = event.modSeq;
+      if (event.type === 'annotations') this.#rememberAnnotations(event);
       if (!this.#wasToldAhead(event)) this.#tell(event);
     }
+  }
+
+  #knownOf(change: ChangeMadeHere): ModSeq {
+    const known = this.#since ?? (0 as ModSeq);
+    if (change.type !== 'annotations') return known;
+    return this.#annotationsTold.get(keyOfEvent(change)) ?? (0 as ModSeq);
+  }
+
+  #rememberAnnotations(event: AccountEvent & { readonly type: 'annotations' }): void {
+    // What is forgotten is told twice at the most.
+    if (this.#annotationsTold.size >= annotationsRememberedMax) this.#annotationsTold.clear();
+    this.#annotationsTold.set(keyOfEvent(event), event.modSeq);
   }
 
   #wasToldAhead(event: AccountEvent): boolean {
