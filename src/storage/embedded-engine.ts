@@ -17,7 +17,7 @@ export interface GroupOutcome {
   readonly outcomes: readonly number[];
   /** The writer's transaction that it is part of: it goes to the file as a whole. */
   readonly transaction: number;
-  /** Its number in the journal; the file has it when `recordedSequence` says so many or more (lmdb-transactions.ts). */
+  /** Its number in the journal; the file has it when `recordedSequence` says so many or more (recorded-sequence.ts). */
   readonly sequence: number;
 }
 

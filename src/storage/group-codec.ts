@@ -147,14 +147,20 @@ export class GroupReader {
   }
 }
 
+export interface UnpackedBatch extends Batch {
+  /** What it adds to the store; 0 when it only deletes. */
+  readonly putBytes: number;
+  readonly fromReserve: boolean;
+}
+
 /** The batches of a packed group, without their signals; their bytes are views into the group. */
-export function unpackGroup(group: Buffer): Batch[] {
+export function unpackGroup(group: Buffer): UnpackedBatch[] {
   const reader = new GroupReader(group);
   return listOf(reader.number(), () => unpackBatch(reader.batch()));
 }
 
-function unpackBatch(reader: GroupReader): Batch {
-  reader.number(); // the bytes of the puts, which whoever applies it counts
+function unpackBatch(reader: GroupReader): UnpackedBatch {
+  const putBytes = reader.number();
   const fromReserve = reader.number() === 1;
   const fenceKey = reader.bytes();
   const fence = fenceKey.length === 0 ? {} : { fence: { key: fenceKey, epoch: decodeEpoch(reader.bytes()) } };
@@ -165,7 +171,7 @@ function unpackBatch(reader: GroupReader): Batch {
   const deleteRanges = listOf(reader.number(), () => ({ start: reader.bytes(), end: reader.bytes() }));
   const deletes = listOf(reader.number(), () => reader.bytes());
   const puts = listOf(reader.number(), () => ({ key: reader.bytes(), value: reader.bytes() }));
-  return { ...fence, conditions, deleteRanges, deletes, puts, fromReserve };
+  return { ...fence, conditions, deleteRanges, deletes, puts, fromReserve, putBytes };
 }
 
 function listOf<T>(count: number, next: () => T): T[] {

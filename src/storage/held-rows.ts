@@ -14,7 +14,7 @@ import type { Batch, Bytes, Range } from './engine.ts';
 import { decodeEpoch, fenceKey } from './fence.ts';
 import type { LmdbDatabase } from './lmdb-environment.ts';
 import type { LmdbView } from './lmdb-reads.ts';
-import { recordedSequence } from './lmdb-transactions.ts';
+import { recordedSequence } from './recorded-sequence.ts';
 import { UnflushedRows } from './unflushed-rows.ts';
 
 /** Whose rows are whose. Undefined: no shard's, or of more than one. */

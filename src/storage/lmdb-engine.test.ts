@@ -84,7 +84,7 @@ it('refuses a store of a newer format, and leaves it alone', async () => {
   assert.notEqual(await engine.get(marker), undefined);
   await engine.commit({ puts: [{ key: marker, value: encodeRecord('store', 99) }] });
   await engine.close();
-  await assert.rejects(openIn(directory), /format 99; this Rookery knows up to 3: start a newer one/);
+  await assert.rejects(openIn(directory), /format 99; this Rookery knows up to \d+: start a newer one/);
   await assert.rejects(openIn(directory), /format 99/);
   rmSync(directory, { recursive: true });
 });
@@ -107,7 +107,7 @@ it('does not open, and says why, when the journal goes on behind what the file l
   const engine = await openIn(directory);
   await engine.commit({ puts: [{ key: key(1), value: key(1) }] });
   await engine.close();
-  const journal = new Journal(join(directory, 'journal'));
+  const journal = new Journal(directory);
   journal.recover(99, () => undefined);
   journal.append([Buffer.from('group 100')]);
   journal.close();
@@ -262,7 +262,7 @@ it('takes groups that others packed in order with its own, and does them again a
   const read = async (from: Engine) =>
     (await from.getMany([1, 2, 3, 4].map(key))).map((value) => value && Buffer.from(value).toString());
   // The file lacks it all, or has it: both are a state of a crash.
-  for (const name of ['data.mdb', 'journal']) cpSync(join(directory, name), join(crashed, name));
+  for (const name of ['data.mdb', 'journal', 'journal.1']) cpSync(join(directory, name), join(crashed, name));
   assert.deepEqual(await read(engine), wanted);
   await using again = await openIn(crashed);
   assert.deepEqual(await read(again), wanted);

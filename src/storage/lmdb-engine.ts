@@ -1,6 +1,6 @@
-// The embedded engine: LMDB, read on the event loop and written by one thread of its own (lmdb-writer.ts). A commit is
-// durable by the journal (journal.ts); LMDB's file follows, many groups at a time, and what it lacks is kept in memory
-// and lies over what readers read from it (unflushed-rows.ts).
+// The embedded engine: LMDB, read on the event loop. A thread decides commits and makes them durable in the journal
+// (lmdb-writer.ts, journal.ts); another brings LMDB's file after it, many groups at a time (lmdb-follower.ts), and what the file
+// lacks is kept in memory and lies over what readers read from it (unflushed-rows.ts).
 //
 // Invariants: a commit resolves after its group is on disk and after this thread's reads can see it; readers hold one state of
 // the file and go to the next when the writer says so, so that file and overlay always fit; a directory is
@@ -41,7 +41,7 @@ import {
   mapBytesThatFit,
   openLmdbEnvironment,
 } from './lmdb-environment.ts';
-import { type LmdbMoment, type LmdbTransaction, readPage, readValue, unslicedKeysMax } from './lmdb-reads.ts';
+import { type LmdbMoment, newestTransaction, readPage, readValue, unslicedKeysMax } from './lmdb-reads.ts';
 import { LmdbSnapshot } from './lmdb-snapshot.ts';
 import type { WriterData, WriterFailure, WriterReply, WriterRequest } from './lmdb-writer-protocol.ts';
 import { reserveFor } from './reserve.ts';
@@ -284,9 +284,7 @@ class LmdbEngine implements EmbeddedEngine {
   /** From here on reads see the newest state of the file. */
   #lookAgain(): void {
     const { database } = this.#parts;
-    // Else it would be the transaction that is held already, and its moment.
-    database.resetReadTxn();
-    const transaction = database.useReadTransaction() as LmdbTransaction;
+    const transaction = newestTransaction(database);
     this.#moment?.options.transaction.done();
     this.#moment = { database, options: { transaction }, unflushed: this.#unflushed };
   }

@@ -25,6 +25,13 @@ export interface LmdbMoment extends LmdbView {
   readonly options: { readonly transaction: LmdbTransaction };
 }
 
+/** Holds the newest state of the file, until it is `done`. */
+export function newestTransaction(database: LmdbDatabase): LmdbTransaction {
+  // Else it would be the one that is held already, and its moment.
+  database.resetReadTxn();
+  return database.useReadTransaction() as LmdbTransaction;
+}
+
 /** Up to this many keys are read without a pause: a slicer would cost more than it is good for. */
 export const unslicedKeysMax = 32;
 /** Read between two looks at the clock. */

@@ -15,9 +15,11 @@ const growthFactor = 3;
 export class LmdbRoom {
   readonly #directory: string;
   readonly #reserve: number;
-  /** What the file system has beyond the reserve, less what the open transaction has taken of it. */
+  /** What the file system has beyond the reserve, less what transactions that are not on disk have taken of it. */
   #left = 0;
+  /** By the open transaction, and by the one that is being written. */
   #taken = 0;
+  #takenBefore = 0;
 
   constructor({ directory, reserveBytes }: { readonly directory: string; readonly reserveBytes: number }) {
     this.#directory = directory;
@@ -26,20 +28,26 @@ export class LmdbRoom {
 
   /** Before each group of the open transaction. */
   measure(): void {
-    this.#left = roomBytes(this.#directory, this.#reserve) - this.#taken;
+    this.#left = roomBytes(this.#directory, this.#reserve) - this.#taken - this.#takenBefore;
   }
 
-  /** False: what the open transaction has taken is in the way of these groups; flush it and measure again. */
+  /** False: what transactions have taken that are not on disk is in the way of these groups; flush them and measure again. */
   suffices(groups: readonly Buffer[]): boolean {
-    if (this.#taken === 0) return true;
+    if (this.#taken + this.#takenBefore === 0) return true;
     let needed = countBatches(groups) * treeBytesPerBatch;
     for (const group of groups) needed += group.length * growthFactor;
     return needed <= this.#left;
   }
 
-  /** The open transaction is on disk, and so in the measure. */
-  flushed(): void {
+  /** The open transaction is being written. */
+  finished(): void {
+    this.#takenBefore = this.#taken;
     this.#taken = 0;
+  }
+
+  /** It is on disk, and so in the measure. */
+  flushed(): void {
+    this.#takenBefore = 0;
   }
 
   /** A batch that only deletes, or is small and makes room, lives from the reserve: so users can make room. */

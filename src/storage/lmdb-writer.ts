@@ -1,107 +1,142 @@
-// The thread that writes. The groups of batches of a request go into the LMDB transaction that is open and, flushed, into the
-// journal, as one; then they are answered. The transaction goes to disk now and then (lmdb-transactions.ts).
+// The thread that commits. How the batches of a request end is decided against the newest state: LMDB's file, and over it
+// what it does not have yet. The groups go into the journal as one, flushed; then they are answered. Another thread brings
+// the file after the journal (lmdb-follower.ts), so that writing the tree holds up no commit.
 //
 // Invariant: a group is in the journal, and on disk, before it is answered and before LMDB's readers can see it. When the
-// journal or LMDB fails all the same (an I/O error, a quota; for a full disk see lmdb-room.ts) the group fails as a
-// whole and is taken back from the journal, and the thread ends: its memory cannot be trusted any more. When even that
-// fails it ends without an answer; the next opening then finds the group or not.
-// Transactions are synchronous because lmdb-js's asynchronous ones never resolve on Node 26.
+// journal fails all the same (an I/O error, a quota; for a full disk see lmdb-room.ts) the group fails as a whole and is taken
+// back from the journal, and the thread ends: its memory cannot be trusted any more. When even that fails it ends without an
+// answer; the next opening then finds the group or not. When the file fails, what was answered is in the journal, nothing
+// more is answered, and the thread ends too.
 
-import { join } from 'node:path';
-import { parentPort, workerData } from 'node:worker_threads';
+import { once } from 'node:events';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
+import { Fault } from '../base/fault.ts';
+import { siblingModule } from '../base/module-url.ts';
 import { asBuffer } from '../mail/bytes.ts';
 import { outcomeCodes } from './commit-outcomes.ts';
-import { joinGroups } from './group-codec.ts';
-import { Journal } from './journal.ts';
-import { redoGroup, runGroups } from './lmdb-batches.ts';
+import { unpackGroup } from './group-codec.ts';
+import { Journal, type JournalPlace } from './journal.ts';
+import { encodePayload } from './journal-payload.ts';
+import { checkBatch } from './lmdb-batches.ts';
 import { openLmdbEnvironment } from './lmdb-environment.ts';
+import { type LmdbMoment, newestTransaction } from './lmdb-reads.ts';
 import { LmdbRoom } from './lmdb-room.ts';
-import { LmdbTransactions, recordedSequence } from './lmdb-transactions.ts';
-import type { WriterData, WriterReply, WriterRequest } from './lmdb-writer-protocol.ts';
-
-const noRoomCodes: readonly unknown[] = [
-  -30792, // MDB_MAP_FULL
-  28, // ENOSPC of LMDB, and of Node
-  'ENOSPC',
-  122, // EDQUOT
-  'EDQUOT',
-];
-
-function encodeOutcomes(outcomes: readonly number[]): Buffer {
-  const bytes = Buffer.allocUnsafe(4 + 4 * outcomes.length);
-  bytes.writeUInt32LE(outcomes.length, 0);
-  for (const [index, outcome] of outcomes.entries()) bytes.writeInt32LE(outcome, 4 + 4 * index);
-  return bytes;
-}
-
-function decodeOutcomes(payload: Buffer): { readonly outcomes: number[]; readonly group: Buffer } {
-  const count = payload.readUInt32LE(0);
-  const outcomes = Array.from({ length: count }, (_, index) => payload.readInt32LE(4 + 4 * index));
-  return { outcomes, group: payload.subarray(4 + 4 * count) };
-}
+import { LmdbTransactions } from './lmdb-transactions.ts';
+import {
+  type FollowerReply,
+  type FollowerRequest,
+  type WriterData,
+  type WriterFailure,
+  type WriterReply,
+  type WriterRequest,
+  writerFailure,
+} from './lmdb-writer-protocol.ts';
+import { recordedSequence } from './recorded-sequence.ts';
+import { UnflushedRows } from './unflushed-rows.ts';
 
 const port = parentPort;
 assert(port !== null, 'the LMDB writer runs as a thread');
 const { environment, groupsMax } = workerData as WriterData;
 const database = openLmdbEnvironment(environment);
-const journal = new Journal(join(environment.directory, 'journal'));
+const journal = new Journal(environment.directory);
 const room = new LmdbRoom(environment);
-const transactions = new LmdbTransactions({
-  database,
-  journal,
-  groupsMax,
-  flushed: (transaction) => {
-    room.flushed();
-    if (isReady) say({ flushed: transaction });
-  },
-  failed: end,
-});
+const unflushed = new UnflushedRows();
+const follower = new Worker(siblingModule(import.meta.url, './lmdb-follower'), { workerData: environment });
+const transactions = new LmdbTransactions({ groupsMax, finish: finishTransaction });
 const waiting: (readonly Buffer[])[] = [];
-let isReady = false;
+/** From when the file is complete, before the first request. */
+let moment: LmdbMoment;
 let isRunning = false;
+let isEnding = false;
 
 function say(reply: WriterReply): void {
   port!.postMessage(reply);
 }
 
-function end(error: unknown): void {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const text = error instanceof Error ? error.message : String(error);
-  const message = code === undefined ? text : `${text} (${String(code)})`;
-  say({ failure: { noRoom: noRoomCodes.includes(code), message } });
-  transactions.abort();
+function tellFollower(request: FollowerRequest): void {
+  follower.postMessage(request);
+}
+
+function finishTransaction(): void {
+  tellFollower({ finish: journal.sequence });
+  room.finished();
+  journal.turn();
+}
+
+function lookAgain(): void {
+  moment = { database, options: { transaction: newestTransaction(database) }, unflushed };
+}
+
+function transactionFinished(): void {
+  const transaction = transactions.flushed();
+  moment.options.transaction.done();
+  lookAgain();
+  unflushed.flushed(transaction);
+  room.flushed();
+  say({ flushed: transaction });
+}
+
+function end(failure: WriterFailure): void {
+  if (isEnding) return;
+  isEnding = true;
+  say({ failure });
+  transactions.stop();
+  tellFollower({ end: true });
   port!.close();
 }
 
-/** Does the journal again as far as the file lacks it; gives how many groups that were. */
+const endFor = (error: unknown): void => end(writerFailure(error));
+
+/** Does the journal again as far as the file lacks it, in one transaction; gives how many groups that were. */
 async function recover(): Promise<number> {
-  transactions.begin();
   let redone = 0;
-  journal.recover(recordedSequence(database), (payload) => {
-    const { outcomes, group } = decodeOutcomes(payload);
-    redoGroup(database, group, outcomes);
+  journal.recover(recordedSequence(database), (place) => {
+    tellFollower({ do: place });
     redone++;
   });
-  if (redone > 0) await transactions.flush();
-  else transactions.abort();
-  // Readers begin with this state.
-  transactions.seen(transactions.number - 1);
-  isReady = true;
+  if (redone > 0) {
+    tellFollower({ finish: journal.sequence });
+    const [reply] = (await once(follower, 'message')) as [FollowerReply];
+    if ('failure' in reply) throw new Fault(reply.failure.message, { temporary: false });
+  }
+  journal.startOver();
   return redone;
 }
 
-/** All of the groups is durable, or an error and nothing of it. */
-function commit(groups: readonly Buffer[]): readonly number[] {
-  const outcomes = runGroups(database, room, groups);
-  if (!outcomes.includes(outcomeCodes.committed)) return outcomes;
+function follow(place: JournalPlace): void {
+  tellFollower({ do: place });
+  transactions.added(place.length);
+}
+
+/** How the batches end; what they change is seen by the next ones. */
+function decide(group: Buffer): number[] {
+  return unpackGroup(group).map((batch) => {
+    let outcome = checkBatch(moment, batch);
+    if (outcome === outcomeCodes.committed && !room.take(batch.putBytes, batch.fromReserve))
+      outcome = outcomeCodes.noRoom;
+    if (outcome === outcomeCodes.committed) unflushed.add(transactions.number, batch);
+    return outcome;
+  });
+}
+
+function append(payload: Buffer[]): JournalPlace {
   try {
-    journal.append([encodeOutcomes(outcomes), ...joinGroups(groups)]);
+    return journal.append(payload);
   } catch (error) {
     journal.cancel();
     throw error;
   }
-  return outcomes;
+}
+
+/** All of the groups is durable, or an error and nothing of it. */
+function commit(groups: readonly Buffer[]): void {
+  const outcomes = groups.flatMap(decide);
+  const place = outcomes.includes(outcomeCodes.committed)
+    ? append(encodePayload(outcomes, groups))
+    : undefined;
+  say({ outcomes, transaction: transactions.number, sequence: journal.sequence });
+  if (place !== undefined) follow(place);
 }
 
 async function runWaiting(): Promise<void> {
@@ -113,10 +148,7 @@ async function runWaiting(): Promise<void> {
       await transactions.flush();
       room.measure();
     }
-    transactions.begin();
-    const outcomes = commit(groups);
-    say({ outcomes, transaction: transactions.number, sequence: journal.sequence });
-    transactions.added(groups.reduce((bytes, group) => bytes + group.length, 0));
+    commit(groups);
   }
   isRunning = false;
 }
@@ -125,24 +157,42 @@ async function close(): Promise<void> {
   transactions.readersGone();
   await runWaiting();
   await transactions.flush();
+  isEnding = true;
+  tellFollower({ end: true });
+  await new Promise((resolve) => follower.once('exit', resolve));
   port!.close();
   journal.close();
+  moment.options.transaction.done();
   await database.close();
 }
 
-port.on('message', (request: WriterRequest) => {
+function heardFollower(reply: FollowerReply): void {
+  if ('failure' in reply) end(reply.failure);
+  else if (!isEnding) transactionFinished();
+}
+
+function heard(request: WriterRequest): void {
+  // Closing the port does not keep back what has come already.
+  if (isEnding) return;
   if ('seen' in request) {
     transactions.seen(request.seen);
   } else if ('close' in request) {
-    close().catch(end);
+    close().catch(endFor);
   } else {
     waiting.push(request.groups.map(asBuffer));
-    runWaiting().catch(end);
+    runWaiting().catch(endFor);
   }
-});
+}
+
+follower.on('error', endFor);
+follower.on('exit', () => endFor(new Fault('the thread that writes the file ended', { temporary: true })));
 try {
-  say({ ready: { redone: await recover() } });
+  const redone = await recover();
+  lookAgain();
+  follower.on('message', heardFollower);
+  port.on('message', heard);
+  say({ ready: { redone } });
 } catch (error) {
-  // Not left to the thread's own end: the open transaction would keep the file from being closed.
-  end(error);
+  // Not left to the thread's own end: the follower is to throw away what it has.
+  endFor(error);
 }

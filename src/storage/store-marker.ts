@@ -10,8 +10,9 @@ import { encodeTuple } from './tuple.ts';
  * Rises with every change of files, keys or records that an older Rookery would misread.
  * 2: the embedded engine has a journal beside the LMDB file.
  * 3: message rows may be in pages.
+ * 4: that journal has two files.
  */
-export const storeFormatVersion = 3;
+export const storeFormatVersion = 4;
 
 const markerKey = encodeTuple(['store']);
 
