@@ -13,14 +13,15 @@ import type { AccountChores } from './account-chores.ts';
 import { AccountKeys } from './account-keys.ts';
 import type { AccountWriter, WriterOptions } from './account-writer.ts';
 import type { BackgroundPace } from './background-pace.ts';
-import { orderedTextsOf, orderRows, sentSeconds } from './message-order.ts';
+import { orderRows, sentSeconds } from './message-order.ts';
 import type { ReaderContext } from './message-reader.ts';
 import { type ThreadedMessages, threadSteps } from './message-threads.ts';
 import type { MessageColumns } from './port.ts';
 import { checkSearchKey, searchMailbox } from './search.ts';
 import { IndexBuilder } from './search-index/index-builder.ts';
 import { indexedMatches } from './search-index/indexed-matches.ts';
-import { type MailboxPlaces, mailboxPlaces } from './search-index/mailbox-places.ts';
+import { PlacedMailbox } from './search-index/mailbox-places.ts';
+import { textRanks } from './search-index/merged-texts.ts';
 import type { SearchCache } from './search-index/search-cache.ts';
 import { SegmentReader } from './search-index/segment-reader.ts';
 
@@ -113,8 +114,7 @@ export class AccountSearch {
 
   /** Uids that match, ascending. */
   async search(mailbox: SearchedMailbox, key: SearchKey): Promise<Uint32Array> {
-    const places = this.#placesOnce(mailbox);
-    return this.#find(mailbox, key, places);
+    return this.#find(mailbox, key, this.#placed(mailbox));
   }
 
   async sort(
@@ -124,15 +124,15 @@ export class AccountSearch {
     if (asked.criteria.length > sortCriteriaMax)
       throw new MailError('limitReached', 'too many sort criteria');
     const { columns, mailboxId } = mailbox;
-    const places = this.#placesOnce(mailbox);
-    const rows = await this.#findRows(mailbox, asked.key, places);
-    const favoured = asked.favoured && (await this.#findRows(mailbox, asked.favoured, places));
+    const placed = this.#placed(mailbox);
+    const rows = await this.#findRows(mailbox, asked.key, placed);
+    const favoured = asked.favoured && (await this.#findRows(mailbox, asked.favoured, placed));
     const { cache } = this.#options.search;
     const { clock } = this.#options;
     const cacheKey = `${this.#space}order ${mailboxId}`;
     const ordered = await orderRows(rows, asked.criteria, {
       columns,
-      places,
+      mailbox: placed,
       favoured,
       cache,
       cacheKey,
@@ -145,8 +145,8 @@ export class AccountSearch {
   async thread(mailbox: SearchedMailbox, key: SearchKey, algorithm: ThreadAlgorithm): Promise<Uint32Array> {
     const { columns, mailboxId } = mailbox;
     const { cache } = this.#options.search;
-    const places = this.#placesOnce(mailbox);
-    const rows = await this.#findRows(mailbox, key, places);
+    const placed = this.#placed(mailbox);
+    const rows = await this.#findRows(mailbox, key, placed);
     const isAll = rows.length === columns.uids.length;
     const cacheKey = `${this.#space}threads ${mailboxId} ${algorithm}`;
     const lastUid = columns.uids[columns.uids.length - 1] ?? 0;
@@ -154,7 +154,7 @@ export class AccountSearch {
     // The same number and the same last one: the same messages.
     if (kept?.count === rows.length && kept.lastUid === lastUid) return kept.threads;
     const slicer = new Slicer(this.#options.clock);
-    const messages = await threadedMessages(rows, columns, { places: await places(), algorithm, slicer });
+    const messages = await threadedMessages(rows, columns, { mailbox: placed, algorithm, slicer });
     const pairs = await slicer.finish(threadSteps(messages, algorithm));
     const threads = new Uint32Array(pairs.length);
     for (const [at, value] of pairs.entries())
@@ -179,38 +179,30 @@ export class AccountSearch {
     });
   }
 
-  #placesOnce({ columns }: SearchedMailbox): () => Promise<MailboxPlaces> {
-    let places: Promise<MailboxPlaces> | undefined;
+  #placed({ columns }: SearchedMailbox): PlacedMailbox {
     const { clock, search } = this.#options;
     const { cache } = search;
     const options = { ...this.#context, clock, cache, space: this.#space, segments: this.#segments };
-    return () => {
-      places ??= mailboxPlaces(columns.emailIds, options);
-      return places;
-    };
+    return new PlacedMailbox(columns.emailIds, options);
   }
 
   async #find(
     { columns, keywords }: SearchedMailbox,
     key: SearchKey,
-    places: () => Promise<MailboxPlaces>,
+    mailbox: PlacedMailbox,
   ): Promise<Uint32Array> {
     checkSearchKey(key);
     const { clock } = this.#options;
-    const indexed = await indexedMatches(key, { places, segments: this.#segments, clock });
+    const indexed = await indexedMatches(key, { mailbox, segments: this.#segments, clock });
     const found = await searchMailbox({ ...this.#context, clock, columns, keywords, key, indexed });
     this.messagesCame(this.#options.writer().state?.account.nextEmailId ?? 1);
     return found;
   }
 
-  async #findRows(
-    mailbox: SearchedMailbox,
-    key: SearchKey,
-    places: () => Promise<MailboxPlaces>,
-  ): Promise<Uint32Array> {
+  async #findRows(mailbox: SearchedMailbox, key: SearchKey, placed: PlacedMailbox): Promise<Uint32Array> {
     const { uids } = mailbox.columns;
     if (key.type === 'all') return rowsUpTo(uids.length);
-    const found = await this.#find(mailbox, key, places);
+    const found = await this.#find(mailbox, key, placed);
     const rows = new Uint32Array(found.length);
     for (let at = 0, row = 0; at < found.length; at++, row++) {
       while (uids[row] !== found[at]) row++;
@@ -243,33 +235,36 @@ const noReferences = new Float64Array();
 async function threadedMessages(
   rows: Uint32Array,
   columns: MessageColumns,
-  given: { readonly places: MailboxPlaces; readonly algorithm: ThreadAlgorithm; readonly slicer: Slicer },
+  given: { readonly mailbox: PlacedMailbox; readonly algorithm: ThreadAlgorithm; readonly slicer: Slicer },
 ): Promise<ThreadedMessages> {
-  const { places, algorithm, slicer } = given;
-  const { sources, runs } = places;
+  const { mailbox, algorithm, slicer } = given;
   // REFS looks at no subject.
-  const texts = algorithm === 'refs' ? [] : await orderedTextsOf('subject', places, slicer);
-  const sent = sentSeconds(places, columns);
-  const messageIds = new Float64Array(places.rows);
-  const replies = new Uint8Array(places.rows);
-  const sourceOf = new Int32Array(places.rows).fill(-1);
-  const placeOf = new Int32Array(places.rows);
-  runs.each((source, row, place, length) => {
-    const { headers } = sources[source]!;
-    messageIds.set(headers.messageIds.subarray(place, place + length), row);
-    replies.set(headers.replies.subarray(place, place + length), row);
+  const subjects =
+    algorithm === 'refs'
+      ? new Int32Array(mailbox.rows)
+      : await textRanks(await mailbox.columns('order subject'), slicer);
+  const sent = await sentSeconds(mailbox, columns);
+  const ancestry = await mailbox.columns('ancestry');
+  const messageIds = new Float64Array(mailbox.rows);
+  const replies = new Uint8Array(mailbox.rows);
+  const sourceOf = new Int32Array(mailbox.rows).fill(-1);
+  const placeOf = new Int32Array(mailbox.rows);
+  ancestry.runs.each((source, row, place, length) => {
+    const column = ancestry.columns[source]!;
+    messageIds.set(column.messageIds.subarray(place, place + length), row);
+    replies.set(column.replies.subarray(place, place + length), row);
     sourceOf.fill(source, row, row + length);
     for (let at = 0; at < length; at++) placeOf[row + at] = place + at;
   });
   return {
     count: rows.length,
     sentSeconds: Float64Array.from(rows, (row) => sent[row]!),
-    subject: (index) => texts[rows[index]!]!,
+    subject: (index) => subjects[rows[index]!]!,
     isReply: (index) => replies[rows[index]!] === 1,
     messageId: (index) => messageIds[rows[index]!]!,
     references(index) {
       const row = rows[index]!;
-      return sources[sourceOf[row]!]?.headers.referencesOf(placeOf[row]!) ?? noReferences;
+      return ancestry.columns[sourceOf[row]!]?.referencesOf(placeOf[row]!) ?? noReferences;
     },
   };
 }

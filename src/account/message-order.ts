@@ -1,5 +1,6 @@
-// Puts messages of a mailbox in order. For each field the rank of every message is worked out once and kept in the cache;
-// a delivery's messages are put in their places, and sorting is then sorting of small numbers.
+// Puts messages of a mailbox in order. For each field the rank of every message is worked out once and kept in the cache, and
+// sorting is then sorting of small numbers. Texts are merged, for the index has them in order; of numbers those of a delivery
+// are put in their places.
 // Invariant: equal values have equal ranks; messages that are equal in all fields stand in the mailbox's order, in
 // reverse too (RFC 5256 3).
 
@@ -7,16 +8,16 @@ import type { Clock } from '../base/clock.ts';
 import { Slicer } from '../base/slicer.ts';
 import type { SortCriterion, SortField } from '../mail/message-order.ts';
 import type { MessageColumns } from './port.ts';
-import type { OrderedText } from './search-index/header-columns.ts';
-import type { MailboxPlaces } from './search-index/mailbox-places.ts';
+import type { PlacedMailbox } from './search-index/mailbox-places.ts';
+import { textRanks } from './search-index/merged-texts.ts';
 import type { SearchCache } from './search-index/search-cache.ts';
-import { type SortedValues, sortedNumbers, sortedRowsMax, sortedTexts, sortRows } from './sorted-rows.ts';
+import { type SortedValues, sortedNumbers, sortedRowsMax, sortRows } from './sorted-rows.ts';
 import { indexFrom } from './uid-lists.ts';
 
 export interface OrderOptions {
   /** The mailbox's columns, the caller's copy. */
   readonly columns: MessageColumns;
-  readonly places: () => Promise<MailboxPlaces>;
+  readonly mailbox: PlacedMailbox;
   /** Rows of messages that rank first by relevancy; undefined: none. */
   readonly favoured: Uint32Array | undefined;
   readonly cache: SearchCache;
@@ -27,11 +28,11 @@ export interface OrderOptions {
 
 /** Rows of a mailbox by a field. */
 interface KeptOrder {
-  /** All messages, in order. */
-  readonly uids: Uint32Array;
+  /** All messages, in order; undefined for texts, which the index has in order. */
+  readonly uids: Uint32Array | undefined;
   /** By row of the mailbox as it was. */
   readonly ranks: Int32Array;
-  /** With `uids.length` it tells whether the mailbox has the same messages. */
+  /** With `ranks.length` it tells whether the mailbox has the same messages. */
   readonly lastUid: number;
 }
 
@@ -88,68 +89,64 @@ async function fieldRanks(field: SortField, options: OrderOptions): Promise<Int3
   const key = `${cacheKey} ${field}`;
   const kept = cache.get<KeptOrder>(key);
   const lastUid = count === 0 ? 0 : columns.uids[count - 1]!;
-  if (kept !== undefined && kept.uids.length === count && kept.lastUid === lastUid) return kept.ranks;
-  const values = await fieldValues(field, options);
-  const order = await orderOf(values, kept, options);
+  if (kept !== undefined && kept.ranks.length === count && kept.lastUid === lastUid) return kept.ranks;
   const slicer = new Slicer(options.clock);
-  const ranks = new Int32Array(count);
-  for (let at = 1, rank = 0; at < count; at++) {
-    if (values.compare(order[at - 1]!, order[at]!) !== 0) rank++;
-    ranks[order[at]!] = rank;
-    if (at % rowsInStep === 0 && slicer.due()) await slicer.rest();
-  }
-  const uids = new Uint32Array(count);
-  for (let at = 0; at < count; at++) uids[at] = columns.uids[order[at]!]!;
-  cache.set(key, { uids, ranks, lastUid } satisfies KeptOrder, count * 8 + 200);
-  return ranks;
+  const made = isTextField(field)
+    ? { uids: undefined, ranks: await textRanks(await options.mailbox.columns(`order ${field}`), slicer) }
+    : await numberRanks(await fieldNumbers(field, options), kept, { ...options, slicer });
+  const bytes = made.ranks.byteLength + (made.uids?.byteLength ?? 0) + 200;
+  cache.set(key, { ...made, lastUid } satisfies KeptOrder, bytes);
+  return made.ranks;
 }
 
-async function fieldValues(
-  field: Exclude<SortField, 'relevancy'>,
-  options: OrderOptions,
-): Promise<SortedValues> {
-  const { columns } = options;
+async function numberRanks(
+  values: SortedValues,
+  kept: KeptOrder | undefined,
+  options: OrderOptions & { readonly slicer: Slicer },
+): Promise<Pick<KeptOrder, 'uids' | 'ranks'>> {
+  const { uids: all } = options.columns;
+  const order = await orderOf(values, kept, options);
+  const ranks = new Int32Array(all.length);
+  for (let at = 1, rank = 0; at < all.length; at++) {
+    if (values.compare(order[at - 1]!, order[at]!) !== 0) rank++;
+    ranks[order[at]!] = rank;
+    if (at % rowsInStep === 0 && options.slicer.due()) await options.slicer.rest();
+  }
+  const uids = new Uint32Array(all.length);
+  for (let at = 0; at < all.length; at++) uids[at] = all[order[at]!]!;
+  return { uids, ranks };
+}
+
+type NumberField = 'arrival' | 'size' | 'date';
+type TextField = Exclude<SortField, NumberField | 'relevancy'>;
+
+function isTextField(field: NumberField | TextField): field is TextField {
+  return field !== 'arrival' && field !== 'size' && field !== 'date';
+}
+
+async function fieldNumbers(field: NumberField, { columns, mailbox }: OrderOptions): Promise<SortedValues> {
   switch (field) {
     case 'arrival':
       return sortedNumbers(columns.internalDates);
     case 'size':
       return sortedNumbers(columns.sizes);
     case 'date':
-      return sortedNumbers(sentSeconds(await options.places(), columns));
-    default:
-      return sortedTexts(await orderedTextsOf(field, await options.places(), new Slicer(options.clock)));
+      return sortedNumbers(await sentSeconds(mailbox, columns));
   }
 }
 
 /** RFC 5256 2.2: the Date header's instant, or the internal date. By row. */
-export function sentSeconds({ sources, runs }: MailboxPlaces, columns: MessageColumns): Float64Array {
+export async function sentSeconds(mailbox: PlacedMailbox, columns: MessageColumns): Promise<Float64Array> {
   const seconds = columns.internalDates.slice();
-  runs.each((source, row, place, length) => {
-    const sent = sources[source]!.headers.sentSeconds;
+  const placed = await mailbox.columns('sentSeconds');
+  placed.runs.each((source, row, place, length) => {
+    const sent = placed.columns[source]!;
     for (let at = 0; at < length; at++) {
       const value = sent[place + at]!;
       if (!Number.isNaN(value)) seconds[row + at] = value;
     }
   });
   return seconds;
-}
-
-/** A text of each row; '' for a message that is gone. */
-export async function orderedTextsOf(
-  name: OrderedText,
-  { sources, rows, runs }: MailboxPlaces,
-  slicer: Slicer,
-): Promise<string[]> {
-  const texts = new Array<string>(rows).fill('');
-  for (let run = 0; run < runs.count; run++) {
-    // A run is at most as long as the source, a few thousand rows.
-    runs.visit(run, (source, row, place, length) => {
-      const column = sources[source]!.headers.ordered(name);
-      for (let at = 0; at < length; at++) texts[row + at] = column.value(place + at);
-    });
-    if (slicer.due()) await slicer.rest();
-  }
-  return texts;
 }
 
 /** All rows in order: what was kept is used again when most of it is still true. */
@@ -160,12 +157,13 @@ async function orderOf(
 ): Promise<Uint32Array> {
   const { columns } = options;
   const count = columns.uids.length;
-  if (kept !== undefined && kept.uids.length * 2 > count) {
-    const firstNew = indexFrom(columns.uids, kept.lastUid + 1);
+  const keptUids = kept?.uids;
+  if (keptUids !== undefined && keptUids.length * 2 > count) {
+    const firstNew = indexFrom(columns.uids, kept!.lastUid + 1);
     if ((count - firstNew) * 4 < count) {
-      const known = kept.uids
+      const known = keptUids
         .map((uid) => indexFrom(columns.uids, uid))
-        .filter((row, at) => columns.uids[row] === kept.uids[at]);
+        .filter((row, at) => columns.uids[row] === keptUids[at]);
       const added = await sortedFrom(firstNew, values, options);
       // A message that was missing then (its host had not caught up) makes the kept order useless.
       if (known.length + added.length === count)

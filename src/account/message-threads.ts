@@ -10,8 +10,8 @@ import { sortSteps } from './sort-steps.ts';
 export interface ThreadedMessages {
   readonly count: number;
   readonly sentSeconds: Float64Array;
-  /** Collation keys of base subjects. */
-  subject(index: number): string;
+  /** Equal for equal base subjects; 0: none. */
+  subject(index: number): number;
   isReply(index: number): boolean;
   /** Hash of the message's identifier, 0: none. */
   messageId(index: number): number;
@@ -40,7 +40,7 @@ function byDate({ sentSeconds }: ThreadedMessages): (a: number, b: number) => nu
 }
 
 function* bySubject(messages: ThreadedMessages): Generator<void, Int32Array> {
-  const threads = new Map<string, number[]>();
+  const threads = new Map<number, number[]>();
   for (let index = 0; index < messages.count; index++) {
     if (index % inStep === 0) yield;
     const subject = messages.subject(index);
@@ -173,11 +173,11 @@ class Forest {
   /** Step 5: roots of one base subject become one thread. */
   *mergeSubjects(): Generator<void, void> {
     yield* this.#sortSiblings();
-    const table = new Map<string, number>();
+    const table = new Map<number, number>();
     for (const [at, root] of this.#roots.entries()) {
       if (at % inStep === 0) yield;
       const subject = this.#subject(root);
-      if (subject === '') continue;
+      if (subject === 0) continue;
       const known = table.get(subject);
       if (known === undefined) table.set(subject, root);
       else if (this.#isPlace(known)) continue;
@@ -189,7 +189,7 @@ class Forest {
     for (const [at, root] of this.#roots.entries()) {
       if (at % inStep === 0) yield;
       const subject = this.#subject(root);
-      const known = subject === '' ? undefined : table.get(subject);
+      const known = subject === 0 ? undefined : table.get(subject);
       if (known === undefined || known === root) continue;
       gone.add(root);
       if (this.#isPlace(known)) {
@@ -249,7 +249,7 @@ class Forest {
     return at;
   }
 
-  #subject(node: number): string {
+  #subject(node: number): number {
     return this.#messages.subject(this.#first(node));
   }
 

@@ -3,35 +3,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type SortedValues, sortedNumbers, sortedTexts, sortRows } from './sorted-rows.ts';
+import { type SortedValues, sortedNumbers, sortRows } from './sorted-rows.ts';
 
 function assertSorted(count: number, values: SortedValues): void {
   const rows = Uint32Array.from({ length: count }, (_, row) => row);
   const expected = [...rows].sort((a, b) => values.compare(a, b) || a - b);
   assert.deepEqual([...sortRows(rows, values)], expected);
 }
-
-/** Few different characters, so that many agree for long; some that heads do not tell apart, some that end a text. */
-const text = fc
-  .tuple(
-    fc.constantFrom('', 'SAME BEGINNING', 'SAME'),
-    fc.array(fc.constantFrom('A', 'B', '\0', '\x7f', 'É', 'Ü', '東')),
-  )
-  .map(([beginning, rest]) => beginning + rest.join(''));
-
-test('texts that agree for long, in part or not at all', () => {
-  fc.assert(
-    fc.property(fc.array(text, { maxLength: 300, size: 'max' }), (texts) => {
-      assertSorted(texts.length, sortedTexts(texts));
-    }),
-    { numRuns: 200 },
-  );
-});
-
-test('texts of which many are equal, longer than heads are looked at', () => {
-  const texts = Array.from({ length: 500 }, (_, at) => `${'X'.repeat(100)}${at % 7}`);
-  assertSorted(texts.length, sortedTexts(texts));
-});
 
 test('numbers: close together, far apart, broken', () => {
   const number = fc.oneof(

@@ -11,10 +11,8 @@ const lowerRadix = 2 ** 18;
 export const sortedRowsMax = 2 ** 14;
 
 export interface SortedValues {
-  /** A number from 0 to `headsEnd` - 1 of a row: rows that agree at the levels before are in its order. */
-  head(row: number, level: number): number;
-  /** Whether rows of this head agree so far and are in the order of the next level. */
-  goesOn(row: number, level: number): boolean;
+  /** A number from 0 to `headsEnd` - 1 of a row: rows whose heads differ are in their order. */
+  head(row: number): number;
   /** Rows of one head are equal. */
   readonly isExact: boolean;
   /** Of two rows, whole. */
@@ -23,15 +21,13 @@ export interface SortedValues {
 
 /** So few rows that agree are put in their places one by one. */
 const insertedRowsMax = 16;
-/** Texts that agree for longer are compared. */
-const levelsMax = 16;
 
 /** At most `sortedRowsMax` rows, ascending, put in order; equal ones as they stand. Returns the array given. */
-export function sortRows<Rows extends Uint32Array>(rows: Rows, values: SortedValues, level = 0): Rows {
+export function sortRows<Rows extends Uint32Array>(rows: Rows, values: SortedValues): Rows {
   const count = rows.length;
   assert(count <= sortedRowsMax, 'too many rows to be sorted at once');
   const heads = new Float64Array(count);
-  for (let at = 0; at < count; at++) heads[at] = values.head(rows[at]!, level);
+  for (let at = 0; at < count; at++) heads[at] = values.head(rows[at]!);
   const places = sortedPlaces(heads);
   const before = rows.slice();
   for (let at = 0; at < count; at++) rows[at] = before[places[at]!]!;
@@ -40,7 +36,8 @@ export function sortRows<Rows extends Uint32Array>(rows: Rows, values: SortedVal
     const head = heads[places[start]!]!;
     let end = start + 1;
     while (end < count && heads[places[end]!] === head) end++;
-    if (end - start > insertedRowsMax) sortAgreeing(rows.subarray(start, end), values, level);
+    if (end - start > insertedRowsMax)
+      rows.subarray(start, end).sort((a, b) => values.compare(a, b) || a - b);
     else if (end - start > 1) insertInOrder(rows, { start, end }, values);
     start = end;
   }
@@ -65,12 +62,6 @@ function sortedPlaces(heads: Float64Array): Uint32Array {
   return places;
 }
 
-/** Many rows of one head. */
-function sortAgreeing(rows: Uint32Array, values: SortedValues, level: number): void {
-  if (level + 1 < levelsMax && values.goesOn(rows[0]!, level)) sortRows(rows, values, level + 1);
-  else rows.sort((a, b) => values.compare(a, b) || a - b);
-}
-
 /** Few rows of one head. */
 function insertInOrder(
   rows: Uint32Array,
@@ -83,46 +74,6 @@ function insertInOrder(
     for (; to > start && values.compare(rows[to - 1]!, row) > 0; to--) rows[to] = rows[to - 1]!;
     rows[to] = row;
   }
-}
-
-/** Characters a level, and how many different ones are told apart. */
-const headCharacters = 8;
-const headRadix = 64;
-/** Capital letters, digits and most punctuation are told apart, as collation keys have them. */
-const firstTold = 0x20;
-const lastTold = firstTold + headRadix - 3;
-
-export function sortedTexts(texts: readonly string[]): SortedValues {
-  return {
-    isExact: false,
-    head(row, level) {
-      const text = texts[row]!;
-      let head = 0;
-      const end = (level + 1) * headCharacters;
-      for (let at = end - headCharacters; at < end; at++) {
-        const code = at < text.length ? text.charCodeAt(at) : 0;
-        if (code >= firstTold && code <= lastTold) head = head * headRadix + code - firstTold + 1;
-        // What comes behind a character that is not told apart must not decide.
-        else
-          return code < firstTold ? head * headRadix ** (end - at) : (head + 1) * headRadix ** (end - at) - 1;
-      }
-      return head;
-    },
-    goesOn(row, level) {
-      const text = texts[row]!;
-      const end = (level + 1) * headCharacters;
-      for (let at = end - headCharacters; at < end; at++) {
-        const code = at < text.length ? text.charCodeAt(at) : 0;
-        if (code < firstTold || code > lastTold) return false;
-      }
-      return true;
-    },
-    compare(a, b) {
-      const left = texts[a]!;
-      const right = texts[b]!;
-      return left < right ? -1 : left > right ? 1 : 0;
-    },
-  };
 }
 
 /** Of finite numbers: the head says where one is between the least and the greatest. */
@@ -141,7 +92,6 @@ export function sortedNumbers(values: Float64Array | Uint32Array): SortedValues 
   const scale = isExact ? 1 : Number.isFinite(spread) ? spread : 0;
   return {
     head: (row) => Math.floor((values[row]! - least) * scale),
-    goesOn: () => false,
     isExact,
     compare: (a, b) => values[a]! - values[b]!,
   };

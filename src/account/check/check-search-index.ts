@@ -28,10 +28,9 @@ async function searchIndexRows({ engine, keys, account, clock }: CheckContext) {
     for (const { key, value } of page.entries) {
       found.push(key);
       if (Buffer.compare(key, keys.searchDirectory()) === 0) {
-        const directory = unlessDamaged(() => unpackDirectory(value) ?? 'older');
+        const directory = unlessDamaged(() => unpackDirectory(value));
         const { nextEmailId } = (await account.writer.open()).account;
-        if (directory === undefined) isSound = false;
-        else if (directory !== 'older' && directory.indexedThrough >= nextEmailId) isSound = false;
+        if (directory === undefined || directory.indexedThrough >= nextEmailId) isSound = false;
       } else if (unlessDamaged(() => unpackColumns(value)) === undefined) isSound = false;
     }
     start = page.next;

@@ -1,8 +1,12 @@
-// What searching, sorting and threading ask of headers, for the messages of one segment: numbers in columns, texts in text
-// columns that are made strings when they are first asked for.
+// What searching, sorting and threading ask of headers, for the messages of one segment: a column each, and each a row of
+// the engine of its own, so that a question reads nothing but its own columns.
 // Invariant: made from the messages' bytes alone, messages ascending by email id; never changed once built.
+// Damage: opening a column throws RecordDamaged.
 
-import { bytesOf, doublesOf, int32sOf, packColumns, uint32sOf, unpackColumns } from './packed-columns.ts';
+import type { Slicer } from '../../base/slicer.ts';
+import { AncestryColumn, packAncestry } from './ancestry-column.ts';
+import { OrderedColumn, packOrdered } from './ordered-column.ts';
+import { bytesOf, doublesOf, int32sOf, packColumns, unpackColumns } from './packed-columns.ts';
 import { packTexts, TextColumn } from './text-column.ts';
 
 /** Header fields whose text is here; others are looked for in the message. */
@@ -10,7 +14,7 @@ export const searchedFields = ['subject', 'from', 'to', 'cc', 'bcc'] as const;
 export type SearchedField = (typeof searchedFields)[number];
 
 /** What is compared for order (RFC 5256 3, RFC 5957), ready for comparing: collationKey was applied. */
-export const orderedTexts = ['subject', 'from', 'to', 'cc', 'displayFrom', 'displayTo'] as const;
+const orderedTexts = ['subject', 'from', 'to', 'cc', 'displayFrom', 'displayTo'] as const;
 export type OrderedText = (typeof orderedTexts)[number];
 
 /** Begins each value of a searched field that is there; between them, so that none is found across two. */
@@ -36,111 +40,142 @@ export interface HeaderRow {
 
 export const noDay = -0x8000_0000;
 
-export function packHeaders(rows: readonly HeaderRow[]): Buffer {
-  const referenceEnds = new Uint32Array(rows.length);
-  const references: number[] = [];
-  for (const [index, row] of rows.entries()) {
-    references.push(...row.references);
-    referenceEnds[index] = references.length;
-  }
-  return packColumns([
-    bytesOf(Float64Array.from(rows, (row) => row.emailId)),
-    bytesOf(Float64Array.from(rows, (row) => row.threadId)),
-    bytesOf(Float64Array.from(rows, (row) => row.sentSeconds)),
-    bytesOf(Int32Array.from(rows, (row) => row.sentDay ?? noDay)),
-    bytesOf(Float64Array.from(rows, (row) => row.messageId)),
-    bytesOf(referenceEnds),
-    bytesOf(Float64Array.from(references)),
-    Uint8Array.from(rows, (row) => Number(row.isReply)),
-    ...searchedFields.map((field) => packTexts(rows.map((row) => row.searched[field]))),
-    ...orderedTexts.map((name) => packTexts(rows.map((row) => row.ordered[name]))),
-  ]);
-}
-
-const textsFrom = 8;
-
-export class HeaderColumns {
+interface HeaderColumnTypes
+  extends Record<`searched ${SearchedField}`, TextColumn>,
+    Record<`order ${OrderedText}`, OrderedColumn> {
   readonly emailIds: Float64Array;
   readonly threadIds: Float64Array;
   readonly sentSeconds: Float64Array;
   /** `noDay`: none. */
   readonly sentDays: Int32Array;
-  readonly messageIds: Float64Array;
-  readonly #referenceEnds: Uint32Array;
-  readonly #references: Float64Array;
-  readonly replies: Uint8Array;
+  readonly ancestry: AncestryColumn;
+}
+
+export type HeaderColumnName = keyof HeaderColumnTypes;
+export type HeaderColumn<Name extends HeaderColumnName> = HeaderColumnTypes[Name];
+
+/** How a column is made of rows and of bytes. */
+interface ColumnForm<Column> {
+  pack(rows: readonly HeaderRow[], slicer: Slicer): Buffer | Promise<Buffer>;
+  open(columns: readonly Buffer[]): Column;
+}
+
+function doubleForm(value: (row: HeaderRow) => number): ColumnForm<Float64Array> {
+  return {
+    pack: (rows) => packColumns([bytesOf(Float64Array.from(rows, value))]),
+    open: ([numbers]) => doublesOf(numbers!),
+  };
+}
+
+function searchedForm(field: SearchedField): ColumnForm<TextColumn> {
+  return {
+    pack: (rows) => packColumns(packTexts(rows.map(({ searched }) => searched[field]))),
+    open: (columns) => new TextColumn(columns),
+  };
+}
+
+function orderForm(name: OrderedText): ColumnForm<OrderedColumn> {
+  return {
+    pack: async (rows, slicer) =>
+      packColumns(
+        await packOrdered(
+          rows.map(({ ordered }) => ordered[name]),
+          slicer,
+        ),
+      ),
+    open: (columns) => new OrderedColumn(columns),
+  };
+}
+
+/** In the order of their numbers on disk. */
+const forms: { readonly [Name in HeaderColumnName]: ColumnForm<HeaderColumn<Name>> } = {
+  emailIds: doubleForm((row) => row.emailId),
+  threadIds: doubleForm((row) => row.threadId),
+  sentSeconds: doubleForm((row) => row.sentSeconds),
+  sentDays: {
+    pack: (rows) => packColumns([bytesOf(Int32Array.from(rows, (row) => row.sentDay ?? noDay))]),
+    open: ([numbers]) => int32sOf(numbers!),
+  },
+  ancestry: {
+    pack: (rows) => packColumns(packAncestry(rows)),
+    open: (columns) => new AncestryColumn(columns),
+  },
+  'searched subject': searchedForm('subject'),
+  'searched from': searchedForm('from'),
+  'searched to': searchedForm('to'),
+  'searched cc': searchedForm('cc'),
+  'searched bcc': searchedForm('bcc'),
+  'order subject': orderForm('subject'),
+  'order from': orderForm('from'),
+  'order to': orderForm('to'),
+  'order cc': orderForm('cc'),
+  'order displayFrom': orderForm('displayFrom'),
+  'order displayTo': orderForm('displayTo'),
+};
+
+/** In memory a column has its bytes, and what is made of them. */
+export const bytesInMemory = 2;
+
+export const headerColumnNames = Object.keys(forms) as readonly HeaderColumnName[];
+
+/** Throws RecordDamaged. */
+export function openHeaderColumn<Name extends HeaderColumnName>(
+  name: Name,
+  value: Uint8Array,
+): HeaderColumn<Name> {
+  return forms[name].open(unpackColumns(value));
+}
+
+/** By their names' order. Sliced. */
+export async function packHeaders(rows: readonly HeaderRow[], slicer: Slicer): Promise<readonly Buffer[]> {
+  const packed: Buffer[] = [];
+  for (const name of headerColumnNames) {
+    packed.push(await forms[name].pack(rows, slicer));
+    if (slicer.due()) await slicer.rest();
+  }
+  return packed;
+}
+
+/** All columns of some messages. */
+export class HeaderColumns {
+  readonly #columns: HeaderColumnTypes;
   /** About what it costs in memory when all of it is used. */
   readonly bytes: number;
-  readonly #columns: readonly Buffer[];
-  readonly #texts: (TextColumn | undefined)[] = [];
 
-  /** Throws RecordDamaged. */
-  constructor(value: Uint8Array) {
-    const columns = unpackColumns(value);
-    this.#columns = columns;
-    this.emailIds = doublesOf(columns[0]!);
-    this.threadIds = doublesOf(columns[1]!);
-    this.sentSeconds = doublesOf(columns[2]!);
-    this.sentDays = int32sOf(columns[3]!);
-    this.messageIds = doublesOf(columns[4]!);
-    this.#referenceEnds = uint32sOf(columns[5]!);
-    this.#references = doublesOf(columns[6]!);
-    this.replies = columns[7]!;
-    const texts = searchedFields.length + orderedTexts.length;
-    this.bytes = value.length * 2 + this.count * 4 * texts;
+  /** What `packHeaders` gave. Throws RecordDamaged. */
+  constructor(values: readonly Uint8Array[]) {
+    this.bytes = values.reduce((sum, value) => sum + value.length * bytesInMemory, 0);
+    const columns = headerColumnNames.map((name, index) => [name, openHeaderColumn(name, values[index]!)]);
+    this.#columns = Object.fromEntries(columns) as HeaderColumnTypes;
   }
 
-  get count(): number {
-    return this.emailIds.length;
+  get emailIds(): Float64Array {
+    return this.#columns.emailIds;
   }
 
-  searched(field: SearchedField): TextColumn {
-    return this.#text(searchedFields.indexOf(field));
-  }
-
-  ordered(name: OrderedText): TextColumn {
-    return this.#text(searchedFields.length + orderedTexts.indexOf(name));
-  }
-
-  /** The oldest first. */
-  referencesOf(index: number): Float64Array {
-    const from = index === 0 ? 0 : this.#referenceEnds[index - 1]!;
-    return this.#references.subarray(from, this.#referenceEnds[index]);
+  column<Name extends HeaderColumnName>(name: Name): HeaderColumn<Name> {
+    return this.#columns[name];
   }
 
   row(index: number): HeaderRow {
-    const day = this.sentDays[index]!;
-    const texts = <Name extends string>(names: readonly Name[], value: (name: Name) => TextColumn) =>
-      Object.fromEntries(names.map((name) => [name, value(name).value(index)])) as Record<Name, string>;
+    const day = this.column('sentDays')[index]!;
+    const searched = (field: SearchedField): string => this.column(`searched ${field}`).value(index);
+    const ordered = (name: OrderedText): string => this.column(`order ${name}`).value(index);
     return {
-      emailId: this.emailIds[index]!,
-      threadId: this.threadIds[index]!,
-      sentSeconds: this.sentSeconds[index]!,
+      emailId: this.column('emailIds')[index]!,
+      threadId: this.column('threadIds')[index]!,
+      sentSeconds: this.column('sentSeconds')[index]!,
       sentDay: day === noDay ? undefined : day,
-      messageId: this.messageIds[index]!,
-      references: [...this.referencesOf(index)],
-      isReply: this.replies[index] === 1,
-      searched: texts(searchedFields, (field) => this.searched(field)),
-      ordered: texts(orderedTexts, (name) => this.ordered(name)),
+      ...this.column('ancestry').row(index),
+      searched: byName(searchedFields, searched),
+      ordered: byName(orderedTexts, ordered),
     };
   }
+}
 
-  /** The index of an email, -1 when it is not here; `guess` is tried first: lists are mostly runs. */
-  indexOf(emailId: number, guess: number): number {
-    const { emailIds } = this;
-    if (emailIds[guess] === emailId) return guess;
-    let low = 0;
-    let high = emailIds.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (emailIds[middle]! < emailId) low = middle + 1;
-      else high = middle;
-    }
-    return emailIds[low] === emailId ? low : -1;
-  }
-
-  #text(which: number): TextColumn {
-    this.#texts[which] ??= new TextColumn(this.#columns[textsFrom + which]!, this.count);
-    return this.#texts[which];
-  }
+function byName<Name extends string>(
+  names: readonly Name[],
+  value: (name: Name) => string,
+): Record<Name, string> {
+  return Object.fromEntries(names.map((name) => [name, value(name)])) as Record<Name, string>;
 }

@@ -89,9 +89,9 @@ export class IndexBuilder {
     const slicer = this.#options.pace.slicer();
     // Before the look: what goes meanwhile counts as gone since.
     const removed = await this.#removed();
-    const headers = await this.#options.segments.headers(segment);
-    const alive = await this.#alive(headers?.emailIds ?? new Float64Array(), slicer);
-    const lost = headers === undefined ? 0 : segment.messages - alive.size;
+    const emailIds = (await this.#options.segments.columns([segment], 'emailIds'))?.[0];
+    const alive = await this.#alive(emailIds ?? new Float64Array(), slicer);
+    const lost = emailIds === undefined ? 0 : segment.messages - alive.size;
     const isWorn = lost > segment.messages * lostShareMax;
     // When it cannot be written again, not until as many are gone once more.
     this.#losses.looked(segment, isWorn ? 0 : lost, removed);
@@ -180,8 +180,8 @@ export class IndexBuilder {
     for (const segment of run) {
       const headers = await this.#options.segments.headers(segment);
       const terms = await this.#options.segments.terms(segment);
-      if (headers === undefined || terms === undefined) return false;
       const sequences = await this.#options.segments.sequences(segment);
+      if (headers === undefined || terms === undefined || sequences === undefined) return false;
       const alive = await this.#alive(headers.emailIds, slicer);
       await builder.addSegment({ headers, terms, sequences }, alive, slicer);
       if (this.#options.writer().closed) return false;
@@ -227,7 +227,7 @@ export class IndexBuilder {
       firstEmailId: packed.firstEmailId,
       lastEmailId: packed.lastEmailId,
       messages: packed.messages,
-      bytes: packed.headers.length + packed.terms.length + packed.sequences.length,
+      bytes: packedBytes(packed),
     };
     const after: SegmentDirectory = {
       indexedThrough,
@@ -235,16 +235,17 @@ export class IndexBuilder {
       segments: (added === undefined ? kept : [...kept, added]).sort(
         (a, b) => a.firstEmailId - b.firstEmailId,
       ),
+      older: [],
     };
     const puts: Entry[] = [{ key: keys.searchDirectory(), value: packDirectory(after) }];
     if (packed !== undefined) {
-      puts.push({ key: keys.searchSegment(number, headersSection), value: packed.headers });
+      for (const [index, value] of packed.headers.entries())
+        puts.push({ key: keys.searchSegment(number, headersSection + index), value });
       puts.push({ key: keys.searchSegment(number, termsSection), value: packed.terms });
       puts.push({ key: keys.searchSegment(number, sequencesSection), value: packed.sequences });
     }
-    const deletes = replaced.flatMap((segment) =>
-      segmentSections.map((section) => keys.searchSegment(segment.number, section)),
-    );
+    const gone = [...before.older, ...replaced.map((segment) => segment.number)];
+    const deletes = gone.flatMap((one) => segmentSections.map((section) => keys.searchSegment(one, section)));
     const bytes = puts.reduce((sum, { value }) => sum + value.length, 0);
     const mutation = internalMutation('index', (draft) => {
       // Store check took the index away: what was made for it has no place.
@@ -269,6 +270,10 @@ export class IndexBuilder {
     this.#losses.looked(added, 0, change.removed);
     segments.keepHeaders(added, packed!.headers);
   }
+}
+
+function packedBytes({ headers, terms, sequences }: PackedSegment): number {
+  return headers.reduce((sum, column) => sum + column.length, terms.length + sequences.length);
 }
 
 /** How many emails the account had that are not there any more. */

@@ -9,16 +9,19 @@ import { foldText } from '../text-folding.ts';
 import {
   fieldMark,
   fieldTooLong,
-  type HeaderColumns,
+  type HeaderColumn,
+  type HeaderColumnName,
   noDay,
   type SearchedField,
   searchedFields,
 } from './header-columns.ts';
-import type { MailboxPlaces } from './mailbox-places.ts';
+import type { PlacedColumns, PlacedMailbox } from './mailbox-places.ts';
+import type { PlaceRuns } from './place-runs.ts';
 import type { SegmentInfo } from './segment-directory.ts';
 import type { SegmentReader } from './segment-reader.ts';
 import { inBody, inHeader, matchMaybe, matchNo, matchYes } from './term-table.ts';
 import { termQuery } from './terms.ts';
+import type { TextColumn } from './text-column.ts';
 
 /** One entry a row of the mailbox: matchNo, matchYes or matchMaybe. */
 export type MatchColumn = Uint8Array;
@@ -26,7 +29,7 @@ export type MatchColumn = Uint8Array;
 export type IndexedMatches = ReadonlyMap<SearchKey, MatchColumn>;
 
 export interface IndexedMatchesOptions {
-  readonly places: () => Promise<MailboxPlaces>;
+  readonly mailbox: PlacedMailbox;
   readonly segments: SegmentReader;
   readonly clock: Clock;
 }
@@ -43,17 +46,13 @@ export async function indexedMatches(
   const leaves: SearchKey[] = [];
   collect(key, leaves);
   if (leaves.length === 0) return matches;
-  const places = await options.places();
+  const { rows } = options.mailbox;
   // What does not fit is scanned.
-  leaves.length = Math.min(leaves.length, Math.floor(columnBytesMax / Math.max(1, places.rows)));
+  leaves.length = Math.min(leaves.length, Math.floor(columnBytesMax / Math.max(1, rows)));
   const slicer = new Slicer(options.clock);
   for (const leaf of leaves) {
-    const bySource: (Uint8Array | undefined)[] = [];
-    for (const source of places.sources) {
-      bySource.push(await sourceMatches(leaf, source, { segments: options.segments, slicer }));
-      if (slicer.due()) await slicer.rest();
-    }
-    matches.set(leaf, rowMatches(places, bySource));
+    const { runs, bySource } = await leafMatches(leaf, { ...options, slicer });
+    matches.set(leaf, rowMatches(rows, runs, bySource));
   }
   return matches;
 }
@@ -73,40 +72,78 @@ function isIndexed(key: SearchKey): boolean {
   return key.type === 'threadId' || (key.type === 'date' && key.of === 'sent');
 }
 
-/** By place in the source; undefined: nothing is known. */
-async function sourceMatches(
-  key: SearchKey,
-  { info, headers }: MailboxPlaces['sources'][number],
-  { segments, slicer }: { segments: SegmentReader; slicer: Slicer },
-): Promise<Uint8Array | undefined> {
+interface LeafMatches {
+  readonly runs: PlaceRuns;
+  /** By place in the source; undefined: nothing is known. */
+  readonly bySource: readonly (Uint8Array | undefined)[];
+}
+
+interface LeafOptions extends IndexedMatchesOptions {
+  readonly slicer: Slicer;
+}
+
+function leafMatches(key: SearchKey, options: LeafOptions): Promise<LeafMatches> {
+  const { mailbox, slicer } = options;
   switch (key.type) {
-    case 'header':
-      return headerMatches(headers, key.field.toLowerCase() as SearchedField, foldText(key.text));
+    case 'header': {
+      const field = key.field.toLowerCase() as SearchedField;
+      const text = foldText(key.text);
+      return ofEach(mailbox.columns(`searched ${field}`), slicer, (column) => headerMatches(column, text));
+    }
     case 'threadId':
-      return Uint8Array.from(headers.threadIds, (id) => (id === key.threadId ? matchYes : matchNo));
+      return ofEach(mailbox.columns('threadIds'), slicer, (ids) =>
+        Uint8Array.from(ids, (id) => (id === key.threadId ? matchYes : matchNo)),
+      );
     case 'date':
-      return Uint8Array.from(headers.sentDays, (day) => (isDay(day, key) ? matchYes : matchNo));
-    case 'body':
-    case 'text':
-      return info && textMatches(key, { info, segments, count: headers.count, slicer });
+      return ofEach(mailbox.columns('sentDays'), slicer, (days) =>
+        Uint8Array.from(days, (day) => (isDay(day, key) ? matchYes : matchNo)),
+      );
     default:
-      return undefined;
+      // isIndexed lets no others through.
+      return textMatches(key as TextKey, options);
   }
+}
+
+async function ofEach<Name extends HeaderColumnName>(
+  placed: Promise<PlacedColumns<Name>>,
+  slicer: Slicer,
+  matches: (column: HeaderColumn<Name>) => Uint8Array,
+): Promise<LeafMatches> {
+  const { runs, columns } = await placed;
+  const bySource: Uint8Array[] = [];
+  for (const column of columns) {
+    bySource.push(matches(column));
+    if (slicer.due()) await slicer.rest();
+  }
+  return { runs, bySource };
 }
 
 /** While one message is read, decoded and folded, so much of a segment is read. */
 const segmentBytesPerMessage = 256 * 1024;
 
-interface TextMatchesOptions {
+type TextKey = SearchKey & { type: 'body' | 'text' };
+
+async function textMatches(key: TextKey, { mailbox, segments, slicer }: LeafOptions): Promise<LeafMatches> {
+  const { sources, runs } = await mailbox.places();
+  const bySource: (Uint8Array | undefined)[] = [];
+  for (const { info, emailIds } of sources) {
+    const count = emailIds.length;
+    bySource.push(info && (await segmentMatches(key, { info, segments, count, slicer })));
+    if (slicer.due()) await slicer.rest();
+  }
+  return { runs, bySource };
+}
+
+interface SegmentMatchesOptions {
   readonly info: SegmentInfo;
   readonly segments: SegmentReader;
   readonly count: number;
   readonly slicer: Slicer;
 }
 
-async function textMatches(
-  key: SearchKey & { type: 'body' | 'text' },
-  { info, segments, count, slicer }: TextMatchesOptions,
+async function segmentMatches(
+  key: TextKey,
+  { info, segments, count, slicer }: SegmentMatchesOptions,
 ): Promise<Uint8Array | undefined> {
   const query = termQuery(foldText(key.text));
   const terms = query && (await segments.terms(info));
@@ -130,23 +167,24 @@ function isDay(day: number, key: SearchKey & { type: 'date' }): boolean {
   return key.compare === 'before' ? day < key.day : day >= key.day;
 }
 
-function headerMatches(headers: HeaderColumns, field: SearchedField, text: string): Uint8Array {
-  const found = new Uint8Array(headers.count);
-  const column = headers.searched(field);
+function headerMatches(column: TextColumn, text: string): Uint8Array {
+  const found = new Uint8Array(column.count);
   column.eachWith(text === '' ? fieldMark : text, (index) => {
     found[index] = matchYes;
   });
-  if (column.text.includes(fieldTooLong)) {
-    for (let index = 0; index < found.length; index++) {
-      if (column.value(index) === fieldTooLong) found[index] = matchMaybe;
-    }
-  }
+  column.eachWith(fieldTooLong, (index) => {
+    if (column.value(index) === fieldTooLong) found[index] = matchMaybe;
+  });
   return found;
 }
 
-function rowMatches(places: MailboxPlaces, bySource: readonly (Uint8Array | undefined)[]): MatchColumn {
-  const column = new Uint8Array(places.rows).fill(matchMaybe);
-  places.runs.each((source, row, place, length) => {
+function rowMatches(
+  rows: number,
+  runs: PlaceRuns,
+  bySource: readonly (Uint8Array | undefined)[],
+): MatchColumn {
+  const column = new Uint8Array(rows).fill(matchMaybe);
+  runs.each((source, row, place, length) => {
     const matches = bySource[source];
     if (matches === undefined) return;
     if (length === 1) column[row] = matches[place]!;

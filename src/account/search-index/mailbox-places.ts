@@ -7,7 +7,13 @@ import { Fault } from '../../base/fault.ts';
 import { Slicer } from '../../base/slicer.ts';
 import { type ReaderContext, soundSummary, storedHeader } from '../message-reader.ts';
 import { headerRow } from './analyse-message.ts';
-import { HeaderColumns, type HeaderRow, packHeaders } from './header-columns.ts';
+import {
+  type HeaderColumn,
+  type HeaderColumnName,
+  HeaderColumns,
+  type HeaderRow,
+  packHeaders,
+} from './header-columns.ts';
 import { equalLength, PlaceRuns } from './place-runs.ts';
 import type { SearchCache } from './search-cache.ts';
 import type { SegmentInfo } from './segment-directory.ts';
@@ -21,12 +27,68 @@ export interface PlacesOptions extends ReaderContext {
   readonly segments: SegmentReader;
 }
 
-export interface MailboxPlaces {
-  /** Those that hold messages of the mailbox. `info` undefined: analysed for now, without terms. */
-  readonly sources: readonly { readonly info: SegmentInfo | undefined; readonly headers: HeaderColumns }[];
-  /** Of the mailbox. */
+/** Messages of the mailbox are in this. */
+interface PlaceSource {
+  /** Undefined: analysed for now, without terms. */
+  readonly info: SegmentInfo | undefined;
+  readonly emailIds: Float64Array;
+  /** What was analysed. */
+  readonly made: HeaderColumns | undefined;
+}
+
+interface MailboxPlaces {
+  readonly sources: readonly PlaceSource[];
+  readonly runs: PlaceRuns;
+}
+
+/** A column of each source, and where the mailbox's rows are in them. */
+export interface PlacedColumns<Name extends HeaderColumnName> {
   readonly rows: number;
   readonly runs: PlaceRuns;
+  readonly columns: readonly HeaderColumn<Name>[];
+}
+
+/** One mailbox at one moment, for one request. */
+export class PlacedMailbox {
+  readonly #emailIds: Float64Array;
+  readonly #options: PlacesOptions;
+  #places: Promise<MailboxPlaces> | undefined;
+  /** Of the index, when places were last looked for. */
+  #changes = 0;
+
+  /** `emailIds`: the mailbox's column. */
+  constructor(emailIds: Float64Array, options: PlacesOptions) {
+    this.#emailIds = emailIds;
+    this.#options = options;
+  }
+
+  get rows(): number {
+    return this.#emailIds.length;
+  }
+
+  places(): Promise<MailboxPlaces> {
+    this.#places ??= mailboxPlaces(this.#emailIds, this.#options);
+    return this.#places;
+  }
+
+  /** Places are looked for again when a segment turns out to be broken, and when the index was changed meanwhile. */
+  async columns<Name extends HeaderColumnName>(name: Name): Promise<PlacedColumns<Name>> {
+    const { segments } = this.#options;
+    for (;;) {
+      const { changes } = segments;
+      if (changes !== this.#changes) this.#places = undefined;
+      this.#changes = changes;
+      const { sources, runs } = await this.places();
+      const infos = sources.flatMap(({ info }) => info ?? []);
+      const read = await segments.columns(infos, name);
+      if (read !== undefined && segments.changes === changes) {
+        // Segments come first, then what was made.
+        const made = sources.flatMap((source) => source.made?.column(name) ?? []);
+        return { rows: this.rows, runs, columns: [...read, ...made] };
+      }
+      this.#places = undefined;
+    }
+  }
 }
 
 /** Rows read from the engine at a time. */
@@ -40,11 +102,10 @@ const smallMax = 8;
 /** Rows that are looked up between two looks at the clock. */
 const rowsInStep = 256;
 
-/** `emailIds`: a column of a mailbox. */
-export async function mailboxPlaces(emailIds: Float64Array, options: PlacesOptions): Promise<MailboxPlaces> {
+async function mailboxPlaces(emailIds: Float64Array, options: PlacesOptions): Promise<MailboxPlaces> {
   const slicer = new Slicer(options.clock);
   const runs = new PlaceRuns();
-  const sources: { info: SegmentInfo | undefined; headers: HeaderColumns }[] = [];
+  const sources: PlaceSource[] = [];
   const { segments } = await options.segments.directory();
   /** By segment; -1: it cannot be read. */
   const sourceOf = new Int32Array(segments.length).fill(unknownSource);
@@ -54,32 +115,38 @@ export async function mailboxPlaces(emailIds: Float64Array, options: PlacesOptio
     const emailId = emailIds[row]!;
     segment = segmentOf(emailId, segments, segment);
     if (segment >= 0 && sourceOf[segment] === unknownSource) {
-      const info = segments[segment]!;
-      const opened = options.segments.headers(info);
-      const headers = opened instanceof HeaderColumns ? opened : await opened;
-      sourceOf[segment] = headers === undefined ? -1 : sources.push({ info, headers }) - 1;
+      await openSource(sources, sourceOf, { info: segments[segment]!, segment, options });
     }
     const source = segment < 0 ? -1 : sourceOf[segment]!;
-    const length =
-      source < 0 ? 0 : addRun(runs, emailIds, { row, source, headers: sources[source]!.headers });
+    const length = source < 0 ? 0 : addRun(runs, emailIds, { row, source, ids: sources[source]!.emailIds });
     if (length === 0) missing.push(row);
     row += Math.max(1, length);
     if (missing.length % rowsInStep === 0 && slicer.due()) await slicer.rest();
   }
   const made = missing.length === 0 ? [] : await analysed(emailIds, missing, options);
   for (const headers of made) {
-    const source = sources.push({ info: undefined, headers }) - 1;
-    const first = headers.emailIds[0]!;
-    const last = headers.emailIds[headers.count - 1]!;
+    const ids = headers.emailIds;
+    const source = sources.push({ info: undefined, emailIds: ids, made: headers }) - 1;
     for (const [at, row] of missing.entries()) {
       const emailId = emailIds[row]!;
       if (at % rowsInStep === 0 && slicer.due()) await slicer.rest();
-      if (emailId < first || emailId > last) continue;
-      const place = headers.indexOf(emailId, runs.placeAfter(source, row));
+      if (emailId < ids[0]! || emailId > ids[ids.length - 1]!) continue;
+      const place = placeOf(emailId, ids, runs.placeAfter(source, row));
       if (place >= 0) runs.add(source, row, place, 1);
     }
   }
-  return { sources, rows: emailIds.length, runs };
+  return { sources, runs };
+}
+
+async function openSource(
+  sources: PlaceSource[],
+  sourceOf: Int32Array,
+  { info, segment, options }: { info: SegmentInfo; segment: number; options: PlacesOptions },
+): Promise<void> {
+  const isBroken = options.segments.isBroken(info);
+  const read = isBroken ? undefined : await options.segments.columns([info], 'emailIds');
+  sourceOf[segment] =
+    read === undefined ? -1 : sources.push({ info, emailIds: read[0]!, made: undefined }) - 1;
 }
 
 const unknownSource = -2;
@@ -105,14 +172,26 @@ function segmentOf(emailId: number, segments: readonly SegmentInfo[], guess: num
 function addRun(
   runs: PlaceRuns,
   emailIds: Float64Array,
-  { row, source, headers }: { row: number; source: number; headers: HeaderColumns },
+  { row, source, ids }: { row: number; source: number; ids: Float64Array },
 ): number {
-  const ids = headers.emailIds;
-  const place = headers.indexOf(emailIds[row]!, runs.placeAfter(source, row));
+  const place = placeOf(emailIds[row]!, ids, runs.placeAfter(source, row));
   if (place < 0) return 0;
   const length = equalLength(emailIds, row, { ids, place });
   runs.add(source, row, place, length);
   return length;
+}
+
+/** The place of an email among ascending ones, -1 when it is not there; `guess` is tried first: lists are mostly runs. */
+function placeOf(emailId: number, emailIds: Float64Array, guess: number): number {
+  if (emailIds[guess] === emailId) return guess;
+  let low = 0;
+  let high = emailIds.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (emailIds[middle]! < emailId) low = middle + 1;
+    else high = middle;
+  }
+  return emailIds[low] === emailId ? low : -1;
 }
 
 /** Header columns made for now; those made before are used again. */
@@ -138,11 +217,14 @@ async function analysed(
   }
   if (wanted.size === 0) return known;
   const all = [...known, ...(await analyseHeaders(Float64Array.from(wanted).sort(), options))];
-  const small = all.filter(({ count }) => count < smallRows);
+  const small = all.filter(({ emailIds: ids }) => ids.length < smallRows);
   const merged =
     small.length < smallMax
       ? all
-      : [...all.filter(({ count }) => count >= smallRows), new HeaderColumns(packHeaders(rowsOfAll(small)))];
+      : [
+          ...all.filter(({ emailIds: ids }) => ids.length >= smallRows),
+          new HeaderColumns(await packHeaders(rowsOfAll(small), slicer)),
+        ];
   options.cache.set(
     key,
     merged,
@@ -152,9 +234,7 @@ async function analysed(
 }
 
 function rowsOfAll(columns: readonly HeaderColumns[]): HeaderRow[] {
-  const rows = columns.flatMap((headers) =>
-    Array.from({ length: headers.count }, (_, at) => headers.row(at)),
-  );
+  const rows = columns.flatMap((headers) => Array.from(headers.emailIds, (_, at) => headers.row(at)));
   return rows.sort((a, b) => a.emailId - b.emailId);
 }
 
@@ -164,7 +244,7 @@ async function analyseHeaders(emailIds: Float64Array, options: PlacesOptions): P
   let rows: HeaderRow[] = [];
   const pack = async (): Promise<void> => {
     if (slicer.due()) await slicer.rest();
-    if (rows.length > 0) made.push(new HeaderColumns(packHeaders(rows)));
+    if (rows.length > 0) made.push(new HeaderColumns(await packHeaders(rows, slicer)));
     rows = [];
   };
   for (let start = 0; start < emailIds.length; start += batchRows) {

@@ -13,7 +13,8 @@ const messagesMax = 1_024;
 const termBytesMax = 16 * 1024 * 1024;
 
 export interface PackedSegment {
-  readonly headers: Buffer;
+  /** By the order of headerColumnNames. */
+  readonly headers: readonly Buffer[];
   readonly terms: Buffer;
   readonly sequences: Buffer;
   readonly firstEmailId: number;
@@ -25,8 +26,7 @@ export interface PackedSegment {
 export interface SegmentParts {
   readonly headers: HeaderColumns;
   readonly terms: TermTable;
-  /** Undefined: it was made before there were any. */
-  readonly sequences: TermSequences | undefined;
+  readonly sequences: TermSequences;
 }
 
 export class SegmentBuilder {
@@ -57,24 +57,24 @@ export class SegmentBuilder {
     alive: ReadonlySet<number>,
     slicer: Slicer,
   ): Promise<void> {
-    const placeOf = new Int32Array(headers.count).fill(-1);
-    for (let index = 0; index < headers.count; index++) {
-      if (!alive.has(headers.emailIds[index]!)) continue;
+    const { emailIds } = headers;
+    const placeOf = new Int32Array(emailIds.length).fill(-1);
+    for (let index = 0; index < emailIds.length; index++) {
+      if (!alive.has(emailIds[index]!)) continue;
       placeOf[index] = this.#rows.length;
       this.#rows.push(headers.row(index));
       if ((index & 63) === 63 && slicer.due()) await slicer.rest();
     }
-    const numbers = sequences?.newNumbers(this.#sequences);
+    const numbers = sequences.newNumbers(this.#sequences);
     await terms.each(slicer, (term, index, { message, where }) => {
       if (placeOf[message]! < 0) return;
       const built = this.#terms.add(term, placeOf[message]!, where);
-      const number = sequences?.termNumber(index);
-      if (number !== undefined) numbers![number] = this.#sequences.numberOf(built);
+      const number = sequences.termNumber(index);
+      if (number !== undefined) numbers[number] = this.#sequences.numberOf(built);
     });
-    for (let index = 0; index < headers.count; index++) {
+    for (let index = 0; index < emailIds.length; index++) {
       if (placeOf[index]! < 0) continue;
-      if (sequences === undefined) this.#sequences.endMessage();
-      else sequences.copyMessage(index, this.#sequences, numbers!);
+      sequences.copyMessage(index, this.#sequences, numbers);
       if (slicer.due()) await slicer.rest();
     }
   }
@@ -82,7 +82,7 @@ export class SegmentBuilder {
   async pack(slicer: Slicer): Promise<PackedSegment> {
     const { table, numbers } = await this.#terms.encode(slicer);
     return {
-      headers: packHeaders(this.#rows),
+      headers: await packHeaders(this.#rows, slicer),
       terms: table,
       sequences: this.#sequences.encode(numbers),
       firstEmailId: this.#rows[0]!.emailId,

@@ -19,15 +19,18 @@ export interface SegmentDirectory {
   readonly indexedThrough: number;
   readonly nextNumber: number;
   readonly segments: readonly SegmentInfo[];
+  /** Numbers of segments of an older version, whose rows are still there. */
+  readonly older: readonly number[];
 }
 
 /** Raised when what segments hold, or how texts are folded, changes: older indexes are built again. */
-const indexVersion = 1;
+const indexVersion = 2;
 
 export const emptyDirectory: SegmentDirectory = Object.freeze({
   indexedThrough: 0,
   nextNumber: 1,
   segments: Object.freeze([]),
+  older: Object.freeze([]),
 });
 
 export function packDirectory(directory: SegmentDirectory): Buffer {
@@ -38,15 +41,14 @@ export function packDirectory(directory: SegmentDirectory): Buffer {
   return packColumns([Buffer.from(JSON.stringify(numbers))]);
 }
 
-/** Undefined: of another version, build anew. Throws RecordDamaged. */
-export function unpackDirectory(value: Uint8Array): SegmentDirectory | undefined {
+/** Of an older version, which has the same list, nothing counts as indexed. Throws RecordDamaged. */
+export function unpackDirectory(value: Uint8Array): SegmentDirectory {
   const [column] = unpackColumns(value);
   const numbers: unknown = JSON.parse(column?.toString('latin1') ?? '');
   if (!Array.isArray(numbers) || !numbers.every((number) => Number.isSafeInteger(number))) {
     throw new RecordDamaged('the directory of a search index is no list of numbers');
   }
   const [version, indexedThrough, nextNumber, ...rest] = numbers as number[];
-  if (version !== indexVersion) return undefined;
   const segments: SegmentInfo[] = [];
   for (let at = 0; at + 5 <= rest.length; at += 5) {
     segments.push({
@@ -57,5 +59,8 @@ export function unpackDirectory(value: Uint8Array): SegmentDirectory | undefined
       bytes: rest[at + 4]!,
     });
   }
-  return { indexedThrough: indexedThrough!, nextNumber: nextNumber!, segments };
+  if (version === indexVersion)
+    return { indexedThrough: indexedThrough!, nextNumber: nextNumber!, segments, older: [] };
+  const older = segments.map(({ number }) => number);
+  return { ...emptyDirectory, nextNumber: nextNumber!, older };
 }

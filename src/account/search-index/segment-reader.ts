@@ -1,11 +1,18 @@
 // Reads an account's search index: its directory, and the header columns and term tables of segments through the cache
-// that all accounts share. A segment that is damaged, or that was put together with others meanwhile, reads as
-// undefined: its messages then count as not indexed.
+// that all accounts share. A part of a segment that is damaged, or was put together with others meanwhile, reads as
+// undefined; of a segment that lacks a header column the messages count as not indexed from then on.
 
-import type { Reader } from '../../storage/engine.ts';
+import type { Bytes, Reader } from '../../storage/engine.ts';
 import { unlessDamaged } from '../../storage/record.ts';
 import type { AccountKeys } from '../account-keys.ts';
-import { HeaderColumns } from './header-columns.ts';
+import {
+  bytesInMemory,
+  type HeaderColumn,
+  type HeaderColumnName,
+  HeaderColumns,
+  headerColumnNames,
+  openHeaderColumn,
+} from './header-columns.ts';
 import type { SearchCache } from './search-cache.ts';
 import {
   emptyDirectory,
@@ -17,10 +24,14 @@ import { TermSequences } from './term-sequences.ts';
 import { TermTable } from './term-table.ts';
 
 /** The rows of a segment. On disk. */
-export const headersSection = 0;
-export const termsSection = 1;
-export const sequencesSection = 2;
-export const segmentSections = [headersSection, termsSection, sequencesSection];
+export const termsSection = 0;
+export const sequencesSection = 1;
+export const headersSection = 2;
+const headerSections = headerColumnNames.map((_, index) => headersSection + index);
+export const segmentSections = [termsSection, sequencesSection, ...headerSections];
+
+/** Segments read together: a piece of work of a millisecond or two. */
+const segmentsAtOnce = 8;
 
 export interface SegmentReaderOptions {
   readonly engine: Reader;
@@ -34,7 +45,9 @@ export class SegmentReader {
   readonly #options: SegmentReaderOptions;
   #directory: SegmentDirectory | undefined;
   /** How often it was replaced: what was being read then may be older. */
-  #replaced = 0;
+  #changes = 0;
+  /** Numbers of segments of which a header column is not there. */
+  #broken = new Set<number>();
 
   constructor(options: SegmentReaderOptions) {
     this.#options = options;
@@ -42,10 +55,10 @@ export class SegmentReader {
 
   async directory(): Promise<SegmentDirectory> {
     while (this.#directory === undefined) {
-      const before = this.#replaced;
+      const before = this.#changes;
       const value = await this.#options.engine.get(this.#options.keys.searchDirectory());
       const read = value === undefined ? undefined : unlessDamaged(() => unpackDirectory(value));
-      if (before === this.#replaced) this.#directory ??= read ?? emptyDirectory;
+      if (before === this.#changes) this.#directory ??= read ?? emptyDirectory;
     }
     return this.#directory;
   }
@@ -55,21 +68,64 @@ export class SegmentReader {
     return this.#directory;
   }
 
+  /** How often the directory was replaced. */
+  get changes(): number {
+    return this.#changes;
+  }
+
   /** After the commit that changed it; undefined: read it again. */
   replace(directory: SegmentDirectory | undefined): void {
     this.#directory = directory;
-    this.#replaced++;
+    this.#changes++;
+    this.#broken.clear();
   }
 
-  headers(segment: SegmentInfo): Promise<HeaderColumns | undefined> | HeaderColumns {
-    return this.#section(segment, headersSection, (value) => new HeaderColumns(value));
+  /** Whether its messages must count as not indexed. */
+  isBroken(segment: SegmentInfo): boolean {
+    return this.#broken.has(segment.number);
+  }
+
+  /** A column of each segment; undefined: one of them is broken, or the directory was replaced meanwhile. */
+  async columns<Name extends HeaderColumnName>(
+    segments: readonly SegmentInfo[],
+    name: Name,
+  ): Promise<readonly HeaderColumn<Name>[] | undefined> {
+    const before = this.#changes;
+    const section = headersSection + headerColumnNames.indexOf(name);
+    const found: HeaderColumn<Name>[] = [];
+    for (let start = 0; start < segments.length; start += segmentsAtOnce) {
+      const some = segments.slice(start, start + segmentsAtOnce);
+      const keys = some.map((segment) => this.#cacheKey(segment, section));
+      const columns = keys.map((key) => this.#options.cache.get<HeaderColumn<Name>>(key));
+      const missing = [...some.keys()].filter((index) => columns[index] === undefined);
+      const values = await this.#values(missing.map((index) => [some[index]!, section]));
+      for (const [at, index] of missing.entries()) {
+        const value = values[at];
+        const column = value && unlessDamaged(() => openHeaderColumn(name, value));
+        if (value === undefined || column === undefined) {
+          // What was replaced meanwhile is not there, and is not broken.
+          if (before === this.#changes) this.#broken.add(some[index]!.number);
+          return undefined;
+        }
+        this.#options.cache.set(keys[index]!, column, value.length * bytesInMemory);
+        columns[index] = column;
+      }
+      found.push(...(columns as HeaderColumn<Name>[]));
+    }
+    return found;
+  }
+
+  /** All columns, to be made part of another segment. Not kept. */
+  async headers(segment: SegmentInfo): Promise<HeaderColumns | undefined> {
+    const values = await this.#values(headerSections.map((section) => [segment, section]));
+    if (values.includes(undefined)) return undefined;
+    return unlessDamaged(() => new HeaderColumns(values as Bytes[]));
   }
 
   terms(segment: SegmentInfo): Promise<TermTable | undefined> | TermTable {
     return this.#section(segment, termsSection, (value) => new TermTable(value));
   }
 
-  /** Undefined too when the segment was made before there were any. */
   sequences(segment: SegmentInfo): Promise<TermSequences | undefined> | TermSequences {
     return this.#section(segment, sequencesSection, (value) => new TermSequences(value));
   }
@@ -79,10 +135,13 @@ export class SegmentReader {
     return this.#options.cache.get<TermSequences>(this.#cacheKey(segment, sequencesSection));
   }
 
-  /** Of a segment that was just written: it need not be read, if there is room for it. */
-  keepHeaders(segment: SegmentInfo, value: Uint8Array): void {
-    const headers = new HeaderColumns(value);
-    this.#options.cache.offer(this.#cacheKey(segment, headersSection), headers, headers.bytes);
+  /** Of a segment that was just written: they need not be read, if there is room for them. */
+  keepHeaders(segment: SegmentInfo, values: readonly Bytes[]): void {
+    for (const [index, name] of headerColumnNames.entries()) {
+      const key = this.#cacheKey(segment, headersSection + index);
+      const value = values[index]!;
+      this.#options.cache.offer(key, openHeaderColumn(name, value), value.length * bytesInMemory);
+    }
   }
 
   /** It is not there any more. */
@@ -108,6 +167,12 @@ export class SegmentReader {
     const opened = value === undefined ? undefined : unlessDamaged(() => open(value));
     if (opened !== undefined) this.#options.cache.set(key, opened, opened.bytes);
     return opened;
+  }
+
+  #values(rows: readonly (readonly [SegmentInfo, number])[]): Promise<(Bytes | undefined)[]> {
+    const { engine, keys } = this.#options;
+    if (rows.length === 0) return Promise.resolve([]);
+    return engine.getMany(rows.map(([{ number }, section]) => keys.searchSegment(number, section)));
   }
 
   #cacheKey(segment: SegmentInfo, section: number): string {
