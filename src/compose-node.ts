@@ -11,6 +11,7 @@ import { Fault } from './base/fault.ts';
 import type { Logger } from './base/log.ts';
 import type { Metrics } from './base/metrics.ts';
 import { accountServiceName, openAccountService } from './cluster/account-service.ts';
+import { certificateKeyDigest } from './cluster/authority/certificates.ts';
 import { type ClusterAuthority, openAuthority, outerZone } from './cluster/authority/cluster-authority.ts';
 import { CredentialKeeper, renewLocally } from './cluster/authority/credential-keeper.ts';
 import type { NodePlace } from './cluster/authority/join-protocol.ts';
@@ -35,13 +36,12 @@ import { OccupancyWatch } from './cluster/shard-occupancy.ts';
 import type { Config } from './config/schema.ts';
 import type { AccountId, NodeId, ShardId } from './mail/ids.ts';
 import { MailError } from './mail/mail-error.ts';
+import { CommandFailure, exitCodes } from './operator/exit-codes.ts';
 import { lockDirectory } from './storage/directory-lock.ts';
 import type { Engine } from './storage/engine.ts';
 import type { HeldRows } from './storage/held-rows.ts';
 import { version } from './version.ts';
 
-/** The name of the one storage domain there is yet. */
-const cell = 'main';
 /** A new cluster's shards are taken within a second; after a crash of everything, when the old leases have run out. */
 const hostedWaitMs = 15_000;
 /** Commits are counted over at least this long. */
@@ -50,17 +50,19 @@ const loadIntervalMs = 5_000;
 export interface NodeSurroundings
   extends Omit<FrontendServicesOptions, 'authority' | 'hosted' | 'view' | 'messageBytesMax'> {
   readonly config: Config;
+  /** The name of the storage domain that `engine` is. */
+  readonly cell: string;
   /** Where the node keeps its credentials: its data directory, or a worker's own. */
   readonly directory: string;
   readonly credentials: LinkCredentials;
   /** One of several workers of the machine: its links, instead of listen.link's. */
   readonly local: LocalLinks | undefined;
+  /** The store is as near to one node as to the other: workers read the same files, nodes ask the same database. */
+  readonly stored: StoredMessages;
   /** Given to one of several workers, which all read the same files. */
-  readonly stored: StoredMessages | undefined;
-  /** Likewise. */
   readonly held: HeldRows | undefined;
-  /** Somebody may not do any more what this node remembers that he may. */
-  readonly forgetReads: () => void;
+  /** Somebody may not do any more what this node remembers that he may: the account, or, without one, anybody. */
+  readonly forgetReads: (id?: AccountId) => void;
   /** The configuration in effect, after reloads too. */
   readonly current: () => Config;
   readonly log: Logger;
@@ -131,12 +133,35 @@ export class NodeLeases {
   }
 }
 
+/**
+ * Its name may have been given free, or to another machine, and a store restored from a backup may not know it. Nobody would take
+ * its links, so it would host accounts that no other node reaches.
+ */
+async function requireOwnName(
+  authority: ClusterAuthority,
+  { node, certificate }: LinkCredentials,
+  directory: string,
+): Promise<void> {
+  const publicKeyDigest = certificateKeyDigest(new X509Certificate(certificate));
+  if ((await authority.ownerOf({ node, publicKeyDigest })) === 'itself') return;
+  throw new CommandFailure(
+    `this machine is not node ${node} of the cluster any more: the node was removed, or another machine has its name. ` +
+      `To join again: a new token (rookery cluster token), and an empty data directory instead of ${directory}`,
+    exitCodes.configuration,
+  );
+}
+
+/** Work that one node does for all is the controller's. */
+export function isCaretaker(node: ClusterNode | undefined): boolean {
+  return node === undefined || node.member.status().controller?.node === node.member.self;
+}
+
 export async function openClusterNode(
   surroundings: NodeSurroundings,
   { hosting, leases, load }: { hosting: NodeHosting; leases: NodeLeases; load: LoadMeter },
   opened: AsyncDisposableStack,
 ): Promise<ClusterNode> {
-  const { config, directory, credentials, engine, clock, random, log, metrics } = surroundings;
+  const { config, cell, directory, credentials, engine, clock, random, log, metrics } = surroundings;
   // Held until the process ends: no earlier one of this name runs, so nobody waits for its lease.
   const lock = lockDirectory(join(directory, 'cluster'));
   opened.defer(() => lock.release());
@@ -146,6 +171,7 @@ export async function openClusterNode(
       `${directory} says that this is node ${credentials.node} of a cluster, but the store belongs to none: is storage.url right?`,
       { temporary: false },
     );
+  await requireOwnName(authority, credentials, directory);
   let member: ClusterMember;
   const hosted = new HostedAccounts({
     accounts: hosting.located,
@@ -154,14 +180,14 @@ export async function openClusterNode(
       remove: (id) => hosting.hosts.remove(id),
       endSessions: (id) => {
         // Grants of the sessions that end are checked against what the directory says.
-        surroundings.forgetReads();
+        surroundings.forgetReads(id);
         hosting.hosts.endSessions(id);
       },
     },
     leases,
     log,
     fenced: (shard, epoch) => member.reportFenced(shard, epoch),
-    opened: surroundings.forgetReads,
+    opened: () => surroundings.forgetReads(),
     held: surroundings.held,
     sessionEpochs: (...asked) => surroundings.accountDirectory().sessionEpoch(...asked),
   });
@@ -241,7 +267,7 @@ export async function openClusterNode(
     load: () => load.read(),
     onRemoved: () => {
       log.fatal('this node was removed from its cluster');
-      process.exit(1);
+      process.exit(exitCodes.configuration);
     },
   });
   leases.member = member;

@@ -34,9 +34,11 @@ import {
 import { RemoteAccounts } from './cluster/remote-accounts.ts';
 import { withJoinedSettings } from './compose-join.ts';
 import { certificateFiles } from './compose-surroundings.ts';
-import { type Config, isReloadable } from './config/schema.ts';
-import { changedKeys } from './config/show-config.ts';
+import type { Config } from './config/schema.ts';
+import { takeOver } from './config/take-over.ts';
 import type { Service } from './directory/directory.ts';
+import { adminSocket } from './operator/data-sockets.ts';
+import { exitCodes } from './operator/exit-codes.ts';
 import type { ReadConfig, Reloaded, RunningServer } from './operator/running-server.ts';
 import { openOuterAdminServer } from './speakers/http/admin/outer-admin-server.ts';
 import { TlsContexts } from './speakers/kit/tls-contexts.ts';
@@ -72,7 +74,7 @@ export async function openOuterNode(options: OuterNodeOptions): Promise<RunningS
   const configuration = new OuterConfiguration(options, nodes, await readOuter(options, nodes));
   const { config } = configuration;
   const metrics = new Metrics();
-  opened.use(observeProcess(metrics));
+  opened.use(observeProcess(metrics, version));
   const member = new OuterMember({
     self: credentials.node,
     nodes,
@@ -89,7 +91,7 @@ export async function openOuterNode(options: OuterNodeOptions): Promise<RunningS
     configured: (newest) => configuration.heardOf(newest),
     onRemoved: () => {
       log.fatal('this node was removed from its cluster');
-      process.exit(1);
+      process.exit(exitCodes.configuration);
     },
   });
   const grants = opened.use(new GrantKeeper({ renew: (grant) => renewGrant(nodes, grant), clock, log }));
@@ -130,6 +132,7 @@ export async function openOuterNode(options: OuterNodeOptions): Promise<RunningS
   log.info({ version, data: config.data, endpoints }, 'started');
   const stack = opened.move();
   return {
+    log,
     endpoints,
     metricsText: () => metrics.expose(),
     reload: () => configuration.reload(),
@@ -191,16 +194,12 @@ class OuterConfiguration {
   async reload(): Promise<Reloaded> {
     const { log } = this.#options;
     const { config: next, version: read } = await readOuter(this.#options, this.#nodes);
-    const changed = changedKeys(this.config, next);
-    await this.takers?.tls.reload(await certificateFiles(next));
-    this.takers?.listeners.reload(next);
-    log.level = next.log.level;
-    this.config = next;
+    const { config: taken, outcome } = takeOver(this.config, next);
+    await this.takers?.tls.reload(await certificateFiles(taken));
+    this.takers?.listeners.reload(taken);
+    log.level = taken.log.level;
+    this.config = taken;
     this.#version = read;
-    const outcome = {
-      reloaded: ['certificates', ...changed.filter(isReloadable)],
-      needRestart: changed.filter((key) => !isReloadable(key)),
-    };
     log.info(outcome, 'configuration reloaded');
     return outcome;
   }
@@ -242,6 +241,7 @@ interface AdminParts {
 function openAdmin(config: Config, { nodes, metrics, unreadyReason, log }: AdminParts) {
   return openOuterAdminServer({
     listen: config.listen.admin,
+    socketPath: join(config.data, adminSocket),
     metricsText: async () => ({ contentType: metrics.contentType, body: await metrics.expose() }),
     unreadyReason,
     administer: async (request) => {

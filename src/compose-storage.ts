@@ -21,6 +21,7 @@ import { HeldRows } from './storage/held-rows.ts';
 import { openLmdbEngine } from './storage/lmdb-engine.ts';
 import { openMemoryEngine } from './storage/memory-engine.ts';
 import { openPostgresEngine } from './storage/postgres-engine.ts';
+import { roomBytes } from './storage/reserve.ts';
 import { openServedEngine } from './storage/served-engine.ts';
 import { fileRows, openFile, SettledRows } from './storage/settled-rows.ts';
 
@@ -169,17 +170,23 @@ export function maintainRegularly(
 
 export function observeEngine(metrics: Metrics, engine: Engine): void {
   const observe = observing(metrics);
-  observe('engine_commits', 'Flushes to disk', () => engine.statistics().commits);
-  observe('engine_batches', 'Batches committed; several share a flush', () => engine.statistics().batches);
-  observe(
-    'engine_bytes_written',
-    'Bytes of keys and values committed',
-    () => engine.statistics().bytesWritten,
-  );
+  const total = (name: string, help: string, read: () => number): void =>
+    metrics.observedTotal({ name: `rookery_engine_${name}_total`, help }, read);
+  total('commits', 'Flushes to disk', () => engine.statistics().commits);
+  total('batches', 'Batches committed; several share a flush', () => engine.statistics().batches);
+  total('written_bytes', 'Bytes of keys and values committed', () => engine.statistics().bytesWritten);
   observe('engine_bytes_on_disk', 'Size of the engine on disk', () => engine.statistics().bytesOnDisk);
   const help = 'How often the database was found to lack commits that it had acknowledged';
   const reverted = metrics.counter({ name: 'rookery_engine_reverted_total', help }).with({});
   engine.onReverted?.(() => reverted.add());
+}
+
+/** Of a store in the data directory. */
+export function observeRoom(metrics: Metrics, { data, storage }: Config): void {
+  if (storage.engine !== 'lmdb') return;
+  const help =
+    'Room for mail in the data directory, without storage.reserve: none is taken when there is none';
+  metrics.observed({ name: 'rookery_storage_room_bytes', help }, () => roomBytes(data, storage.reserve));
 }
 
 export function observeBlobs(metrics: Metrics, blobs: BlobStore): void {

@@ -6,7 +6,7 @@
 // right before the first one starts. When this process ends, however it does, the workers lose the store and end too.
 
 import { mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { shardCount } from './account/shard.ts';
 import { systemClock } from './base/clock.ts';
 import { Fault } from './base/fault.ts';
@@ -25,10 +25,11 @@ import { parseNodeName } from './cluster/authority/node-name.ts';
 import { admit, performRequest, readClusterRows } from './cluster/membership/cluster-requests.ts';
 import { ClusterView } from './cluster/membership/cluster-view.ts';
 import { declareEnded } from './cluster/membership/node-ended.ts';
-import { observeEngine, openEmbeddedEngine } from './compose-storage.ts';
+import { observeEngine, observeRoom, openEmbeddedEngine } from './compose-storage.ts';
 import { certificateFiles, isPretty } from './compose-surroundings.ts';
 import type { Config } from './config/schema.ts';
 import type { NodeId } from './mail/ids.ts';
+import { engineSocketPath, linkSocketPath } from './operator/data-sockets.ts';
 import type { ReadConfig, RunningProgram } from './operator/running-server.ts';
 import { type ListenPorts, withHeldPorts } from './operator/workers/held-ports.ts';
 import { Supervisor } from './operator/workers/supervisor.ts';
@@ -64,11 +65,12 @@ export async function startWorkers(readConfig: ReadConfig, workers: number): Pro
   const engine = opened.use(await openEmbeddedEngine(config, { clock, log }));
   await performRequest(engine, shardCount, declareEnded());
   await certificateFiles(config); // made once, not by every worker
-  const path = join(config.data, 'engine.sock');
+  const path = engineSocketPath(config.data);
   opened.use(await openEngineServer({ engine, path, clock, log }));
   const metrics = new Metrics();
-  opened.use(observeProcess(metrics));
+  opened.use(observeProcess(metrics, version));
   observeEngine(metrics, engine);
+  observeRoom(metrics, config);
   // Links are each worker's own, the admin API is one worker's, and no other node joins.
   const { link: _link, join: _join, admin: _admin, ...shared } = config.listen;
   const supervisor = await withHeldPorts(shared, async (ports) =>
@@ -86,6 +88,7 @@ export async function startWorkers(readConfig: ReadConfig, workers: number): Pro
   log.info({ version, data: config.data, endpoints }, 'started');
   const stack = opened.move();
   return {
+    log,
     endpoints,
     reload: async () => {
       config = readConfig();
@@ -121,8 +124,7 @@ async function makeOrders(
     const name = parseNodeName(workerName(number))!;
     const directory = join(config.data, 'workers', name);
     await enrol(authority, { engine, config, name, directory });
-    // The others find it by its node's row, where a place in the file system is told by its beginning.
-    const links = { path: resolve(config.data, `${name}.sock`), secret };
+    const links = { path: linkSocketPath(config.data, name), secret };
     const own = { name, directory, links, hasAdmin: number === 1 };
     orders.push({ ...own, enginePath: path, ports, workers, isPretty: isPretty(config) });
   }

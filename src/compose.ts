@@ -26,27 +26,30 @@ import { LocatedAccounts } from './cluster/located-accounts.ts';
 import type { AnswerAdministration } from './cluster/relayed-administration.ts';
 import type { RemoteAccounts } from './cluster/remote-accounts.ts';
 import { withJoinedSettings } from './compose-join.ts';
-import { type ClusterNode, LoadMeter, NodeLeases, openClusterNode } from './compose-node.ts';
+import { type ClusterNode, isCaretaker, LoadMeter, NodeLeases, openClusterNode } from './compose-node.ts';
 import { openOuterNode } from './compose-outer.ts';
 import {
   maintainRegularly,
   observeBlobs,
   observeEngine,
+  observeRoom,
   openStorage,
   openWorkerRows,
   openWorkersEngine,
 } from './compose-storage.ts';
 import { certificateFiles, isPretty } from './compose-surroundings.ts';
 import { workerConfig } from './compose-worker.ts';
-import { type Config, isReloadable } from './config/schema.ts';
-import { changedKeys, maskedConfig } from './config/show-config.ts';
+import type { Config } from './config/schema.ts';
+import { maskedConfig } from './config/show-config.ts';
+import { takeOver } from './config/take-over.ts';
 import { endsSessions } from './directory/account-administration.ts';
+import { storedCellOf } from './directory/account-cell.ts';
 import { type InternalDirectory, openInternalDirectory } from './directory/internal-directory.ts';
-import type { LoginLimits } from './directory/settings.ts';
+import { cellDefault, type LoginLimits } from './directory/settings.ts';
 import { listAllTokens, openApiTokens } from './directory/tokens.ts';
 import type { AccountId, OperationId } from './mail/ids.ts';
 import { isMailError, MailError } from './mail/mail-error.ts';
-import { adminSocket, workerSocket } from './operator/admin-client.ts';
+import { adminSocket, workerSocket } from './operator/data-sockets.ts';
 import type { ReadConfig, RunningServer, WorkerPlace } from './operator/running-server.ts';
 import { type AdminServer, openAdminServer } from './speakers/http/admin/admin-server.ts';
 import { TlsContexts } from './speakers/kit/tls-contexts.ts';
@@ -58,12 +61,14 @@ import { version } from './version.ts';
 
 const clock: Clock = systemClock;
 const random = systemRandom;
+/** Of this node. There is one yet; with several, the node's configuration names it (see cluster/location.ts). */
+const cell = cellDefault;
 /** What is closed in the opposite order of its opening. */
 type Stack = AsyncDisposableStack;
 
 /**
- * Starts a whole server, or one of several workers. Rejects with Fault (a port is taken, the store is in use) or ConfigError;
- * nothing stays open then.
+ * Starts a whole server, or one of several workers. Rejects with Fault (a port is taken, the store is in use), ConfigError or
+ * CommandFailure (it is not a node any more); nothing stays open then.
  */
 export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): Promise<RunningServer> {
   await using opened = new AsyncDisposableStack();
@@ -126,9 +131,12 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
   );
   if (maintain !== undefined)
     opened.use(maintainRegularly(maintain, { clock, log, isMine: () => isCaretaker(node) }));
-  opened.use(observeProcess(metrics));
+  opened.use(observeProcess(metrics, version));
   // The engine's figures are those of the process that has it.
-  if (orders === undefined) observeEngine(metrics, engine);
+  if (orders === undefined) {
+    observeEngine(metrics, engine);
+    observeRoom(metrics, config);
+  }
   observeBlobs(metrics, blobs);
   const tls = await TlsContexts.open(await certificateFiles(config), {
     minVersion: config.tls.minimum_version,
@@ -144,16 +152,12 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
   });
   load.sessions = () => listeners.sessions;
   const reload = async (next: Config) => {
-    const changed = changedKeys(current, next);
-    await tls.reload(await certificateFiles(next));
-    listeners.reload(next);
-    directory.setLimits(loginLimits(next));
-    log.level = next.log.level;
-    current = next;
-    const outcome = {
-      reloaded: ['certificates', ...changed.filter(isReloadable)],
-      needRestart: changed.filter((key) => !isReloadable(key)),
-    };
+    const { config: taken, outcome } = takeOver(current, next);
+    await tls.reload(await certificateFiles(taken));
+    listeners.reload(taken);
+    directory.setLimits(loginLimits(taken));
+    log.level = taken.log.level;
+    current = taken;
     log.info(outcome, 'configuration reloaded');
     return outcome;
   };
@@ -220,6 +224,7 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
   log.info({ version, data: config.data, endpoints }, orders === undefined ? 'started' : 'worker started');
   const stack = opened.move();
   return {
+    log,
     endpoints,
     metricsText: () => metrics.expose(),
     reload: async () => reload(await reread()),
@@ -241,11 +246,6 @@ async function orRefusal<T>(reload: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw new MailError('invalidArgument', `not reloaded: ${(error as Error).message}`);
   }
-}
-
-/** Work that one node does for all is the controller's. */
-function isCaretaker(node: ClusterNode | undefined): boolean {
-  return node === undefined || node.member.status().controller?.node === node.member.self;
 }
 
 interface StorageParts {
@@ -307,23 +307,28 @@ async function openAccounts(
     openAccountHosts({ engine, blobs, shards: leases, clock, log, limits, metrics, people }),
   );
   if (credentials === undefined) opened.use(forgetWhenReverted(engine, hosts, log));
-  const located = new LocatedAccounts(hosts, { account: async (id) => accountDirectory().account(id) });
+  const located = new LocatedAccounts(hosts, {
+    directory: { account: async (id) => accountDirectory().account(id) },
+    // Other nodes' calls come before the directory is open.
+    cells: { own: cell, cellOf: (id) => directory?.cellOf(id) ?? storedCellOf(engine, id) },
+  });
   const load = new LoadMeter(hosts, engine, clock);
   let node: ClusterNode | undefined;
   if (credentials !== undefined) {
     const settings = clusterSettings!;
     const surroundings = {
       config,
+      cell,
       directory: nodeDirectory,
       credentials,
       local,
-      stored: local === undefined ? undefined : new StoredMessages({ engine, blobs }),
+      stored: new StoredMessages({ engine, blobs }),
       held,
       engine,
       settings,
       accountDirectory,
       answer,
-      forgetReads: () => directory?.forgetReads(),
+      forgetReads: (id?: AccountId) => directory?.forgetReads(id),
       current,
       clock,
       random,
@@ -346,6 +351,7 @@ async function openAccounts(
       clock,
       random,
       log,
+      cell,
       metrics,
       settings: {
         subAddressSeparators: config.sub_address_separators,

@@ -121,7 +121,8 @@ function hosting(member: ClusterMember): string {
   return `${nodes.map(({ node, state, shards }) => `${node} ${state} ${shards}`).join(', ')}; ${shardsMoving} moving`;
 }
 
-async function enroll(authority: ClusterAuthority, name: string): Promise<void> {
+/** As a machine that joins. */
+export async function enroll(authority: ClusterAuthority, name: string): Promise<void> {
   const request = await makeCertificateRequest(name as NodeId, makeKey());
   await authority.enroll({ roles: ['mx'], zone: 'inner' }, name, request);
 }

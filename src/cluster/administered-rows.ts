@@ -53,6 +53,16 @@ export class AdministeredRows {
     return this.ofNode(node, drain, requireHeir);
   }
 
+  /** Whether it ever served; who joined and did not has a name alone. */
+  async has(name: string): Promise<boolean> {
+    return (await this.#view()).node(name as NodeId) !== undefined;
+  }
+
+  /** As it is now. */
+  async row(name: string): Promise<NodeRow> {
+    return nodeIn(await this.#view(), name as NodeId);
+  }
+
   async ofNode(
     name: string,
     change: (node: NodeId) => ClusterRequest,
@@ -150,6 +160,7 @@ export function requireRemoved({ node, state, leaving }: NodeRow): void {
 
 /** A drain that moves nothing would only turn clients away. */
 function requireHeir(row: NodeRow, view: ClusterView): void {
+  if (row.state === 'removed') throw new MailError('conflict', `${row.node} was removed: it hosts nothing`);
   if (row.state !== 'active' || !row.roles.includes('backend')) return;
   for (const { row: other } of view.nodes.values()) {
     if (takesShards(other) && other.node !== row.node) return;

@@ -6,6 +6,7 @@
 
 import { shardOf } from '../account/shard.ts';
 import type { Clock } from '../base/clock.ts';
+import type { DirectoryAccount } from '../directory/directory.ts';
 import type { AccountId, Epoch, NodeId, ShardId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { Engine, EngineHealth, EngineStatistics } from '../storage/engine.ts';
@@ -62,8 +63,9 @@ export interface ClusterReport extends ClusterStatus {
 
 export interface AccountPlace {
   readonly cell: string;
+  /** Of its cell. */
   readonly shard: ShardId;
-  /** Undefined with what follows: nobody hosts it at the moment. */
+  /** Undefined with what follows: nobody hosts it at the moment, or the nodes of another cell know who does. */
   readonly node: NodeId | undefined;
   readonly epoch: Epoch | undefined;
   readonly address: NodeAddress | undefined;
@@ -87,7 +89,7 @@ export interface ClusterAdministrationOptions {
   readonly engine: Engine;
   readonly authority: ClusterAuthority;
   readonly configuration: ClusterConfigurationStore;
-  /** The name of this storage domain. */
+  /** This node's. */
   readonly cell: string;
   readonly site: () => BalancedSite;
   readonly clock: Clock;
@@ -107,9 +109,12 @@ export interface ClusterAdministration {
   announce(listeners: readonly NodeListener[]): Promise<void>;
   drain(node: string): Promise<NodeStanding>;
   undrain(node: string): Promise<NodeStanding>;
-  /** For good: its shards go to others, then it stops; its certificate is not renewed and its name is free. */
+  /**
+   * For good: its shards go to others, then it stops, and no link is open to its certificate. The name of one that joined and
+   * never served is free at once (`left`).
+   */
   remove(node: string): Promise<NodeStanding>;
-  /** Lets a node that was removed join again. */
+  /** Frees the name of a node that was removed, for whoever joins with a token. */
   admit(node: string): Promise<NodeStanding>;
   /** Read anew: what was asked a moment ago is in it. */
   shards(): Promise<readonly ShardStatus[]>;
@@ -119,7 +124,7 @@ export interface ClusterAdministration {
   plannedRebalance(): Promise<readonly PlannedMove[]>;
   /** Ends every `moveShard` and lets balance decide; tells what will move. */
   rebalance(): Promise<readonly PlannedMove[]>;
-  placeOf(account: AccountId): Promise<AccountPlace>;
+  placeOf(account: Pick<DirectoryAccount, 'id' | 'cell'>): Promise<AccountPlace>;
   createJoinToken(options: JoinTokenOptions): Promise<JoinTokenInfo & { readonly token: string }>;
   /** Where new machines reach this node; without a port when it does not say. */
   joinPlace(): { readonly host: string; readonly port: number | undefined };
@@ -145,17 +150,30 @@ export function openClusterAdministration(options: ClusterAdministrationOptions)
     drain: (node) => rows.drain(node),
     undrain: (node) => rows.ofNode(node, undrain),
     remove: async (node) => {
+      if (!(await rows.has(node)) && (await isEnrolled(authority, node))) {
+        await authority.forget(node as NodeId);
+        return { node: node as NodeId, state: 'left', drained: false, removing: false, shards: 0 };
+      }
       const standing = await rows.ofNode(node, remove);
-      await authority.forget(standing.node);
+      // On its way out it needs its name: to be heard until it is gone, and should the removal be called off.
+      if (standing.state === 'removed') await authority.forget(standing.node);
       return standing;
     },
-    admit: (node) => rows.ofNode(node, admit, requireRemoved),
+    admit: async (node) => {
+      requireRemoved(await rows.row(node));
+      // First: a name that is admitted is for who brings a token, not for who was thrown out.
+      await authority.forget(node as NodeId);
+      return rows.ofNode(node, admit, requireRemoved);
+    },
     shards: () => rows.shards(),
     moveShard: (shard, to) => rows.moveShard(shard, to),
     plannedRebalance: () => rows.plannedRebalance(),
     rebalance: () => rows.rebalance(),
     placeOf: (account) => placeOf(options, account),
-    createJoinToken: (wanted) => authority.createJoinToken(wanted),
+    createJoinToken: async (wanted) => {
+      requireStoreFor(wanted.zone, options.engine);
+      return authority.createJoinToken(wanted);
+    },
     joinPlace: () => joinPlaceOf(member.view.node(member.self)),
     joinTokens: () => authority.joinTokens(),
     revokeJoinToken: (id) => revokeJoinToken(authority, id),
@@ -167,6 +185,20 @@ export function openClusterAdministration(options: ClusterAdministrationOptions)
     administer: (node, request) => administer(options, node, request),
     balancer: () => ({ ...site(), nodes: balancedNodes(member.status().nodes) }),
   };
+}
+
+/** Without a row, a machine that joined and never served: all that it has is the name. */
+async function isEnrolled(authority: ClusterAuthority, name: string): Promise<boolean> {
+  return (await authority.enrolledNodes()).some(({ node }) => node === name);
+}
+
+/** A machine would join, find no store and have used up its token. */
+function requireStoreFor(zone: string, { name }: Pick<Engine, 'name'>): void {
+  if (name !== 'lmdb' || zone === outerZone) return;
+  throw new MailError(
+    'notSupported',
+    'the store is in this machine (lmdb), where no other reaches it: nodes of the outer zone can join (--zone outer), others once it is in PostgreSQL; see docs/operations.md',
+  );
 }
 
 async function report(options: ClusterAdministrationOptions): Promise<ClusterReport> {
@@ -186,17 +218,17 @@ async function report(options: ClusterAdministrationOptions): Promise<ClusterRep
 
 async function placeOf(
   { member, cell, clock, openSessions }: ClusterAdministrationOptions,
-  account: AccountId,
+  account: Pick<DirectoryAccount, 'id' | 'cell'>,
 ): Promise<AccountPlace> {
-  const shard = shardOf(account);
-  const place = member.placeOf(shard);
-  const found = place === undefined ? undefined : await ifSoon(clock, openSessions(account));
+  const shard = shardOf(account.id);
+  const place = account.cell === cell ? member.placeOf(shard) : undefined;
+  const found = place === undefined ? undefined : await ifSoon(clock, openSessions(account.id));
   const sessions = found?.reduce<number | undefined>(
     (sum, each) => (sum === undefined || each.sessions === undefined ? undefined : sum + each.sessions),
     0,
   );
   const { node, epoch, address } = place ?? {};
-  return { cell, shard, node, epoch, address, sessions, openSessions: found };
+  return { cell: account.cell, shard, node, epoch, address, sessions, openSessions: found };
 }
 
 /** A status that fails or hangs because the database does would be of no use when it is needed most. */

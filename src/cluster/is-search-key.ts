@@ -25,7 +25,8 @@ export function isSearchKey(value: unknown, depth = 0, seen = { count: 0 }): boo
   if (typeof value !== 'object' || value === null || depth > searchDepthMax) return false;
   if (++seen.count > searchKeysMax) return false;
   const key = value as Record<string, unknown>;
-  const type = String(key.type);
+  const { type } = key;
+  if (typeof type !== 'string') return false;
   if (type === 'not') return isSearchKey(key.key, depth + 1, seen);
   if (type === 'and' || type === 'or') {
     return Array.isArray(key.keys) && key.keys.every((inner) => isSearchKey(inner, depth + 1, seen));

@@ -1,7 +1,29 @@
-// Where a shard's accounts are hosted: what the remote account port asks. Answers come from memory (the shard table
-// that membership keeps fresh) and may be stale: the node asked says so, and the caller asks again.
+// Where an account is: in which cell, as the directory says, and at which node, as the shard table of that cell says, which
+// membership keeps fresh. Answers come from memory and may be stale: the node asked says so, and the caller asks again.
+//
+// A site has one cell yet, so nobody is sent to another one: whoever opens an account of another cell here is refused
+// (LocatedAccounts). Several cells begin where calls find their node: AccountRouting has the ShardLocator of its own cell, and
+// would ask a CellLocator first which cell's to take. The refusal stays, for those whose answer is stale.
 
-import type { Epoch, NodeId, ShardId } from '../mail/ids.ts';
+import type { AccountId, Epoch, NodeId, ShardId } from '../mail/ids.ts';
+import { MailError } from '../mail/mail-error.ts';
+
+export interface CellLocator {
+  /** This node's cell. */
+  readonly own: string;
+  /** Undefined: there is no such account. */
+  cellOf(account: AccountId): Promise<string | undefined>;
+}
+
+/** Refuses with `unavailable` when the account is in another cell. */
+export async function requireOwnCell(cells: CellLocator, account: AccountId): Promise<void> {
+  const cell = (await cells.cellOf(account)) ?? cells.own;
+  if (cell !== cells.own)
+    throw new MailError(
+      'unavailable',
+      `the account is in cell ${cell}, and this node is of cell ${cells.own}`,
+    );
+}
 
 export interface ShardPlace {
   readonly node: NodeId;

@@ -19,7 +19,20 @@ export const relayedBodyBytesMax = 1024 * 1024;
 export const relayedAnswerBytesMax = 8 * 1024 * 1024;
 
 /** As long as Node takes a request's line and fields. */
-const text = z.string().max(16 * 1024);
+const textCharactersMax = 16 * 1024;
+const text = z.string().max(textCharactersMax);
+/** A node of another version may carry more of them than this one. */
+const fieldsMax = 64;
+/** By hand: zod looks at all of a million, one by one, before it counts them. */
+const fields = z.custom<Record<string, string>>((value) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  let left = fieldsMax;
+  for (const name in value) {
+    const said: unknown = (value as Record<string, unknown>)[name];
+    if (left-- === 0 || typeof said !== 'string' || said.length > textCharactersMax) return false;
+  }
+  return true;
+});
 const body = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
 
 export const administrationProtocol = {
@@ -29,7 +42,7 @@ export const administrationProtocol = {
       /** Path and query. */
       url: text.startsWith('/'),
       /** Those of `relayedFields` that the client sent. */
-      fields: z.record(text, text),
+      fields,
       body: body.refine(({ length }) => length <= relayedBodyBytesMax).optional(),
       /** Of the client. */
       remoteAddress: z.string().max(255),
@@ -38,7 +51,7 @@ export const administrationProtocol = {
     }),
     answer: z.object({
       status: z.int().min(100).max(599),
-      fields: z.record(text, text),
+      fields,
       body: body.refine(({ length }) => length <= relayedAnswerBytesMax),
     }),
   },

@@ -18,6 +18,8 @@ import {
   columns,
   copied,
   isEven,
+  listOf,
+  mailboxColumns,
   mailboxInfo,
   messageFlags,
   newMessage,
@@ -81,7 +83,7 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
     z.tuple([target, z.object({ claimRecent: operation.or(z.literal(false)) })]),
     z.object({ info: mailboxInfo, uids: uint32s, recentFrom: whole, firstUnseen: whole.optional() }),
   ),
-  columns: read(z.tuple([whole, uint32s.optional()]), columns),
+  columns: read(z.tuple([whole, uint32s.optional()]), mailboxColumns),
   sentSizes: read(
     z.tuple([whole]),
     z.object({ uids: uint32s, sizes: uint32s, surrogateSizes: uint32s }).refine(isEven),
@@ -101,12 +103,12 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
     }),
   ),
   append: change(
-    z.object({ operation, target, messages: z.array(newMessage), orInbox: z.boolean().optional() }),
+    z.object({ operation, target, messages: listOf(newMessage), orInbox: z.boolean().optional() }),
     appended,
     answerMsLong,
   ),
   stage: change(
-    z.object({ operation, staging: operation, target, from: whole, messages: z.array(newMessage) }),
+    z.object({ operation, staging: operation, target, from: whole, messages: listOf(newMessage) }),
     nothing,
     answerMsLong,
   ),
@@ -178,7 +180,7 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
     z.object({
       operation,
       target,
-      messages: z.array(newMessage),
+      messages: listOf(newMessage),
       orInbox: z.boolean().optional(),
       replaces: z.object({ mailboxId: whole, uid: whole }),
     }),
@@ -208,7 +210,7 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
     z.object({
       operation,
       mailboxId: whole.optional(),
-      changes: z.array(z.object({ name: text, value: bytes.optional() })),
+      changes: listOf(z.object({ name: text, value: bytes.optional() })),
     }),
     whole.optional(),
   ),

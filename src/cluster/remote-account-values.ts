@@ -9,13 +9,35 @@ import { allRights } from '../mail/rights.ts';
 import type { SearchKey } from '../mail/search-key.ts';
 import { isSearchKey } from './is-search-key.ts';
 
+const isText = (value: unknown): boolean => typeof value === 'string';
+
 export const whole = z.custom<number>((value) => Number.isSafeInteger(value) && (value as number) >= 0);
 export const text = z.string();
 export const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
 export const uint32s = z.custom<Uint32Array>((value) => value instanceof Uint32Array);
 export const float64s = z.custom<Float64Array>((value) => value instanceof Float64Array);
-export const texts = z.array(text);
+export const texts = z.custom<string[]>((value) => Array.isArray(value) && value.every(isText));
 export const accountId = z.string().regex(/^[a-z2-7]{16}$/);
+
+/**
+ * As z.array, which collects what is wrong with every item: a message full of faults would keep this node busy for half a minute,
+ * and take gigabytes. Here the first one ends it.
+ */
+export function listOf<T>(item: z.ZodType<T>) {
+  const isList = z.custom<readonly unknown[]>((value) => Array.isArray(value));
+  return isList.transform((given, context): T[] => {
+    const list: T[] = [];
+    for (const each of given) {
+      const parsed = item.safeParse(each);
+      if (!parsed.success) {
+        context.addIssue('an item that does not belong into the list');
+        return z.NEVER;
+      }
+      list.push(parsed.data);
+    }
+    return list;
+  });
+}
 
 /** Printable ASCII; chunks of a long mutation add a few characters to the caller's (changes-in-chunks.ts). */
 export const operation = z.string().regex(/^[\x20-\x7e]{1,80}$/);
@@ -55,18 +77,22 @@ export const mailboxInfo = z.object({
 export const isEven = (given: { readonly uids: Uint32Array }): boolean =>
   Object.values(given).every(({ length }) => length === given.uids.length);
 
-export const columns = z
-  .object({
-    uids: uint32s,
-    flagsLow: uint32s,
-    flagsHigh: uint32s,
-    modSeqs: float64s,
-    sizes: uint32s,
-    internalDates: float64s,
-    saveDates: float64s,
-    emailIds: float64s,
-  })
-  .refine(isEven);
+const everyColumn = z.object({
+  uids: uint32s,
+  flagsLow: uint32s,
+  flagsHigh: uint32s,
+  modSeqs: float64s,
+  sizes: uint32s,
+  internalDates: float64s,
+  saveDates: float64s,
+  emailIds: float64s,
+});
+export const columns = everyColumn.refine(isEven);
+
+/** Without keywords from a node whose tables only grow: any later one has their names (routed-account.ts). */
+export const mailboxColumns = everyColumn
+  .extend({ keywords: texts.optional() })
+  .refine(({ keywords: _, ...given }) => isEven(given));
 
 export const messageFlags = z
   .object({ uids: uint32s, flagsLow: uint32s, flagsHigh: uint32s, modSeqs: float64s })

@@ -134,43 +134,6 @@ test('every method answers over a link what it answers at the host', async () =>
   await assert.rejects(nodes.node('f').accounts.open(nobody), refusedWith('noSuchAccount'));
 });
 
-test('a node that shares the store asks where messages are and reads them itself', async () => {
-  const asked: string[] = [];
-  const authorize = ({ method }: { method: string }): void => void asked.push(method);
-  await using nodes = await openNodes({ readsStore: true, authorize });
-  const remote = await portAt(nodes, 'f');
-  const local = await nodes.node('a').hosts.open(testAccountId);
-  const large = Buffer.concat([messageText({ subject: 'Large' }), Buffer.alloc(300_000, 'x\r\n')]);
-  for (const text of [messageText(), large, messageText({ subject: 'Gone' }), messageText()])
-    await deliver(remote, text);
-  const { info } = await remote.openMailbox(inbox, { claimRecent: false });
-  const gone = { operation: newOperation(), mailboxId: info.id, uids: Uint32Array.of(3), anyFlags: true };
-  await remote.expunge(gone);
-  const bytesOf = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString('latin1');
-  const read = async (port: AccountPort, uids: readonly number[], bytesMax: number) =>
-    (await port.readMessages(info.id, Uint32Array.from(uids), bytesMax)).map(({ bytes, ...rest }) => ({
-      ...rest,
-      bytes: bytesOf(bytes),
-    }));
-  for (const uids of [[1, 2, 3, 4], [3], [2, 4], [4, 9], []])
-    for (const bytesMax of [1, 1000, 301_000, 1e7])
-      assert.deepStrictEqual(await read(remote, uids, bytesMax), await read(local, uids, bytesMax));
-  for (const [uid, offset] of [
-    [1, 10],
-    [2, 250_000],
-    [3, 0],
-    [9, 0],
-  ] as const) {
-    const range = { offset, length: 100_000 };
-    const [there, here] = [remote, local].map((port) => port.readRange(info.id, uid as Uid, range));
-    assert.equal(bytesOf(await there), bytesOf(await here));
-  }
-  assert.ok(asked.includes('columns'));
-  assert.ok(!asked.includes('readMessages') && !asked.includes('readRange'));
-  const elsewhere = remote.readRange(99 as MailboxId, 1 as Uid, { offset: 0, length: 1 });
-  await assert.rejects(elsewhere, refusedWith('noSuchMailbox'));
-});
-
 test('a delivery is one call to the host, who refuses what cannot be', async () => {
   const asked: string[] = [];
   const authorize = ({ method }: { method: string }): void => void asked.push(method);

@@ -64,8 +64,16 @@ export class RoutedAccount implements Port.AccountPort {
     return this.#call('openMailbox', target, options);
   }
 
-  columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<Port.MessageColumns> {
-    return this.#call('columns', mailboxId, uids);
+  async columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<Port.MailboxColumns> {
+    const answer: Port.MessageColumns & Partial<Port.MailboxColumns> = await this.#call(
+      'columns',
+      mailboxId,
+      uids,
+    );
+    const { keywords } = answer;
+    if (keywords !== undefined) return { ...answer, keywords };
+    const info = await this.findMailbox({ id: mailboxId });
+    return { ...answer, keywords: info?.keywords ?? [] };
   }
 
   sentSizes(mailboxId: MailboxId): Promise<Reads.SentSizes> {
@@ -118,16 +126,24 @@ export class RoutedAccount implements Port.AccountPort {
 
   async readMessages(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number) {
     const stored = this.#routing.storedOf(this.shard);
-    if (stored === undefined) return await this.#call('readMessages', mailboxId, uids, bytesMax);
-    const asked = uids.subarray(0, locatedMax);
-    const places = await this.columns(mailboxId, asked);
-    return await stored.readMessages(this.accountId, { places, uids: asked, bytesMax });
+    if (stored !== undefined) {
+      const asked = uids.subarray(0, locatedMax);
+      const places = await this.columns(mailboxId, asked);
+      const found = await stored.readMessages(this.accountId, { places, uids: asked, bytesMax });
+      if (found !== undefined) return found;
+    }
+    return await this.#call('readMessages', mailboxId, uids, bytesMax);
   }
 
   async readRange(mailboxId: MailboxId, uid: Uid, range: Reads.ByteRange): Promise<Uint8Array | undefined> {
     const stored = this.#routing.storedOf(this.shard);
-    if (stored === undefined) return await this.#call('readRange', mailboxId, uid, range);
-    return await stored.readRange(this.accountId, await this.columns(mailboxId, Uint32Array.of(uid)), range);
+    if (stored !== undefined) {
+      const { emailIds } = await this.columns(mailboxId, Uint32Array.of(uid));
+      if (emailIds[0] === undefined) return undefined;
+      const found = await stored.readRange(this.accountId, emailIds[0], range);
+      if (found !== undefined) return found;
+    }
+    return await this.#call('readRange', mailboxId, uid, range);
   }
 
   search(mailboxId: MailboxId, key: SearchKey): Promise<Uint32Array> {

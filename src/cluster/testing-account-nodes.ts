@@ -48,8 +48,8 @@ export interface TestNodesOptions {
   readonly accountLimits?: Partial<AccountLimits>;
   readonly people?: People;
   readonly sessionEpochs?: SessionEpochs;
-  /** Nodes read messages themselves, as workers of one machine do. */
-  readonly readsStore?: boolean;
+  /** Nodes read messages themselves from what this makes of the hosts' store. */
+  readonly readsStore?: (storage: NodesStorage) => NodesReads;
   /** Where the nodes get their certificates; one of their own by default. */
   readonly authority?: Promise<TestAuthority>;
 }
@@ -58,6 +58,8 @@ interface NodesStorage {
   readonly engine: Engine;
   readonly blobs: BlobStore;
 }
+
+export type NodesReads = ConstructorParameters<typeof StoredMessages>[0];
 
 type NodeAccounts = Pick<TestNodesOptions, 'accountLimits' | 'people' | 'sessionEpochs'>;
 
@@ -203,7 +205,7 @@ export class TestNodes implements AsyncDisposable {
       hosted: node.hosted,
       clock,
       log,
-      ...(options.readsStore === true && { stored: new StoredMessages(storage) }),
+      ...(options.readsStore && { stored: new StoredMessages(options.readsStore(storage)) }),
       ...(options.grantOf && { grantOf: options.grantOf }),
       ...(options.patienceMs && { patienceMs: options.patienceMs }),
     });

@@ -15,6 +15,7 @@ import { type BlobRow, blobKey, linkKey } from './blob-row.ts';
 import { BlobRows, type FoundBlob, rowAttemptsMax } from './blob-rows.ts';
 import { type BlobDigest, type BlobLink, type BlobStatistics, type BlobStore, hex } from './blob-store.ts';
 import { BlobTasks } from './blob-tasks.ts';
+import { ChunkReads } from './chunk-reads.ts';
 import type { Bytes, Engine, Entry } from './engine.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import { encodeTuple, tuplePrefixRange } from './tuple.ts';
@@ -57,6 +58,7 @@ class EngineBlobs implements BlobStore {
   readonly #options: EngineBlobStoreOptions;
   readonly #random: Random;
   readonly #rows: BlobRows;
+  readonly #chunks: ChunkReads;
   readonly #known = new Map<string, Place>();
   readonly #tasks: BlobTasks;
 
@@ -65,6 +67,7 @@ class EngineBlobs implements BlobStore {
     this.#options = options;
     this.#random = random;
     this.#rows = new BlobRows({ engine, random, clock, log });
+    this.#chunks = new ChunkReads(engine, clock);
     const collect = (digests: readonly BlobDigest[]) => this.#collectAll(digests);
     this.#tasks = new BlobTasks({ engine, clock, log, rows: this.#rows, collect });
   }
@@ -195,7 +198,7 @@ class EngineBlobs implements BlobStore {
     for (let first = Math.floor(offset / chunkBytes); first < chunkEnd; first += chunksTogether) {
       const count = Math.min(chunksTogether, chunkEnd - first);
       const keys = Array.from({ length: count }, (_, index) => chunkKey(digest, generation, first + index));
-      const values = await this.#options.engine.getMany(keys);
+      const values = await this.#chunks.getMany(keys);
       for (let index = 0; index < count; index++) {
         const value = values[index];
         if (value === undefined) return undefined;

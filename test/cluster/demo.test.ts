@@ -5,12 +5,13 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { projectRoot } from '../../scripts/source-files.ts';
 import { loopbackNetwork } from '../loopback-network.ts';
 import { missingPostgres } from '../postgres-server.ts';
-import { missingPrograms, runWell } from '../run-program.ts';
+import { missingPrograms, runProgram, runWell } from '../run-program.ts';
 
 process.env.PATH += ':/usr/sbin:/sbin';
 const skip = missingPostgres() || missingPrograms('haproxy', 'curl');
@@ -83,6 +84,24 @@ function processesOf(folder: string): string[] {
     });
   return commands.filter((command) => command.includes(folder));
 }
+
+test('npm run demo:cluster: a port that is taken is told, with the way out', { skip }, async () => {
+  const network = loopbackNetwork();
+  const taken = createServer().listen(2143, `${network}.1`);
+  await once(taken, 'listening');
+  try {
+    const ended = await runProgram(process.execPath, ['scripts/demo-cluster.ts', '--network', network], {
+      cwd: projectRoot,
+    });
+    assert.deepEqual([ended.code, ended.stdout], [1, '']);
+    assert.equal(
+      ended.stderr,
+      `demo:cluster: port 2143 of ${network}.1 cannot be had: end what has it (perhaps \`npm start\`), or choose other addresses: --network 127.0.5\n`,
+    );
+  } finally {
+    taken.close();
+  }
+});
 
 test('npm run demo:cluster: mail sent through HAProxy outlives the node that hosted it', {
   skip,

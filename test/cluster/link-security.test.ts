@@ -17,6 +17,7 @@ import { type LinkPlace, LinkPool } from '../../src/cluster/links/link-pool.ts';
 import { clientTlsOptions } from '../../src/cluster/links/link-tls.ts';
 import { makeTestAuthority } from '../../src/cluster/links/testing.ts';
 import type { NodeId } from '../../src/mail/ids.ts';
+import { exitCodes } from '../../src/operator/exit-codes.ts';
 import { missingPostgres } from '../postgres-server.ts';
 import { accountIdOf } from './admin-requests.ts';
 import { ClusterProcesses } from './cluster-processes.ts';
@@ -112,7 +113,7 @@ suite('the ports between nodes', { skip: missingPostgres() }, () => {
       const row = status.nodes.find(({ node }) => node === removed.name);
       return row?.state === 'removed' && row.shards === 0 && status.shards.unhosted === 0;
     });
-    assert.equal((await removed.server.exited).code, 1);
+    assert.equal((await removed.server.exited).code, exitCodes.configuration);
     await removed.end();
     for (const pool of [before, after])
       await assert.rejects(askQuota(pool), /node3 is no node of this cluster/);
@@ -140,6 +141,20 @@ suite('the ports between nodes', { skip: missingPostgres() }, () => {
       await cluster.postgres.restart();
     }
     await cluster.until('all is hosted again', ({ shards }) => shards.unhosted === 0);
+  });
+
+  test('a name that is admitted again is for who brings a token, not for the machine that was removed', async () => {
+    assert.ok(removedCredentials !== undefined);
+    const name = removedCredentials.node;
+    await cluster.admin(host).call({ method: 'POST', path: `/api/cluster/nodes/${name}/admit` });
+    await cluster.until('its name is free', ({ nodes }) =>
+      nodes.some(({ node, state }) => node === name && state === 'left'),
+    );
+    const pool = poolOf(removedCredentials);
+    await assert.rejects(askQuota(pool), LinkFailure);
+    await pool.close();
+    // It still has the way to the database: without links it would host accounts that nobody reaches.
+    await assert.rejects(cluster.nodes[2]!.start(), /this machine is not node node3 of the cluster any more/);
   });
 
   test('what a node keeps of the cluster is for its owner only', async () => {

@@ -43,10 +43,10 @@ export async function imapLogin(
 export async function scramLogin(through: Entrance, user: string, password: string): Promise<void> {
   const session = await LineSession.open(through.port('imap'), through.host);
   await session.line();
-  const { message, bare } = scramFirst(addressOf(user));
-  session.write(`s AUTHENTICATE SCRAM-SHA-256 ${base64(message)}\r\n`);
+  const first = scramFirst(addressOf(user));
+  session.write(`s AUTHENTICATE SCRAM-SHA-256 ${base64(first.message)}\r\n`);
   const challenge = await session.line();
-  const final = scramFinal(bare, fromBase64(challenge.slice(2)), password);
+  const final = scramFinal(first, fromBase64(challenge.slice(2)), password);
   session.write(`${base64(final.message)}\r\n`);
   const answer = await session.line();
   if (!answer.startsWith('+')) {

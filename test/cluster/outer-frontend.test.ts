@@ -2,12 +2,16 @@
 // gives nothing away to whoever steals all that is on its disk (PROMISES 20, 65, 82, 103, 104).
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { after, before, suite, test } from 'node:test';
 import { createTransport } from 'nodemailer';
 import { systemClock } from '../../src/base/clock.ts';
 import { isMailError } from '../../src/mail/mail-error.ts';
 import { type BalancedCluster, nodesFor } from '../../src/operator/balancer/balanced-cluster.ts';
 import { describeCluster } from '../../src/operator/balancer/describe-cluster.ts';
+import { exitCodes } from '../../src/operator/exit-codes.ts';
 import { missingPostgres } from '../postgres-server.ts';
 import { makeTemporaryFolder, type TemporaryFolder } from '../run-program.ts';
 import { addressOf, passwordOf, ServerProcess } from '../server-process.ts';
@@ -163,6 +167,24 @@ suite('a frontend of the outer zone', { skip: missingPostgres() }, () => {
     assert.equal((await askEdge('GET /')).status, 404);
   });
 
+  test('the socket in its data directory says that it runs, and where the cluster is administered', async () => {
+    const path = `${edge.server.data}/admin.sock`;
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    const statusOf = async (line: string): Promise<number | undefined> => {
+      const request = get({ socketPath: path, path: line });
+      const [answer] = (await once(request, 'response')) as [IncomingMessage];
+      answer.resume();
+      return answer.statusCode;
+    };
+    assert.deepEqual(
+      await Promise.all(['/healthz', '/readyz', '/metrics', '/api/accounts'].map(statusOf)),
+      [200, 200, 200, 401],
+    );
+    const told = await edge.server.rookery(['cluster', 'status']);
+    assert.equal(told.code, exitCodes.failure);
+    assert.match(told.stderr, /not done through a node of the outer zone .*: ask one of the inner zone/);
+  });
+
   test('domains and accounts are administered through it, by whoever has a token; the cluster is not', async () => {
     const token = await tokenWith(cluster, 'read', 'write:directory', 'operate', 'metrics');
     const dora = addressOf('dora');
@@ -254,7 +276,7 @@ suite('a frontend of the outer zone', { skip: missingPostgres() }, () => {
     const host = cluster.nodes[0]!;
     const exited = edge.server.exited;
     await cluster.admin().call({ method: 'DELETE', path: '/api/cluster/nodes/edge' });
-    assert.equal((await exited).code, 1);
+    assert.equal((await exited).code, exitCodes.configuration);
     await cluster.until('edge is removed', ({ nodes }) =>
       nodes.some(({ node, state }) => node === 'edge' && state === 'removed'),
     );

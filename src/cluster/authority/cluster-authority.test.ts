@@ -49,21 +49,20 @@ test('a node renews with its certificate, a forgotten or replaced one does not',
     site.clock.now(),
   );
   assert.deepEqual(found, { node: 'edge', zone: 'outer' });
-  const isReplaced = ({ certificate }: LinkCredentials): Promise<boolean> => {
+  const ownerOf = ({ certificate }: LinkCredentials): Promise<string> => {
     const publicKeyDigest = certificateKeyDigest(new X509Certificate(certificate));
-    return site.authority.isReplaced({ node: 'edge' as NodeId, publicKeyDigest });
+    return site.authority.ownerOf({ node: 'edge' as NodeId, publicKeyDigest });
   };
-  assert.deepEqual([await isReplaced(credentials), await isReplaced(renewed)], [false, false]);
+  assert.deepEqual([await ownerOf(credentials), await ownerOf(renewed)], ['itself', 'itself']);
   // The answer was lost: the old certificate asks once more.
   const newest = await renewCredentials(credentials, site.at, site.clock);
   await assert.rejects(renewCredentials(renewed, site.at, site.clock), refused('permissionDenied'));
   await site.authority.forget('edge' as NodeId);
   await assert.rejects(renewCredentials(newest, site.at, site.clock), refused('permissionDenied'));
-  // Its row says that it was removed.
-  assert.equal(await isReplaced(newest), false);
+  assert.equal(await ownerOf(newest), 'nobody');
   const anew = await joinCluster(token, site.at, { node: 'edge', clock: site.clock });
   await assert.rejects(renewCredentials(newest, site.at, site.clock), refused('permissionDenied'));
-  assert.deepEqual([await isReplaced(newest), await isReplaced(anew.credentials)], [true, false]);
+  assert.deepEqual([await ownerOf(newest), await ownerOf(anew.credentials)], ['another', 'itself']);
   site.clock.moveMs = 91 * dayMs;
   await tokenOf(site);
   // Nobody is trusted for ever: by now the server's own certificate has ended, too.

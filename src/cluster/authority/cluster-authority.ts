@@ -107,6 +107,9 @@ export async function openAuthority(options: AuthorityOptions): Promise<ClusterA
   return bytes === undefined ? undefined : new ClusterAuthority(options, decodeAuthority(bytes).cluster);
 }
 
+/** Of the name in a certificate: the machine that shows it, another one, or none since an operator forgot it. */
+export type NameOwner = 'itself' | 'another' | 'nobody';
+
 export class ClusterAuthority {
   readonly cluster: string;
   readonly #engine: Engine;
@@ -207,12 +210,12 @@ export class ClusterAuthority {
     throw contended();
   }
 
-  /** Whether another machine has its name by now: a certificate lasts longer than the enrolment that it was issued for. */
-  async isReplaced({ node, publicKeyDigest }: PresentCertificate): Promise<boolean> {
+  /** Who has its name by now: a certificate lasts longer than the enrolment that it was issued for. */
+  async ownerOf({ node, publicKeyDigest }: PresentCertificate): Promise<NameOwner> {
     const bytes = await this.#engine.get(enrolledKey(node));
-    if (bytes === undefined) return false;
+    if (bytes === undefined) return 'nobody';
     const { keyDigest, previousKeyDigest } = decodeEnrolled(bytes);
-    return publicKeyDigest !== keyDigest && publicKeyDigest !== previousKeyDigest;
+    return publicKeyDigest === keyDigest || publicKeyDigest === previousKeyDigest ? 'itself' : 'another';
   }
 
   async enrolledNodes(): Promise<EnrolledNode[]> {
@@ -221,7 +224,7 @@ export class ClusterAuthority {
     return entries.map(({ value }) => decodeEnrolled(value));
   }
 
-  /** Its certificate is not renewed any more, and its name is free. Until it ends, links refuse it by its node row. */
+  /** Its certificate is not renewed any more and opens no link (see KnownMembers), and its name is free. */
   async forget(node: NodeId): Promise<void> {
     await this.#engine.commit({ deletes: [enrolledKey(node)] });
   }
@@ -311,7 +314,10 @@ function checkAdmission({ roles, zone }: Admission): void {
   if (!zoneForm.test(zone))
     throw new MailError('invalidArgument', 'a zone is 1 to 32 characters of a-z, 0-9 and "-"');
   if (zone === outerZone && roles.includes('backend'))
-    throw new MailError('invalidArgument', 'a backend needs the database; the outer zone has none');
+    throw new MailError(
+      'invalidArgument',
+      'a backend needs the database; the outer zone has none: name the roles (--role frontend, --role mx)',
+    );
 }
 
 function checkTokenLimits({ expiresMs, uses }: JoinTokenOptions): void {

@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { connect as connectPlain, createServer as createPlain } from 'node:net';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { connect as connectPlain, createServer as createPlain, type Server } from 'node:net';
 import { test } from 'node:test';
 import { connect, createServer } from 'node:tls';
+import { systemClock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
+import { silentLog } from '../../base/log.ts';
 import type { NodeId } from '../../mail/ids.ts';
 import type { LinkCredentials } from '../link-credentials.ts';
+import { HandClock } from '../testing-cluster-members.ts';
 import { certifiedNode, makeKey } from './certificates.ts';
 import { joinCluster, renewCredentials } from './join-cluster.ts';
-import { encodeFrame, joinAlpn } from './join-protocol.ts';
+import { encodeFrame, joinAlpn, joinProtocolVersion } from './join-protocol.ts';
+import { JoinServer, listenForJoin } from './join-server.ts';
 import { parseJoinToken } from './join-token.ts';
 import { dayMs, openSite, refused, type Site, storage, tokenOf } from './testing.ts';
 
@@ -244,6 +249,44 @@ test('who guesses tokens is throttled and not told', async () => {
   assert.equal((await site.authority.joinTokens())[0]!.usesLeft, 1);
 });
 
+test('who got its answer and does not hang up is cut off', async () => {
+  await using site = await openSite();
+  const token = parseJoinToken(await tokenOf(site))!;
+  const clock = new HandClock();
+  const { authority } = site;
+  const server = new JoinServer({ authority, storage: () => storage, clock, log: silentLog });
+  await using listener = await listenForJoin(server, site.first, { host: '127.0.0.1', port: 0 });
+  const at = { host: '127.0.0.1', port: listener.port, allowHalfOpen: true };
+  const socket = connect({ ...at, ALPNProtocols: [joinAlpn], rejectUnauthorized: false });
+  socket.on('error', () => {});
+  let isCut = false;
+  socket.once('close', () => {
+    isCut = true;
+  });
+  const [version, node, request] = [joinProtocolVersion, 'late', 'none'];
+  socket.write(encodeFrame({ type: 'join', version, token: token.id, secret: 'wrong', node, request }));
+  socket.resume();
+  await new Promise((resolve) => socket.once('end', resolve));
+  assert.equal(isCut, false);
+  await clock.advance(15_000);
+  for (const until = systemClock.monotonic() + 10_000; !isCut && systemClock.monotonic() < until; ) {
+    socket.write('x');
+    await systemClock.sleep(10);
+  }
+  assert.equal(isCut, true);
+});
+
+test('a listener that cannot take a connection goes on', async () => {
+  const servers: Server[] = [];
+  const found = (message: unknown): void => void servers.push((message as { server: Server }).server);
+  subscribe('tracing:net.server.listen:asyncEnd', found);
+  await using site = await openSite();
+  unsubscribe('tracing:net.server.listen:asyncEnd', found);
+  assert.equal(servers.length, 1);
+  for (let time = 0; time < 2; time++) servers[0]!.emit('error', new Error('accept EMFILE'));
+  await joinCluster(await tokenOf(site), site.at, { node: 'second', clock: site.clock });
+});
+
 test('what is no join protocol, and a server that goes away, end the exchange', async () => {
   await using site = await openSite();
   const token = await tokenOf(site);
@@ -274,4 +317,23 @@ test('what is no join protocol, and a server that goes away, end the exchange', 
   plain.write('hello\r\n\r\n');
   await new Promise((resolve) => plain.once('close', resolve));
   assert.doesNotMatch(said, /CERTIFICATE|versions/);
+});
+
+test('what is at the address and lets nobody join is told in plain words', async () => {
+  await using site = await openSite();
+  const token = await tokenOf(site);
+  const mail = createPlain((socket) => {
+    socket.on('error', () => {});
+    socket.end('220 mail.example.org ESMTP\r\n');
+  });
+  await new Promise<void>((resolve) => mail.listen(0, '127.0.0.1', resolve));
+  const { port } = mail.address() as { port: number };
+  await assert.rejects(
+    joinCluster(token, { host: '127.0.0.1', port }, { node: 'late', clock: site.clock }),
+    (error) =>
+      error instanceof Fault &&
+      error.message ===
+        `cannot join at 127.0.0.1:${port}: what listens there does not let machines join; is that listen.join of a node of the inner zone, and the join token still valid?`,
+  );
+  mail.close();
 });

@@ -140,8 +140,8 @@ async function exchange({ address, clock, isTrusted, ask, identity }: Exchange):
     const channel = new JoinChannel(socket);
     const hello = await channel.receive(helloSchema).catch((cause: Fault) => {
       const place = `${address.host}:${address.port}`;
-      const why = 'is it a node of the cluster with a database, and the join token still valid?';
-      throw new Fault(`cannot join at ${place}: ${cause.message}; ${why}`, {
+      const hint = 'is that listen.join of a node of the inner zone, and the join token still valid?';
+      throw new Fault(`cannot join at ${place}: ${reasonOf(cause)}; ${hint}`, {
         temporary: cause.temporary,
         cause,
       });
@@ -157,6 +157,12 @@ async function exchange({ address, clock, isTrusted, ask, identity }: Exchange):
     timer.cancel();
     socket.destroy();
   }
+}
+
+/** OpenSSL's own words tell nobody anything. */
+function reasonOf({ message, cause }: Fault): string {
+  const isOfTls = cause instanceof Error && 'code' in cause && String(cause.code).startsWith('ERR_SSL_');
+  return isOfTls ? 'what listens there does not let machines join' : message.replace(/^joining: /, '');
 }
 
 function checkServer(socket: TLSSocket, trusted: readonly string[], now: number): void {

@@ -1,7 +1,8 @@
-// The cluster's side of joining: one exchange a connection, with whoever reaches the link listener by ALPN `rookery-join`,
-// certificate or not. While no token is out, strangers hear nothing at all. Invariants: exchanges under way are bounded in number and time; a wrong, expired, used up or
-// throttled token gets the same answer; database settings go to no node of the outer zone. `serve` never rejects: what
-// goes wrong is logged, the client is told no more than it must know.
+// The cluster's side of joining: one exchange a connection, with whoever reaches the join listener by ALPN `rookery-join`,
+// certificate or not. While no token is out, strangers hear nothing at all. Invariants: exchanges under way are bounded in
+// number, and connections in time, whatever the other side does; a wrong, expired, used up or throttled token gets the same
+// answer; database settings go to no node of the outer zone. `serve` never rejects: what goes wrong is logged, the client is
+// told no more than it must know.
 
 import { createServer, type TLSSocket } from 'node:tls';
 import type { Clock } from '../../base/clock.ts';
@@ -65,7 +66,9 @@ export class JoinServer {
       return;
     }
     this.#exchanges++;
+    // Beyond the exchange: who got its answer and does not hang up would keep its place at the listener.
     const timer = clock.after(exchangeMs, () => socket.destroy());
+    socket.once('close', () => timer.cancel());
     try {
       const channel = new JoinChannel(socket);
       const { authority } = this.#options;
@@ -87,9 +90,13 @@ export class JoinServer {
       log.info({ err: error, remoteAddress }, 'join exchange failed');
       socket.destroy();
     } finally {
-      timer.cancel();
       this.#exchanges--;
     }
+  }
+
+  /** Without descriptors a connection is lost; the listener stays. */
+  listenerFailed(error: Error): void {
+    this.#options.log.error({ err: error }, 'the listener for joining nodes failed');
   }
 
   async #answer(
@@ -154,7 +161,7 @@ export interface JoinListener extends AsyncDisposable {
   renew(credentials: Pick<LinkCredentials, 'certificate' | 'key'>): void;
 }
 
-/** A listener for joining alone: where the link listener's ALPN does not serve it. */
+/** A listener for joining alone: links have one of their own, which takes members only. */
 export async function listenForJoin(
   server: JoinServer,
   credentials: Pick<LinkCredentials, 'certificate' | 'key'>,
@@ -188,6 +195,8 @@ export async function listenForJoin(
     );
     tls.listen(place.port, place.host, resolve);
   });
+  tls.removeAllListeners('error');
+  tls.on('error', (error) => server.listenerFailed(error));
   const address = tls.address();
   return {
     port: typeof address === 'object' && address !== null ? address.port : place.port,

@@ -23,8 +23,10 @@ async function openMembers() {
   };
   const members = new KnownMembers({
     authority: {
-      isReplaced: ({ node, publicKeyDigest }) =>
-        answer(enrolled.has(node) && enrolled.get(node) !== publicKeyDigest),
+      ownerOf: ({ node, publicKeyDigest }) => {
+        const key = enrolled.get(node);
+        return answer(key === undefined ? 'nobody' : key === publicKeyDigest ? 'itself' : 'another');
+      },
       enrolledNodes: async () => {
         const nodes = [...enrolled].map(([node, keyDigest]) => ({ node, keyDigest }));
         await state.listed;
@@ -95,6 +97,21 @@ test('who is known to be removed or replaced does not come back while the databa
   assert.equal(await asks('two'), 'not known');
   assert.equal(await asks('one', 'key of another machine'), 'taken');
   assert.equal(await asks('three'), 'taken');
+});
+
+test('a name that was forgotten opens nothing: not when it is admitted again, before another machine has it', async () => {
+  const { enrolled, state, members, asks } = await openMembers();
+  using _ = members;
+  assert.equal(await asks('two'), 'taken');
+  // Removed: it may come to hear that.
+  enrolled.delete('two');
+  state.removed.add('two');
+  assert.equal(await asks('two'), 'taken');
+  // Admitted: that is meant for whoever joins with a token, and not for who was thrown out.
+  state.removed.clear();
+  assert.equal(await asks('two'), 'replaced');
+  state.isAway = true;
+  assert.equal(await asks('two'), 'replaced');
 });
 
 test('a list of all that was asked for before a node was replaced does not bring it back', async () => {

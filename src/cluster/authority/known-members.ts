@@ -1,7 +1,8 @@
 // Whose links are taken while the store cannot be asked: nodes of which it said lately that their names are theirs. So links
 // that break while a database fails over are made again before it is back, and their sessions go on with it.
 // Invariants: the store's answer counts whenever there is one; what is known ends five minutes after the store last told it;
-// a node that is known to be removed, or whose name is known to be another's, is never let in by what was known before.
+// a node that is known to be removed, or whose name is known to be another's, is never let in by what was known before. A name
+// that was forgotten is nobody's: only who is removed may still come with it, to hear that.
 // Fails as the store does, of nodes that are not known.
 
 import type { Clock, Timer } from '../../base/clock.ts';
@@ -10,10 +11,10 @@ import type { Logger } from '../../base/log.ts';
 import type { NodeId } from '../../mail/ids.ts';
 import type { Engine } from '../../storage/engine.ts';
 import { clusterTopic } from '../membership/cluster-rows.ts';
-import type { ClusterAuthority, PresentCertificate } from './cluster-authority.ts';
+import type { ClusterAuthority, NameOwner, PresentCertificate } from './cluster-authority.ts';
 
 export interface KnownMembersOptions {
-  readonly authority: Pick<ClusterAuthority, 'isReplaced' | 'enrolledNodes'>;
+  readonly authority: Pick<ClusterAuthority, 'ownerOf' | 'enrolledNodes'>;
   readonly engine: Pick<Engine, 'subscribe'>;
   /** As this node knows the rows of the cluster. */
   readonly isRemoved: (node: NodeId) => boolean;
@@ -47,12 +48,14 @@ export class KnownMembers implements Disposable {
     void this.#readAll();
   }
 
-  /** Whether another machine has the name by now, as ClusterAuthority.isReplaced. */
+  /** Whether the machine that shows the certificate has lost its name since. */
   async isReplaced(present: PresentCertificate): Promise<boolean> {
     const { clock } = this.#options;
     const key = keyOf(present.node, present.publicKeyDigest);
     try {
-      const isReplaced = await this.#ask(present);
+      const owner = await this.#ask(present);
+      if (owner === 'nobody' && this.#options.isRemoved(present.node)) return false;
+      const isReplaced = owner !== 'itself';
       if (isReplaced) {
         this.#known.delete(key);
         this.#replaced.set(key, clock.monotonic());
@@ -75,14 +78,14 @@ export class KnownMembers implements Disposable {
     this.#timer?.cancel();
   }
 
-  async #ask(present: PresentCertificate): Promise<boolean> {
+  async #ask(present: PresentCertificate): Promise<NameOwner> {
     const { authority, clock } = this.#options;
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = clock.after(answerMsMax, () => {
       reject(new Fault('the store does not say in time whose name it is', { temporary: true }));
     });
     try {
-      return await Promise.race([authority.isReplaced(present), late]);
+      return await Promise.race([authority.ownerOf(present), late]);
     } finally {
       timer.cancel();
     }

@@ -14,11 +14,13 @@ import type { AccountId, NodeId } from '../../mail/ids.ts';
 import { isMailError } from '../../mail/mail-error.ts';
 import { openMemoryEngine } from '../../storage/memory-engine.ts';
 import { accountServiceName } from '../account-service.ts';
+import type { HostedAccounts } from '../hosted-accounts.ts';
 import { inbox, listen, openNodes, portAt, testShard } from '../testing-account-nodes.ts';
+import { HandClock } from '../testing-cluster-members.ts';
 import { openFrontendAccountService } from './frontend-account-service.ts';
 import { GrantGate } from './grant-gate.ts';
 import { GrantKeys } from './grant-keys.ts';
-import { openGrant, sealGrant } from './session-grant.ts';
+import { type GrantClaims, openGrant, sealGrant } from './session-grant.ts';
 
 const clock = systemClock;
 const messageBytesMax = (): number => 100_000;
@@ -307,6 +309,41 @@ test('nobody reads more at a time than the link made room for', async () => {
   await assert.rejects(read(1_000_000, 0), refusedWith('invalidArgument'));
   await assert.rejects(read(2 ** 40, 1_000_000), refusedWith('invalidArgument'));
   await assert.rejects(read(2 ** 40, 2 ** 40), refusedWith('limitReached'));
+});
+
+test('a lock that is had only after its grant has ended is given back', async () => {
+  const hand = new HandClock();
+  const had = Promise.withResolvers<void>();
+  let isHeld: boolean | undefined;
+  const hosted = {
+    lock: async () => {
+      await had.promise;
+      isHeld = true;
+      const release = async (): Promise<void> => {
+        isHeld = false;
+      };
+      return { [Symbol.asyncDispose]: release };
+    },
+  } as unknown as HostedAccounts;
+  const claims = { service: 'pop3', expiresAt: hand.now() + 1_000 } as GrantClaims;
+  const gate = { check: async () => claims } as unknown as GrantGate;
+  const service = openFrontendAccountService({ hosted, gate, messageBytesMax, clock: hand });
+  const ended = service({
+    service: accountServiceName,
+    method: 'lockMaildrop',
+    arguments: [testAccountId, undefined],
+    grant: undefined,
+    peer: 'f' as NodeId,
+    held: true,
+    isCancelled: false,
+    push: async () => {},
+    whenCancelled: () => {},
+  });
+  await hand.advance(2_000);
+  had.resolve();
+  await hand.settle();
+  assert.equal(isHeld, false);
+  await ended;
 });
 
 test('a guest’s watch ends with his grant, and hears of what he may know', async () => {

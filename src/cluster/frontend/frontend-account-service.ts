@@ -65,10 +65,17 @@ async function endingAfter(
   clock: Clock,
 ): Promise<unknown> {
   const callbacks: (() => void)[] = [];
+  let isOver = false;
   const timer = clock.after(delayMs, () => {
+    isOver = true;
     for (const callback of callbacks.splice(0)) callback();
   });
   const whenCancelled = (callback: () => void): void => {
+    // It may have taken longer than the grant lasts to get the account, or the lock.
+    if (isOver) {
+      callback();
+      return;
+    }
     callbacks.push(callback);
     call.whenCancelled(() => {
       const index = callbacks.indexOf(callback);
@@ -96,9 +103,12 @@ async function prepareWithin(
   return prepareMessage(bytes, { clock });
 }
 
-/** The arguments of a method, every message in them prepared anew. */
+/** No method of accounts has as many. */
+const argumentsMax = 8;
+
+/** The arguments of a method, every message in them prepared anew. More than there can be are refused by who reads them. */
 async function preparedHere(given: unknown, prepare: Prepare): Promise<unknown> {
-  if (!Array.isArray(given)) return given;
+  if (!Array.isArray(given) || given.length > argumentsMax) return given;
   return Promise.all(given.map((argument: unknown) => withMessagesPrepared(argument, prepare)));
 }
 

@@ -9,8 +9,8 @@ import { silentLog } from '../../base/log.ts';
 import type { NodeId } from '../../mail/ids.ts';
 import { HandClock } from '../testing-cluster-members.ts';
 import { beginFrame, controlFrame, dataBytesMax, frameTypes, writeFrameHeader } from './frame.ts';
-import { encodeHello, linkVersions } from './hello.ts';
-import { type IncomingRoom, shareOf } from './incoming-room.ts';
+import { encodeHello, type LinkVersions, linkVersions } from './hello.ts';
+import { type IncomingRoom, PeerRoom } from './incoming-room.ts';
 import { type LinkLimits, linkLimitsDefault } from './link-limits.ts';
 import { encodeValue } from './link-value.ts';
 import { PeerWork } from './peer-work.ts';
@@ -33,6 +33,8 @@ interface AttackOptions {
   readonly incoming?: IncomingRoom;
   readonly service?: LinkService;
   readonly work?: PeerWork;
+  /** What it says first, in place of a hello. */
+  readonly first?: Buffer;
 }
 
 const attacks: Attack[] = [];
@@ -41,7 +43,7 @@ afterEach(() => {
 });
 
 async function attack(options: AttackOptions = {}): Promise<Attack> {
-  const { limits = {}, clock, incoming, service, work } = options;
+  const { limits = {}, clock, incoming, service, work, first } = options;
   const [near, far] = duplexPair();
   const usedClock = clock ?? systemClock;
   let reason: string | undefined;
@@ -71,10 +73,14 @@ async function attack(options: AttackOptions = {}): Promise<Attack> {
     },
   };
   attacks.push(made);
-  const { callsMax, linkWindowBytes } = linkLimitsDefault;
-  const hello = { versions: linkVersions, streamWindowBytes: windowBytes, linkWindowBytes, callsMax };
-  await made.send(controlFrame(frameTypes.hello, 0, encodeHello(hello)));
+  await made.send(first ?? helloOf(linkVersions));
   return made;
+}
+
+function helloOf(versions: LinkVersions): Buffer {
+  const { callsMax, linkWindowBytes } = linkLimitsDefault;
+  const hello = { versions, streamWindowBytes: windowBytes, linkWindowBytes, callsMax };
+  return controlFrame(frameTypes.hello, 0, encodeHello(hello));
 }
 
 function begin(stream: number, bytes: { header: number; body?: number; held?: boolean }): Buffer {
@@ -213,6 +219,67 @@ test('watches of one peer are counted over all of its links, and no longer than 
   assert.equal(three.endedBecause(), undefined);
 });
 
+test('requests of one peer that do not end are counted over all of its links, and no longer than those last', async () => {
+  const work = new PeerWork({ callsMax: 6, heldMax: 6 });
+  const begun = (count: number) =>
+    Array.from({ length: count }, (_, index) => begin(1 + index, { header: 9, body: 1_000 }));
+  const one = await attack({ work });
+  await one.send(...begun(4));
+  const two = await attack({ work });
+  await two.send(...begun(4));
+  assert.equal(two.endedBecause(), 'the peer sent more streams than agreed');
+  assert.equal(one.endedBecause(), undefined);
+  await one.send(controlFrame(frameTypes.cancel, 1));
+  const three = await attack({ work });
+  await three.send(...begun(3));
+  assert.equal(three.endedBecause(), undefined);
+  one.link.close('cut');
+  three.link.close('cut');
+  const four = await attack({ work, service: async () => 1 });
+  // Those that come whole make room for the next.
+  for (let round = 0; round < 5; round++)
+    await four.send(...Array.from({ length: 6 }, (_, index) => call(1 + 6 * round + index)));
+  await four.send(...Array.from({ length: 6 }, (_, index) => begin(100 + index, { header: 9 })));
+  assert.equal(four.endedBecause(), undefined);
+});
+
+test('messages that wait for room are few, whatever became of their links', async () => {
+  const all = new ByteBudget(8 * windowBytes, systemClock);
+  const own = new ByteBudget(4 * windowBytes, systemClock);
+  const room = new PeerRoom(all, own, 2);
+  assert.equal(room.tryAcquire(4 * windowBytes), true);
+  const waiting = [room.acquire(1, 60_000), room.acquire(2, 60_000)];
+  assert.equal(await room.acquire(3, 60_000), false);
+  room.release(4 * windowBytes);
+  assert.deepEqual(await Promise.all(waiting), [true, true]);
+  assert.equal(await room.acquire(3, 60_000), true);
+  assert.deepEqual([all.bytesUsed, own.bytesUsed], [6, 6]);
+});
+
+test('one that never says a whole hello is not spoken with for ever', async () => {
+  const clock = new HandClock();
+  const hello = helloOf(linkVersions);
+  const peer = await attack({ clock, first: hello.subarray(0, 1) });
+  for (let second = 1; second <= 5 && peer.endedBecause() === undefined; second++) {
+    await clock.advance(1_000);
+    await peer.send(hello.subarray(second, second + 1));
+  }
+  assert.equal(peer.endedBecause(), 'no hello came');
+});
+
+test('what is said behind a hello that is refused is not done', async () => {
+  let calls = 0;
+  const service: LinkService = async () => {
+    calls++;
+  };
+  const { highest } = linkVersions;
+  const tooNew = helloOf({ lowest: highest + 1, highest: highest + 1 });
+  const peer = await attack({ service, first: Buffer.concat([tooNew, call(1)]) });
+  peer.read();
+  await peer.send(call(2));
+  assert.equal(calls, 0);
+});
+
 test('a message that has room and does not come loses it', async () => {
   const clock = new HandClock();
   const incoming = new ByteBudget(5 * windowBytes, clock);
@@ -231,7 +298,7 @@ test('a message that has room and does not come loses it', async () => {
 
 test('one that takes all of its share leaves the rest to others', async () => {
   const all = new ByteBudget(8 * windowBytes, systemClock);
-  const share = shareOf(all, new ByteBudget(4 * windowBytes, systemClock));
+  const share = new PeerRoom(all, new ByteBudget(4 * windowBytes, systemClock), 10);
   const peer = await attack({ incoming: share });
   await peer.send(...[1, 2, 3, 4].map((stream) => begin(stream, { header: 9, body: 2 * windowBytes - 9 })));
   assert.equal(all.bytesUsed, 4 * windowBytes);

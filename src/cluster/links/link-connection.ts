@@ -22,6 +22,7 @@ import type { IncomingRoom } from './incoming-room.ts';
 import type { LinkLimits } from './link-limits.ts';
 import { decodeValue } from './link-value.ts';
 import { Outbox, type OutgoingMessage } from './outbox.ts';
+import type { ReadBuffer } from './read-buffer.ts';
 
 export interface LinkEvents {
   /** The peer's hello; throws LinkProtocolError when there is no common version. */
@@ -43,6 +44,8 @@ export interface LinkEvents {
 
 export interface LinkConnectionOptions {
   readonly socket: Duplex;
+  /** Has what the socket reads, where it was made with one; otherwise the socket tells of it. */
+  readonly readBuffer?: ReadBuffer;
   readonly clock: Clock;
   readonly limits: LinkLimits;
   readonly versions: LinkVersions;
@@ -82,14 +85,16 @@ export class LinkConnection {
   #tickedAt: number;
   #timer: Timer;
   #greeted = false;
+  #isDeaf = false;
   #closed = false;
 
   constructor(options: LinkConnectionOptions) {
     this.#options = options;
-    const { socket, clock } = options;
+    const { socket, readBuffer, clock } = options;
     this.#heardAt = this.#tickedAt = clock.monotonic();
     this.#timer = clock.after(options.limits.pingAfterMs, () => this.#tick());
-    socket.on('data', (chunk: Buffer) => this.#received(chunk));
+    if (readBuffer === undefined) socket.on('data', (chunk: Buffer) => this.#received(chunk));
+    else readBuffer.listen((chunk) => this.#received(chunk));
     socket.on('error', (error) => this.close(error.message));
     socket.on('end', () => this.close('the peer ended it'));
     socket.on('close', () => this.close('it was cut'));
@@ -145,7 +150,7 @@ export class LinkConnection {
   forget(stream: number): void {
     const incoming = this.#incoming.get(stream);
     if (incoming === undefined) return;
-    this.#release(incoming);
+    this.#drop(incoming);
     this.#incoming.delete(stream);
   }
 
@@ -163,9 +168,7 @@ export class LinkConnection {
   /** What still comes of the message is counted and thrown away. */
   discard(stream: number): void {
     const incoming = this.#incoming.get(stream);
-    if (incoming === undefined) return;
-    this.#release(incoming);
-    incoming.assembly.discard();
+    if (incoming !== undefined) this.#drop(incoming);
   }
 
   /** Ends the link. What was written before goes out when the socket still can. */
@@ -174,7 +177,7 @@ export class LinkConnection {
     this.#closed = true;
     this.#timer.cancel();
     this.#outbox?.close();
-    for (const incoming of this.#incoming.values()) this.#release(incoming);
+    for (const incoming of this.#incoming.values()) this.#drop(incoming);
     this.#incoming.clear();
     const { socket } = this.#options;
     socket.end();
@@ -182,9 +185,10 @@ export class LinkConnection {
     this.#options.events.closed(reason);
   }
 
-  /** As `close`, but lets the peer read what was written: a refusal. */
+  /** As `close`, but lets the peer read what was written: a refusal. What the peer still says is not listened to. */
   closeAfterWrites(reason: string): void {
     if (this.#closed) return;
+    this.#isDeaf = true;
     // What was given in this turn goes out at its end.
     queueMicrotask(() => this.#options.socket.end(() => this.close(reason)));
     this.#timer.cancel();
@@ -206,7 +210,7 @@ export class LinkConnection {
   }
 
   #received(chunk: Buffer): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#isDeaf) return;
     this.#heardAt = this.#options.clock.monotonic();
     try {
       this.#reader.push(chunk);
@@ -217,7 +221,7 @@ export class LinkConnection {
   }
 
   #control(type: FrameType, stream: number, payload: Buffer): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#isDeaf) return;
     const { events } = this.#options;
     if (!this.#greeted) {
       this.#hello(type, payload);
@@ -314,7 +318,7 @@ export class LinkConnection {
   }
 
   #data(stream: number, piece: Buffer): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#isDeaf) return;
     const incoming = this.#incoming.get(stream);
     if (incoming === undefined) throw new LinkProtocolError(`bytes for stream ${stream} without a message`);
     const { assembly } = incoming;
@@ -355,9 +359,11 @@ export class LinkConnection {
     incoming.owed = 0;
   }
 
-  #release(incoming: Incoming): void {
+  /** A message that waits for room is known to the wait until that ends: its memory goes at once. */
+  #drop(incoming: Incoming): void {
     if (incoming.held > 0) this.#options.incoming.release(incoming.held);
     incoming.held = 0;
+    incoming.assembly.discard();
   }
 
   #tick(): void {

@@ -51,14 +51,20 @@ export function parseAnswer(wire: unknown): Answer {
     case statuses.value:
       return { status: 'value', value: first };
     case statuses.refused:
-      return { status: 'failed', error: new MailError(kindOf(first), String(second)) };
+      return { status: 'failed', error: new MailError(kindOf(first), textOf(second)) };
     case statuses.fault:
-      return { status: 'failed', error: new Fault(String(second), { temporary: first === true }) };
+      return { status: 'failed', error: new Fault(textOf(second), { temporary: first === true }) };
     case statuses.elsewhere:
-      return { status: 'failed', error: new NotHostedHere(String(first)) };
+      return { status: 'failed', error: new NotHostedHere(textOf(first)) };
     default:
-      throw new LinkProtocolError(`an answer of status ${String(status)}`);
+      throw new LinkProtocolError('an answer of no known status');
   }
+}
+
+/** What else there may be has no text, or throws when it is asked for one. */
+function textOf(value: unknown): string {
+  if (typeof value !== 'string') throw new LinkProtocolError('a failure without its text');
+  return value.slice(0, textLengthMax);
 }
 
 /** A newer peer may know kinds that we do not: to us those are passing troubles. */

@@ -16,7 +16,10 @@ export interface LinkLimits {
   readonly callsWaitingMax: number;
   /** Watches and locks of one link: one a session that a frontend has, and a few bytes each. */
   readonly heldMax: number;
-  /** Calls and held streams of one peer, over all of its links: twice what one has, for the next link after a break. */
+  /**
+   * Calls and held streams of one peer, over all of its links: twice what one has, for the next link after a break. As many
+   * requests may be coming, and wait for room where the peer has a share of it only.
+   */
   readonly peerCallsMax: number;
   readonly peerHeldMax: number;
   /** Links a node accepts: every node of a large cluster, twice, while they reconnect. */

@@ -3,8 +3,8 @@
 // A peer that cannot be reached is left alone for a while, which grows with every failure: calls to it fail at once.
 // Fails with LinkFailure; refusals and faults of the peer pass through.
 
-import { connect as connectLocally, type Socket } from 'node:net';
-import { connect, type TLSSocket } from 'node:tls';
+import { connect as connectLocally, type OnReadOpts, type Socket } from 'node:net';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { ByteBudget } from '../../base/byte-budget.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
@@ -24,6 +24,7 @@ import { type LinkLimits, linkLimitsDefault } from './link-limits.ts';
 import type { LinkRequest } from './link-request.ts';
 import { clientTlsOptions, linkProtocolName } from './link-tls.ts';
 import { formatIntroduction, isLocalPlace } from './local-link.ts';
+import { ReadBuffer } from './read-buffer.ts';
 
 /** Where a node is reached. */
 export type LinkPlace = Pick<ShardPlace, 'node' | 'address'>;
@@ -170,9 +171,12 @@ export class LinkPool implements AsyncDisposable {
 
   async #open(peer: Peer): Promise<CallingLink> {
     const { clock, log, versions } = this.#options;
-    const socket = await this.#connectSocket(peer.place);
+    const readBuffer = new ReadBuffer();
+    const socket = await this.#connectSocket(peer.place, readBuffer);
+    if (socket.destroyed) throw new Error('the peer ended it at once');
     const link = new CallingLink({
       socket,
+      readBuffer,
       clock,
       log,
       limits: this.#limits,
@@ -195,13 +199,15 @@ export class LinkPool implements AsyncDisposable {
     return link;
   }
 
-  #connectSocket({ node, address }: LinkPlace): Promise<Socket> {
+  #connectSocket({ node, address }: LinkPlace, readBuffer: ReadBuffer): Promise<Socket> {
     const { clock, credentials, localSecret } = this.#options;
     const isLocal = localSecret !== undefined && isLocalPlace(address);
+    const { onread } = readBuffer;
+    const { host, port } = address;
     return new Promise((resolve, reject) => {
       const socket = isLocal
-        ? connectLocally({ path: address.host })
-        : connect({ ...clientTlsOptions(credentials(), node), host: address.host, port: address.port });
+        ? connectLocally({ path: host, onread })
+        : connectSecurely({ ...clientTlsOptions(credentials(), node), host, port, onread });
       socket.setNoDelay(true);
       const fail = (error: Error): void => {
         timer.cancel();
@@ -217,6 +223,8 @@ export class LinkPool implements AsyncDisposable {
           return fail(new Error('the peer speaks another protocol'));
         timer.cancel();
         socket.removeAllListeners('close');
+        // Whoever gets it listens a moment later; an error that nobody hears until then would end the process.
+        socket.on('error', () => {});
         socket.removeListener('error', fail);
         resolve(socket);
       });
@@ -242,6 +250,11 @@ export class LinkPool implements AsyncDisposable {
       if (link === undefined && connecting === undefined) this.#peers.delete(key);
     }
   }
+}
+
+/** `onread` is in Node's documentation of tls.connect, and not in its types. */
+function connectSecurely(options: ConnectionOptions & { readonly onread: OnReadOpts }): TLSSocket {
+  return connect(options);
 }
 
 /** The link is made all the same: others may want it. */

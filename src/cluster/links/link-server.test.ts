@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { connect } from 'node:tls';
 import { systemClock } from '../../base/clock.ts';
 import { silentLog } from '../../base/log.ts';
 import { seededRandom } from '../../base/random.ts';
@@ -12,6 +13,7 @@ import { HandClock } from '../testing-cluster-members.ts';
 import { LinkFailure } from './link-failure.ts';
 import { LinkPool } from './link-pool.ts';
 import { LinkServer, type LinkServerOptions } from './link-server.ts';
+import { clientTlsOptions } from './link-tls.ts';
 import { makeTestAuthority } from './testing.ts';
 
 const authority = await makeTestAuthority();
@@ -95,6 +97,29 @@ test('who is not trusted has a share of the room for large messages', async () =
   assert.ok(await send(outer, 3_000_000));
   await assert.rejects(send(outer, 5_000_000), (error) => isMailError(error, 'limitReached'));
   assert.ok(await send(inner, 5_000_000));
+});
+
+test('every link is proven with a key: none is resumed from one before', async () => {
+  await using server = await openServer({ limits: { handshakeTimeoutMs: 200 } });
+  const options = { ...clientTlsOptions(caller!, 'called' as NodeId), host: '127.0.0.1', port: server.port };
+  /** With a session of before: without the key. */
+  const connectOnce = async (session: Buffer | undefined) => {
+    const { cert: _, key: __, ...keyless } = options;
+    const socket = connect(session === undefined ? options : { ...keyless, session });
+    const sessions: Buffer[] = [];
+    let isReused = false;
+    socket.on('session', (given: Buffer) => sessions.push(given));
+    socket.on('secureConnect', () => {
+      isReused = socket.isSessionReused();
+    });
+    socket.on('error', () => {});
+    socket.resume();
+    // Nobody says hello.
+    await new Promise((resolve) => socket.once('close', resolve));
+    return { sessions, isReused };
+  };
+  const { sessions } = await connectOnce(undefined);
+  for (const session of sessions) assert.equal((await connectOnce(session)).isReused, false);
 });
 
 test('a key that the node of its name has no more: its links end', { timeout: 60_000 }, async () => {

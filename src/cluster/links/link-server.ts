@@ -13,7 +13,7 @@ import type { NodeId } from '../../mail/ids.ts';
 import { certificateKeyDigest } from '../authority/certificates.ts';
 import type { LinkCredentials } from '../link-credentials.ts';
 import type { LinkVersions } from './hello.ts';
-import { type IncomingRoom, shareOf } from './incoming-room.ts';
+import { PeerRoom } from './incoming-room.ts';
 import { type LinkLimits, linkLimitsDefault } from './link-limits.ts';
 import { linkProtocolName, nodeNameOf, serverTlsOptions } from './link-tls.ts';
 import { createLocalServer, type LocalLinks, listenLocally } from './local-link.ts';
@@ -38,8 +38,8 @@ export interface LinkServerOptions {
   /** Other services than `services` for some peers, of whose doings nothing is taken on trust; undefined: those. */
   readonly servicesFor?: (peer: LinkPeer) => ReadonlyMap<string, LinkService> | undefined;
   /**
-   * Whether another has the name of the peer by now, whose certificate is still good; asked for each link, and now and then
-   * while it lasts. Undefined: nobody has.
+   * Whether the peer, whose certificate is still good, has lost its name, to another or to nobody; asked for each link, and now
+   * and then while it lasts. Undefined: no peer has.
    */
   readonly isReplaced?: (peer: LinkPeer) => Promise<boolean>;
   readonly clock: Clock;
@@ -61,7 +61,7 @@ export class LinkServer implements AsyncDisposable {
   readonly #limits: LinkLimits;
   readonly #incoming: ByteBudget;
   /** Of peers that have services of their own; as many as nodes were enrolled. */
-  readonly #shares = new Map<NodeId, ByteBudget>();
+  readonly #shares = new Map<NodeId, PeerRoom>();
   /** As many as nodes were enrolled. */
   readonly #work = new Map<NodeId, PeerWork>();
   readonly #links = new Set<ServingLink>();
@@ -227,7 +227,8 @@ export class LinkServer implements AsyncDisposable {
     if (isReplaced === undefined) return false;
     try {
       const is = await isReplaced(peer);
-      if (is) log.warn({ peer: peer.node }, 'a link was refused: another machine has the name of its node');
+      if (is)
+        log.warn({ peer: peer.node }, 'a link was refused: the name of its node is not its own any more');
       return is;
     } catch (error) {
       log.warn({ err: error, peer: peer.node }, 'whose link it is cannot be told now');
@@ -235,13 +236,15 @@ export class LinkServer implements AsyncDisposable {
     }
   }
 
-  #incomingOf(peer: NodeId): IncomingRoom {
+  #incomingOf(peer: NodeId): PeerRoom {
     let share = this.#shares.get(peer);
     if (share === undefined) {
-      share = new ByteBudget(this.#limits.incomingBytesMax * peerShare, this.#options.clock);
+      const { incomingBytesMax, peerCallsMax } = this.#limits;
+      const own = new ByteBudget(incomingBytesMax * peerShare, this.#options.clock);
+      share = new PeerRoom(this.#incoming, own, peerCallsMax);
       this.#shares.set(peer, share);
     }
-    return shareOf(this.#incoming, share);
+    return share;
   }
 
   #workOf(peer: NodeId): PeerWork {

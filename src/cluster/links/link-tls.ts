@@ -2,6 +2,7 @@
 // whose common name is the node's name. Nothing is said before.
 // Fails closed: a certificate without a name that can be a node's is no member's.
 
+import { constants } from 'node:crypto';
 import type { ConnectionOptions, PeerCertificate, TlsOptions } from 'node:tls';
 import type { NodeId } from '../../mail/ids.ts';
 import type { LinkCredentials } from '../link-credentials.ts';
@@ -20,6 +21,8 @@ function commonTlsOptions(credentials: LinkCredentials) {
     minVersion: 'TLSv1.3' as const,
     ciphers,
     ALPNProtocols: [linkProtocolName],
+    // A resumed session would be proven by a certificate and a key of before, whatever became of them since.
+    secureOptions: constants.SSL_OP_NO_TICKET,
   };
 }
 

@@ -150,6 +150,12 @@ test('an introduction in pieces, with the hello right behind it, is understood',
   socket.destroy();
 });
 
+test('a worker that takes a caller and ends it at once is one that cannot be reached, and no more', async () => {
+  await using fixture = await open({ linksMax: 0 });
+  const pool = fixture.pool(secret);
+  await assert.rejects(call(fixture, pool, 'hello'), LinkFailure);
+});
+
 test('closing does not wait for a caller that has not said who it is', async () => {
   await using fixture = await open({ handshakeTimeoutMs: 600_000 });
   const socket = connect({ path: fixture.path });

@@ -1,9 +1,11 @@
 // What one peer has under way here, over all of its links, those that have ended among them: a service goes on for a while
 // after its caller is gone, so that new links must not buy more work than one has.
-// Invariant: what was begun is counted until it is done, whatever becomes of its link.
-// Nothing here fails: who finds no room waits (calls), or is refused by the link (held streams).
+// Invariant: what was begun is counted until it is done, whatever becomes of its link. Requests that are still coming are
+// counted apart, while their link lasts: each may take a window's memory before there is a call.
+// Nothing here fails: who finds no room waits (calls), or is refused by the link (requests, held streams).
 
 export interface PeerWorkLimits {
+  /** As many requests may be coming. */
   readonly callsMax: number;
   readonly heldMax: number;
 }
@@ -12,6 +14,7 @@ export class PeerWork {
   readonly #limits: PeerWorkLimits;
   #calls = 0;
   #held = 0;
+  #arriving = 0;
   /** Links that have calls waiting for room. */
   #waiting = new Set<() => void>();
 
@@ -25,6 +28,10 @@ export class PeerWork {
 
   get hasRoomForHeld(): boolean {
     return this.#held < this.#limits.heldMax;
+  }
+
+  get hasRoomForRequest(): boolean {
+    return this.#arriving < this.#limits.callsMax;
   }
 
   beginCall(): void {
@@ -41,6 +48,10 @@ export class PeerWork {
 
   countHeld(change: number): void {
     this.#held += change;
+  }
+
+  countArriving(change: number): void {
+    this.#arriving += change;
   }
 
   /** `callback`: called once, when a call has ended. */

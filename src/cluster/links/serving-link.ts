@@ -5,6 +5,7 @@
 // read, or asks faster than services work, costs no more than that.
 // A service that fails with neither refusal nor fault is a bug: logged here, a fault for the caller, and the node goes on.
 
+import type { Timer } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Logger } from '../../base/log.ts';
 import type { NodeId } from '../../mail/ids.ts';
@@ -81,6 +82,8 @@ class ServedCall {
 export class ServingLink {
   readonly #options: ServingLinkOptions;
   readonly #connection: LinkConnection;
+  /** Runs out when no hello comes: bytes alone do not make a peer one that is spoken with. */
+  readonly #handshake: Timer;
   readonly #streams = new Map<number, ServedCall>();
   /** Streams whose answer is not wholly with the network, and whether they are held ones. */
   readonly #answering = new Map<number, boolean>();
@@ -112,6 +115,8 @@ export class ServingLink {
       closed: (reason) => this.#ended(reason),
     };
     this.#connection = new LinkConnection({ versions: linkVersions, ...options, events });
+    const { clock, limits } = options;
+    this.#handshake = clock.after(limits.handshakeTimeoutMs, () => this.close('no hello came'));
   }
 
   get peer(): NodeId {
@@ -133,6 +138,7 @@ export class ServingLink {
   }
 
   #greeted(hello: Hello): void {
+    this.#handshake.cancel();
     const ours = this.#options.versions ?? linkVersions;
     if (commonVersion(ours, hello.versions) !== undefined) {
       this.#connection.greet();
@@ -153,14 +159,19 @@ export class ServingLink {
       throw new LinkProtocolError('long requests of held streams');
     const isTooMany = held
       ? this.#held >= heldMax || !this.#options.work.hasRoomForHeld
-      : this.#calls >= callsMax;
+      : this.#calls >= callsMax || !this.#options.work.hasRoomForRequest;
     if (isTooMany) throw new LinkProtocolError('more streams than agreed');
     if (this.#connection.unfinished >= unfinishedMax * callsMax)
       throw new LinkProtocolError('more requests begun than ended');
     this.#streams.set(stream, new ServedCall(stream, held));
     this.#count(held, 1);
-    if (held) this.#arriving++;
+    this.#countArriving(held, 1);
     return true;
+  }
+
+  #countArriving(held: boolean, change: 1 | -1): void {
+    if (held) this.#arriving += change;
+    else this.#options.work.countArriving(change);
   }
 
   #count(held: boolean, change: 1 | -1): void {
@@ -178,7 +189,7 @@ export class ServingLink {
       return;
     }
     served.hasRequest = true;
-    if (served.held) this.#arriving--;
+    this.#countArriving(served.held, -1);
     const request = parseRequest(wire);
     if (served.held || this.#hasRoom(request)) void this.#serve(served, request);
     else {
@@ -268,7 +279,7 @@ export class ServingLink {
     if (served.hasRequest) this.#connection.returnRoom(stream);
     if (this.#closed || this.#streams.get(stream) !== served) return;
     this.#streams.delete(stream);
-    if (held && !served.hasRequest) this.#arriving--;
+    if (!served.hasRequest) this.#countArriving(held, -1);
     if (served.isCancelled || answer === undefined) {
       this.#count(held, -1);
       this.#connection.drop(stream);
@@ -323,7 +334,11 @@ export class ServingLink {
     this.#waiting = [];
     const streams = [...this.#streams.values()];
     this.#streams.clear();
-    for (const served of streams) served.cancel();
+    for (const served of streams) {
+      if (!served.hasRequest) this.#countArriving(served.held, -1);
+      served.cancel();
+    }
+    this.#handshake.cancel();
     this.#options.closed(this);
     this.#options.log.debug({ peer: this.#options.peer, reason }, 'a link ended');
   }

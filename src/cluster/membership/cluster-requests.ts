@@ -88,12 +88,19 @@ export const moveShard =
     const row = view.shard(shard);
     if (row === undefined) throw new MailError('invalidArgument', `no shard ${shard}`);
     if (to !== undefined && !takesShards(view.node(to))) {
-      throw new MailError('invalidArgument', `${to} is no node that takes shards`);
+      const why = whyNoShards(view.node(to));
+      throw new MailError('invalidArgument', `${to} is no node that takes shards${why}`);
     }
     const change = new ClusterChange(view, new Map());
     change.markShard(shard, { ...unpinned(row), ...(to === undefined ? {} : { pinned: to }) });
     return change;
   };
+
+function whyNoShards(row: NodeRow | undefined): string {
+  if (row === undefined) return '';
+  if (row.state !== 'active') return `: it is ${row.state}`;
+  return row.roles.includes('backend') ? ': its weight is 0' : ': it has not the role backend';
+}
 
 /** Lets all shards go where balance puts them: ends every `moveShard`. */
 export const rebalance: ClusterRequest = (view) => {

@@ -1,0 +1,50 @@
+// What nodes of before leave away.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { testAccountId } from '../account/testing.ts';
+import type { MailboxId, ShardId } from '../mail/ids.ts';
+import { type AccountMethod, parseResult } from './remote-account-methods.ts';
+import type { AccountRouting } from './remote-account-routing.ts';
+import { RoutedAccount } from './routed-account.ts';
+
+const uint32s = Uint32Array.of(1);
+const float64s = Float64Array.of(1);
+const columns = {
+  uids: uint32s,
+  flagsLow: uint32s,
+  flagsHigh: uint32s,
+  modSeqs: float64s,
+  sizes: uint32s,
+  internalDates: float64s,
+  saveDates: float64s,
+  emailIds: float64s,
+};
+const info = {
+  ...{ id: 1, name: 'INBOX', selectable: true, uidValidity: 1, uidNext: 2, highestModSeq: 1, messages: 1 },
+  ...{ unseen: 1, deleted: 0, bytes: 1, keywords: ['later'] },
+};
+
+test('columns without keywords are named by the mailbox, whose table then only grows', async () => {
+  const asked: string[] = [];
+  const answers: Partial<Record<AccountMethod, unknown>> = { columns, findMailbox: info };
+  const routing = {
+    call: async (_: unknown, { method }: { method: AccountMethod }) => {
+      asked.push(method);
+      return parseResult(method, answers[method]);
+    },
+  } as unknown as AccountRouting;
+  const account = new RoutedAccount(routing, {
+    accountId: testAccountId,
+    shard: 0 as ShardId,
+    actor: undefined,
+  });
+  const mailboxId = 1 as MailboxId;
+  assert.deepEqual(await account.columns(mailboxId, undefined), { ...columns, keywords: ['later'] });
+  assert.deepEqual(asked.splice(0), ['columns', 'findMailbox']);
+  answers.columns = { ...columns, keywords: ['now'], ofTomorrow: 1 };
+  assert.deepEqual(await account.columns(mailboxId, undefined), { ...columns, keywords: ['now'] });
+  assert.deepEqual(asked, ['columns']);
+  answers.columns = { ...columns, keywords: ['now'], sizes: new Uint32Array() };
+  await assert.rejects(account.columns(mailboxId, undefined));
+});
