@@ -99,6 +99,7 @@ async function addAccount(
     quotaBytes: wanted.quotaBytes,
     quotaMessages: wanted.quotaMessages,
     createdAt: Math.floor(store.clock.now() / 1000),
+    cell: store.cell,
   });
   const secret: SecretRow = await secrets.make(wanted.password);
   const account = await store.change(async () => {
@@ -130,6 +131,7 @@ async function setAccount(
       ...change,
       id,
       createdAt: before.createdAt,
+      cell: before.cell,
       address,
       addresses,
     });
@@ -183,6 +185,9 @@ async function endedSessions(store: DirectoryStore, id: AccountId) {
 async function removeAccount({ store, hooks }: Parts, id: AccountId): Promise<void> {
   await store.change(async () => {
     const row = await existing(store, id);
+    const { cell } = row.value;
+    // Its storage is out of this node's reach, and nobody would know of it any more.
+    if (cell !== store.cell) throw new MailError('unavailable', `the account is in another cell, ${cell}`);
     const deletes = [row.key, keys.secret(id), keys.administrator(id), keys.ending(id)];
     deletes.push(keys.login(row.value.address));
     for (const address of addressesOf(row.value)) deletes.push(keys.address(address));

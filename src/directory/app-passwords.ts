@@ -74,7 +74,7 @@ export class AppPasswords implements AppPasswordAdministration {
     await this.#secrets.change(id, (row) => {
       const appPasswords = row.appPasswords.filter((one) => one.id !== appPasswordId);
       if (appPasswords.length === row.appPasswords.length) {
-        throw new MailError('invalidArgument', 'there is no such app password');
+        throw new MailError('noSuchAccount', `there is no app password ${appPasswordId}`);
       }
       return { ...row, appPasswords, sessions: this.#store.newVersion() };
     });

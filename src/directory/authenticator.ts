@@ -3,9 +3,11 @@
 // new is counted (throttle.ts). Failures of the store are faults and never look like wrong passwords.
 
 import { formatAddress, parseAddress } from '../mail/address.ts';
+import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import { comparedString } from '../wire/sasl/prepare.ts';
 import type { SaslScramOutcome } from '../wire/sasl/sasl.ts';
+import type { AccountLogin, AccountLogins } from './account-logins.ts';
 import type { AppPasswords } from './app-passwords.ts';
 import type {
   AuthenticationContext,
@@ -21,7 +23,6 @@ import { canonicalForm, type Resolver } from './resolver.ts';
 import type { SecretRow, StoredAppPassword } from './rows.ts';
 import { inventScramVerifier, parseScramSecret } from './scram-secret.ts';
 import { findAppPassword } from './secrets.ts';
-import { sessionEpochOf } from './session-epochs.ts';
 import { loginNameCharactersMax } from './settings.ts';
 import type { DirectoryStore } from './store.ts';
 import type { LoginThrottle } from './throttle.ts';
@@ -30,6 +31,7 @@ import type { VerifiedSecrets } from './verified-secrets.ts';
 export interface AuthenticatorParts {
   readonly store: DirectoryStore;
   readonly resolver: Resolver;
+  readonly accountLogins: AccountLogins;
   readonly hasher: PasswordHasher;
   readonly verified: VerifiedSecrets;
   readonly throttle: LoginThrottle;
@@ -40,25 +42,29 @@ export interface AuthenticatorParts {
   readonly outdated: (account: DirectoryAccount, password: string) => void;
 }
 
+/** Whose login name it is. */
+interface LoginName {
+  /** Canonical where it can be. */
+  readonly name: string;
+  readonly id: AccountId | undefined;
+}
+
 /** What is known under a login name. */
-interface Login {
+interface Login extends Pick<AccountLogin, 'secret' | 'epoch'> {
   /** Canonical where it can be: what failures are counted under. */
   readonly name: string;
   readonly account: DirectoryAccount | undefined;
-  readonly secret: SecretRow | undefined;
-  /** Of a session that begins now. */
-  readonly epoch: string | undefined;
 }
 
 type KnownLogin = Login & { readonly account: DirectoryAccount };
 
 export class InternalAuthenticator implements Authenticator {
   readonly #parts: AuthenticatorParts;
-  readonly #logins: ReadCache<Login>;
+  readonly #names: ReadCache<LoginName>;
 
   constructor(parts: AuthenticatorParts) {
     this.#parts = parts;
-    this.#logins = parts.store.cache((user) => this.#findLogin(user));
+    this.#names = parts.store.cache((user) => this.#findName(user));
   }
 
   async verifyPassword(
@@ -174,21 +180,19 @@ export class InternalAuthenticator implements Authenticator {
   }
 
   /** Cached, but what is too long to be an address is not kept. */
-  #login(user: string): Promise<Login> {
-    return this.#logins.get(user.length > loginNameCharactersMax ? '' : user);
+  async #login(user: string): Promise<Login> {
+    const { name, id } = await this.#names.get(user.length > loginNameCharactersMax ? '' : user);
+    const login = id === undefined ? undefined : await this.#parts.accountLogins.login(id);
+    if (login === undefined) return { name, account: undefined, secret: undefined, epoch: undefined };
+    // All of an account's names are throttled as one.
+    return { ...login, name: login.account.address };
   }
 
-  async #findLogin(user: string): Promise<Login> {
+  async #findName(user: string): Promise<LoginName> {
     const parsed = parseAddress(user);
-    if (parsed === undefined) return { name: user, account: undefined, secret: undefined, epoch: undefined };
+    if (parsed === undefined) return { name: user, id: undefined };
     const address = canonicalForm(parsed);
-    const found = await this.#parts.resolver.loginAccount(address);
-    if (found === undefined)
-      return { name: formatAddress(address), account: undefined, secret: undefined, epoch: undefined };
-    const { account, domain } = found;
-    const secret = await this.#parts.store.secret(account.id);
-    // All of an account's names are throttled as one.
-    return { name: account.address, account, secret, epoch: secret && sessionEpochOf(secret, domain) };
+    return { name: formatAddress(address), id: await this.#parts.resolver.loginAccount(address) };
   }
 
   #isOutdated(secret: SecretRow): boolean {

@@ -82,7 +82,7 @@ async function remakeAccount(store: DirectoryStore, [id]: readonly string[]): Pr
   if (address === undefined) return undefined;
   const others = addresses.filter((one) => one !== address);
   const createdAt = Math.floor(store.clock.now() / 1000);
-  return { id, address, addresses: others, enabled: true, services: [], createdAt };
+  return { id, address, addresses: others, enabled: true, services: [], createdAt, cell: store.cell };
 }
 
 function leadsTo(value: Bytes, id: string | undefined): boolean {

@@ -44,6 +44,8 @@ export interface DirectoryAccount {
   readonly quotaMessages: number | undefined;
   /** Seconds since 1970 UTC. */
   readonly createdAt: number;
+  /** The name of the storage domain its mail is in: that of the node that made it. */
+  readonly cell: string;
 }
 
 export interface Alias {
@@ -178,7 +180,7 @@ export interface WithinLimits {
   readonly withinLimits: boolean;
 }
 
-export type AccountChange = Partial<Omit<DirectoryAccount, 'id' | 'createdAt'>>;
+export type AccountChange = Partial<Omit<DirectoryAccount, 'id' | 'createdAt' | 'cell'>>;
 
 /** What administration does with the directory. Refuses: invalidArgument, conflict, noSuchAccount. */
 export interface DirectoryAdministration extends Directory {

@@ -1,5 +1,6 @@
 // Domains: added, changed, removed. A domain that is another name of one (aliasOf) holds no addresses of its own, and
 // leads to one that is not an alias itself, so that every lookup takes one step at the most.
+// Disabled or removed it ends no session: accounts log in by their own addresses all the same, so they may do what they might.
 // Every addition to a domain touches its `members` row; removal and becoming an alias are conditional on it.
 
 import { canonicalAddress, parseAddress, parseDomain } from '../mail/address.ts';

@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Clock } from '../base/clock.ts';
-import { silentLog } from '../base/log.ts';
-import { systemRandom } from '../base/random.ts';
 import type { AccountId } from '../mail/ids.ts';
 import type { Engine } from '../storage/engine.ts';
 import { openMemoryEngine } from '../storage/memory-engine.ts';
-import { type InternalDirectory, openInternalDirectory } from './internal-directory.ts';
+import type { InternalDirectory } from './internal-directory.ts';
 import { keys } from './rows.ts';
-import { fromHere, manualClock, openTestDirectory, testSettings } from './testing.ts';
+import { fromHere, manualClock, openTestDirectory } from './testing.ts';
 
 const name = 'example.test';
 
@@ -92,16 +90,8 @@ test('what cannot be told is told again while the process lives, less and less o
     if (fails) throw new Error('nobody is there');
   };
   const { clock, timers, step } = steppedClock();
-  const engine = openMemoryEngine();
-  const settings = { ...testSettings, hooks: { onSessionsEnded } };
-  const directory = await openInternalDirectory({
-    engine,
-    clock,
-    random: systemRandom,
-    log: silentLog,
-    settings,
-  });
-  await directory.addDomain({ name });
+  const hooks = { onSessionsEnded };
+  const { directory, engine } = await openTestDirectory({ hooks }, openMemoryEngine(), clock);
   const ids = await addAccounts(directory, 2);
   for (const id of ids) await directory.setPassword(id, 'the second');
   const pauses: number[] = [];
@@ -197,23 +187,15 @@ test('a server that dies between a domain’s disabling and its telling: the nex
 });
 
 test('an account of a disabled domain that cannot be told is told again, without the others', async () => {
-  const { clock, step, timers } = steppedClock();
-  const engine = openMemoryEngine();
+  const { clock, timers, step } = steppedClock();
   const told: AccountId[] = [];
   let unreachable: AccountId | undefined;
   const onSessionsEnded = async (id: AccountId): Promise<void> => {
     told.push(id);
     if (id === unreachable) throw new Error('nobody hosts it');
   };
-  const settings = { ...testSettings, hooks: { onSessionsEnded } };
-  const directory = await openInternalDirectory({
-    engine,
-    clock,
-    random: systemRandom,
-    log: silentLog,
-    settings,
-  });
-  await directory.addDomain({ name });
+  const hooks = { onSessionsEnded };
+  const { directory, engine } = await openTestDirectory({ hooks }, openMemoryEngine(), clock);
   const ids = await addAccounts(directory, 120);
   unreachable = ids[7];
   await directory.setDomain(name, { enabled: false });
@@ -243,4 +225,39 @@ test('an account that leaves its domain leaves its sessions; its own domain deci
   await directory.settled();
   await directory.removeDomain(name);
   assert.equal(await notes(engine), 0);
+});
+
+test('another name of a domain that is disabled or removed refuses logins, and ends no session: the account may do what it might', async () => {
+  const told: string[] = [];
+  const onSessionsEnded = async (id: AccountId): Promise<void> => void told.push(id);
+  const { directory, engine } = await openTestDirectory({ hooks: { onSessionsEnded } });
+  const { id } = await directory.addAccount({ address: `alice@${name}`, password: 'secret' });
+  const other = 'alice@other.test';
+  const address = { localPart: 'alice', domain: 'other.test' };
+  await directory.addDomain({ name: 'other.test', aliasOf: name });
+  const { sessionEpoch } = await loginAs(directory, other);
+  assert.equal(await directory.ownsAddress(id, address), true);
+  await directory.setDomain('other.test', { enabled: false });
+  await directory.setDomain('other.test', { enabled: true });
+  assert.equal((await loginAs(directory, other)).sessionEpoch, sessionEpoch);
+  const endings = [
+    () => directory.setDomain('other.test', { enabled: false }),
+    () => directory.removeDomain('other.test'),
+  ];
+  for (const happens of endings) {
+    await happens();
+    await directory.settled();
+    await assert.rejects(loginAs(directory, other), { kind: 'authenticationFailed' });
+    assert.equal(await directory.ownsAddress(id, address), false);
+    assert.equal(await directory.sessionEpoch(id, 'imap', true), sessionEpoch);
+    assert.equal((await loginAs(directory, `alice@${name}`)).sessionEpoch, sessionEpoch);
+    assert.deepEqual([told, await notes(engine)], [[], 0]);
+  }
+  // Its own domain ends what began under whichever name.
+  await directory.addDomain({ name: 'other.test', aliasOf: name });
+  assert.equal((await loginAs(directory, other)).sessionEpoch, sessionEpoch);
+  await directory.setDomain(name, { enabled: false });
+  await directory.settled();
+  assert.deepEqual([told, await directory.sessionEpoch(id, 'imap')], [[id], undefined]);
+  await assert.rejects(loginAs(directory, other), { kind: 'authenticationFailed' });
 });

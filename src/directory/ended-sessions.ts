@@ -140,7 +140,7 @@ export class EndedSessions implements AsyncDisposable {
       if (this.#isClosed) return;
       const puts = failed.map((id) => endedSessionsNote(id, sessions));
       const last = page.hasMore ? page.last : undefined;
-      if (last !== undefined) puts.push(put(key, 'domain', { name, sessions, told: addressOfKey(last) }));
+      if (last !== undefined) puts.push(put(key, 'domain', { ...note.value, told: addressOfKey(last) }));
       const batch: Batch = { conditions: unchanged(note), puts, deletes: last === undefined ? [key] : [] };
       // When the domain was disabled anew meanwhile, all of it begins anew.
       await store.engine.commit(batch);

@@ -5,6 +5,7 @@ import type { Metrics } from '../base/metrics.ts';
 import type { Address } from '../mail/address.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { accountAdministration, finishRemovals } from './account-administration.ts';
+import { AccountLogins } from './account-logins.ts';
 import { aliasAdministration } from './alias-administration.ts';
 import { AppPasswords } from './app-passwords.ts';
 import { InternalAuthenticator } from './authenticator.ts';
@@ -12,13 +13,12 @@ import { checkDirectory, type DirectoryFinding } from './check-directory.ts';
 import type { Directory, DirectoryAdministration, Service } from './directory.ts';
 import { domainAdministration } from './domain-administration.ts';
 import { EndedSessions } from './ended-sessions.ts';
-import { LoginMetrics } from './login-metrics.ts';
+import { LoginOutcomes } from './login-outcomes.ts';
 import { PasswordHasher, passwordHashDefault } from './password-hash.ts';
 import { warnWithoutAdministrator } from './postmasters.ts';
 import { canonicalForm, Resolver } from './resolver.ts';
 import { decodeText, keys, put } from './rows.ts';
 import { Secrets } from './secrets.ts';
-import { sessionEpochs } from './session-epochs.ts';
 import { type DirectorySettings, type LoginLimits, scramIterationsDefault } from './settings.ts';
 import { DirectoryStore, type StoreOptions } from './store.ts';
 import { LoginThrottle } from './throttle.ts';
@@ -35,8 +35,13 @@ export interface InternalDirectory extends DirectoryAdministration, AsyncDisposa
    * Undefined: it may not use the service (any more). `isFresh`: read anew, past what is remembered.
    */
   sessionEpoch(id: AccountId, service: Service, isFresh?: boolean): Promise<string | undefined>;
-  /** What is durable now holds for every later question, though its signal may still be on the way. */
-  forgetReads(): void;
+  /** The cell the account is in, from what was read of it for a login or a message if it was; undefined: there is no such account. */
+  cellOf(id: AccountId): Promise<string | undefined>;
+  /**
+   * What is durable now holds for every later question, though its signal may still be on the way. With an account: for every
+   * question about its sessions and logins, and about itself.
+   */
+  forgetReads(id?: AccountId): void;
   /** The directory's part of a store check. */
   check(options: { readonly repair: boolean }): AsyncIterable<DirectoryFinding>;
 }
@@ -54,6 +59,7 @@ export async function openInternalDirectory(
   await warnWithoutAdministrator(store);
   const storeSecret = await readStoreSecret(store);
   const resolver = new Resolver(store, settings.subAddressSeparators);
+  const accountLogins = new AccountLogins(store);
   const hasher = new PasswordHasher(settings.passwordHash ?? passwordHashDefault, random);
   const ended = new EndedSessions(store, hooks);
   const secrets = new Secrets(store, hasher, { scramIterations, hooks, ended });
@@ -62,10 +68,11 @@ export async function openInternalDirectory(
   const throttle = new LoginThrottle(clock, settings, (frontend) => {
     options.log.warn({ frontend }, 'logins through this frontend are refused now: too many of them failed');
   });
-  const logins = new LoginMetrics(options.metrics);
+  const logins = new LoginOutcomes(options.metrics, options.log);
   const authenticator = new InternalAuthenticator({
     store,
     resolver,
+    accountLogins,
     hasher,
     verified,
     throttle,
@@ -85,17 +92,22 @@ export async function openInternalDirectory(
     ...accountAdministration({ store, resolver, secrets, hooks, ended }),
     ...aliasAdministration(store),
     verifyPassword: (credentials, context) =>
-      logins.count(context.service, authenticator.verifyPassword(credentials, context)),
+      logins.of(authenticator.verifyPassword(credentials, context), credentials.user, context),
     scramVerifier: (user, context) => authenticator.scramVerifier(user, context),
     finishScram: (outcome, context) =>
-      logins.count(context.service, authenticator.finishScram(outcome, context)),
+      logins.of(authenticator.finishScram(outcome, context), outcome.user, context),
     verifyCertificate: (identity, context) =>
-      logins.count(context.service, authenticator.verifyCertificate(identity, context)),
+      logins.of(authenticator.verifyCertificate(identity, context), identity.names[0] ?? '', context),
     addAppPassword: (id, wanted) => appPasswords.addAppPassword(id, wanted),
     appPasswords: (id) => appPasswords.appPasswords(id),
     removeAppPassword: (id, appPasswordId) => appPasswords.removeAppPassword(id, appPasswordId),
-    sessionEpoch: sessionEpochs(store),
-    forgetReads: () => store.clear(),
+    sessionEpoch: (...asked) => accountLogins.sessionEpoch(...asked),
+    cellOf: async (id) => (accountLogins.known(id) ?? (await store.account(id)))?.cell,
+    forgetReads(id) {
+      if (id === undefined) return store.clear();
+      store.forgetAccount(id);
+      accountLogins.forget(id);
+    },
     settled,
     check: (wanted) => checkDirectory(store, wanted),
     setLimits(limits) {

@@ -1,6 +1,7 @@
-// A bounded cache of reads. Entries are dropped all at once when anything in the directory changes (which is rare),
-// by age when a change signal was lost, and least recently used first when there are too many.
-// Invariant: a read that began before `clear` is never kept after it, so nothing stale outlives a change.
+// A bounded cache of reads. Entries are dropped all at once when anything in the directory changes (which is rare), one by
+// one when it is known whom a change concerns, by age when a change signal was lost, and least recently used first when there
+// are too many.
+// Invariant: a read that began before `clear` or `forget` is never kept after it, so nothing stale outlives a change.
 
 import type { Clock } from '../base/clock.ts';
 
@@ -19,9 +20,8 @@ export class ReadCache<Value> {
   readonly #limits: ReadCacheLimits;
   readonly #load: (key: string) => Promise<Value>;
   readonly #kept = new Map<string, Kept<Value>>();
-  /** Reads under way, joined by whoever asks for the same. */
+  /** Reads under way, joined by whoever asks for the same. One that is not here any more is not kept. */
   readonly #loading = new Map<string, Promise<Value>>();
-  #generation = 0;
 
   constructor(clock: Clock, limits: ReadCacheLimits, load: (key: string) => Promise<Value>) {
     this.#clock = clock;
@@ -30,34 +30,47 @@ export class ReadCache<Value> {
   }
 
   get(key: string): Promise<Value> {
-    const kept = this.#kept.get(key);
-    if (kept !== undefined && kept.expiresAt > this.#clock.monotonic()) {
+    const kept = this.#remembered(key);
+    if (kept !== undefined) {
       this.#kept.delete(key);
       this.#kept.set(key, kept);
       return Promise.resolve(kept.value);
     }
     const loading = this.#loading.get(key);
     if (loading !== undefined) return loading;
-    const read = this.#read(key);
+    const isOver = (): boolean => this.#loading.get(key) === read && this.#loading.delete(key);
+    const read = this.#load(key).then(
+      (value) => {
+        if (isOver()) this.#keep(key, value);
+        return value;
+      },
+      (error: unknown) => {
+        isOver();
+        throw error;
+      },
+    );
     this.#loading.set(key, read);
     return read;
   }
 
+  /** Undefined: nothing is remembered, or that there is nothing. */
+  peek(key: string): Value | undefined {
+    return this.#remembered(key)?.value;
+  }
+
   clear(): void {
-    this.#generation++;
     this.#kept.clear();
     this.#loading.clear();
   }
 
-  async #read(key: string): Promise<Value> {
-    const generation = this.#generation;
-    try {
-      const value = await this.#load(key);
-      if (generation === this.#generation) this.#keep(key, value);
-      return value;
-    } finally {
-      if (generation === this.#generation) this.#loading.delete(key);
-    }
+  forget(key: string): void {
+    this.#kept.delete(key);
+    this.#loading.delete(key);
+  }
+
+  #remembered(key: string): Kept<Value> | undefined {
+    const kept = this.#kept.get(key);
+    return kept !== undefined && kept.expiresAt > this.#clock.monotonic() ? kept : undefined;
   }
 
   #keep(key: string, value: Value): void {

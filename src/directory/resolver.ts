@@ -9,7 +9,7 @@
 import { type Address, canonicalLocalPart, formatAddress, parseAddress } from '../mail/address.ts';
 import type { AccountId } from '../mail/ids.ts';
 import type { Alias, DirectoryAccount, Resolution, Target } from './directory.ts';
-import { type DomainRow, domainOf } from './rows.ts';
+import type { DomainRow } from './rows.ts';
 import { aliasDepthMax, aliasTargetsMax } from './settings.ts';
 import type { DirectoryStore } from './store.ts';
 
@@ -35,11 +35,6 @@ export interface Resolved {
   readonly byCatchAll: boolean;
 }
 
-interface LoginAccount {
-  readonly account: DirectoryAccount;
-  readonly domain: DomainRow;
-}
-
 /** The form addresses are stored and compared in. */
 export function canonicalForm(address: Address): Address {
   return { localPart: canonicalLocalPart(address.localPart), domain: address.domain };
@@ -61,21 +56,22 @@ export class Resolver {
     return { resolution: expansion.resolution(), byCatchAll: expansion.byCatchAll };
   }
 
-  /** The account that may log in by exactly this address, and its domain: both that and the address' are enabled. */
-  async loginAccount(address: Address): Promise<LoginAccount | undefined> {
-    const named = await this.#domain(address.domain);
-    const account = named?.enabled === true ? await this.accountOf(address) : undefined;
-    if (account === undefined) return undefined;
-    const domain = await this.#store.domain(domainOf(account.address));
-    return domain?.enabled === true ? { account, domain } : undefined;
+  /** Whose name for a login exactly this address is; nobody's while the address's domain is disabled. */
+  async loginAccount(address: Address): Promise<AccountId | undefined> {
+    const domain = await this.#domain(address.domain);
+    return domain?.enabled === true ? this.#holder(address, domain) : undefined;
   }
 
   /** The account that has exactly this address, through domain aliases. */
   async accountOf(address: Address): Promise<DirectoryAccount | undefined> {
     const domain = await this.#domain(address.domain);
-    if (domain === undefined) return undefined;
+    const id = domain && (await this.#holder(address, domain));
+    return id === undefined ? undefined : this.#store.account(id);
+  }
+
+  async #holder(address: Address, domain: DomainRow): Promise<AccountId | undefined> {
     const row = await this.#store.addressRow(formatAddress({ ...address, domain: domain.name }));
-    return row !== undefined && 'account' in row ? this.#store.account(row.account) : undefined;
+    return row !== undefined && 'account' in row ? row.account : undefined;
   }
 
   async find(address: Address): Promise<Found> {

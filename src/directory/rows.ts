@@ -16,12 +16,15 @@
 //   store                          the secret invented SCRAM salts come from
 //
 // A damaged value is a Fault: the account is unusable until `store check` set it aside, the others go on.
+// Invariant: a row that is read, changed and written keeps the fields that a newer version of Rookery has put into it, as long
+// as the change is made by spreading what was read.
 
 import type { AccountId } from '../mail/ids.ts';
 import type { Bytes, Entry } from '../storage/engine.ts';
 import { decodeJsonRecord, encodeJsonRecord, RecordDamaged, type RecordKind } from '../storage/record.ts';
 import { decodeTuple, encodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
 import type { Alias, DirectoryAccount, Domain, Service } from './directory.ts';
+import { cellDefault } from './settings.ts';
 
 const root = 'directory';
 const formatVersion = 1;
@@ -112,8 +115,21 @@ function parts(address: string): [domain: string, localPart: string] {
   return [address.slice(at + 1), address.slice(0, at)];
 }
 
+/** Of a row as it was read: the fields that this version does not know. Spreading takes a symbol along, JSON leaves it out. */
+const unknownFields = Symbol('unknown fields');
+
+interface WithUnknownFields {
+  readonly [unknownFields]?: object;
+}
+
 export function encodeRow(kind: RecordKind, value: object): Buffer {
-  return encodeJsonRecord(kind, formatVersion, value);
+  return encodeJsonRecord(kind, formatVersion, { ...(value as WithUnknownFields)[unknownFields], ...value });
+}
+
+/** `value`: all fields of `row` that are known. */
+function withUnknownFields<Value extends object>(row: object, value: Value): Value {
+  const unknown = Object.entries(row).filter(([name]) => !Object.hasOwn(value, name));
+  return unknown.length === 0 ? value : { ...value, [unknownFields]: Object.fromEntries(unknown) };
 }
 
 export function put(key: Bytes, kind: RecordKind, value: object): Entry {
@@ -129,30 +145,31 @@ export function decodeRow<Value>(kind: RecordKind, bytes: Uint8Array): Partial<V
 
 /** Decoders name every member, so that one left out by JSON (undefined) is there. */
 export function decodeDomain(bytes: Bytes): DomainRow {
-  const {
-    name = '',
-    enabled = false,
-    aliasOf,
-    catchAll,
-    postmaster,
-    accountsMax,
-    quotaBytesMax,
-    description = '',
-    sessions = '',
-  } = decodeRow<DomainRow>('domain', bytes);
-  return { name, enabled, aliasOf, catchAll, postmaster, accountsMax, quotaBytesMax, description, sessions };
+  const row = decodeRow<DomainRow>('domain', bytes);
+  return withUnknownFields(row, {
+    name: row.name ?? '',
+    enabled: row.enabled ?? false,
+    aliasOf: row.aliasOf,
+    catchAll: row.catchAll,
+    postmaster: row.postmaster,
+    accountsMax: row.accountsMax,
+    quotaBytesMax: row.quotaBytesMax,
+    description: row.description ?? '',
+    sessions: row.sessions ?? '',
+  });
 }
 
 export function decodeEndingDomain(bytes: Bytes): EndingDomainRow {
-  const { name = '', sessions = '', told } = decodeRow<EndingDomainRow>('domain', bytes);
-  return { name, sessions, told };
+  const row = decodeRow<EndingDomainRow>('domain', bytes);
+  const { name = '', sessions = '', told } = row;
+  return withUnknownFields(row, { name, sessions, told });
 }
 
 export function decodeAccount(bytes: Bytes): DirectoryAccount {
   const row = decodeRow<DirectoryAccount>('directoryAccount', bytes);
   if (row.id === undefined || row.address === undefined)
     throw new RecordDamaged('account record has no address');
-  return {
+  return withUnknownFields(row, {
     id: row.id,
     address: row.address,
     addresses: row.addresses ?? [],
@@ -165,18 +182,20 @@ export function decodeAccount(bytes: Bytes): DirectoryAccount {
     quotaBytes: row.quotaBytes,
     quotaMessages: row.quotaMessages,
     createdAt: row.createdAt ?? 0,
-  };
+    cell: row.cell ?? cellDefault,
+  });
 }
 
 export function decodeAlias(bytes: Bytes): Alias {
-  const { address = '', targets = [], enabled = false } = decodeRow<Alias>('alias', bytes);
-  return { address, targets, enabled };
+  const row = decodeRow<Alias>('alias', bytes);
+  const { address = '', targets = [], enabled = false } = row;
+  return withUnknownFields(row, { address, targets, enabled });
 }
 
 export function decodeSecret(bytes: Bytes): SecretRow {
   const row = decodeRow<SecretRow>('secret', bytes);
   const { version = '', sessions = '', passwordHash, scram, appPasswords = [] } = row;
-  return { version, sessions, passwordHash, scram, appPasswords };
+  return withUnknownFields(row, { version, sessions, passwordHash, scram, appPasswords });
 }
 
 export function decodeAddress(bytes: Bytes): AddressRow {

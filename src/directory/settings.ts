@@ -29,6 +29,9 @@ export interface DirectorySettings extends LoginLimits {
  */
 export const scramIterationsDefault = 32_768;
 
+/** The cell of accounts whose rows are older than cells, and of every site that has one only. */
+export const cellDefault = 'main';
+
 /** Cached lookups (one entry is under 1 KiB): the accounts of a busy server and some guessing besides. */
 export const cachedLookupsMax = 20_000;
 /** A lost change signal is made good after this long. */

@@ -22,7 +22,13 @@ import {
   keys,
   type SecretRow,
 } from './rows.ts';
-import { cachedLookupMs, cachedLookupsMax, commitAttemptsMax, pageItemsMax } from './settings.ts';
+import {
+  cachedLookupMs,
+  cachedLookupsMax,
+  cellDefault,
+  commitAttemptsMax,
+  pageItemsMax,
+} from './settings.ts';
 
 const versionLength = 16;
 const pageBytesMax = 1024 * 1024;
@@ -34,6 +40,8 @@ export interface StoreOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** The cell of this node, which accounts that are made here are in. Left away: that of a site with one only. */
+  readonly cell?: string;
 }
 
 /** A row as it was read, for deciding and for the condition that it did not change since. */
@@ -48,6 +56,7 @@ export class DirectoryStore implements Disposable {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  readonly cell: string;
   readonly #caches: ReadCache<unknown>[] = [];
   readonly #unsubscribe: () => void;
   readonly #domains: ReadCache<DomainRow | undefined>;
@@ -62,6 +71,7 @@ export class DirectoryStore implements Disposable {
     this.clock = options.clock;
     this.random = options.random;
     this.log = options.log;
+    this.cell = options.cell ?? cellDefault;
     this.#domains = this.cache(async (name) => this.#value(keys.domain(name), decodeDomain));
     this.#addresses = this.cache(async (address) => this.#value(keys.address(address), decodeAddress));
     this.#aliases = this.cache(async (address) => this.#value(keys.alias(address), decodeAlias));
@@ -107,7 +117,7 @@ export class DirectoryStore implements Disposable {
   firstAccount(domain: string | undefined): Promise<DirectoryAccount | undefined> {
     return this.#firstAccounts.get(domain ?? '');
   }
-  /** Not cached here: the authenticator keeps it with its logins. */
+  /** Not cached here: it is kept with what else a login goes by (account-logins.ts). */
   secret(id: AccountId): Promise<SecretRow | undefined> {
     return this.#value(keys.secret(id), decodeSecret);
   }
@@ -166,6 +176,11 @@ export class DirectoryStore implements Disposable {
   /** Forgets what was read: whatever is asked for now is as it is in the engine. */
   clear(): void {
     for (const cache of this.#caches) cache.clear();
+  }
+
+  /** The same of one account; whom an address leads to is not forgotten. */
+  forgetAccount(id: AccountId): void {
+    this.#accounts.forget(id);
   }
 
   async #value<Value>(key: Bytes, decode: (bytes: Bytes) => Value): Promise<Value | undefined> {

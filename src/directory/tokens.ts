@@ -122,7 +122,7 @@ async function create(
 async function revoke(store: DirectoryStore, id: string): Promise<void> {
   await store.change(async () => {
     const row = await store.row(keys.token(id), decodeToken);
-    if (row.value === undefined) throw new MailError('invalidArgument', 'there is no such token');
+    if (row.value === undefined) throw new MailError('noSuchAccount', `there is no token ${id}`);
     return { batch: { conditions: unchanged(row), deletes: [row.key] }, result: undefined };
   });
 }

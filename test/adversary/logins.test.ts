@@ -43,11 +43,11 @@ async function scram(
   begin: string,
   { user, password }: Credentials,
 ): Promise<string> {
-  const { message, bare } = scramFirst(user);
-  const challenge = await ask(first, `${begin} ${base64(message)}`);
+  const begun = scramFirst(user);
+  const challenge = await ask(first, `${begin} ${base64(begun.message)}`);
   assert(challenge.startsWith(prefix), challenge);
   const serverFirst = Buffer.from(challenge.slice(prefix.length), 'base64').toString();
-  const answer = await ask(first, base64(scramFinal(bare, serverFirst, password).message));
+  const answer = await ask(first, base64(scramFinal(begun, serverFirst, password).message));
   return answer.startsWith(prefix) ? await ask(first, '') : answer;
 }
 

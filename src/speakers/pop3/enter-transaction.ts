@@ -52,13 +52,11 @@ export async function enterTransaction(session: Pop3Session, principal: Principa
     return;
   }
   const { remaining, remainingBytes } = maildrop;
-  connection.log.info({ account: principal.address, messages: remaining }, 'pop3 login');
   session.ok(`maildrop has ${remaining} messages (${remainingBytes} octets)`);
 }
 
 /** A login that failed; the session ends after a few. */
 export function loginFailed(session: Pop3Session, error: MailError): void {
   session.reject(refusalLine(error));
-  session.connection.log.info({ reason: error.kind }, 'pop3 login failed');
   if (++session.loginFailures >= session.environment.limits.loginAttemptsMax) session.state = 'ended';
 }

@@ -75,9 +75,9 @@ function logMessage(
   bytes: number,
   outcomes: readonly DeliveryOutcome[],
 ): void {
-  const { log } = session.connection;
+  const { log, remoteAddress } = session.connection;
   if (!log.isLevelEnabled('info')) return;
   const { mail, recipients } = session.transaction!;
   const to = recipients.map(({ address }, index) => ({ address, ...outcomes[index] }));
-  log.info({ message, from: mail.path.text, to, bytes }, 'message received');
+  log.info({ message, remoteAddress, from: mail.path.text, to, bytes }, 'message received');
 }

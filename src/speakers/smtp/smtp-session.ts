@@ -10,7 +10,7 @@ import type { Principal } from '../../directory/directory.ts';
 import { isMailError } from '../../mail/mail-error.ts';
 import type { Recipient } from '../../transport/intake.ts';
 import type { MessageOrigin } from '../../transport/trace-headers.ts';
-import { commandLineBytesMax, parseCommandLine } from '../../wire/smtp/command-line.ts';
+import { type CommandLine, commandLineBytesMax, parseCommandLine } from '../../wire/smtp/command-line.ts';
 import type { MailArguments } from '../../wire/smtp/envelope-arguments.ts';
 import { SmtpSyntaxError } from '../../wire/smtp/smtp-syntax-error.ts';
 import { type Connection, ConnectionClosed, IdleTimeout, LineTooLong } from '../kit/connection.ts';
@@ -22,6 +22,8 @@ import { tooManyRecipientsReply } from './outcome-replies.ts';
 import type { SmtpDependencies } from './smtp-protocol.ts';
 
 const carriageReturn = 0x0d;
+/** Of a refused command in the log: whole for every real address. */
+const loggedCharactersMax = 400;
 
 export interface Transaction {
   readonly mail: MailArguments;
@@ -47,6 +49,8 @@ export class SmtpSession {
   messages = 0;
   readonly commands: ReadonlyMap<string, SmtpCommand>;
   #errors = 0;
+  /** The one under way; undefined when its line could not be read. */
+  #command: CommandLine | undefined;
   /** When the line that is due must be there; undefined while none is waited for. */
   #lineDeadlineMs: number | undefined;
   readonly #loginDeadlineMs: number;
@@ -175,8 +179,11 @@ export class SmtpSession {
   #execute(line: Buffer): string | Promise<string> {
     // RFC 5321 2.3.8: LF alone ends no line. Somebody between us may have taken this line and the next for one.
     if (line.at(-2) !== carriageReturn) this.finished = true;
+    this.#command = undefined;
     try {
-      const { verb, argument } = parseCommandLine(line);
+      const parsed = parseCommandLine(line);
+      this.#command = parsed;
+      const { verb, argument } = parsed;
       const command = this.commands.get(verb);
       if (command === undefined) return '500 5.5.1 Command not known\r\n';
       if (!command.states.includes(this.state)) return wrongStateReply(verb, this.state);
@@ -207,7 +214,19 @@ export class SmtpSession {
     if (reply.charCodeAt(0) < 0x34 || this.finished) return;
     // RFC 5321 4.5.3.1.10: a client that pipelined too many goes on with those that were taken.
     if (reply === tooManyRecipientsReply) return;
+    this.#logRefusal(reply);
     if (++this.#errors >= this.dependencies.limits.errorsMax) this.connection.write(this.#tooMany());
+  }
+
+  /** What was refused is told for the envelope alone: other arguments may be secrets. */
+  #logRefusal(reply: string): void {
+    const { log, remoteAddress } = this.connection;
+    if (!log.isLevelEnabled('info')) return;
+    const { verb, argument } = this.#command ?? { verb: '', argument: '' };
+    const isEnvelope = verb === 'MAIL' || verb === 'RCPT';
+    const command = isEnvelope ? `${verb} ${argument}`.slice(0, loggedCharactersMax) : undefined;
+    const from = this.transaction?.mail.path.text;
+    log.info({ remoteAddress, from, command, reply: reply.trimEnd() }, 'refused');
   }
 
   #tooMany(): string {

@@ -55,10 +55,6 @@ async function exchange(
   }
   if (step.type === 'failure') return failureReply(step.reason.kind);
   session.principal = step.principal;
-  session.connection.log.info(
-    { accountId: step.principal.accountId, mechanism: server.mechanism },
-    'authenticated',
-  );
   return '235 2.7.0 Authenticated\r\n';
 }
 
