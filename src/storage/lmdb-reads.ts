@@ -7,7 +7,13 @@ import { Slicer } from '../base/slicer.ts';
 import { asBuffer } from '../mail/bytes.ts';
 import type { Bytes, Entry, Page, PageLimits, Range } from './engine.ts';
 import type { LmdbDatabase } from './lmdb-environment.ts';
-import { deleted, keyText, type UnflushedLayers, type UnflushedValue } from './unflushed-rows.ts';
+import {
+  deleted,
+  keyText,
+  type UnflushedLayers,
+  type UnflushedPart,
+  type UnflushedValue,
+} from './unflushed-rows.ts';
 
 /** lmdb-js counts who uses a transaction; its types leave `use` out. */
 export type LmdbTransaction = ReturnType<LmdbDatabase['useReadTransaction']> & { use(): void };
@@ -94,12 +100,11 @@ function* unflushedUntil(range: UnflushedRange, key: string | undefined): Genera
 }
 
 /** The rows of a range with what lies over the file. */
-function* mergedRows(moment: LmdbView, start: Buffer, end: Buffer, reverse: boolean): Generator<Row> {
-  const { rows, hides } = moment.unflushed.within(keyText(start), keyText(end));
+function* mergedRows(files: Iterable<Row>, { rows, hides }: UnflushedPart, reverse: boolean): Generator<Row> {
   const keys = [...rows.keys()].sort();
   if (reverse) keys.reverse();
   const unflushed: UnflushedRange = { rows, keys, reverse, next: 0 };
-  for (const { key, value } of fileRows(moment, start, end, reverse)) {
+  for (const { key, value } of files) {
     const text = keyText(key);
     yield* unflushedUntil(unflushed, text);
     if (!rows.has(text) && !hides(text)) yield { key: asBuffer(key), value };
@@ -114,9 +119,10 @@ export function readPage(moment: LmdbView, range: Range, limits: PageLimits): Pa
   const end = asBuffer(range.end);
   const entries: Entry[] = [];
   if (Buffer.compare(start, end) >= 0) return { entries };
-  const rows = moment.unflushed.isEmpty
-    ? fileRows(moment, start, end, reverse)
-    : mergedRows(moment, start, end, reverse);
+  const { unflushed } = moment;
+  const part = unflushed.isEmpty ? undefined : unflushed.within(keyText(start), keyText(end));
+  const files = fileRows(moment, start, end, reverse);
+  const rows = part === undefined ? files : mergedRows(files, part, reverse);
   let bytes = 0;
   for (const { key, value } of rows) {
     if (entries.length > 0 && (entries.length >= limits.entriesMax || bytes >= limits.bytesMax)) {

@@ -3,6 +3,7 @@
 // Invariant: no chunk is empty, chunks and the keys in them ascend.
 
 import type { Bytes } from './engine.ts';
+import { lowerBound } from './ordered-rows.ts';
 
 /** Split above this: a copy of a chunk stays small beside the cost of a promise. */
 const chunkEntriesMax = 256;
@@ -10,18 +11,6 @@ const chunkEntriesMax = 256;
 interface Chunk {
   readonly keys: string[];
   readonly values: Bytes[];
-}
-
-/** The first index in `keys` that is not below `key`. */
-function lowerBound(keys: readonly string[], key: string): number {
-  let low = 0;
-  let high = keys.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (keys[middle]! < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 export class SortedMap {

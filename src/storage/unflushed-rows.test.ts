@@ -45,9 +45,10 @@ it('hides what a deleted range covers, but not what was put after it', () => {
     ['a', 'b', 'c', 'd', 'x', 'y', 'z'].map((key) => found(rows, key)),
     [undefined, 'deleted', 'new', 'old', 'deleted', 'deleted', undefined],
   );
-  const { rows: within, hides } = rows.within('a', 'y');
-  assert.deepEqual([...within.keys()].sort(), ['c', 'd', 'x']);
-  assert.equal(within.get('x'), deleted);
+  const { rows: within, hides } = rows.within('a', 'y')!;
+  assert.deepEqual([...within.keys()].sort(), ['b', 'c', 'd', 'x']);
+  assert.deepEqual([within.get('b'), within.get('x')], [deleted, deleted]);
+  assert.equal(rows.within('e', 'x'), undefined);
   assert.deepEqual(['a', 'b', 'x', 'z'].map(hides), [false, true, true, false]);
 });
 
@@ -77,7 +78,7 @@ it('reads what came packed when it is asked, in order with the rest, without wha
     ['a', 'b', 'c'].map((key) => found(frozen, key)),
     ['group', 'first', undefined],
   );
-  const { rows: within } = rows.within('a', 'z');
+  const { rows: within } = rows.within('a', 'z')!;
   assert.deepEqual([within.get('a'), within.get('b')], [deleted, deleted]);
   assert.deepEqual(
     ['a', 'b', 'c'].map((key) => found(rows, key)),

@@ -13,6 +13,7 @@ import { asBuffer } from '../mail/bytes.ts';
 import { outcomeCodes } from './commit-outcomes.ts';
 import type { Batch, Bytes } from './engine.ts';
 import { unpackGroup } from './group-codec.ts';
+import { OrderedRows } from './ordered-rows.ts';
 
 /** In a layer: the row was deleted. */
 export const deleted: unique symbol = Symbol('deleted');
@@ -37,7 +38,7 @@ interface Layer {
   readonly unreadHashes: Set<number>;
   /** Unread are ranges too, or packed groups. */
   mayHoldAnyKey: boolean;
-  readonly rows: Map<string, UnflushedValue>;
+  readonly rows: OrderedRows<UnflushedValue>;
   readonly deletedRanges: KeyRange[];
   /** A snapshot looks at it: changes go to a new layer. */
   frozen: boolean;
@@ -65,7 +66,7 @@ function change({ rows, deletedRanges }: Layer, { deleteRanges, deletes, puts }:
     const range = { start: keyText(start), end: keyText(end) };
     if (range.start >= range.end) continue;
     deletedRanges.push(range);
-    for (const key of rows.keys()) if (covers(range, key)) rows.delete(key);
+    for (const [key] of rows.within(range.start, range.end)) rows.set(key, deleted);
   }
   for (const key of deletes ?? []) rows.set(keyText(key), deleted);
   for (const { key, value } of puts ?? []) rows.set(keyText(key), value);
@@ -85,6 +86,14 @@ function whole(layer: Layer): Layer {
       if (unread.outcomes[index] === outcomeCodes.committed) change(layer, batch);
   }
   return layer;
+}
+
+/** What layers say about a range of keys. */
+export interface UnflushedPart {
+  /** In no order. */
+  readonly rows: ReadonlyMap<string, UnflushedValue>;
+  /** Whether another key, which the file may have, is deleted. */
+  readonly hides: (key: string) => boolean;
 }
 
 /** Layers at one moment. */
@@ -113,21 +122,19 @@ export class UnflushedLayers {
     return undefined;
   }
 
-  /** What the layers say about keys with start <= key < end, in no order, and whether they hide another key of the file. */
-  within(
-    start: string,
-    end: string,
-  ): { readonly rows: Map<string, UnflushedValue>; readonly hides: (key: string) => boolean } {
+  /** Undefined: nothing is said about keys with start <= key < end. */
+  within(start: string, end: string): UnflushedPart | undefined {
     const found = new Map<string, UnflushedValue>();
     const ranges: KeyRange[] = [];
     for (const layer of this.layers) {
       const { rows, deletedRanges } = whole(layer);
       for (const range of deletedRanges) {
-        ranges.push(range);
+        if (range.start < end && start < range.end) ranges.push(range);
         for (const key of found.keys()) if (covers(range, key)) found.set(key, deleted);
       }
-      for (const [key, value] of rows) if (start <= key && key < end) found.set(key, value);
+      for (const [key, value] of rows.within(start, end)) found.set(key, value);
     }
+    if (found.size === 0 && ranges.length === 0) return undefined;
     return { rows: found, hides: (key) => ranges.some((range) => covers(range, key)) };
   }
 }
@@ -168,7 +175,7 @@ export class UnflushedRows extends UnflushedLayers {
       unread: [],
       unreadHashes: new Set(),
       mayHoldAnyKey: false,
-      rows: new Map(),
+      rows: new OrderedRows(),
       deletedRanges: [],
       frozen: false,
     };
