@@ -10,6 +10,9 @@ import { addServeCommand, type Starts } from './operator/serve.ts';
 import type { CopyStores } from './operator/store-copying.ts';
 import { version } from './version.ts';
 
+// Mail, password hashes and keys are in the files it writes, also where the data directory was made by somebody else.
+process.umask(0o077);
+
 /**
  * Mail's bytes pass through buffers outside V8's heap. By default V8 collects the whole heap for every 32 MiB or so of them: a
  * third of the processor while bodies are read (docs/notes/2026-11-22-external-memory.md). Counted with the heap

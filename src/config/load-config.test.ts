@@ -35,19 +35,23 @@ test('without a file every key has its default, and the result is frozen', () =>
 
 test('an unknown key names file, line and the nearest right key', () => {
   assert.deepEqual(problemsIn('hostnam = "x"\n[listen]\nimapp = "1.1.1.1:1"\nzzzzzzzz = 1\n'), [
+    'FILE:1: hostnam: unknown key; did you mean "hostname"?',
     'FILE:3: listen.imapp: unknown key; did you mean "imap"?',
     'FILE:4: listen.zzzzzzzz: unknown key; known keys here: mx, submission, submissions, lmtp, imap, imaps, pop3, pop3s, admin, link, join',
-    'FILE:1: hostnam: unknown key; did you mean "hostname"?',
   ]);
+});
+
+test('a word that is no slip of a right key is not taken for one', () => {
+  assert.match(problemsIn('foo = 1\n')[0]!, /^FILE:1: foo: unknown key; known keys here: data, hostname, /);
 });
 
 test('a wrong type or value says what was expected and what was found', () => {
   assert.deepEqual(
     problemsIn('[limits]\ndrain = "abc"\nrecipients = 0\n[listen]\npop3 = 7\n[log]\nlevel = "loud"\n'),
     [
-      'FILE:5: listen.pop3: expected string or array; found 7',
-      'FILE:3: limits.recipients: expected at least 1; found 0',
       'FILE:2: limits.drain: expected a duration such as "30 min", "500 ms" or a number of seconds; found "abc"',
+      'FILE:3: limits.recipients: expected at least 1; found 0',
+      'FILE:5: listen.pop3: expected "address:port" such as "127.0.0.1:2143", a list of them, or "off"; found 7',
       'FILE:7: log.level: expected one of "trace", "debug", "info", "warn", "error"; found "loud"',
     ],
   );

@@ -32,6 +32,8 @@ export function loadConfig(sources: ConfigSources): Config {
     const file = sources.file ?? 'configuration';
     for (const issue of parsed.error.issues) problems.push(...problemsOf(issue, { file, lines, overridden }));
   }
+  // In the order of the file, as its reader goes through it; what has no line comes first.
+  problems.sort((one, other) => (one.line ?? 0) - (other.line ?? 0));
   if (problems.length > 0) throw new ConfigError(problems);
   const config = parsed.data as Config;
   const impossible = combinationProblems(config, sources.file ?? 'configuration', lines);
@@ -144,10 +146,14 @@ function expectation(issue: z.core.$ZodIssue): string {
   return issue.code === 'custom' ? issue.message : `expected ${expected(issue)}${found}`;
 }
 
+/** What zod says of a union that was given no words. */
+const noWordsOfItsOwn = 'Invalid input';
+
 function expected(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type') return issue.expected;
   if (issue.code === 'invalid_value')
     return `one of ${issue.values.map((value) => `"${String(value)}"`).join(', ')}`;
+  if (issue.code === 'invalid_union' && issue.message !== noWordsOfItsOwn) return issue.message;
   if (issue.code === 'invalid_union') return [...new Set(issue.errors.flat().map(expected))].join(' or ');
   if (issue.code === 'too_small') return `at least ${issue.minimum}`;
   return issue.message;

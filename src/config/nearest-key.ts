@@ -1,6 +1,6 @@
 // "Did you mean": the right key nearest to a wrong one, by edit distance.
 
-/** Farther than this is a different word, not a slip. */
+/** Farther than this is a different word, not a slip; so is half of a short one. */
 const distanceMax = 3;
 
 function editDistance(left: string, right: string): number {
@@ -22,7 +22,8 @@ export function nearestKey(key: string, candidates: readonly string[]): string |
   let best: { candidate: string; distance: number } | undefined;
   for (const candidate of candidates) {
     const distance = editDistance(plain(key), plain(candidate));
-    if (distance <= distanceMax && (best === undefined || distance < best.distance))
+    const longest = Math.max(key.length, candidate.length);
+    if (distance <= Math.min(distanceMax, longest / 2) && (best === undefined || distance < best.distance))
       best = { candidate, distance };
   }
   return best?.candidate;

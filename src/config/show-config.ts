@@ -47,7 +47,7 @@ export function configAsToml(masked: Record<string, unknown>): string {
   return stringify(masked);
 }
 
-/** Dotted keys whose values differ. */
+/** Dotted keys whose values differ, one that is in only one of them included. */
 export function changedKeys(before: Config, after: Config): string[] {
   const flat = (table: Record<string, unknown>, prefix: string): [string, string][] =>
     Object.entries(table).flatMap(([key, value]) =>
@@ -55,6 +55,7 @@ export function changedKeys(before: Config, after: Config): string[] {
         ? flat(value as Record<string, unknown>, `${prefix}${key}.`)
         : [[prefix + key, JSON.stringify(value)] as [string, string]],
     );
-  const old = new Map(flat(before, ''));
-  return flat(after, '').flatMap(([key, value]) => (old.get(key) === value ? [] : [key]));
+  const [old, wanted] = [new Map(flat(before, '')), new Map(flat(after, ''))];
+  const keys = new Set([...wanted.keys(), ...old.keys()]);
+  return [...keys].filter((key) => old.get(key) !== wanted.get(key));
 }

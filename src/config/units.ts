@@ -23,6 +23,11 @@ const durationUnits: Record<string, number> = {
   d: 86_400_000,
 };
 
+// What is told when something else was written there.
+const sizeExpected = 'a size such as "50 MiB", "300 kB" or a number of bytes';
+const durationExpected = 'a duration such as "30 min", "500 ms" or a number of seconds';
+const listenExpected = '"address:port" such as "127.0.0.1:2143", a list of them, or "off"';
+
 function parseQuantity(text: string, units: Record<string, number>): number | undefined {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*$/.exec(text);
   if (match === null) return undefined;
@@ -39,14 +44,14 @@ function wholeNumber(value: number): number | undefined {
 /** "50 MiB" or a number of bytes → bytes. */
 export function size(defaultValue: string) {
   return z
-    .union([z.string(), z.number().int().nonnegative()])
+    .union([z.string(), z.number().int().nonnegative()], sizeExpected)
     .default(defaultValue)
     .transform((value, context) => {
       const bytes = typeof value === 'number' ? wholeNumber(value) : parseQuantity(value, sizeUnits);
       if (bytes !== undefined) return bytes;
       context.addIssue({
         code: 'custom',
-        message: `expected a size such as "50 MiB", "300 kB" or a number of bytes; found ${JSON.stringify(value)}`,
+        message: `expected ${sizeExpected}; found ${JSON.stringify(value)}`,
       });
       return z.NEVER;
     });
@@ -55,14 +60,14 @@ export function size(defaultValue: string) {
 /** "30 min" or a number of seconds → milliseconds. */
 export function duration(defaultValue: string) {
   return z
-    .union([z.string(), z.number().nonnegative()])
+    .union([z.string(), z.number().nonnegative()], durationExpected)
     .default(defaultValue)
     .transform((value, context) => {
       const ms = typeof value === 'number' ? wholeNumber(value * 1000) : parseQuantity(value, durationUnits);
       if (ms !== undefined) return ms;
       context.addIssue({
         code: 'custom',
-        message: `expected a duration such as "30 min", "500 ms" or a number of seconds; found ${JSON.stringify(value)}`,
+        message: `expected ${durationExpected}; found ${JSON.stringify(value)}`,
       });
       return z.NEVER;
     })
@@ -95,7 +100,7 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
 /** One address, several, or none ("off", []). */
 export function listen(defaultValue: string) {
   return z
-    .union([z.string(), z.array(z.string())])
+    .union([z.string(), z.array(z.string())], listenExpected)
     .default(defaultValue)
     .transform((value, context) => {
       const texts = value === 'off' ? [] : typeof value === 'string' ? [value] : value;
@@ -104,7 +109,7 @@ export function listen(defaultValue: string) {
         const address = parseListenAddress(text);
         if (address !== undefined) addresses.push(address);
         else {
-          const message = `expected "address:port" such as "127.0.0.1:2143", a list of them, or "off"; found "${text}"`;
+          const message = `expected ${listenExpected}; found "${text}"`;
           context.addIssue({ code: 'custom', message });
         }
       }

@@ -11,6 +11,7 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { basename, join, resolve } from 'node:path';
 import { boundedBody } from '../base/bounded-body.ts';
+import { adminSocket } from './data-sockets.ts';
 import { CommandFailure, exitCodes } from './exit-codes.ts';
 import { isWorkerName } from './workers/worker-messages.ts';
 
@@ -138,8 +139,11 @@ export class AdminClient {
 
   #unreachable(error: NodeJS.ErrnoException): CommandFailure {
     const place = this.#place.server ?? socketPathOf(this.#place);
-    const way =
-      this.#place.server === undefined
+    const isLocal = this.#place.server === undefined;
+    const isForbidden = isLocal && error.code === 'EACCES';
+    const way = isForbidden
+      ? 'only the user who runs it (and root) may: become that user, or use --server URL --token TOKEN'
+      : isLocal
         ? `is it running? Start it with \`rookery serve --data ${this.#place.data}\`, or name another place with --data DIR or --server URL --token TOKEN`
         : 'is it running, and does listen.admin name this address?';
     return new CommandFailure(
@@ -147,14 +151,6 @@ export class AdminClient {
       exitCodes.unreachable,
     );
   }
-}
-
-/** In the data directory. Unix socket paths have at most 107 bytes. */
-export const adminSocket = 'admin.sock';
-
-/** Of a worker that does not have the server's own. */
-export function workerSocket(worker: string): string {
-  return `${worker}.${adminSocket}`;
 }
 
 function socketPathOf({ data, socket = adminSocket }: ServerPlace): string {

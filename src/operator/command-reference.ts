@@ -10,7 +10,8 @@ const exitCodeMeanings: Record<keyof typeof exitCodes, string> = {
   unreachable: 'The server cannot be reached.',
   notFound: 'What was named does not exist.',
   damaged: '`store check` found damage.',
-  configuration: 'The configuration is not right; each problem is told with its file and line.',
+  configuration:
+    'The configuration is not right; each problem is told with its file and line. Or this machine is not a node of its cluster any more. To start it again is of no use.',
 };
 
 function leaves(command: Command): Command[] {
@@ -61,6 +62,9 @@ The environment may give their values: \`ROOKERY_DATA\`, \`ROOKERY_SERVER\`, \`R
 | exit code | meaning |
 | --- | --- |
 ${codes.join('\n')}
+
+With \`--json\` a failure is JSON too, on standard error: \`{"error":"there is no account …","exitCode":4}\`. Mistakes in the command
+line itself are told as text. Times in JSON are seconds since 1970.
 
 Completion: \`source <(rookery completion bash)\`, or \`zsh\`.
 

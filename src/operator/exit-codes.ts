@@ -1,4 +1,4 @@
-// The exit codes of `rookery`, listed by `rookery help exit-codes` and docs/command-line.md. Scripts rely on them: never renumber.
+// The exit codes of `rookery`, listed by `rookery --help` and docs/command-line.md. Scripts rely on them: never renumber.
 
 export const exitCodes = {
   /** Done. */
@@ -13,7 +13,7 @@ export const exitCodes = {
   notFound: 4,
   /** `store check` found damage. */
   damaged: 5,
-  /** The configuration is not right. */
+  /** The configuration is not right, or this machine is no node of its cluster any more: to start it again is of no use. */
   configuration: 78,
 } as const;
 

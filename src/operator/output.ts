@@ -12,7 +12,16 @@ export interface Output {
   say(text: string): void;
 }
 
-function cell(value: unknown): string {
+/** "2026-11-22T17:01:35Z". */
+export function formatTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace('.000', '');
+}
+
+/** Seconds since 1970 in the API's answers. */
+const timeKeyPattern = /(?:At|Date)$/;
+
+function cell(key: string, value: unknown): string {
+  if (timeKeyPattern.test(key) && typeof value === 'number') return formatTime(value);
   if (value === null || value === undefined) return '-';
   if (Array.isArray(value)) return value.length === 0 ? '-' : value.join(' ');
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
@@ -25,7 +34,10 @@ function caption(key: string): string {
 }
 
 export function formatTable(rows: readonly Record<string, unknown>[], columns: readonly string[]): string {
-  const lines = [columns.map(caption), ...rows.map((row) => columns.map((column) => cell(row[column])))];
+  const lines = [
+    columns.map(caption),
+    ...rows.map((row) => columns.map((column) => cell(column, row[column]))),
+  ];
   const widths = columns.map((_, index) => Math.max(...lines.map((line) => line[index]!.length)));
   return lines
     .map((line) =>
@@ -49,7 +61,8 @@ export function openOutput(options: {
     record: (value) => {
       if (json) write(`${JSON.stringify(value, null, 2)}\n`);
       else
-        for (const [key, member] of Object.entries(value)) write(`${`${key}:`.padEnd(16)} ${cell(member)}\n`);
+        for (const [key, member] of Object.entries(value))
+          write(`${`${key}:`.padEnd(16)} ${cell(key, member)}\n`);
     },
     table: (rows, columns) => {
       if (json) write(`${JSON.stringify(rows, null, 2)}\n`);

@@ -3,6 +3,7 @@
 import { InvalidArgumentError } from 'commander';
 import { duration } from '../config/units.ts';
 import { services } from '../directory/directory.ts';
+import { tokenScopes } from '../directory/tokens.ts';
 
 export function parseBoolean(text: string): boolean {
   if (['yes', 'true', 'on', '1'].includes(text)) return true;
@@ -46,6 +47,13 @@ export function parseServices(text: string): string[] {
   if (unknown !== undefined)
     throw new InvalidArgumentError(`"${unknown}" is no service; there are ${services.join(', ')}`);
   return names;
+}
+
+/** May be given several times. */
+export function collectScope(value: string, previous: readonly string[] = []): string[] {
+  if (!(tokenScopes as readonly string[]).includes(value))
+    throw new InvalidArgumentError(`expected one of ${tokenScopes.join(', ')}`);
+  return collect(value, previous);
 }
 
 /** For options that may be given several times. */

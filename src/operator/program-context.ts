@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { AdminClient } from './admin-client.ts';
+import { CommandFailure, exitCodes } from './exit-codes.ts';
 import { type Output, openOutput } from './output.ts';
 
 export interface CommandContext {
@@ -15,6 +16,14 @@ interface GlobalOptions {
   readonly token?: string;
   readonly on?: string;
   readonly json?: boolean;
+}
+
+/** What is left of a change once options that were not given are taken out. Refuses one without any. */
+export function changeOf(body: Record<string, unknown>): Record<string, unknown> {
+  const given = Object.entries(body).filter(([, value]) => value !== undefined);
+  if (given.length === 0)
+    throw new CommandFailure('nothing to change: say what, with an option (see --help)', exitCodes.usage);
+  return Object.fromEntries(given);
 }
 
 /** Runs a command's body with a client that is closed afterwards, whatever happens. */

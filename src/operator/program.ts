@@ -41,6 +41,7 @@ export function buildProgram(options: ProgramOptions): Command {
     .option('--json', 'print JSON')
     .version(options.version, '--version', 'print the version')
     .showHelpAfterError('(--help shows what there is)')
+    .configureHelp({ showGlobalOptions: true })
     .exitOverride();
   options.addServing(program);
   addConfigCommands(program);
@@ -90,6 +91,17 @@ function inheritSettings(command: Command): void {
   }
 }
 
+/** A file that cannot be opened, a disk that is full: the system's words say it. Undefined: a bug. */
+function failureOfSystem(error: unknown): CommandFailure | undefined {
+  const isOfSystem = error instanceof Error && 'syscall' in error;
+  return isOfSystem ? new CommandFailure(error.message) : undefined;
+}
+
+/** With --json one line of JSON, on standard error as well. */
+function toldFailure({ message, exitCode }: CommandFailure, json: boolean): string {
+  return json ? `${JSON.stringify({ error: message, exitCode })}\n` : `rookery: ${message}\n`;
+}
+
 /** Runs one command line and gives the exit code. */
 export async function runProgram(program: Command, argv: readonly string[]): Promise<number> {
   try {
@@ -98,8 +110,9 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
   } catch (error) {
     // Commander has told it already: --help and --version end with 0, mistakes with a message.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.success : exitCodes.usage;
-    if (!(error instanceof CommandFailure)) throw error;
-    process.stderr.write(`rookery: ${error.message}\n`);
-    return error.exitCode;
+    const failure = error instanceof CommandFailure ? error : failureOfSystem(error);
+    if (failure === undefined) throw error;
+    process.stderr.write(toldFailure(failure, program.opts<{ json?: boolean }>().json === true));
+    return failure.exitCode;
   }
 }

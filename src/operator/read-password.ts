@@ -13,7 +13,10 @@ export function randomPassword(): string {
 /** One line: asked for without echo on a terminal, else the first line of standard input. */
 export async function readPassword(prompt: string): Promise<string> {
   const password = process.stdin.isTTY === true ? await askTwice(prompt) : await firstLine();
-  if (password === '') throw new CommandFailure('the password is empty', exitCodes.usage);
+  if (password === '') {
+    const way = 'give it as the first line of standard input, or let --random-password make one';
+    throw new CommandFailure(`the password is empty: ${way}`, exitCodes.usage);
+  }
   return password;
 }
 

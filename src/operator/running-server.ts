@@ -1,5 +1,6 @@
 // What `serve` and `quickstart` see of a running server; compose.ts and compose-workers.ts make it.
 
+import type { Logger } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import type { SupervisorCalls, WorkerOrders } from './workers/worker-messages.ts';
 
@@ -17,6 +18,7 @@ export interface Reloaded {
 
 /** What `serve` runs until a signal. */
 export interface RunningProgram {
+  readonly log: Logger;
   readonly endpoints: readonly Endpoint[];
   /** Reads the configuration again and takes over what can be; says what cannot. */
   reload(): Promise<Reloaded>;

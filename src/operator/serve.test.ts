@@ -13,7 +13,11 @@ test('a server does not go on when what is done once it runs fails', async () =>
   const failure = new CommandFailure('no account could be made');
   const before = process.listenerCount('SIGHUP');
   await assert.rejects(
-    serve({ starts, read: () => ({ workers: 1 }) as Config, started: () => Promise.reject(failure) }),
+    serve({
+      starts,
+      read: () => ({ data: 'data', workers: 1 }) as Config,
+      started: () => Promise.reject(failure),
+    }),
     failure,
   );
   assert.deepEqual([closed, process.listenerCount('SIGHUP')], [1, before]);

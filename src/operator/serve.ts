@@ -5,6 +5,7 @@ import { Fault } from '../base/fault.ts';
 import { isMailError } from '../mail/mail-error.ts';
 import { nodeNameDefault } from './commands/cluster-init.ts';
 import { type ConfigOptions, configFrom, withConfigOptions } from './commands/configuration.ts';
+import { checkSocketPaths } from './data-sockets.ts';
 import { CommandFailure, exitCodes } from './exit-codes.ts';
 import type { NodeMaking, ReadConfig, RunningProgram, StartServer, StartWorkers } from './running-server.ts';
 import { runWorker } from './workers/run-worker.ts';
@@ -51,7 +52,12 @@ export function addServeCommand(program: Command, starts: Starts, making: NodeMa
       const { join } = options;
       if (join !== undefined) {
         const request = { ...parseJoin(join), node: options.node ?? nodeNameDefault() };
-        await orFail(() => making.join(read(), request));
+        const config = read();
+        await orFail(async () => {
+          // A token is good for one join.
+          checkSocketPaths(config.data, 1);
+          await making.join(config, request);
+        });
       }
       await serve({ starts, read });
     });
@@ -64,7 +70,9 @@ export function workerOption(): Option {
 
 /** As many processes as the configuration wants. */
 async function startAll({ server, workers }: Starts, read: ReadConfig): Promise<RunningProgram> {
-  const count = await workerCount(read());
+  const config = read();
+  const count = await workerCount(config);
+  checkSocketPaths(config.data, count);
   return count === 1 ? await server(read) : await workers.supervisor(read, count);
 }
 
@@ -85,7 +93,7 @@ export async function serve({ starts, read, started }: ServeOptions): Promise<vo
   let server: RunningProgram | undefined;
   const reload = (): void => {
     void (async () => server?.reload())().catch((error: Error) => {
-      process.stderr.write(`rookery: not reloaded: ${error.message}\n`);
+      server?.log.error({ reason: error.message }, 'configuration not reloaded');
     });
   };
   process.on('SIGHUP', reload);

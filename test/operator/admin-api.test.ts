@@ -22,6 +22,13 @@ interface Asked {
 }
 
 /** Every route, as docs and programs rely on them. */
+interface Operation {
+  readonly summary?: string;
+  readonly operationId?: string;
+  readonly security?: readonly Record<string, readonly string[]>[];
+  readonly parameters?: readonly { readonly in: string; readonly name: string }[];
+}
+
 const routes: Record<string, readonly string[]> = {
   '/api/domains': ['get', 'post'],
   '/api/domains/{domain}': ['delete', 'get', 'patch'],
@@ -141,7 +148,7 @@ describe('the admin API', () => {
   test('errors are problem+json', async () => {
     const post = { method: 'POST', token: all };
     refused(await ask('/api/nothing', { token: all }), 404, 'not-found');
-    refused(await ask('/api/accounts/nobody@example.test', { token: all }), 404, 'no-such-account');
+    refused(await ask('/api/accounts/nobody@example.test', { token: all }), 404, 'not-found');
     refused(await ask('/api/domains', { ...post, body: { name: 'example.test' } }), 409, 'conflict');
     const shape = await ask('/api/domains', { ...post, body: { nam: 'x', enabled: 'perhaps' } });
     refused(shape, 400, 'invalid-argument');
@@ -192,7 +199,7 @@ describe('the admin API', () => {
     const deletion = { method: 'DELETE', token: all, headers: { 'idempotency-key': '7b9e6f1c-0002' } };
     assert.equal((await ask('/api/domains/once.test', deletion)).status, 204);
     assert.equal((await ask('/api/domains/once.test', deletion)).status, 204);
-    refused(await ask('/api/domains/once.test', { method: 'DELETE', token: all }), 404, 'no-such-account');
+    refused(await ask('/api/domains/once.test', { method: 'DELETE', token: all }), 404, 'not-found');
     const both = { ...post, headers: { 'idempotency-key': '7b9e6f1c-0003' }, body: { name: 'twice.test' } };
     const answers = await Promise.all([ask('/api/domains', both), ask('/api/domains', both)]);
     assert.ok(answers.some(({ status }) => status === 201));
@@ -213,6 +220,22 @@ describe('the admin API', () => {
       assert.ok(body.components.schemas[name!] !== undefined, `${name} is described`);
     const account = body.paths['/api/accounts'].post.requestBody.content['application/json'].schema;
     assert.deepEqual(account.required, ['address']);
+    const operations = Object.values(body.paths as Record<string, Record<string, Operation>>).flatMap(
+      Object.values<Operation>,
+    );
+    for (const one of operations) assert.ok(one.summary, JSON.stringify(one));
+    const ids = operations.map(({ operationId }) => operationId);
+    assert.equal(new Set(ids).size, ids.length, 'a generated client has a method for each');
+    const { get, post } = body.paths['/api/accounts'] as { get: Operation; post: Operation };
+    assert.equal(post.operationId, 'postAccounts');
+    assert.deepEqual(
+      [get.security, post.security],
+      [[{ bearer: ['read'] }], [{ bearer: ['write:directory'] }]],
+    );
+    assert.deepEqual(body.paths['/api/password'].put.security, [], 'the password says who it is');
+    const headers = ({ parameters = [] }: Operation): string[] =>
+      parameters.flatMap((one) => (one.in === 'header' ? [one.name] : []));
+    assert.deepEqual([headers(get), headers(post)], [[], ['Idempotency-Key']]);
   });
 
   test('health, readiness and metrics need no token', async () => {
@@ -221,8 +244,12 @@ describe('the admin API', () => {
     const { body, headers } = await ask('/metrics');
     assert.match(headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
     assert.match(body, /^rookery_event_loop_delay_p99_seconds \d/m);
-    assert.match(body, /^rookery_engine_commits \d+$/m);
+    assert.match(body, /^# TYPE rookery_engine_commits_total counter\nrookery_engine_commits_total \d+$/m);
+    assert.match(body, /^rookery_storage_room_bytes \d+$/m);
+    assert.match(body, /^rookery_tls_certificate_left_seconds\{name="localhost"\} \d{7,}$/m);
+    assert.match(body, /^rookery_build_info\{version="\d+\.\d+\.\d+",node="v\d+\.\d+\.\d+"\} 1$/m);
     assert.match(body, /^# TYPE rookery_accounts_loaded gauge$/m);
+    assert.match(body, /^rookery_search_index_lag_messages \d+$/m);
     assert.match(body, /^process_resident_memory_bytes \d+$/m);
     const names = [...(body as string).matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
     assert.equal(new Set(names).size, names.length);

@@ -8,7 +8,13 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { exitCodes } from '../../src/operator/exit-codes.ts';
 import { type AdminServer, openAdminServer } from '../../src/speakers/http/admin/admin-server.ts';
-import { adminDependencies, type ClusterSite, openClusterSite, whenHosting } from '../cluster-site.ts';
+import {
+  adminDependencies,
+  type ClusterSite,
+  enroll,
+  openClusterSite,
+  whenHosting,
+} from '../cluster-site.ts';
 import { type Ended, makeTemporaryFolder, type RunOptions, type TemporaryFolder } from '../run-program.ts';
 import { rookeryCommand, runRookery } from '../server-process.ts';
 
@@ -57,6 +63,7 @@ describe('the command line of a cluster', () => {
     const status = JSON.parse(await prints('a', '--json cluster status'));
     assert.deepEqual([status.node, status.nodes.length, status.shards.total], ['a', 2, 256]);
     const who = await prints('a', 'cluster who ada@example.test');
+    assert.match(who, /^cell: +main$/m);
     assert.match(who, /^node: +[ab]$/m);
     assert.match(who, /^openSessions: +[ab]: 4 imap$/m);
     assert.match(who, /^link: +10\.0\.0\.[12]:2433$/m);
@@ -89,6 +96,14 @@ describe('the command line of a cluster', () => {
     await fails('a', 'cluster drain a', exitCodes.failure, /no other node can take the shards of a; add one/);
     await fails('a', 'cluster drain nobody', exitCodes.notFound, /`rookery cluster status` shows/);
     await fails('a', 'cluster drain b --wait soon', exitCodes.usage, /expected a duration/);
+    await fails(
+      'a',
+      'cluster move-shard 5 b',
+      exitCodes.failure,
+      /b is no node that takes shards: it is draining/,
+    );
+    assert.equal(await prints('a', 'cluster shards --node b'), '(none)\n');
+    await fails('a', 'cluster shards --node nobody', exitCodes.notFound, /there is no node nobody; /);
     assert.equal(await prints('a', 'cluster undrain b'), 'b is active\n');
     await whenHosting(site.nodes[0]!.member, 'b', 128);
   });
@@ -112,6 +127,15 @@ describe('the command line of a cluster', () => {
       /^rookery-join-1\.\S+\n\nFor 3 machines in zone outer \(frontend, mx\), until \S+Z\. There:\n/,
     );
     assert.match(text, /^ {2}rookery serve --join rookery-join-1\.\S+@10\.0\.0\.1:2434\n$/m);
+    const inner = await prints('a', 'cluster token --role mx --zone outter');
+    assert.match(
+      inner,
+      /^For one machine in zone outter \(mx\), which will be told how to reach the database, /m,
+    );
+    const [mistyped] = JSON.parse(await prints('b', '--json cluster token list')).filter(
+      ({ zone }: { zone: string }) => zone === 'outter',
+    );
+    await prints('a', `cluster token remove ${mistyped.id}`);
     const tokens = JSON.parse(await prints('b', '--json cluster token list'));
     assert.deepEqual([tokens.length, tokens[0].usesLeft, tokens[0].zone], [1, 3, 'outer']);
     assert.equal(
@@ -155,8 +179,8 @@ describe('the command line of a cluster', () => {
       history,
       /^VERSION +CHANGED +CHANGED BY +COMMENT\n3 +\S+Z +socket +again\n2 +\S+Z +socket\n1 +\S+Z +socket +fewer\n$/,
     );
-    const forced = JSON.parse(await prints('a', `--json cluster config apply ${mine} --force`));
-    assert.equal(forced.version, 3, 'nothing changes, nothing is applied');
+    const same = JSON.parse(await prints('a', `--json cluster config apply ${mine}`));
+    assert.equal(same.version, 3, 'nothing changes, nothing is applied or refused');
     assert.match(
       await prints('a', 'cluster config get 2'),
       /^# version 2 of .*\n\[limits\]\nrecipients = 51\n$/,
@@ -186,6 +210,18 @@ describe('the command line of a cluster', () => {
       /data: belongs in the node’s own/,
     );
     assert.equal(refused.stdout, '+ data = "/x"\n');
+    const seen = await fails(
+      'a',
+      `cluster config diff ${wrong}`,
+      exitCodes.configuration,
+      /wrong\.toml: .*data: belongs in the node’s own/,
+    );
+    assert.equal(seen.stdout, '+ data = "/x"\n');
+    const mistyped = await run('a', 'cluster config set limits.recipients 60 --node bb');
+    assert.equal(mistyped.code, 0, mistyped.stderr);
+    assert.match(mistyped.stderr, /^rookery: there is no node bb so far; /);
+    const undone = await run('a', 'cluster config unset limits.recipients --node bb');
+    assert.deepEqual([undone.code, undone.stderr], [0, '']);
   });
 
   test('the balancers’ configurations come from the live cluster', async () => {
@@ -212,7 +248,10 @@ describe('the command line of a cluster', () => {
     assert.match(await prints('a', 'cluster remove b'), /^b is on its way out: \d+ shards go to other nodes/);
     await site.nodes[1]!.removed;
     assert.match(await prints('b', 'cluster status'), /^b +removed /m);
+    await fails('a', 'cluster drain b', exitCodes.failure, /b was removed: it hosts nothing/);
     assert.match(await prints('a', 'cluster admit b'), /^b may join again; rookery cluster token/);
+    await enroll(site.authority, 'c');
+    assert.equal(await prints('a', 'cluster remove c'), 'c had joined and never served; its name is free\n');
     await fails('a', 'cluster remove nobody', exitCodes.notFound, /no node nobody/);
   });
 });

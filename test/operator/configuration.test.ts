@@ -71,6 +71,10 @@ engine = "floppy"
     const missing = await runRookery(['config', 'check', '--config', folder.at('none.toml')]);
     assert.equal(missing.code, exitCodes.configuration);
     assert.match(missing.stderr, /none\.toml: cannot be read/);
+    const certificate = `certificate = "${folder.at('none.crt')}"\nkey = "${folder.at('none.key')}"\n`;
+    const uncertified = await check(`[[tls.certificates]]\n${certificate}`);
+    assert.equal(uncertified.code, exitCodes.configuration);
+    assert.match(uncertified.stderr, /^rookery: tls: cannot read .*none\.crt \(ENOENT\)\n$/);
   });
 
   test('--set is weighed like a file', async () => {
@@ -115,6 +119,14 @@ engine = "floppy"
       link: ['127.0.0.1:2433'],
       join: ['127.0.0.1:2434'],
     });
+  });
+
+  test('--on asks a running node, so it goes with --running alone', async () => {
+    for (const command of ['show', 'check']) {
+      const ended = await runRookery(['--on', 'two', 'config', command]);
+      assert.deepEqual([ended.code, ended.stdout], [exitCodes.usage, '']);
+      assert.match(ended.stderr, /^rookery: --on asks a running node, .*`config show --running`/);
+    }
   });
 
   test("show --running prints the running server's", async () => {

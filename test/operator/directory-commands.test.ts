@@ -2,6 +2,7 @@
 // end, and that what they say is so for the protocols.
 
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { ImapFlow } from 'imapflow';
 import { exitCodes } from '../../src/operator/exit-codes.ts';
@@ -205,12 +206,32 @@ describe('the command line', () => {
     await fails('account frobnicate', exitCodes.usage, /frobnicate/);
     await fails('account add', exitCodes.usage, /address/);
     await fails('domain list --frobnicate', exitCodes.usage, /frobnicate/);
+    await fails('token add x --scope everything', exitCodes.usage, /expected one of read, write:directory/);
+    await fails('token remove x', exitCodes.notFound, /no token x/);
+    await fails('account app-password remove alice@example.test x', exitCodes.notFound, /no app password x/);
+    await fails('account password alice@example.test', exitCodes.usage, /--random-password/, { input: '' });
+    const within = await runRookery(['account', 'add', '--help']);
+    assert.match(within.stdout, /--random-password.*Global Options:.*--data <dir>.*--json/s);
+    const refused = await server.rookery(['--json', 'account', 'show', 'nobody@example.test']);
+    assert.equal(refused.code, exitCodes.notFound);
+    assert.equal(refused.stdout, '');
+    const { error, exitCode } = JSON.parse(refused.stderr) as Row;
+    assert.match(String(error), /no account nobody@example\.test/);
+    assert.equal(exitCode, exitCodes.notFound);
+    assert.match(
+      (await server.rookery(['account', 'show', 'alice@example.test'])).stdout,
+      /^createdAt: +20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ\ncell: +main$/m,
+    );
     await using folder = await makeTemporaryFolder();
     const away = await runRookery(['--data', folder.path, 'domain', 'list']);
     assert.equal(away.code, exitCodes.unreachable);
     assert.match(away.stderr, /cannot reach the server at .*admin\.sock .*rookery serve/);
     const wrongPort = await runRookery(['--server', 'http://127.0.0.1:9', '--token', 'x', 'domain', 'list']);
     assert.equal(wrongPort.code, exitCodes.unreachable);
+    await writeFile(folder.at('file'), '');
+    const noPlace = await runRookery(['quickstart', '--data', folder.at('file')]);
+    assert.equal(noPlace.code, exitCodes.failure);
+    assert.match(noPlace.stderr, /^rookery: EEXIST: .*file'\n$/, 'told in one line');
   });
 
   test('tokens reach the server over TCP', async () => {

@@ -133,10 +133,19 @@ describe('import and export', () => {
     await writeFile(folder.at('eml', 'one.eml'), 'Subject: one\r\n\r\n1\r\n');
     await writeFile(folder.at('eml', 'below', 'two.eml'), 'Subject: two\n\n2\n');
     const user = await newAccount();
+    await writeFile(folder.at('eml', 'readme.txt'), 'no message\n');
     await importInto(user, 'eml', folder.at('eml'));
     assert.equal((await messagesOf(server.admin, user)).length, 1);
     assert.equal((await messagesOf(server.admin, user, 'below')).length, 1);
     await importInto(user, 'eml', folder.at('eml', 'one.eml'), '--mailbox', 'Elsewhere/Here');
+    const made = (await mailboxesOf(server.admin, user)).filter(({ name }) =>
+      ['below', 'Elsewhere/Here'].includes(name),
+    );
+    assert.deepEqual(
+      made.map(({ subscribed }) => subscribed),
+      [true, true],
+      'mail programs show what is subscribed to',
+    );
     assert.equal((await messagesOf(server.admin, user, 'Elsewhere/Here')).length, 1);
   });
 
@@ -168,8 +177,13 @@ describe('import and export', () => {
     await writeFile(folder.at('mail', 'cur', 'x'), 'Subject: x\n\n');
     const nobody = ['import', 'maildir', folder.at('mail'), '--account', addressOf('nobody')];
     const unknown = await server.rookery(nobody);
-    assert.notEqual(unknown.code, 0);
-    assert.match(unknown.stderr, /there is no account nobody@example\.test/);
+    assert.equal(unknown.code, exitCodes.notFound);
+    assert.match(unknown.stderr, /^rookery: there is no account nobody@example\.test; .*\n$/);
+    const skipping = await server.rookery([...nobody, '--skip', 'some']);
+    assert.equal(skipping.code, exitCodes.usage);
+    assert.match(skipping.stderr, /'some' is invalid\. expected a number/);
+    const nothing = ['import', 'eml', folder.at('mail'), '--account', addressOf('alice')];
+    assert.match((await server.rookery(nothing)).stderr, /has no \.eml files in it/);
     const exported = await server.rookery([
       'export',
       'mbox',

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { exitCodes } from '../../src/operator/exit-codes.ts';
@@ -79,7 +80,7 @@ describe('SIGHUP', () => {
   });
   after(async () => {
     await folder.remove();
-    await server.stop();
+    await server.stop([/^configuration not reloaded$/]);
   });
 
   test('takes a new certificate; open sessions go on', async () => {
@@ -111,9 +112,8 @@ describe('SIGHUP', () => {
   test('changes nothing when the new configuration is wrong', async () => {
     await write(otherCertificate, 'hostnam = "typo"');
     server.signal('SIGHUP');
-    await server.complained(
-      /not reloaded: .*rookery\.toml:1: hostnam: unknown key; did you mean "hostname"\?/,
-    );
+    const { reason } = await server.logged(({ msg }) => msg === 'configuration not reloaded');
+    assert.match(String(reason), /rookery\.toml:1: hostnam: unknown key; did you mean "hostname"\?/);
     await write({ certificate: 'not a certificate', key: otherCertificate.key });
     const refused = await server.rookery(['reload']);
     assert.equal(refused.code, exitCodes.failure);
@@ -218,6 +218,22 @@ describe('a start', () => {
     assert.equal((await messagesOf(one.admin, 'alice')).length, 1);
     assert.equal((await messagesOf(two.admin, 'alice')).length, 0);
     await Promise.all([one.stop(), two.stop()]);
+  });
+
+  test('in a directory that everybody may enter leaves nothing there for others to read', async () => {
+    await using folder = await makeTemporaryFolder();
+    const data = folder.at('data');
+    await mkdir(data, { mode: 0o755 });
+    await chmod(data, 0o755);
+    await using server = await ServerProcess.start({ data, accounts: ['alice'] });
+    await storeMessage(server.admin, 'alice', { bytes: numberedMessage(7) });
+    await server.json(['export', 'maildir', folder.at('exported'), '--account', addressOf('alice')]);
+    for (const place of [data, folder.at('exported')]) {
+      const entries = await readdir(place, { recursive: true });
+      assert.ok(entries.length > 0);
+      for (const entry of entries) assert.equal((await lstat(join(place, entry))).mode & 0o077, 0, entry);
+    }
+    await server.stop();
   });
 
   test('goes on where the last one stopped, also when that was killed', async () => {

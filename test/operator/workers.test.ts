@@ -106,7 +106,7 @@ describe('two workers', () => {
       const series = `rookery_connections_total{worker="${worker}",listener="imap"}`;
       assert.ok(figureIn(metrics, series) > 0, `${worker} took no connection`);
     }
-    assert.ok(figureIn(metrics, 'rookery_engine_batches{worker="supervisor"}') > 0);
+    assert.ok(figureIn(metrics, 'rookery_engine_batches_total{worker="supervisor"}') > 0);
     assert.equal(metrics.match(/^# HELP rookery_connections_total /gm)?.length, 1);
   });
 
@@ -312,5 +312,11 @@ test('a start that cannot be says why and leaves nobody behind', async () => {
   const postgres = ['workers=2', 'storage.engine=postgres', 'storage.url=postgres://127.0.0.1:1/none'];
   const refused = await runRookery(serverArguments({ data: folder.at('data'), settings: postgres }));
   assert.match(refused.stderr, /`workers` are for the embedded store/);
+  // One byte more than the sockets of workers leave room for; a single process would start.
+  const data = folder.at('x'.repeat(89 - Buffer.byteLength(folder.at('x'))));
+  const deep = await runRookery(serverArguments({ data, settings: ['workers=2'] }));
+  assert.equal(deep.code, 1);
+  assert.match(deep.stderr, /^rookery: .* has 88 bytes; .* 87 with 2 workers: .*, or set workers = 1\n$/);
+  assert.equal(existsSync(data), false);
   await folder.remove();
 });

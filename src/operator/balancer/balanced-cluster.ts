@@ -138,7 +138,7 @@ const outerZone = 'outer';
 
 /**
  * The nodes that take a protocol's connections, draining ones too. Where there is an outer zone, what the Internet speaks
- * goes there and nowhere else: the inner nodes are behind it for a reason.
+ * goes there and nowhere else, also what no node there speaks: the inner nodes are behind it for a reason.
  */
 export function nodesFor(cluster: BalancedCluster, protocol: BalancedProtocol): BalancedNode[] {
   const nodes = cluster.nodes.filter(
@@ -146,6 +146,6 @@ export function nodesFor(cluster: BalancedCluster, protocol: BalancedProtocol): 
       listeners[protocol] !== undefined && roles.some((role) => rolesOf[protocol].includes(role)),
   );
   if (protocol === 'lmtp' || protocol === 'admin') return nodes.filter(({ zone }) => zone !== outerZone);
-  const outer = nodes.filter(({ zone }) => zone === outerZone);
-  return outer.length > 0 ? outer : nodes;
+  const hasOuter = cluster.nodes.some(({ zone }) => zone === outerZone);
+  return hasOuter ? nodes.filter(({ zone }) => zone === outerZone) : nodes;
 }

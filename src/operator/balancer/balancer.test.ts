@@ -3,7 +3,12 @@ import { test } from 'node:test';
 import { Command } from 'commander';
 import { isMailError } from '../../mail/mail-error.ts';
 import { CommandFailure } from '../exit-codes.ts';
-import { type BalancedCluster, type BalancedNode, nodesFor } from './balanced-cluster.ts';
+import {
+  type BalancedCluster,
+  type BalancedNode,
+  type BalancedProtocol,
+  nodesFor,
+} from './balanced-cluster.ts';
 import { addBalancerCommands } from './balancer-command.ts';
 import { formatDns } from './dns.ts';
 import { formatHaproxy } from './haproxy.ts';
@@ -135,16 +140,18 @@ test('clients go to the outer zone where there is one, LMTP never; roles decide 
     nodes: [
       node('edge', 1, { zone: 'outer', roles: ['frontend'] }),
       node('gate', 2, { zone: 'outer', roles: ['mx'] }),
-      node('core', 3, { roles: ['backend', 'frontend', 'mx'] }),
+      node('core', 3, { roles: ['backend', 'frontend', 'mx'], listeners: { ...listeners, imap: 143 } }),
       node('quiet', 4, { roles: ['frontend'], listeners: { admin: 2080 } }),
     ],
   };
-  const names = (protocol: 'imaps' | 'mx' | 'lmtp' | 'pop3'): string[] =>
-    nodesFor(tiers, protocol).map(({ name }) => name);
+  const names = (protocol: BalancedProtocol): string[] => nodesFor(tiers, protocol).map(({ name }) => name);
   assert.deepEqual(names('imaps'), ['edge']);
   assert.deepEqual(names('mx'), ['gate']);
   assert.deepEqual(names('lmtp'), ['core']);
   assert.deepEqual(names('pop3'), []);
+  // An inner node alone speaks it: nobody outside is to reach that.
+  assert.deepEqual(names('imap'), []);
+  assert.equal(sectionOf(formatHaproxy(tiers), 'listen imap'), undefined);
 });
 
 test('what could end a word or a line in a configuration is refused', () => {

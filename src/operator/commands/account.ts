@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { collect, type Limit, limitOf, limitOption, parseBoolean, parseServices } from '../parse-option.ts';
-import { withContext } from '../program-context.ts';
+import { changeOf, withContext } from '../program-context.ts';
 import { randomPassword, readPassword } from '../read-password.ts';
 
 const columns = ['address', 'fullName', 'enabled', 'administrator', 'services', 'quotaBytes'];
@@ -81,7 +81,7 @@ function addAddAndSet(account: Command): void {
     .action(
       withContext(async ({ client, output }, name: string, options: AccountOptions) => {
         output.record(
-          await client.call({ method: 'PATCH', path: accountPath(name), body: settings(options) }),
+          await client.call({ method: 'PATCH', path: accountPath(name), body: changeOf(settings(options)) }),
         );
       }),
     );

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { parseBoolean } from '../parse-option.ts';
-import { withContext } from '../program-context.ts';
+import { changeOf, withContext } from '../program-context.ts';
 
 export function addAliasCommands(program: Command): void {
   const alias = program.command('alias').description('addresses that lead to other addresses');
@@ -43,7 +43,8 @@ export function addAliasCommands(program: Command): void {
     .action(
       withContext(
         async ({ client, output }, address: string, targets: string[], options: { enabled?: boolean }) => {
-          const body = { ...(targets.length > 0 ? { targets } : {}), enabled: options.enabled };
+          const { enabled } = options;
+          const body = changeOf({ targets: targets.length > 0 ? targets : undefined, enabled });
           output.record(
             await client.call({ method: 'PATCH', path: `/api/aliases/${encodeURIComponent(address)}`, body }),
           );

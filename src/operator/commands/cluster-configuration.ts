@@ -8,6 +8,7 @@ import { text as readAll } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import {
   type ClusterSettings,
+  checkClusterSettings,
   diffClusterSettings,
   type SettingChange,
   withSetting,
@@ -18,9 +19,10 @@ import { isMailError } from '../../mail/mail-error.ts';
 import type { AdminClient } from '../admin-client.ts';
 import { CommandFailure, exitCodes } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
+import { formatTime } from '../output.ts';
 import { parseWholeNumber } from '../parse-option.ts';
 import { type CommandContext, withContext } from '../program-context.ts';
-import { formatTime } from './cluster-tokens.ts';
+import type { ClusterBody } from './cluster-status.ts';
 
 interface Configuration extends ClusterSettings {
   readonly version: number;
@@ -71,14 +73,17 @@ function addReading(config: Command): void {
     );
   config
     .command('diff <file>')
-    .description(`say what applying a file would change (${fileHelp})`)
+    .description(`say what applying a file would change, and what is wrong with it (${fileHelp})`)
     .action(
       withContext(async ({ client, output }, file: string, _options: object) => {
         const [draft, present] = [await readDraft(file), await current(client)];
         const changes = diffClusterSettings(present, draft);
         if (output.json) output.table(changes.map(changeBody), []);
         else showChanges(output, changes);
-        if (isOvertaken(draft, present)) process.stderr.write(`rookery: ${overtaken(draft, present)}\n`);
+        if (changes.length > 0 && isOvertaken(draft, present))
+          process.stderr.write(`rookery: ${overtaken(draft, present)}\n`);
+        checkDraft(draft, file);
+        await warnOfUnknownNodes(client, draft);
       }),
     );
   config
@@ -127,6 +132,7 @@ async function changeSetting(
   if (changes.length === 0) return;
   const body = { ...next, version: present.version, comment: formatChanges(changes) };
   tellApplied(output, await client.call({ method: 'PUT', path, body }));
+  if (change.value !== undefined) await warnOfUnknownNodes(client, next);
 }
 
 function addApply(config: Command): void {
@@ -141,15 +147,17 @@ function addApply(config: Command): void {
           const [draft, present] = [await readDraft(file), await current(client)];
           const changes = diffClusterSettings(present, draft);
           showChanges(output, changes);
-          if (isOvertaken(draft, present) && options.force !== true)
-            throw new CommandFailure(overtaken(draft, present));
+          // From whatever version it was made: it overwrites nothing.
           if (changes.length === 0) {
             if (output.json) output.record({ ...present });
             return;
           }
+          if (isOvertaken(draft, present) && options.force !== true)
+            throw new CommandFailure(overtaken(draft, present));
           const { settings, overrides } = draft;
           const body = { settings, overrides, version: present.version, comment: options.comment };
           tellApplied(output, await client.call({ method: 'PUT', path, body }));
+          await warnOfUnknownNodes(client, draft);
         },
       ),
     );
@@ -185,6 +193,30 @@ async function readDraft(file: string): Promise<Draft> {
   } catch (error) {
     if (error instanceof CommandFailure) throw error;
     throw new CommandFailure(`cannot read ${file}: ${(error as Error).message}`, exitCodes.configuration);
+  }
+}
+
+/** Refuses what `apply` would refuse. */
+function checkDraft(draft: ClusterSettings, file: string): void {
+  try {
+    checkClusterSettings(draft);
+  } catch (error) {
+    if (!isMailError(error)) throw error;
+    const source = file === '-' ? 'standard input' : file;
+    throw new CommandFailure(`${source}: ${error.message}`, exitCodes.configuration);
+  }
+}
+
+/** A node may be named before it joins; a name that was mistyped waits for ever. */
+async function warnOfUnknownNodes(client: AdminClient, { overrides }: ClusterSettings): Promise<void> {
+  const named = Object.keys(overrides);
+  if (named.length === 0) return;
+  const { nodes } = await client.call<Pick<ClusterBody, 'nodes'>>({ path: '/api/cluster' });
+  for (const name of named) {
+    if (nodes.some(({ node }) => node === name)) continue;
+    process.stderr.write(
+      `rookery: there is no node ${name} so far; what is set for it waits for it to join\n`,
+    );
   }
 }
 

@@ -3,6 +3,7 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { Fault } from '../../base/fault.ts';
+import type { Config } from '../../config/schema.ts';
 import { isMailError } from '../../mail/mail-error.ts';
 import { CommandFailure } from '../exit-codes.ts';
 import type { NodeMaking } from '../running-server.ts';
@@ -12,6 +13,11 @@ import { type ConfigOptions, configFrom, withConfigOptions } from './configurati
 export function nodeNameDefault(): string {
   const name = hostname().split('.')[0]!.toLowerCase();
   return name.replaceAll(/[^a-z0-9-]/g, '-').slice(0, 63) || 'node';
+}
+
+function whoMayJoin({ storage }: Config): string {
+  if (storage.engine !== 'lmdb') return 'then `rookery cluster token` gives what other machines join with.';
+  return 'then frontends of the outer zone can join it (rookery cluster token --zone outer --role frontend). Its store is in this machine: for other nodes, move it to PostgreSQL first.';
 }
 
 export function addClusterInitCommand(program: Command, making: NodeMaking): void {
@@ -30,7 +36,7 @@ export function addClusterInitCommand(program: Command, making: NodeMaking): voi
         process.stdout.write(
           isJson
             ? `${JSON.stringify(made)}\n`
-            : `made cluster ${made.cluster}; this machine is its node ${made.node}\nNext: start it (rookery serve), then \`rookery cluster token\` gives what other machines join with.\n`,
+            : `made cluster ${made.cluster}; this machine is its node ${made.node}\nNext: start it (rookery serve), ${whoMayJoin(config)}\n`,
         );
       } catch (error) {
         if (error instanceof Fault || isMailError(error)) throw new CommandFailure(error.message);

@@ -76,12 +76,17 @@ test('what is wrong stands below, with what to do', () => {
     text.split('\n').filter((line) => line.startsWith('!')),
     [
       '! the storage does not answer',
-      '! one serves no accounts now: it cannot reach the storage; what it shows here may be old',
+      '! one serves no accounts now: it cannot write to the storage; what it shows here may be old',
       '! 128 shards have no host: their accounts wait until a node takes them',
       '! two is dead: start it again, or take it out for good: rookery cluster remove two',
       "! 2 rows of the cluster cannot be read: see the server's log",
     ],
   );
+});
+
+test('a node of the outer zone takes no links: it has an address and no port', () => {
+  const edge = node('edge', { zone: 'outer', address: { host: '10.0.0.9', port: 0 } });
+  assert.match(formatClusterStatus({ ...healthy, nodes: [edge] }), / 0\.3\.0 +10\.0\.0\.9$/m);
 });
 
 test('a node that is silent is told before it is declared dead', () => {
@@ -104,6 +109,14 @@ test('PostgreSQL is shown with its standbys', () => {
     line({ engine: 'postgres', bytesOnDisk: 1, health: { ...health, standbys: [] } }),
     'storage postgres 17.2 at db1:5432, 1 B; no standby',
   );
+  const alone = { engine: 'postgres', bytesOnDisk: 1, health: { ...health, standbys: [late] } };
+  const withoutStandby = /^! PostgreSQL has no synchronous standby: .* until one is attached$/m;
+  // With a lease there are commits, so none is needed.
+  assert.doesNotMatch(formatClusterStatus({ ...healthy, storage: alone }), withoutStandby);
+  const stuck = { ...healthy, leaseLeftMs: -1 };
+  assert.match(formatClusterStatus({ ...stuck, storage: alone }), withoutStandby);
+  const attached = { ...alone, health };
+  assert.doesNotMatch(formatClusterStatus({ ...stuck, storage: attached }), withoutStandby);
   const unknown = { name: 'not known', state: 'not known', isSynchronous: false, lagBytes: null };
   const blind = { ...health, maySeeStandbys: false, standbys: [unknown] };
   const storage = { engine: 'postgres', bytesOnDisk: 0, health: blind };

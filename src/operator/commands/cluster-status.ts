@@ -119,9 +119,9 @@ function nodeRow(node: ClusterNodeBody): Record<string, unknown> {
   };
 }
 
-/** A worker's is a socket in the file system. */
+/** A worker's is a socket in the file system; a node of the outer zone takes no links and has no port. */
 function addressText({ host, port }: ClusterNodeBody['address']): string {
-  if (host.startsWith('/')) return host;
+  if (host.startsWith('/') || port === 0) return host;
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
@@ -136,7 +136,12 @@ function problemsOf(status: ClusterBody): string[] {
   if (configurationVersion === null) problems.push('the storage does not answer');
   if (leaseLeftMs < 0)
     problems.push(
-      `${node} serves no accounts now: it cannot reach the storage; what it shows here may be old`,
+      `${node} serves no accounts now: it cannot write to the storage; what it shows here may be old`,
+    );
+  const { health } = storage;
+  if (leaseLeftMs < 0 && health?.maySeeStandbys && !health.standbys.some((each) => each.isSynchronous))
+    problems.push(
+      'PostgreSQL has no synchronous standby: with storage.postgres.durability = "standby" nothing is written until one is attached',
     );
   if (shards.unhosted > 0)
     problems.push(`${shards.unhosted} shards have no host: their accounts wait until a node takes them`);

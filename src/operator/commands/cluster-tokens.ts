@@ -1,6 +1,7 @@
 // rookery cluster token [create|list|remove]: what new machines join with.
 
 import type { Command } from 'commander';
+import { formatTime } from '../output.ts';
 import { collect, parseDuration, parseWholeNumber } from '../parse-option.ts';
 import { withContext } from '../program-context.ts';
 
@@ -67,14 +68,12 @@ function howToJoin({ token, roles, zone, expiresAt, usesLeft, at }: CreatedToken
   const host = at.host.includes(':') ? `[${at.host}]` : at.host;
   const place = at.port === null ? host : `${host}:${at.port}`;
   const machines = usesLeft === 1 ? 'one machine' : `${usesLeft} machines`;
+  // A zone's name that was mistyped is one of the inner nodes.
+  const told = zone === 'outer' ? '' : ', which will be told how to reach the database';
   return [
     token,
     '',
-    `For ${machines} in zone ${zone} (${roles.join(', ')}), until ${formatTime(expiresAt)}. There:`,
+    `For ${machines} in zone ${zone} (${roles.join(', ')})${told}, until ${formatTime(expiresAt)}. There:`,
     `  rookery serve --join ${token}@${place}`,
   ].join('\n');
-}
-
-export function formatTime(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().replace('.000', '');
 }

@@ -3,7 +3,8 @@
 
 import type { Command } from 'commander';
 import { systemClock } from '../../base/clock.ts';
-import { CommandFailure } from '../exit-codes.ts';
+import type { AdminClient } from '../admin-client.ts';
+import { CommandFailure, exitCodes } from '../exit-codes.ts';
 import { parseDuration, parseWholeNumber } from '../parse-option.ts';
 import { type CommandContext, withContext } from '../program-context.ts';
 import { addClusterConfigCommands } from './cluster-configuration.ts';
@@ -114,14 +115,7 @@ function addRemoveCommands(cluster: Command): void {
     .action(
       withContext(async (context, node: string, _options: object) => {
         const standing = await ask(context, 'DELETE', node, '');
-        const isDone = standing.state === 'removed';
-        tell(
-          context,
-          standing,
-          isDone
-            ? `${node} is removed; before that name joins again: rookery cluster admit ${node}`
-            : `${node} is on its way out: ${standing.shards} shards go to other nodes, then it stops (rookery cluster status --watch)`,
-        );
+        tell(context, standing, removalText(standing));
       }),
     );
   cluster
@@ -135,6 +129,13 @@ function addRemoveCommands(cluster: Command): void {
     );
 }
 
+function removalText({ node, state, shards }: NodeStanding): string {
+  if (state === 'removed')
+    return `${node} is removed; before that name joins again: rookery cluster admit ${node}`;
+  if (state === 'left') return `${node} had joined and never served; its name is free`;
+  return `${node} is on its way out: ${shards} shards go to other nodes, then it stops (rookery cluster status --watch)`;
+}
+
 function addShardCommands(cluster: Command): void {
   cluster
     .command('shards')
@@ -146,6 +147,7 @@ function addShardCommands(cluster: Command): void {
         const isWanted = ({ owner, movingTo }: ShardBody): boolean =>
           options.node === undefined || owner === options.node || movingTo === options.node;
         const rows = items.filter(isWanted).map((shard) => ({ ...shard }));
+        if (rows.length === 0 && options.node !== undefined) await requireNode(client, options.node);
         output.table(rows, ['shard', 'owner', 'epoch', 'movingTo', 'pinned']);
       }),
     );
@@ -184,6 +186,14 @@ function addShardCommands(cluster: Command): void {
         output.say(moves.length === 0 ? 'the load is even' : `${moves.length} shards ${verb}`);
       }),
     );
+}
+
+/** That it hosts nothing is an answer for a node that there is. */
+async function requireNode(client: AdminClient, name: string): Promise<void> {
+  const { nodes } = await client.call<ClusterBody>({ path: '/api/cluster' });
+  if (nodes.some(({ node }) => node === name)) return;
+  const where = '`rookery cluster status` shows those there are';
+  throw new CommandFailure(`there is no node ${name}; ${where}`, exitCodes.notFound);
 }
 
 function ask(

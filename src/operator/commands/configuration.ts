@@ -33,6 +33,11 @@ export function configFrom(
   command: Command,
   defaults: Record<string, unknown> = {},
 ): Config {
+  if (command.optsWithGlobals<{ on?: string }>().on !== undefined)
+    throw new CommandFailure(
+      '--on asks a running node, and this reads files of this machine (`config show --running` asks)',
+      exitCodes.usage,
+    );
   const dataGiven = command.getOptionValueSourceWithGlobals('data') !== 'default';
   const overrides = [...(options.set ?? []), ...(dataGiven ? [`data=${JSON.stringify(options.data)}`] : [])];
   try {
@@ -47,12 +52,25 @@ export function configFrom(
   }
 }
 
+/** The files that TLS needs: a server would not start without them. */
+async function checkCertificates({ tls }: Config): Promise<void> {
+  const { TlsContexts } = await import('../../speakers/kit/tls-contexts.ts');
+  for (const { certificate, key } of tls.certificates) {
+    await TlsContexts.open([{ certificateFile: certificate, keyFile: key }], {
+      minVersion: tls.minimum_version,
+      clientAuthoritiesFile: tls.client_authorities,
+    }).catch((error: Error) => {
+      throw new CommandFailure(`tls: ${error.message}`, exitCodes.configuration);
+    });
+  }
+}
+
 export function addConfigCommands(program: Command): void {
   const config = program.command('config').description('check and show a configuration');
   withConfigOptions(config.command('check').description('say what is wrong with a configuration')).action(
     async (_options: object, command: Command) => {
       const options = command.optsWithGlobals<ConfigOptions & { json?: boolean }>();
-      configFrom(options, command);
+      await checkCertificates(configFrom(options, command));
       process.stdout.write(
         options.json === true
           ? '{"ok":true}\n'

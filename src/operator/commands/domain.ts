@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { type Limit, limitOf, limitOption, parseBoolean } from '../parse-option.ts';
-import { withContext } from '../program-context.ts';
+import { changeOf, withContext } from '../program-context.ts';
 
 const columns = ['name', 'enabled', 'aliasOf', 'catchAll', 'postmaster', 'description'];
 
@@ -77,7 +77,7 @@ export function addDomainCommands(program: Command): void {
   withSettings(domain.command('set <domain>').description('change a domain')).action(
     withContext(async ({ client, output }, name: string, options: DomainOptions) => {
       const path = `/api/domains/${encodeURIComponent(name)}`;
-      output.record(await client.call({ method: 'PATCH', path, body: settings(options) }));
+      output.record(await client.call({ method: 'PATCH', path, body: changeOf(settings(options)) }));
     }),
   );
   domain

@@ -3,11 +3,12 @@
 import { readdir } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { decodeMailboxName, encodeMailboxName } from '../../wire/imap/mailbox-name.ts';
-import { CommandFailure } from '../exit-codes.ts';
+import { CommandFailure, exitCodes } from '../exit-codes.ts';
 import { openEml } from '../mailstore/eml.ts';
 import { MaildirWriter, openMaildir } from '../mailstore/maildir.ts';
 import { MboxWriter, openMbox } from '../mailstore/mbox.ts';
 import type { MessageSource, StoredMessage } from '../mailstore/stored-message.ts';
+import { parseWholeNumber } from '../parse-option.ts';
 import { type CommandContext, withContext } from '../program-context.ts';
 import { openProgress } from '../progress.ts';
 import { accountPath } from './account.ts';
@@ -15,13 +16,19 @@ import { accountPath } from './account.ts';
 interface ImportOptions {
   readonly account: string;
   readonly mailbox?: string;
-  readonly skip: string;
+  readonly skip?: number;
 }
 
 const sources: Record<string, (path: string) => Promise<MessageSource>> = {
   maildir: (path) => openMaildir(path, folderName),
   mbox: openMbox,
   eml: openEml,
+};
+
+const descriptions: Record<string, string> = {
+  maildir: 'import a maildir, folders too',
+  mbox: 'import an mbox file, or a directory of them: each is a mailbox',
+  eml: 'import an .eml file, or a directory of them: directories below it are mailboxes',
 };
 
 /** Modified UTF-7 when it reads as such, else the name as it is. */
@@ -36,10 +43,14 @@ export function addImportCommands(program: Command): void {
   for (const [format, open] of Object.entries(sources)) {
     command
       .command(`${format} <path>`)
-      .description(`import ${format === 'eml' ? '.eml files' : `a ${format}`}`)
+      .description(descriptions[format]!)
       .requiredOption('--account <account>', 'whose mail it is')
       .option('--mailbox <name>', 'put all of it there instead of the folders it was in')
-      .option('--skip <number>', 'leave out the first ones: to go on after an import that broke off', '0')
+      .option(
+        '--skip <number>',
+        'leave out the first ones: to go on after an import that broke off',
+        parseWholeNumber,
+      )
       .action(
         withContext(async (context, path: string, options: ImportOptions) =>
           importAll(context, await open(path), options),
@@ -48,13 +59,18 @@ export function addImportCommands(program: Command): void {
   }
 }
 
+/** No such account, no server: it is not the first message's fault. */
+function isOfAll(error: unknown, done: number): boolean {
+  return done === 0 && error instanceof CommandFailure && error.exitCode !== exitCodes.failure;
+}
+
 async function importAll(
   { client, output }: CommandContext,
   source: MessageSource,
   options: ImportOptions,
 ): Promise<void> {
   const progress = openProgress('messages', output.interactive && !output.json);
-  const skip = Number(options.skip);
+  const { skip = 0 } = options;
   let taken = 0;
   let done = 0;
   const upload = async (message: StoredMessage): Promise<void> => {
@@ -66,7 +82,7 @@ async function importAll(
     await client
       .call({ method: 'POST', path: `${accountPath(options.account)}/messages`, query, body: message.bytes })
       .catch((error: Error) => {
-        throw new CommandFailure(`${message.source}: ${error.message}`);
+        throw isOfAll(error, done) ? error : new CommandFailure(`${message.source}: ${error.message}`);
       });
     done++;
     progress.update(done + skip, source.total);
@@ -76,6 +92,7 @@ async function importAll(
     for await (const message of source.messages()) if (taken++ >= skip) await upload(message);
   } catch (error) {
     progress.stop();
+    if (isOfAll(error, done)) throw error;
     const told = `${done} of ${source.total} messages were imported; mend the cause and go on with --skip ${skip + done}`;
     throw new CommandFailure(`${(error as Error).message}\n${told}`);
   }

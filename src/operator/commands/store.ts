@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import type { AdminClient } from '../admin-client.ts';
 import { CommandFailure, exitCodes } from '../exit-codes.ts';
-import { collect } from '../parse-option.ts';
+import { collectScope } from '../parse-option.ts';
 import { withContext } from '../program-context.ts';
 import { openProgress, type Progress } from '../progress.ts';
 import { accountPath } from './account.ts';
@@ -111,7 +111,10 @@ async function checkThrough(client: AdminClient, body: object, told: CheckTold):
       const event = JSON.parse(line) as CheckEvent;
       if (event.type === 'progress') told.progress.update(event.accountsDone, event.accountsTotal);
       else if (event.type === 'finding') told.findings.push({ ...event });
-      else done = event;
+      else {
+        const { type: _type, ...counts } = event;
+        done = counts;
+      }
     }
   } catch {
     // What the connection says of it helps nobody.
@@ -129,7 +132,7 @@ export function addTokenCommands(program: Command): void {
     .requiredOption(
       '--scope <scope>',
       'read, write:directory, write:accounts, operate, metrics (may be repeated)',
-      collect,
+      collectScope,
     )
     .option('--domain <domain>', 'for the accounts and aliases of this domain alone')
     .action(

@@ -18,7 +18,7 @@ async function emlFiles(directory: string, mailbox: string): Promise<EmlFile[]> 
     const path = join(directory, entry.name);
     const below = mailbox === 'INBOX' ? entry.name : `${mailbox}/${entry.name}`;
     if (entry.isDirectory()) files.push(...(await emlFiles(path, below)));
-    else if (/\.(?:eml|msg|txt)$/i.test(entry.name)) files.push({ mailbox, path });
+    else if (/\.eml$/i.test(entry.name)) files.push({ mailbox, path });
   }
   return files;
 }
@@ -27,6 +27,7 @@ export async function openEml(path: string): Promise<MessageSource> {
   const status = await stat(path).catch(() => undefined);
   if (status === undefined) throw new CommandFailure(`${path} does not exist`);
   const files = status.isDirectory() ? await emlFiles(path, 'INBOX') : [{ mailbox: 'INBOX', path }];
+  if (files.length === 0) throw new CommandFailure(`${path} has no .eml files in it`);
   async function* messages(): AsyncGenerator<StoredMessage> {
     for (const file of files) {
       const date = Math.floor((await stat(file.path)).mtimeMs / 1000);

@@ -45,7 +45,7 @@ interface RunningWorker {
   readonly endpoints: readonly Endpoint[];
 }
 
-export class Supervisor implements Omit<RunningProgram, 'close'> {
+export class Supervisor implements Omit<RunningProgram, 'close' | 'log'> {
   readonly #options: SupervisorOptions;
   readonly #workers = new Map<string, RunningWorker>();
   readonly #keeping: Promise<void>[] = [];

@@ -75,14 +75,18 @@ export const accountSchema = z.object({
   quotaBytes: z.int().nonnegative().nullable(),
   quotaMessages: z.int().nonnegative().nullable(),
   createdAt: z.number().describe('Seconds since 1970 UTC.'),
+  cell: z.string().describe('The storage domain its mail is in: that of the node that made the account.'),
 });
 export const newAccountSchema = accountSchema
-  .omit({ id: true, createdAt: true, enabled: true })
+  .omit({ id: true, createdAt: true, cell: true, enabled: true })
   .extend({ password: z.string().min(1).max(1024) })
   .partial()
   .required({ address: true })
   .strict();
-export const accountChangeSchema = accountSchema.omit({ id: true, createdAt: true }).partial().strict();
+export const accountChangeSchema = accountSchema
+  .omit({ id: true, createdAt: true, cell: true })
+  .partial()
+  .strict();
 export const passwordSchema = z.strictObject({ password: z.string().min(1).max(1024) });
 
 export const quotaSchema = z.object({

@@ -13,7 +13,6 @@ import Fastify, {
 } from 'fastify';
 import {
   hasZodFastifySchemaValidationErrors,
-  jsonSchemaTransform,
   serializerCompiler,
   validatorCompiler,
   type ZodTypeProvider,
@@ -26,6 +25,7 @@ import type { NodeId } from '../../../mail/ids.ts';
 import { isMailError, MailError } from '../../../mail/mail-error.ts';
 import type { AdminDependencies } from './admin-dependencies.ts';
 import { problemSchema } from './admin-schemas.ts';
+import { describeRoute, idempotencyKeyBytesMax } from './describe-route.ts';
 import type { WithinDomain } from './domain-tokens.ts';
 import { IdempotencyKeys } from './idempotency.ts';
 import { isLocalRequest } from './local-request.ts';
@@ -95,8 +95,6 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
-/** A key is a UUID or the like. */
-const idempotencyKeyBytesMax = 200;
 /** A whole request, body and all: the largest message over a slow line still comes in it. */
 const requestTimeoutMs = 300_000;
 const headersTimeoutMs = 10_000;
@@ -193,7 +191,7 @@ export async function buildAdminApp(dependencies: AdminDependencies, options: Ap
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
       security: [{ bearer: [] }],
     },
-    transform: jsonSchemaTransform,
+    transform: describeRoute,
   });
   // Before the routes: every answer that is described has its errors described too.
   app.addHook('onRoute', ({ schema }) => {

@@ -3,12 +3,14 @@ import { after, before, describe, test } from 'node:test';
 import {
   adminDependencies,
   type ClusterSite,
+  enroll,
   openClusterSite,
   whenHosting,
 } from '../../../../test/cluster-site.ts';
 import { shardOf } from '../../../account/shard.ts';
 import { systemClock } from '../../../base/clock.ts';
 import { Fault } from '../../../base/fault.ts';
+import { writeCell } from '../../../directory/testing.ts';
 import type { TokenScope } from '../../../directory/tokens.ts';
 import type { ShardId } from '../../../mail/ids.ts';
 import { type AdminApp, buildAdminApp } from './admin-server.ts';
@@ -184,6 +186,10 @@ describe('the admin API of a cluster', () => {
       link: { ...place.address },
     });
     refused(await at('f').ask('GET', '/who/bob@example.test'), 404, /no account bob@example.test/);
+    // The shard of that number here is another one.
+    await writeCell(site.engine, account.id, 'west');
+    const { cell, node, epoch, sessions, link } = (await at('f').ask('GET', '/who/ada@example.test')).body;
+    assert.deepEqual([cell, node, epoch, sessions, link], ['west', null, null, null, null]);
   });
 
   test('join tokens are shown once', async () => {
@@ -306,21 +312,40 @@ describe('the admin API of a cluster', () => {
     }
   });
 
-  test('a removed node gives its shards away and ends; its name is free, and admitted when it is to join again', async () => {
+  test('the name of a machine that joined and never served is given back', async () => {
+    await enroll(site.authority, 'stillborn');
+    const freed = await at('a').ask('DELETE', '/nodes/stillborn');
+    assert.deepEqual([freed.status, freed.body.state, freed.body.shards], [200, 'left', 0]);
+    const enrolled = await site.authority.enrolledNodes();
+    assert.ok(enrolled.every(({ node }) => node !== 'stillborn'));
+    refused(await at('a').ask('DELETE', '/nodes/stillborn'), 404, /there is no node stillborn/);
+  });
+
+  test('a store that is in this machine is for no node of the inner zone elsewhere', async () => {
+    const { name } = site.engine;
+    Object.assign(site.engine, { name: 'lmdb' });
+    try {
+      refused(await at('a').ask('POST', '/tokens', {}), 501, /in this machine \(lmdb\).*--zone outer/);
+      const outer = await at('a').ask('POST', '/tokens', { zone: 'outer', roles: ['mx'] });
+      assert.equal(outer.status, 201);
+    } finally {
+      Object.assign(site.engine, { name });
+    }
+  });
+
+  test('a removed node gives its shards away and ends; its name is free when it is admitted again', async () => {
     const early = await at('a').ask('POST', '/nodes/b/admit');
     assert.deepEqual(
       [early.status, early.body.detail],
       [409, 'b is active, not removed: only a name that was removed needs to be admitted again'],
     );
+    const enrolled = async () => (await site.authority.enrolledNodes()).map(({ node }) => node);
     const removed = await at('a').ask('DELETE', '/nodes/b');
     assert.deepEqual([removed.body.state, removed.body.removing], ['draining', true]);
+    // Until it is gone it is a node, and may stay one: undrain.
+    assert.deepEqual(await enrolled(), ['a', 'b', 'f']);
     await site.nodes[2]!.removed;
     await whenHosting(memberOf('a'), 'a', 256);
-    const enrolled = await site.authority.enrolledNodes();
-    assert.deepEqual(
-      enrolled.map(({ node }) => node),
-      ['a', 'f'],
-    );
     // The node that is out saw its own last word; the others may be about to.
     const names = (await at('b').ask('GET', '/balancer')).body.nodes.map(
       ({ name }: { name: string }) => name,
@@ -328,6 +353,7 @@ describe('the admin API of a cluster', () => {
     assert.deepEqual(names, ['a', 'f']);
     const admitted = await at('a').ask('POST', '/nodes/b/admit');
     assert.equal(admitted.body.state, 'left');
+    assert.deepEqual(await enrolled(), ['a', 'f']);
     refused(await at('a').ask('DELETE', '/nodes/nobody'), 404, /there is no node nobody/);
     refused(await at('a').ask('POST', `/nodes/${'x'.repeat(900)}/drain`), 404, /there is no node/);
   });

@@ -44,7 +44,7 @@ const standbySchema = z.object({
 
 export const clusterSchema = z.object({
   cluster: z.string(),
-  cell: z.string(),
+  cell: z.string().describe('That of the node that was asked.'),
   node: z.string().describe('The node that was asked; the figures are as it sees them.'),
   leaseLeftMs: z.number().describe('How long it may serve its shards without a heartbeat; below 0: not now.'),
   controller: z.object({ node: z.string(), term: z.number() }).nullable(),
@@ -103,9 +103,12 @@ export const plannedMovesSchema = z.object({
 export const accountPlaceSchema = z.object({
   account: z.string(),
   address: z.string(),
-  cell: z.string(),
-  shard: z.number(),
-  node: z.string().nullable().describe('Null: nobody hosts it at the moment.'),
+  cell: z.string().describe('Where its mail is, as the directory says.'),
+  shard: z.number().describe('Of that cell.'),
+  node: z
+    .string()
+    .nullable()
+    .describe('Null: nobody hosts it at the moment, or its cell is another than the asked node’s.'),
   epoch: z.number().nullable(),
   sessions: z.number().nullable().describe('Open sessions, on whichever nodes; null: not known.'),
   openSessions: z

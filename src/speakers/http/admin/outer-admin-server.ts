@@ -1,11 +1,13 @@
 // The admin listener of a node of the outer zone: /healthz, /readyz and /metrics as every node has them; /api is carried to a
-// node of the inner zone, which answers what is open to the outer zone (administration.outer_frontends).
+// node of the inner zone, which answers what is open to the outer zone (administration.outer_frontends). The socket in the data
+// directory answers the same: whoever is on this machine has no more say in the cluster than whoever reaches its listeners.
 // Invariant: it decides nothing about tokens and passwords: those are verified inside. What it holds of a request is bounded.
 // Fails to open with a Fault when a port cannot be had.
 
 import { once } from 'node:events';
+import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, ListenOptions } from 'node:net';
 import { boundedBody } from '../../../base/bounded-body.ts';
 import { Fault } from '../../../base/fault.ts';
 import type { Logger } from '../../../base/log.ts';
@@ -23,6 +25,8 @@ import { problem, problemContentType, statusByMailError } from './problem.ts';
 
 export interface OuterAdminServerOptions {
   readonly listen: readonly { readonly address: string; readonly port: number }[];
+  /** A stale one is replaced. */
+  readonly socketPath: string;
   readonly metricsText: () => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Undefined while the server may take traffic, else why not. */
   readonly unreadyReason: () => string | undefined;
@@ -47,31 +51,42 @@ const idempotencyKeyLength = 24;
 export async function openOuterAdminServer(options: OuterAdminServerOptions): Promise<OuterAdminServer> {
   await using opened = new AsyncDisposableStack();
   const addresses: { address: string; port: number }[] = [];
-  for (const { address, port } of options.listen) {
+  const open = async (place: ListenOptions, name: string, isOnMachine: boolean): Promise<Server> => {
     const timeouts = { headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs };
     const server = createServer(timeouts, (request, response) => {
-      answer(options, request, response).catch((error: unknown) => {
+      answer(options, { request, response, isOnMachine }).catch((error: unknown) => {
         refuse(options, response, error);
       });
     });
     server.maxConnections = connectionsMax;
     opened.defer(() => closed(server));
-    server.listen(port, address);
+    server.listen(place);
     await once(server, 'listening').catch((cause: Error) => {
-      const message = `cannot listen on ${address}:${port} (admin): ${cause.message}`;
-      throw new Fault(message, { temporary: false, cause });
+      throw new Fault(`cannot listen on ${name} (admin): ${cause.message}`, { temporary: false, cause });
     });
+    return server;
+  };
+  const path = options.socketPath;
+  rmSync(path, { force: true });
+  await open({ path }, path, true);
+  chmodSync(path, 0o600);
+  for (const { address, port } of options.listen) {
+    const server = await open({ host: address, port }, `${address}:${port}`, false);
     addresses.push({ address, port: (server.address() as AddressInfo).port });
   }
   const stack = opened.move();
   return { addresses, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-async function answer(
-  options: OuterAdminServerOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Came over the socket. */
+  readonly isOnMachine: boolean;
+}
+
+async function answer(options: OuterAdminServerOptions, exchange: Exchange): Promise<void> {
+  const { request, response, isOnMachine } = exchange;
   const json = (status: number, body: object): void => {
     const contentType = 'application/json; charset=utf-8';
     response.writeHead(status, { 'content-type': contentType }).end(JSON.stringify(body));
@@ -85,22 +100,21 @@ async function answer(
       return reason === undefined ? json(200, { status: 'ready' }) : json(503, { status: 'unready', reason });
     }
     case 'GET /metrics': {
-      if (!(await maySeeMetrics(options, request)))
+      if (!isOnMachine && !(await maySeeMetrics(options, request)))
         return tell(options, response, 401, 'metrics need a token with the scope "metrics"');
       const { contentType, body } = await options.metricsText();
       response.writeHead(200, { 'content-type': contentType }).end(body);
       return;
     }
     default:
-      if (path.startsWith('/api/')) return carry(options, request, response);
+      if (path.startsWith('/api/')) return carry(options, exchange);
       return tell(options, response, 404, `there is no ${request.method} ${path}`);
   }
 }
 
 async function carry(
   options: OuterAdminServerOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
+  { request, response, isOnMachine }: Exchange,
 ): Promise<void> {
   const { question } = administrationProtocol.request;
   const body = await boundedBody(request, relayedBodyBytesMax);
@@ -116,7 +130,7 @@ async function carry(
     url: request.url,
     fields,
     ...(body.length === 0 ? {} : { body }),
-    remoteAddress: request.socket.remoteAddress ?? '',
+    remoteAddress: isOnMachine ? '127.0.0.1' : (request.socket.remoteAddress ?? ''),
     isOperator: false,
   });
   if (!asked.success) return tell(options, response, 400, 'this request cannot be carried');

@@ -56,6 +56,8 @@ const titles: Record<number, string> = {
 
 /** A kind in kebab-case is the problem's type: stable for programs, while texts may change. */
 function kebab(kind: string): string {
+  // Inside, domains, aliases, nodes and tokens that are not there are refused by this kind as well.
+  if (kind === 'noSuchAccount') return 'not-found';
   return kind.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 

@@ -37,7 +37,7 @@ export function clusterRoutes(app: AdminApp, dependencies: AdminDependencies): v
     async (request) => {
       const cluster = findCluster(dependencies);
       const account = await findAccount(dependencies.directory, request.params.account);
-      const { address: link, openSessions, ...place } = await cluster.placeOf(account.id);
+      const { address: link, openSessions, ...place } = await cluster.placeOf(account);
       return nullsForUndefined({
         account: account.id,
         address: account.address,

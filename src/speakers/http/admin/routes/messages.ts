@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { AccountPort, MailboxInfo } from '../../../../account/port.ts';
 import { flagNames } from '../../../../mail/flags.ts';
 import type { MailboxId, OperationId, Uid } from '../../../../mail/ids.ts';
-import { MailError } from '../../../../mail/mail-error.ts';
+import { MailError, undefinedWhen } from '../../../../mail/mail-error.ts';
 import type { AdminDependencies } from '../admin-dependencies.ts';
 import { messageRowSchema, pageLimitMax, pageOf } from '../admin-schemas.ts';
 import type { AdminApp } from '../admin-server.ts';
@@ -21,7 +21,7 @@ const listQuery = z.object({
 const dateMin = -2_208_988_800;
 const dateMax = 253_402_300_799;
 const appendQuery = z.object({
-  mailbox: z.string().default('INBOX').describe('Name; made when it is not there.'),
+  mailbox: z.string().default('INBOX').describe('Name; made and subscribed to when it is not there.'),
   flags: z.string().optional().describe('Comma-separated, such as \\Seen,\\Flagged,$Label1.'),
   date: z.coerce
     .number()
@@ -57,7 +57,7 @@ function addAppend(
       throw new MailError('invalidArgument', 'send the message as Content-Type: message/rfc822');
     const port = await accounts.open(id);
     const { mailbox, flags, date } = request.query;
-    const target = await mailboxNamed(port, mailbox, random.identifier(24) as OperationId);
+    const target = await mailboxNamed(port, mailbox, () => random.identifier(24) as OperationId);
     const appended = await port.append({
       operation: random.identifier(24) as OperationId,
       target: { id: target.id },
@@ -73,21 +73,25 @@ function addAppend(
   });
 }
 
-async function mailboxNamed(port: AccountPort, name: string, operation: OperationId): Promise<MailboxInfo> {
+async function mailboxNamed(
+  port: AccountPort,
+  name: string,
+  operation: () => OperationId,
+): Promise<MailboxInfo> {
   const existing = await port.findMailbox({ name });
   if (existing?.selectable === true) return existing;
-  return port.createMailbox({ operation, name }).catch(async (error: unknown) => {
+  const created = await port.createMailbox({ operation: operation(), name }).catch(async (error: unknown) => {
     // Two imports at once may both find it missing.
     const made = await port.findMailbox({ name });
     if (made === undefined) throw error;
     return made;
   });
-}
-
-async function mailboxById(port: AccountPort, id: number): Promise<MailboxInfo> {
-  const mailbox = await port.findMailbox({ id: id as MailboxId });
-  if (mailbox === undefined) throw new MailError('noSuchMailbox', `there is no mailbox ${id}`);
-  return mailbox;
+  // Most mail programs show what is subscribed to, and nothing else. The mail comes in even if there are too many of them.
+  await undefinedWhen(
+    'limitReached',
+    port.setSubscribed({ operation: operation(), name: created.name, subscribed: true }),
+  );
+  return created;
 }
 
 function addList(app: AdminApp, { directory, accounts }: AdminDependencies): void {
@@ -106,11 +110,9 @@ function addList(app: AdminApp, { directory, accounts }: AdminDependencies): voi
     const first = uids.findIndex((uid) => uid > after);
     const wanted = first < 0 ? new Uint32Array() : uids.slice(first, first + limit);
     const columns = await port.columns(info.id, wanted);
-    // A keyword first used since `info` was read has no name there: the table only grows, so read it after.
-    const { keywords } = await mailboxById(port, info.id);
     const items = [...columns.uids].map((uid, at) => ({
       uid,
-      flags: flagNames(columns.flagsLow[at]!, columns.flagsHigh[at]!, keywords),
+      flags: flagNames(columns.flagsLow[at]!, columns.flagsHigh[at]!, columns.keywords),
       internalDate: columns.internalDates[at]!,
       bytes: columns.sizes[at]!,
     }));
