@@ -1,8 +1,6 @@
 // Looks through text four bytes at a time: most bytes of a message are of no interest, and looking at each of them is what
 // costs. Owns nothing; a view of the bytes, which must not change places.
 
-const lineFeed = 0x0a;
-const carriageReturn = 0x0d;
 const lowBytesEnd = 0x0e;
 /** Below it the view is not worth making. */
 const wordsMin = 16;
@@ -39,42 +37,6 @@ export class ByteWords {
     }
     while (at < end && bytes[at]! >= lowBytesEnd) at++;
     return Math.min(at, end);
-  }
-
-  /** How many line feeds there are at `from` … `end` - 1. */
-  lineFeeds(from: number, end: number): number {
-    const bytes = this.#bytes;
-    const words = this.#words;
-    let at = from;
-    let count = 0;
-    if (words !== undefined) {
-      const aligned = Math.min(end, this.#firstWord(from) * 4 + this.#wordsStart);
-      for (; at < aligned; at++) if (bytes[at] === lineFeed) count++;
-      const last = this.#wordAt(end);
-      let index = (at - this.#wordsStart) >> 2;
-      for (; index < last; index++) {
-        const word = words[index]! ^ 0x0a0a0a0a;
-        // The top bit of each byte that is 0 now; then the four bits are added up in the top byte.
-        const found = ~(((word & 0x7f7f7f7f) + 0x7f7f7f7f) | word | 0x7f7f7f7f);
-        if (found !== 0) count += Math.imul(found >>> 7, 0x01010101) >>> 24;
-      }
-      at = Math.max(at, index * 4 + this.#wordsStart);
-    }
-    for (; at < end; at++) if (bytes[at] === lineFeed) count++;
-    return count;
-  }
-
-  /** Those of them that have no CR before them; one at `from` is judged by what is before it. */
-  bareLineFeeds(from: number, end: number): number {
-    const bytes = this.#bytes;
-    let count = 0;
-    let at = this.lowByte(from, end);
-    while (at < end) {
-      if (bytes[at] === lineFeed && bytes[at - 1] !== carriageReturn) count++;
-      // Most often it is a CR, whose LF need not be found again.
-      at = this.lowByte(bytes[at] === carriageReturn && bytes[at + 1] === lineFeed ? at + 2 : at + 1, end);
-    }
-    return count;
   }
 
   /** The first word that begins at or behind `position`. */

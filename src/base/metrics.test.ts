@@ -17,13 +17,15 @@ test('counters, gauges and histograms appear with their labels', async () => {
     .with({})
     .observe(0.5);
   metrics.observed({ name: 'depth', help: 'h' }, () => 7);
+  metrics.observedTotal({ name: 'flushes_total', help: 'h' }, () => 8);
   const text = await metrics.expose();
   assert.match(text, /^messages_total\{protocol="lmtp",outcome="delivered"\} 3$/m);
   assert.match(text, /^messages_total\{protocol="smtp",outcome="refused"\} 1$/m);
   assert.match(text, /^sessions 3$/m);
   assert.match(text, /^commit_seconds_bucket\{le="0.1"\} 0$/m);
   assert.match(text, /^commit_seconds_bucket\{le="1"\} 1$/m);
-  assert.match(text, /^depth 7$/m);
+  assert.match(text, /^# TYPE depth gauge\ndepth 7$/m);
+  assert.match(text, /^# TYPE flushes_total counter\nflushes_total 8$/m);
   assert.equal(await metrics.expose(), text, 'reading twice does not count twice');
 });
 
@@ -51,7 +53,7 @@ test('a family is bounded: past the limit everything is counted as other', async
 
 test('the process is observed until disposed of', async () => {
   const metrics = new Metrics();
-  using _observation = observeProcess(metrics);
+  using _observation = observeProcess(metrics, '1.2.3');
   const text = await metrics.expose();
   for (const name of ['rookery_event_loop_delay_p99_seconds', 'process_resident_memory_bytes']) {
     assert.match(text, new RegExp(`^${name} \\d`, 'm'));

@@ -3,7 +3,8 @@
 // Invariants: counting on a hot path is an addition to a number, the registry is written when it is read; a family
 // holds a bounded number of series, so no client-chosen label can grow memory. Nothing here fails at run time.
 
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
+import { CountedHistogram, CountedValues } from './counted-histogram.ts';
 
 /** A family with more label combinations than this has a label that clients choose, which is a mistake in itself. */
 export const seriesMax = 2_000;
@@ -101,6 +102,18 @@ export class Metrics {
     return series;
   }
 
+  /** A number that is asked for when the metrics are read, and only rises. As `observed`. */
+  observedTotal(options: { readonly name: string; readonly help: string }, read: () => number): void {
+    new Counter({
+      ...options,
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  }
+
   /** A number that is asked for when the metrics are read. `read` must be quick and must not throw. */
   observed(options: { readonly name: string; readonly help: string }, read: () => number): void {
     new Gauge({
@@ -133,15 +146,18 @@ export class Metrics {
   }
 
   #newHistogram<Label extends string>(options: HistogramOptions<Label>): Family<Label, HistogramSeries> {
-    const histogram = new Histogram<Label>({
+    const { buckets } = options;
+    const series = new SeriesTable<Label, CountedValues>(
+      options.labels ?? [],
+      () => new CountedValues(buckets),
+    );
+    new CountedHistogram<Label>({
       ...definition(options),
-      buckets: [...options.buckets],
+      buckets: [...buckets],
       registers: [this.#registry],
+      series: () => series.entries(),
     });
-    return new SeriesTable<Label, HistogramSeries>(options.labels ?? [], (labels) => {
-      const child = histogram.labels(labels);
-      return { observe: (value) => child.observe(value) };
-    });
+    return series;
   }
 
   #once<Made>(name: string, make: () => Made): Made {

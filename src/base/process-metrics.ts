@@ -10,7 +10,13 @@ const resolutionMs = 10;
 const nanosecondsPerSecond = 1e9;
 
 /** Adds the process's metrics to `metrics`; dispose of the result to stop. */
-export function observeProcess(metrics: Metrics): Disposable {
+export function observeProcess(metrics: Metrics, version: string): Disposable {
+  const build = {
+    name: 'rookery_build_info',
+    help: 'What runs; always 1',
+    labels: ['version', 'node'],
+  } as const;
+  metrics.gauge<'version' | 'node'>(build).with({ version, node: process.version }).set(1);
   const delay = monitorEventLoopDelay({ resolution: resolutionMs });
   delay.enable();
   // The histogram holds the time between two ticks of a timer, so the timer's own period is taken off.
@@ -49,7 +55,8 @@ export function observeProcess(metrics: Metrics): Disposable {
     { name: 'rookery_heap_used_bytes', help: 'JavaScript heap in use' },
     () => process.memoryUsage().heapUsed,
   );
-  metrics.observed({ name: 'process_cpu_seconds', help: 'Processor time used, user and system' }, () => {
+  const cpu = { name: 'process_cpu_seconds_total', help: 'Processor time used, user and system' };
+  metrics.observedTotal(cpu, () => {
     const usage = process.cpuUsage();
     return (usage.user + usage.system) / 1e6;
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Slicer } from './slicer.ts';
+import { Slicer, SparseSlicer } from './slicer.ts';
 import { slowTurns } from './testing-turns.ts';
 
 test('work that uses its slice up gives others a turn and begins a new slice', async () => {
@@ -31,4 +31,27 @@ test('steps are taken to the end, with turns for others', async () => {
   }
   assert.equal(await new Slicer(clock, 5).finish(steps()), 'done');
   assert.equal(clock.turnsGiven, 3);
+});
+
+test('of short works every fourth looks at the clock, and the next after a long one', async () => {
+  const clock = slowTurns();
+  const looks = (): number => clock.turnMs();
+  const slicer = new SparseSlicer(clock, 1000);
+  const before = looks();
+  for (let work = 0; work < 40; work++) assert.equal(slicer.due(), false);
+  assert.equal(looks() - before, 11, 'ten, and the one that asks');
+  for (let work = 0; work < 40; work++) {
+    slicer.took(1);
+    slicer.due();
+  }
+  assert.equal(looks() - before, 52);
+});
+
+test('when the slice is used up every short work rests, until a turn begins', async () => {
+  const clock = slowTurns();
+  const slicer = new SparseSlicer(clock, 1);
+  for (let work = 0; work < 3; work++) assert.equal(slicer.due(), false);
+  assert.deepEqual([slicer.due(), slicer.due()], [true, true]);
+  await slicer.rest();
+  assert.equal(slicer.due(), false);
 });

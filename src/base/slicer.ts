@@ -34,6 +34,41 @@ export class Slicer {
   }
 }
 
+/** So many short works for one look at the clock, which takes as long as some of them: a setImmediate for each turn. */
+const shortWorksPerLook = 4;
+const shortWorkMs = 0.1;
+
+/**
+ * For works that many begin, and that are short nearly always: asked before each of them, told behind it. Looks at the clock
+ * before every fourth, and after each that was not short.
+ */
+export class SparseSlicer {
+  readonly #slicer: Slicer;
+  /** Since the last look, or as many as a look is due after. */
+  #works = 0;
+
+  constructor(clock: Clock, sliceMs = sliceMsDefault) {
+    this.#slicer = new Slicer(clock, sliceMs);
+  }
+
+  /** As Slicer.due. */
+  due(): boolean {
+    if (++this.#works < shortWorksPerLook) return false;
+    const isDue = this.#slicer.due();
+    // While the slice is used up everybody rests.
+    if (!isDue) this.#works = 0;
+    return isDue;
+  }
+
+  rest(): Promise<void> {
+    return this.#slicer.rest();
+  }
+
+  took(workMs: number): void {
+    if (workMs > shortWorkMs) this.#works = shortWorksPerLook;
+  }
+}
+
 /** Takes all steps at once: for little work that others do in steps. */
 export function finishAtOnce<Result>(steps: Generator<unknown, Result>): Result {
   let step = steps.next();

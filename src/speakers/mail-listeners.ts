@@ -80,6 +80,18 @@ export class MailListeners {
       { name: 'rookery_answer_memory_bytes', help: 'Memory set aside for answers read ahead of clients' },
       () => this.#answersAhead.bytesUsed,
     );
+    metrics.observedSeries<'name'>(
+      {
+        name: 'rookery_tls_certificate_left_seconds',
+        help: 'How long the certificates for clients are good, by the first name of each',
+        labels: ['name'],
+      },
+      () =>
+        options.tls.certificates.map(({ names, notAfter }) => [
+          { name: names[0] ?? '' },
+          Math.floor((notAfter.getTime() - clock.now()) / 1000),
+        ]),
+    );
   }
 
   /** Opens every listener of the configuration, or none: rejects with the Fault of the first that cannot be had. */

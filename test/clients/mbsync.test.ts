@@ -14,14 +14,14 @@ const messages = 1000;
 /** Appends that wait for an answer at the same time: they share flushes. */
 const atOnce = 8;
 
-function configuration(server: ServerProcess, folder: TemporaryFolder): string {
+function configuration(server: ServerProcess, folder: TemporaryFolder, tls = true): string {
   return `
 IMAPAccount rookery
 Host localhost
-Port ${server.ports.imaps}
+Port ${tls ? server.ports.imaps : server.ports.imap}
 User ${addressOf('alice')}
 Pass "${passwordOf('alice')}"
-SSLType IMAPS
+SSLType ${tls ? 'IMAPS' : 'None'}
 SystemCertificates no
 CertificateFile ${server.certificateFile}
 
@@ -156,5 +156,13 @@ describe('mbsync', { skip: missingPrograms('mbsync') }, () => {
     assert.deepEqual(await synchronise(), {});
     const names = (await mailboxesOf(server.admin, 'alice')).map(({ name }) => name);
     assert.ok(names.includes('Projects/Räume') && names.includes('Local'), names.join());
+  });
+
+  test('goes on without TLS', async () => {
+    await writeFile(folder.at('mbsyncrc'), configuration(server, folder, false), { mode: 0o600 });
+    await storeMessage(server.admin, 'alice', { bytes: numberedMessage(5001), mailbox: 'Remote' });
+    assert.deepEqual(await synchronise(), { 'UID FETCH': 1 });
+    assert.equal((await fileNames(folder.at('mail', 'Remote'))).length, 2);
+    assert.deepEqual(await synchronise(), {});
   });
 });

@@ -18,7 +18,7 @@ import { addressOf, passwordOf, ServerProcess } from '../server-process.ts';
  * smtp_authenticators: of its own accord this client takes SCRAM-SHA-256-PLUS wherever it is offered, which it cannot do (its
  * SASL library asks it for channel bindings, it has none to give), and then gives up.
  */
-function configuration(server: ServerProcess, folder: TemporaryFolder): string {
+function configuration(server: ServerProcess, folder: TemporaryFolder, tls = true): string {
   const user = addressOf('alice');
   const encoded = encodeURIComponent(user);
   return `
@@ -29,11 +29,11 @@ set imap_pass = "${passwordOf('alice')}"
 set smtp_url = "smtp://${encoded}@localhost:${server.ports.submission}/"
 set smtp_authenticators = "plain"
 set smtp_pass = "${passwordOf('alice')}"
-set folder = "imaps://${encoded}@localhost:${server.ports.imaps}/"
+set folder = "imap${tls ? 's' : ''}://${encoded}@localhost:${tls ? server.ports.imaps : server.ports.imap}/"
 set spoolfile = "+INBOX"
 set certificate_file = "${server.certificateFile}"
-set ssl_starttls = yes
-set ssl_force_tls = yes
+set ssl_starttls = ${tls ? 'yes' : 'no'}
+set ssl_force_tls = ${tls ? 'yes' : 'no'}
 set ssl_ca_certificates_file = "${server.certificateFile}"
 set charset = "utf-8"
 set header_cache = ""
@@ -112,5 +112,18 @@ describe('neomutt', { skip: missingPrograms('neomutt', 'script') }, () => {
     const [kept] = await messagesOf(server.admin, 'alice', 'Kept');
     const bytes = await bytesOf(server.admin, 'alice', { mailbox: 'Kept', uid: kept!.uid });
     assert.equal(bytes.toString('latin1'), numberedMessage(13));
+  });
+
+  test('sends and reads without TLS', async () => {
+    await writeFile(folder.at('muttrc'), configuration(server, folder, false), { mode: 0o600 });
+    const args = [...options(), '-s', 'in the clear', '--', addressOf('alice')];
+    await runWell('neomutt', args, { ...environment(), input: 'Hello Alice\n' });
+    const keys = `<last-entry><copy-message>${folder.path}/clear<enter><sync-mailbox><quit>`;
+    await writeFile(folder.at('commands'), `set mbox_type = mbox\npush '${keys}'\n`);
+    const command = ['neomutt', ...options(), '-e', `'source ${folder.at('commands')}'`, '-f', '=INBOX'];
+    await runWell('script', ['-qec', command.join(' '), '/dev/null'], environment());
+    const saved = await readFile(folder.at('clear'), 'latin1');
+    assert.match(saved, /with ESMTPA\b/);
+    assert.match(saved, /^Hello Alice$/m);
   });
 });

@@ -43,7 +43,7 @@ function numberedMessages(count: number): string[] {
 describe('POP3 drains', () => {
   let server: ServerProcess;
   before(async () => {
-    server = await ServerProcess.start({ accounts: ['alice', 'bob', 'carol'] });
+    server = await ServerProcess.start({ accounts: ['alice', 'bob', 'carol', 'dave'] });
   });
   after(() => server.stop());
 
@@ -55,6 +55,7 @@ describe('POP3 drains', () => {
   for (const { way, user, listener, tls } of [
     { way: 'TLS from the first byte', user: 'alice', listener: 'pop3s', tls: 'ssl' },
     { way: 'STLS', user: 'carol', listener: 'pop3', tls: 'sslproto tls1.2+' },
+    { way: 'no TLS', user: 'dave', listener: 'pop3', tls: "sslproto ''" },
   ] as const) {
     test(`fetchmail drains with ${way}`, { skip: missingPrograms('fetchmail') }, async () => {
       await using folder = await makeTemporaryFolder();

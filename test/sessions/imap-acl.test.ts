@@ -194,6 +194,28 @@ test('COPY and APPEND leave away flags that may not be set: the example of secti
   await b.send(`COPY 1 ${target}`).no('NOPERM');
 });
 
+test('UIDs are told of mailboxes that may be opened only (RFC 4315 section 5)', async () => {
+  await using server = await openImapServer();
+  await sharedInbox(server, 'li');
+  const b = await server.bob();
+  for (const subject of ['copied', 'moved', 'replaced']) await b.append('INBOX', mail(subject)).ok();
+  await b.send('SELECT INBOX').ok();
+  const inbox = `"${alices}/INBOX"`;
+  const answers = [
+    await b.append(`${alices}/INBOX`, mail('appended')).ok(),
+    await b.send(`COPY 1 ${inbox}`).ok(),
+    await b.send(`MOVE 2 ${inbox}`).ok(),
+    await b.send(`REPLACE 2 ${inbox} {3+}\r\nabc`).ok(),
+  ];
+  for (const { code, untagged } of answers)
+    assert.doesNotMatch([code, ...untagged].join('\n'), /APPENDUID|COPYUID/);
+  const a = await server.alice();
+  await a.send('STATUS INBOX (MESSAGES)').tells('* STATUS INBOX (MESSAGES 5)');
+  await a.send('SETACL INBOX bob lri').ok();
+  await b.append(`${alices}/INBOX`, mail('appended')).ok(/^APPENDUID \d+ 6$/);
+  await b.send(`COPY 1 ${inbox}`).ok(/^COPYUID \d+ 1 7$/);
+});
+
 test('CREATE, RENAME, DELETE by k and x; a new mailbox has its superior’s list, a renamed one keeps its own', async () => {
   await using server = await openImapServer();
   const a = await server.alice();
@@ -215,7 +237,7 @@ test('CREATE, RENAME, DELETE by k and x; a new mailbox has its superior’s list
   await b.send(`RENAME "${work}/One/Two" Two`).no('CANNOT');
   await b.send(`RENAME INBOX "${work}/Inbox"`).no('CANNOT');
   await b.send(`RENAME "${alices}/INBOX" "${work}/Inbox"`).no('NOPERM');
-  await b.send(`DELETE "${alices}/INBOX"`).no('NOPERM');
+  await b.send(`DELETE "${alices}/INBOX"`).no('CANNOT');
   await b.send(`RENAME "${work}/One/Two" "${work}/Two"`).ok();
   await a.send('GETACL Work/Two').tells(`* ACL Work/Two "alice@example.test" ${all} "bob@example.test" lrxc`);
   await b.send(`SELECT "${work}/Two"`).ok();

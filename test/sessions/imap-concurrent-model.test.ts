@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { keywordsMax } from '../../src/mail/flags.ts';
 import type { FollowingClient } from './following-client.ts';
 import { mail } from './imap-client.ts';
 import { openImapServer } from './imap-server.ts';
@@ -60,6 +61,14 @@ function commandOf(client: FollowingClient, step: Step, places: readonly number[
   }
 }
 
+/** Later each new keyword takes the place of another one. */
+async function fillKeywords(client: FollowingClient, name: string): Promise<void> {
+  const keywords = Array.from({ length: keywordsMax }, (_, at) => `old${at}`).join(' ');
+  await client.append(name, mail('keywords'), `(${keywords})`);
+  assert.equal((await client.ask(`SELECT ${name}`)).status, 'OK');
+  assert.equal((await client.ask('STORE 1 FLAGS.SILENT ()')).status, 'OK');
+}
+
 test(`all at once, every client ends with the server’s state (IMAP_MODEL_SEED=${seed})`, async () => {
   const plan = fc.array(step, { minLength: 20, maxLength: 40 });
   await fc.assert(
@@ -67,6 +76,7 @@ test(`all at once, every client ends with the server’s state (IMAP_MODEL_SEED=
       await using server = await openImapServer();
       const clients = await loginClients(server);
       try {
+        for (const name of names.slice(0, 2)) await fillKeywords(clients[0]!, name);
         for (const client of clients) {
           await client.append('INBOX', mail('first'), '()');
           await perform(client, { ...plainStep, action: 'select' });

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  asksDovecot,
   type ConformanceServer,
   esearched,
   found,
@@ -146,6 +147,7 @@ test('search keys at their edges', async () => {
     ['ON 22-Apr-2026', '13'],
     ['LARGER 0', everything],
     ['SMALLER 0', ''],
+    ['SMALLER 4294967295', everything],
     ['KEYWORD $None', ''],
     ['UNKEYWORD $None', everything],
     ['UID 1 UID 2', ''],
@@ -153,6 +155,11 @@ test('search keys at their edges', async () => {
     ['CHARSET "utf-8" SUBJECT plan', '1 2 3'],
   ] as const)
     assert.equal(found(await a.send(`SEARCH ${keys}`).ok()), numbers, keys);
+  if (!asksDovecot) {
+    // RFC 9051 section 9: number64.
+    assert.equal(found(await a.send('SEARCH LARGER 9223372036854775807').ok()), '');
+    await a.send('SEARCH LARGER 9223372036854775808').bad();
+  }
   for (const wrong of [
     '',
     '()',

@@ -33,7 +33,15 @@ test('CREATE makes superiors, DELETE leaves children, RENAME takes them along', 
     );
   await a.send('SELECT job/2026').no('NONEXISTENT');
   await a.send('STATUS job/2026 (MESSAGES)').no('NONEXISTENT');
-  await a.send('DELETE INBOX').no();
+  // What is only a place may be made a mailbox, and stays while there is something below it.
+  await a.append('job/2026', mail('one')).no('TRYCREATE');
+  await a.append('INBOX', mail('one')).ok();
+  await a.send('SELECT INBOX').ok();
+  await a.send('COPY 1 job/2026').no('TRYCREATE');
+  await a.send('DELETE job/2026').no('HASCHILDREN');
+  await a.send('CREATE job/2026').ok();
+  await a.append('job/2026', mail('one')).ok();
+  await a.send('DELETE INBOX').no('CANNOT');
   await a.send('DELETE nothing').no('NONEXISTENT');
   await a.send('RENAME nothing else').no('NONEXISTENT');
   await a.send('SELECT nothing').no('NONEXISTENT');
@@ -75,6 +83,19 @@ test('LIST patterns and options', async () => {
       '* LIST (\\HasChildren) "/" a ("CHILDINFO" ("SUBSCRIBED"))',
       '* LIST (\\NonExistent \\HasNoChildren) "/" gone ("CHILDINFO" ("SUBSCRIBED"))',
     );
+  // Whatever a mailbox below is chosen by (RFC 5258 3.1).
+  await a.send('RENAME Junk a/Junk').ok();
+  await a
+    .send('LIST (SPECIAL-USE RECURSIVEMATCH) "" (a Trash)')
+    .tells(
+      '* LIST (\\HasNoChildren \\Trash) "/" Trash',
+      '* LIST (\\HasChildren) "/" a ("CHILDINFO" ("SPECIAL-USE"))',
+    );
+  await a.send('LIST (SPECIAL-USE SUBSCRIBED RECURSIVEMATCH) "" %').tells();
+  await a.send('SUBSCRIBE a/Junk').ok();
+  await a
+    .send('LIST (SPECIAL-USE SUBSCRIBED RECURSIVEMATCH) "" %')
+    .tells('* LIST (\\HasChildren) "/" a ("CHILDINFO" ("SUBSCRIBED" "SPECIAL-USE"))');
   await a
     .send('LIST "" a/b RETURN (SUBSCRIBED CHILDREN STATUS (MESSAGES UIDNEXT))')
     .tells('* LIST (\\HasChildren \\Subscribed) "/" a/b', '* STATUS a/b (MESSAGES 0 UIDNEXT 1)');
@@ -181,6 +202,22 @@ test('SELECT: what it tells, EXAMINE, revision 2, and a second SELECT', async ()
   ]);
   await a.send('SELECT nothing').no('NONEXISTENT');
   await a.send('FETCH 1 FLAGS').bad();
+});
+
+test('revision 2: who writes a name in another way is told how it is written (RFC 9051 6.3.9.7)', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  const utf8 = (text: string): string => Buffer.from(text).toString('latin1');
+  await a.send('ENABLE IMAP4rev2').ok();
+  const apart = 'Entwu\u0308rfe';
+  const told = utf8(`* LIST () "/" "Entw\u00fcrfe" ("OLDNAME" ("${apart}"))`);
+  await a.send(utf8(`CREATE "${apart}"`)).tells(told);
+  assert((await a.send(utf8(`SELECT "${apart}"`)).ok()).untagged.includes(told));
+  const own = utf8('* LIST () "/" "Entw\u00fcrfe"');
+  assert((await a.send(utf8('SELECT "Entw\u00fcrfe"')).ok()).untagged.includes(own));
+  await a.send('CREATE iNbOx/below').tells('* LIST () "/" INBOX/below ("OLDNAME" (iNbOx/below))');
+  await a.send('CREATE plain/').tells();
+  assert((await a.send('EXAMINE inbox').ok()).untagged.includes('* LIST () "/" INBOX'));
 });
 
 test('a selected mailbox that is deleted: by the session itself, by another', async () => {

@@ -161,6 +161,52 @@ test('names and subscriptions are told by LIST', async () => {
   assert.deepEqual(await lines(a, 1), ['* STATUS watched (MESSAGES 2 UIDNEXT 3)']);
 });
 
+test('names are told where events of messages are asked for too, and before them', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  const b = await server.alice();
+  const all = three.replace(')', ' MailboxName)');
+  await a.send(`NOTIFY SET (PERSONAL ${all})`).ok();
+  await b.send('CREATE top').ok();
+  assert.deepEqual(await lines(a, 1), ['* LIST (\\HasNoChildren) "/" top']);
+  await b.append('top', mail('one')).ok();
+  assert.deepEqual(await lines(a, 1), ['* STATUS top (MESSAGES 1 UIDNEXT 2 UNSEEN 1)']);
+  await b.send('RENAME top other').ok();
+  assert.deepEqual(await lines(a, 1), ['* LIST (\\HasNoChildren) "/" other ("OLDNAME" (top))']);
+  await b.append('other', mail('two')).ok();
+  assert.deepEqual(await lines(a, 1), ['* STATUS other (MESSAGES 2 UIDNEXT 3 UNSEEN 2)']);
+  await b.send('RENAME other INBOX/other').ok();
+  assert.deepEqual(await lines(a, 1), ['* LIST (\\HasNoChildren) "/" INBOX/other ("OLDNAME" (other))']);
+  await b.send('DELETE INBOX/other').ok();
+  assert.deepEqual(await lines(a, 2), [
+    '* LIST (\\HasNoChildren \\Subscribed) "/" INBOX',
+    '* LIST (\\NonExistent \\HasNoChildren) "/" INBOX/other',
+  ]);
+  await nothing(a);
+});
+
+test('a place in the hierarchy that is made a mailbox is told of', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  const b = await server.alice();
+  for (const events of ['(MailboxName)', three.replace(')', ' MailboxName)')]) {
+    await b.send('CREATE top/between/below').ok();
+    await a.send(`NOTIFY SET (PERSONAL ${events})`).ok();
+    await b.send('DELETE top/between').ok();
+    assert.deepEqual(await lines(a, 2), [
+      '* LIST (\\HasChildren) "/" top',
+      '* LIST (\\Noselect \\HasChildren) "/" top/between',
+    ]);
+    await b.send('CREATE top/between').ok();
+    assert.deepEqual(await lines(a, 2), [
+      '* LIST (\\HasChildren) "/" top',
+      '* LIST (\\HasChildren) "/" top/between',
+    ]);
+    await a.send('NOTIFY NONE').ok();
+    for (const name of ['top/between/below', 'top/between', 'top']) await b.send(`DELETE ${name}`).ok();
+  }
+});
+
 test('changed annotations are told by name', async () => {
   await using server = await openImapServer();
   const a = await server.alice();

@@ -15,7 +15,11 @@ type Step =
   /** What the caching client does; `lines` of the answer come through before it is cut off, if it is. */
   | { readonly type: 'own'; readonly command: number; readonly place: number; readonly lines: number };
 
-const flags = ['\\Seen', '\\Flagged', '$One', '$Two'];
+/** Two of them fit into a mailbox's keywords, not a third: what a keyword is kept as changes. */
+const families = ['a', 'b', 'c'].map((name) =>
+  Array.from({ length: 28 }, (_, at) => `${name}${at}`).join(' '),
+);
+const flags = ['\\Seen', '\\Flagged', '$One', '$Two', ...families];
 const place = fc.nat(7);
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.constant<Step>({ type: 'append' }) },
@@ -89,11 +93,12 @@ async function perform(
     case 'move':
       await writer.send('UID MOVE * Archive').ok();
       return online;
-    case 'flag':
-      await writer
-        .send(`UID STORE ${step.place + 1}:* ${step.add ? '+' : '-'}FLAGS (${flags[step.flag]})`)
-        .ok();
+    case 'flag': {
+      const change = `${step.add ? '+' : '-'}FLAGS (${flags[step.flag]})`;
+      const { status, code } = await writer.send(`UID STORE ${step.place + 1}:* ${change}`).ended();
+      assert(status === 'OK' || code === 'LIMIT', `${status} ${code}`);
       return online;
+    }
     case 'delete':
       await writer.send(`UID STORE ${step.place + 1}:${step.place + 3} +FLAGS (\\Deleted)`).ok();
       return online;

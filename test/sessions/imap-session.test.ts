@@ -77,11 +77,37 @@ test('AUTHENTICATE: PLAIN, LOGIN and SCRAM, with and without an initial response
   const first = scramFirst(user);
   d.socket.send(`s1 AUTHENTICATE SCRAM-SHA-256 ${base64(first.message)}`);
   const challenge = Buffer.from((await d.socket.line())!.slice(2), 'base64').toString();
-  const final = scramFinal(first.bare, challenge, password);
+  const final = scramFinal(first, challenge, password);
   d.socket.send(base64(final.message));
   assert.equal(await d.socket.line(), `+ ${base64(final.serverFinal)}`);
   d.socket.send('');
   await d.expect('s1').ok(/^CAPABILITY/);
+});
+
+test('AUTHENTICATE SCRAM-SHA-256-PLUS is bound to its TLS session', async () => {
+  await using harness = await openHarness();
+  const listener = await harness.listen(imapFor(harness, { offersTls: true }), 'starttls');
+  using a = await ImapClient.connect(listener.port);
+  await a.send('STARTTLS').ok();
+  const tls = await a.socket.startTls();
+  const exported = tls.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
+  for (const [tag, binding] of [
+    ['p1', Buffer.alloc(32)],
+    ['p2', exported],
+  ] as const) {
+    const first = scramFirst('alice@example.test', binding);
+    a.socket.send(`${tag} AUTHENTICATE SCRAM-SHA-256-PLUS ${base64(first.message)}`);
+    const challenge = Buffer.from((await a.socket.line())!.slice(2), 'base64').toString();
+    const final = scramFinal(first, challenge, password);
+    a.socket.send(base64(final.message));
+    if (binding !== exported) {
+      await a.expect(tag).no('AUTHENTICATIONFAILED');
+      continue;
+    }
+    assert.equal(await a.socket.line(), `+ ${base64(final.serverFinal)}`);
+    a.socket.send('');
+    await a.expect(tag).ok(/^CAPABILITY/);
+  }
 });
 
 test('logins that fail: wrong, cancelled, malformed, unknown mechanism, too many', async () => {

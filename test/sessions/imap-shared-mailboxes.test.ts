@@ -52,6 +52,42 @@ test('what is not shared is not told from what is not there', async () => {
   assert.deepEqual(untagged, [`* LIST (\\HasNoChildren) "/" "${alices}/INBOX"`]);
 });
 
+test('no object identifier stands for two mailboxes or messages (RFC 8474 sections 4 and 5.1)', async () => {
+  await using server = await openImapServer();
+  const a = await sharedInbox(server, 'lrk');
+  const b = await server.bob();
+  await b.append('INBOX', mail('his own')).ok();
+  const told = async (command: string, item: string): Promise<string> => {
+    const { untagged, code } = await b.send(command).ok();
+    return new RegExp(`${item} \\(([A-Za-z0-9_-]+)\\)`).exec([...untagged, code].join('\n'))![1]!;
+  };
+  const foreign = `"${alices}/INBOX"`;
+  for (const [command, item] of [
+    ['STATUS % (MAILBOXID)', 'MAILBOXID'],
+    ['EXAMINE %', 'MAILBOXID'],
+    ['FETCH 1 EMAILID', 'EMAILID'],
+    ['FETCH 1 THREADID', 'THREADID'],
+  ] as const) {
+    const ids: string[] = [];
+    for (const mailbox of ['INBOX', foreign]) {
+      await b.send(`EXAMINE ${mailbox}`).ok();
+      ids.push(await told(command.replace('%', mailbox), item));
+    }
+    assert.notEqual(ids[0], ids[1], command);
+    if (item === 'MAILBOXID') continue;
+    // They are found by these alone, where they are.
+    await b.send(`SEARCH ${item} ${ids[1]}`).tells('* SEARCH 1');
+    await b.send(`SEARCH ${item} ${ids[0]}`).tells('* SEARCH');
+    await b.send('EXAMINE INBOX').ok();
+    await b.send(`SEARCH ${item} ${ids[0]}`).tells('* SEARCH 1');
+    await b.send(`SEARCH ${item} ${ids[1]}`).tells('* SEARCH');
+  }
+  await a.send('CREATE Work').ok();
+  await a.send('SETACL Work bob lrk').ok();
+  const created = await told(`CREATE "${alices}/Work/New"`, 'MAILBOXID');
+  assert.equal(created, await told(`STATUS "${alices}/Work/New" (MAILBOXID)`, 'MAILBOXID'));
+});
+
 test('LIST shows others’ mailboxes with *, their places with %, and only what may be looked up', async () => {
   await using server = await openImapServer();
   const a = await sharedInbox(server, 'lr');

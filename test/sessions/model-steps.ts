@@ -19,7 +19,7 @@ export const modelRuns = {
 
 const kinds: readonly ClientKind[] = ['plain', 'condstore', 'qresync'];
 export const names = ['INBOX', 'a', 'b', 'c'];
-export const flags = ['\\Deleted', '\\Seen', '\\Flagged', '$One', '$Two'];
+export const flags = '\\Deleted \\Deleted \\Seen \\Flagged $One $Two $Three $Four'.split(' ');
 const actions = [
   'append append append store store store conditionalStore copy move expunge uidExpunge select select examine',
   'close unselect create rename delete noop noop idle fetch fetch search',

@@ -3,7 +3,6 @@
 // back when the command is done. Ends with the last words the client shall hear, undefined when it heard them.
 
 import { assert } from '../../base/assert.ts';
-import { Slicer } from '../../base/slicer.ts';
 import type { Command } from '../../wire/imap/command.ts';
 import {
   CommandReader,
@@ -37,19 +36,18 @@ const budgetWaitMs = 30_000;
 export class CommandLoop {
   readonly #session: ImapSession;
   readonly #reader = new CommandReader(strangerLimits);
-  readonly #slicer: Slicer;
   #badCommands = 0;
   /** Borrowed from the byte budget for the command being read. */
   #borrowedBytes = 0;
 
   constructor(session: ImapSession) {
     this.#session = session;
-    this.#slicer = new Slicer(session.environment.clock);
   }
 
   /** Until the session ends. The text of a BYE, or undefined when none is due. */
   async run(): Promise<string | undefined> {
     const session = this.#session;
+    const { slicer } = session.environment;
     try {
       while (session.state !== 'logout') {
         // Few frames and nothing of the input are alive while a command waits: thousands of sessions idle here.
@@ -59,7 +57,7 @@ export class CommandLoop {
           continue;
         }
         // Thousands of clients at once, or one that sends thousands of commands at once, would hold the loop.
-        if (this.#slicer.due()) await this.#slicer.rest();
+        if (slicer.due()) await slicer.rest();
         if ('name' in incoming) this.#done(await dispatch(session, incoming));
         else if (incoming.type !== 'refused') await this.#finish(incoming);
         const farewell = this.#farewell();

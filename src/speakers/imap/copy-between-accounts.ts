@@ -5,7 +5,7 @@
 // of each message, not of all together).
 // Fails as both accounts do.
 
-import type { Appended, Copied, MailboxInfo, MessageColumns, NewMessage } from '../../account/port.ts';
+import type { Appended, Copied, MailboxColumns, MailboxInfo, NewMessage } from '../../account/port.ts';
 import { prepareMessage } from '../../account/prepare.ts';
 import { flagNames } from '../../mail/flags.ts';
 import type { ModSeq, OperationId, Uid } from '../../mail/ids.ts';
@@ -26,9 +26,7 @@ interface Between {
   readonly view: MailboxView;
   readonly target: PlacedMailbox;
   /** Of the messages. */
-  readonly columns: MessageColumns;
-  /** The source's. */
-  readonly keywords: readonly string[];
+  readonly columns: MailboxColumns;
 }
 
 /** `uids`: of the view. Refuses as a copy within an account does. */
@@ -48,7 +46,7 @@ export async function copyBetweenAccounts(
   const target = placedAt(to, found);
   const columns = await view.account.columns(view.mailboxId, uids.slice().sort());
   const pieces = piecesOf(columns, session.environment.limits.appendBytesMax);
-  const between = { session, view, target, columns, keywords: source.keywords };
+  const between = { session, view, target, columns };
   if (!move && pieces.length > 1) return copyStaged(between, pieces);
   const appended: Appended[] = [];
   let modSeq = 0 as ModSeq;
@@ -109,7 +107,7 @@ interface Piece {
   readonly bytes: number;
 }
 
-function piecesOf({ sizes }: MessageColumns, bytesMax: number): Piece[] {
+function piecesOf({ sizes }: MailboxColumns, bytesMax: number): Piece[] {
   const pieces: Piece[] = [];
   for (let from = 0; from < sizes.length; ) {
     let to = from;
@@ -124,7 +122,7 @@ function piecesOf({ sizes }: MessageColumns, bytesMax: number): Piece[] {
 
 /** The messages of a piece are in memory as long as `perform` takes. */
 async function withMessages<T>(
-  { session, view, columns, keywords }: Between,
+  { session, view, columns }: Between,
   { from, to, bytes }: Piece,
   perform: (messages: readonly NewMessage[]) => Promise<T>,
 ): Promise<T> {
@@ -137,7 +135,7 @@ async function withMessages<T>(
       const whole = await wholeMessage(view, columns.uids[row]! as Uid, columns.sizes[row]!);
       messages.push({
         prepared: await prepareMessage(whole, environment),
-        flags: flagNames(columns.flagsLow[row]!, columns.flagsHigh[row]!, keywords),
+        flags: flagNames(columns.flagsLow[row]!, columns.flagsHigh[row]!, columns.keywords),
         internalDate: columns.internalDates[row]!,
       });
     }

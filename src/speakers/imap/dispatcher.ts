@@ -15,15 +15,17 @@ import { hasUpdates, tellUpdates } from './updates.ts';
 
 export async function dispatch(session: ImapSession, command: Command): Promise<Reply> {
   const entry = commandTable[command.name] as CommandEntry<CommandName>;
-  const { clock, observeCommand } = session.environment;
+  const { clock, slicer, observeCommand } = session.environment;
   const startedMs = clock.monotonic();
   const settledBefore = session.view?.settledModSeq ?? 0;
   let reply: Reply;
   try {
     if (!entry.states.includes(session.state)) reply = bad(wrongState(session, command.name));
     else if (session.uidOnly && usesNumbers(command)) reply = uidRequired;
-    else if (entry.showsProgress !== true) reply = await entry.handler(session, command as never);
-    else reply = await withProgress(session, command.tag, () => entry.handler(session, command as never));
+    else if (entry.showsProgress !== true) {
+      const handled = entry.handler(session, command as never);
+      reply = handled instanceof Promise ? await handled : handled;
+    } else reply = await withProgress(session, command.tag, () => entry.handler(session, command as never));
   } catch (error) {
     reply = failure(session, command.name, error);
   }
@@ -39,7 +41,9 @@ export async function dispatch(session: ImapSession, command: Command): Promise<
   if (session.notifications?.pending === true) await tellQuietly(session, () => tellNotifications(session));
   session.toldModSeq = 0;
   session.connection.write(formatStatusResponse(command.tag, reply.status, reply.text, reply.code));
-  observeCommand(command.name, reply.status, clock.monotonic() - startedMs);
+  const tookMs = clock.monotonic() - startedMs;
+  observeCommand(command.name, reply.status, tookMs);
+  slicer.took(tookMs);
   if (reply.afterwards !== undefined) await reply.afterwards();
   return reply;
 }

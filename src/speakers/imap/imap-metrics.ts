@@ -1,6 +1,17 @@
 // What the IMAP speaker counts: commands by name and outcome, and their time. Counting never fails.
 
-import { durationBucketsSeconds, type Metrics } from '../../base/metrics.ts';
+import {
+  type CounterSeries,
+  durationBucketsSeconds,
+  type HistogramSeries,
+  type Metrics,
+} from '../../base/metrics.ts';
+
+interface CommandSeries {
+  /** By outcome. */
+  readonly outcomes: Map<string, CounterSeries>;
+  readonly time: HistogramSeries | undefined;
+}
 
 /** Returns the function the dispatcher calls after each command. */
 export function commandObserver(
@@ -18,9 +29,21 @@ export function commandObserver(
     labels: ['command'],
     buckets: durationBucketsSeconds,
   });
+  // Found by name, not by labels: that would take as long as to read a short command.
+  const known = new Map<string, CommandSeries>();
   return (command, outcome, durationMs) => {
-    total.with({ command, outcome }).add();
-    // Idling is waiting, not working.
-    if (command !== 'IDLE') seconds.with({ command }).observe(durationMs / 1000);
+    let series = known.get(command);
+    if (series === undefined) {
+      // Idling is waiting, not working.
+      series = { outcomes: new Map(), time: command === 'IDLE' ? undefined : seconds.with({ command }) };
+      known.set(command, series);
+    }
+    let count = series.outcomes.get(outcome);
+    if (count === undefined) {
+      count = total.with({ command, outcome });
+      series.outcomes.set(outcome, count);
+    }
+    count.add();
+    series.time?.observe(durationMs / 1000);
   };
 }

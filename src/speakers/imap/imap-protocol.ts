@@ -6,6 +6,7 @@ import { ByteBudget } from '../../base/byte-budget.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Metrics } from '../../base/metrics.ts';
 import type { Random } from '../../base/random.ts';
+import { SparseSlicer } from '../../base/slicer.ts';
 import type { Authenticator } from '../../directory/directory.ts';
 import { capabilityCode, formatStatusResponse } from '../../wire/imap/response-code.ts';
 import { ConnectionClosed, IdleTimeout, type SessionProtocol } from '../kit/connection.ts';
@@ -50,6 +51,7 @@ export function imapProtocol(dependencies: ImapDependencies): SessionProtocol {
     readerLimits: readerLimits(limits),
     capabilities: authenticatedCapabilities(limits, dependencies.administration !== undefined),
     watches: new AccountWatches(),
+    slicer: new SparseSlicer(dependencies.clock),
     observeCommand: commandObserver(dependencies.metrics),
   };
   return {

@@ -7,6 +7,7 @@ import type { AccountPort, MailboxInfo, SharedOwner } from '../../account/port.t
 import type { DirectoryAccount } from '../../directory/directory.ts';
 import { isMailError, MailError, undefinedWhen } from '../../mail/mail-error.ts';
 import { delimiter, normalizeInbox } from './mailbox-names.ts';
+import { no, type Reply } from './reply.ts';
 import { accountOf, type ImapSession } from './session.ts';
 
 export const otherUsersNamespace = 'Other Users';
@@ -23,15 +24,26 @@ export interface MailboxLocation {
   readonly name: string;
 }
 
+interface ForeignParts {
+  /** What stands before the account's names, without the delimiter. */
+  readonly top: string;
+  /** In that account. */
+  readonly name: string;
+}
+
 /** A mailbox of whichever account, under the name that the client knows it by. */
 export interface PlacedMailbox extends MailboxInfo {
   readonly account: AccountPort;
 }
 
-/** Where a name leads; throws noSuchMailbox when it is the name of no mailbox that could be. */
-export async function locate(session: ImapSession, given: string): Promise<MailboxLocation> {
+/** Where a name leads, at once for the session's own; throws noSuchMailbox when it is the name of no mailbox that could be. */
+export function locate(session: ImapSession, given: string): MailboxLocation | Promise<MailboxLocation> {
   const parts = foreignParts(given);
   if (parts === undefined) return { account: accountOf(session), prefix: '', name: given };
+  return locateForeign(session, parts);
+}
+
+async function locateForeign(session: ImapSession, parts: ForeignParts): Promise<MailboxLocation> {
   const prefix = parts.top + delimiter;
   const account = parts.name === '' ? undefined : await accountUnder(session, parts.top);
   if (account === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
@@ -40,7 +52,7 @@ export async function locate(session: ImapSession, given: string): Promise<Mailb
 
 /** Undefined: there is none. */
 export async function findPlaced(session: ImapSession, given: string): Promise<PlacedMailbox | undefined> {
-  const location = await undefinedWhen('noSuchMailbox', locate(session, given));
+  const location = await undefinedWhen('noSuchMailbox', Promise.resolve(locate(session, given)));
   if (location === undefined) return undefined;
   const info = await location.account.findMailbox({ name: location.name });
   return info && placedAt(location, info);
@@ -92,6 +104,22 @@ export function codeOfMissing(given: string): 'TRYCREATE' | 'NONEXISTENT' {
   return isOthersName(given) ? 'NONEXISTENT' : 'TRYCREATE';
 }
 
+/** The answer when messages have nowhere to go: a mere place in the hierarchy may be created, too. Throws other failures. */
+export function noSuchTarget(error: unknown, given: string): Reply {
+  if (!isMailError(error, 'noSuchMailbox') && !isMailError(error, 'mailboxNotSelectable')) throw error;
+  return no('No such mailbox', codeOfMissing(given));
+}
+
+/** RFC 9051 6.3.9.7: the name that was given, where it is not written as the mailbox's own. */
+export function oldNameOf(given: string, name: string): { readonly oldName?: string } {
+  return given === name ? {} : { oldName: given };
+}
+
+/** UIDs in a mailbox are told to those who may open it (RFC 4315 section 5). */
+export async function tellsUids({ account, prefix, name }: MailboxLocation): Promise<boolean> {
+  return prefix === '' || (await account.findMailbox({ name }))?.rights.includes('r') === true;
+}
+
 /** Of somebody else's mailbox, or of the place above his mailboxes. */
 export function isOthersName(given: string): boolean {
   return foreignParts(given) !== undefined;
@@ -119,7 +147,8 @@ export function isSelected(session: ImapSession, account: AccountPort, mailboxId
  * `Other Users/ann@example.org/INBOX`, taken apart. Personal mailboxes may have names that begin alike: without an address
  * on the second level they are nobody else's.
  */
-function foreignParts(given: string): { readonly top: string; readonly name: string } | undefined {
+function foreignParts(given: string): ForeignParts | undefined {
+  if (!given.startsWith(otherUsersNamespace) && !given.startsWith(sharedNamespace)) return undefined;
   const [namespace, address, ...rest] = given.split(delimiter);
   if (namespace !== otherUsersNamespace && namespace !== sharedNamespace) return undefined;
   if (address === undefined || !address.includes('@')) return undefined;

@@ -20,8 +20,10 @@ const attributeByRole: Readonly<Record<MailboxRole, string | undefined>> = {
 /** RFC 6154 attributes that CREATE may give; \All and \Flagged would be views of other mailboxes, which we have not. */
 const creatableRoles: readonly MailboxRole[] = ['drafts', 'sent', 'junk', 'trash', 'archive'];
 
-export function attributeOfRole(role: MailboxRole | undefined): string | undefined {
-  return role === undefined ? undefined : attributeByRole[role];
+/** What a LIST response says of a mailbox's special use. */
+export function attributesOfRole(role: MailboxRole | undefined): string[] {
+  const attribute = role === undefined ? undefined : attributeByRole[role];
+  return attribute === undefined ? [] : [attribute];
 }
 
 export function roleOfAttribute(attribute: string): MailboxRole | undefined {

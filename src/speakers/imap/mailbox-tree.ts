@@ -2,7 +2,7 @@
 // children. Built for one command from one answer of each account; nothing fails.
 
 import type { MailboxInfo } from '../../account/port.ts';
-import { attributeOfRole, delimiter } from './mailbox-names.ts';
+import { attributesOfRole, delimiter } from './mailbox-names.ts';
 
 export interface TreeNames<Info extends MailboxInfo> {
   readonly mailboxes: readonly Info[];
@@ -49,9 +49,7 @@ export class MailboxTree<Info extends MailboxInfo = MailboxInfo> {
     if (this.missing.has(name)) return ['\\Noselect', '\\NonExistent', children];
     if (info === undefined) return ['\\NonExistent', children];
     const attributes = info.selectable ? [children] : ['\\Noselect', children];
-    const use = attributeOfRole(info.role);
-    if (use !== undefined) attributes.push(use);
-    return attributes;
+    return [...attributes, ...attributesOfRole(info.role)];
   }
 }
 

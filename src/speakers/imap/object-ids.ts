@@ -1,22 +1,32 @@
 // Identifiers as clients see them (RFC 8474): a letter that tells the kind, then our number. The letters keep them
-// apart, and keep a purely numeric id from looking like a UID.
+// apart, and keep a purely numeric id from looking like a UID. Each account counts by itself, so what is somebody else's has
+// the account behind it: no id stands for two things in one session (sections 4 and 5.1).
+// A copy into another account has an id of its own there, though 5.1 would have it keep the one it had.
 
+import type { AccountPort } from '../../account/port.ts';
 import type { MailboxId } from '../../mail/ids.ts';
+import type { ImapSession } from './session.ts';
 
-export function mailboxIdText(id: MailboxId): string {
-  return `F${id}`;
+/** What stands behind the ids of an account's mailboxes and messages in this session. */
+export function idSuffix(session: ImapSession, { accountId }: AccountPort): string {
+  return accountId === session.account?.accountId ? '' : `-${accountId}`;
 }
 
-export function emailIdText(id: number): string {
-  return `M${id}`;
+export function mailboxIdText(id: MailboxId, suffix: string): string {
+  return `F${id}${suffix}`;
 }
 
-export function threadIdText(id: number): string {
-  return `T${id}`;
+export function emailIdText(id: number, suffix: string): string {
+  return `M${id}${suffix}`;
 }
 
-/** The number behind the letter; undefined when it is none of ours: it then matches no message. */
-export function parseObjectId(text: string, letter: 'M' | 'T'): number | undefined {
-  if (!text.startsWith(letter) || !/^[1-9][0-9]{0,15}$/.test(text.slice(1))) return undefined;
-  return Number(text.slice(1));
+export function threadIdText(id: number, suffix: string): string {
+  return `T${id}${suffix}`;
+}
+
+/** The number between the letter and the suffix; undefined when it is none of these: it then matches no message. */
+export function parseObjectId(text: string, letter: 'M' | 'T', suffix: string): number | undefined {
+  if (!text.startsWith(letter) || !text.endsWith(suffix)) return undefined;
+  const number = text.slice(1, text.length - suffix.length);
+  return /^[1-9][0-9]{0,15}$/.test(number) ? Number(number) : undefined;
 }

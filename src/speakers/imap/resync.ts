@@ -7,7 +7,8 @@ import type { ModSeq } from '../../mail/ids.ts';
 import type { QresyncParameters } from '../../wire/imap/mailbox-command.ts';
 import { formatRanges, type SequenceSet, sequenceRanges } from '../../wire/imap/sequence-set.ts';
 import { tellFlagLines } from './fetch/flag-lines.ts';
-import type { ImapSession } from './session.ts';
+import { flagsResponses } from './flag-text.ts';
+import { type ImapSession, viewOf } from './session.ts';
 import type { MailboxView } from './view.ts';
 
 /** What changed since `modSeq` for a client that knows `uids` (undefined: all that were ever given). */
@@ -45,6 +46,8 @@ export function vanishedEarlier({ vanished }: Resync): string {
 export async function tellResync(session: ImapSession, resync: Resync): Promise<void> {
   session.connection.write(vanishedEarlier(resync));
   const { changed: columns, keywords } = resync.changes;
+  const view = viewOf(session);
+  if (view.learns(keywords)) session.connection.write(flagsResponses(view));
   await tellFlagLines(session, { columns, rows: resync.rows, keywords, hasFlags: true });
 }
 

@@ -14,6 +14,8 @@ export interface SearchContext {
   readonly view: MailboxView;
   /** RFC 9586: message numbers are no criteria. */
   readonly uidOnly: boolean;
+  /** Behind object identifiers of the view's account (object-ids.ts). */
+  readonly idSuffix: string;
   /** Seconds since 1970 UTC. */
   readonly now: number;
   /** Of all messages; given when `usesAge`. */
@@ -51,7 +53,7 @@ export function searchKey(criterion: SearchCriterion, context: SearchContext): S
       return ageKey(criterion.type, context.now - criterion.seconds, context.columns!);
     case 'emailId':
     case 'threadId':
-      return objectIdKey(criterion.type, criterion.id);
+      return objectIdKey(criterion, context.idSuffix);
     case 'filter':
       throw undefinedFilter(criterion.name);
     default:
@@ -135,8 +137,11 @@ function ageKey(type: 'older' | 'younger', instant: number, columns: MessageColu
   return uidsKey(rangesOf(uids));
 }
 
-function objectIdKey(type: 'emailId' | 'threadId', text: string): SearchKey {
-  const id = parseObjectId(text, type === 'emailId' ? 'M' : 'T');
+function objectIdKey(
+  { type, id: text }: Extract<SearchCriterion, { type: 'emailId' | 'threadId' }>,
+  suffix: string,
+): SearchKey {
+  const id = parseObjectId(text, type === 'emailId' ? 'M' : 'T', suffix);
   if (id === undefined) return nothing;
   return type === 'emailId' ? { type, emailId: id } : { type, threadId: id };
 }

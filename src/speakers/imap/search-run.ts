@@ -5,6 +5,7 @@ import type { SortCriterion } from '../../mail/message-order.ts';
 import type { SearchKey } from '../../mail/search-key.ts';
 import { type EsearchResult, formatEsearch } from '../../wire/imap/format-esearch.ts';
 import type { SearchArguments, SearchProgram, SearchReturn } from '../../wire/imap/search-command.ts';
+import { idSuffix } from './object-ids.ts';
 import { partOf } from './partial-range.ts';
 import { searchKey, usesAge } from './search-key.ts';
 import type { ImapSession } from './session.ts';
@@ -37,7 +38,8 @@ export async function prepareSearch(
 ): Promise<PreparedSearch> {
   const columns = usesAge(program.key) ? await view.account.columns(view.mailboxId, undefined) : undefined;
   const now = Math.floor(session.environment.clock.now() / 1000);
-  const context = { view, columns, now, uidOnly: session.uidOnly };
+  const { uidOnly } = session;
+  const context = { view, columns, now, uidOnly, idSuffix: idSuffix(session, view.account) };
   return {
     key: searchKey(program.key, context),
     strictKey: program.usesFuzzy ? searchKey(program.key, { ...context, strict: true }) : undefined,

@@ -7,6 +7,7 @@ import type { AccountPort, AccountPorts } from '../../account/port.ts';
 import type { ByteBudget } from '../../base/byte-budget.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
+import type { SparseSlicer } from '../../base/slicer.ts';
 import type {
   AuthenticationContext,
   Authenticator,
@@ -48,6 +49,8 @@ export interface ImapEnvironment {
   /** Counts a finished command and its time. */
   observeCommand(name: string, status: string, durationMs: number): void;
   readonly clock: Clock;
+  /** Asked before each command, told behind it. */
+  readonly slicer: SparseSlicer;
   readonly random: Random;
   /** Names this server in its greeting. */
   readonly hostname: string;

@@ -5,7 +5,7 @@ import { flagDeleted } from '../../mail/flags.ts';
 import { formatStatus } from '../../wire/imap/format-status.ts';
 import type { StatusItem } from '../../wire/imap/mailbox-command.ts';
 import type { PlacedMailbox } from './mailbox-location.ts';
-import { mailboxIdText } from './object-ids.ts';
+import { idSuffix, mailboxIdText } from './object-ids.ts';
 import type { ImapSession } from './session.ts';
 
 /** `* STATUS "INBOX" (MESSAGES 3)` with its line end. */
@@ -19,7 +19,8 @@ export async function statusResponse(
   // RFC 7162 3.1: asking for it enables CONDSTORE.
   if (items.includes('HIGHESTMODSEQ')) session.condstore = true;
   const { appendBytesMax } = session.environment.limits;
-  const known = { recent, appendBytesMax, deletedBytes };
+  const mailboxId = mailboxIdText(info.id, idSuffix(session, info.account));
+  const known = { recent, appendBytesMax, deletedBytes, mailboxId };
   const values = items.map((item) => [item, statusValue(info, item, known)] as const);
   return formatStatus(info.name, values, session);
 }
@@ -27,7 +28,12 @@ export async function statusResponse(
 function statusValue(
   info: MailboxInfo,
   item: StatusItem,
-  known: { readonly recent: number; readonly appendBytesMax: number; readonly deletedBytes: number },
+  known: {
+    readonly recent: number;
+    readonly appendBytesMax: number;
+    readonly deletedBytes: number;
+    readonly mailboxId: string;
+  },
 ): number | string {
   switch (item) {
     case 'MESSAGES':
@@ -47,7 +53,7 @@ function statusValue(
     case 'HIGHESTMODSEQ':
       return info.highestModSeq;
     case 'MAILBOXID':
-      return mailboxIdText(info.id);
+      return known.mailboxId;
     case 'APPENDLIMIT':
       return known.appendBytesMax;
     case 'DELETED-STORAGE':

@@ -20,7 +20,7 @@ export interface ViewUpdate {
   readonly exists: number | undefined;
   /** Indexes into changes.changed of messages whose flags are news to the client. */
   readonly changed: readonly number[];
-  /** True when there are keywords that the client does not know, or it may set other flags than it was told. */
+  /** True when there are other keywords than the client knows, or it may set other flags than it was told. */
   readonly flags: boolean;
 }
 
@@ -148,6 +148,13 @@ export class MailboxView {
     return at === uids.length ? uids : uids.filter((uid) => this.sequenceOf(uid) !== 0);
   }
 
+  /** The mailbox's keywords, as they name flags that are told next. True: FLAGS must be told before, the client knows others. */
+  learns(keywords: readonly string[]): boolean {
+    const known = this.keywords;
+    this.keywords = keywords;
+    return known.length !== keywords.length || keywords.some((name, index) => name !== known[index]);
+  }
+
   /** How many messages are \Recent to this session. */
   get recent(): number {
     return this.#count - this.indexFrom(this.recentFrom);
@@ -189,8 +196,7 @@ export class MailboxView {
     this.#settledModSeq = settled;
     const before = this.#count;
     const changed = this.#fold(changes);
-    const flags = changes.keywords.length > this.keywords.length || changes.rights !== this.rights;
-    this.keywords = changes.keywords;
+    const flags = this.learns(changes.keywords) || changes.rights !== this.rights;
     this.rights = changes.rights;
     this.modSeq = changes.modSeq;
     this.uidNext = Math.max(this.uidNext, changes.uidNext);

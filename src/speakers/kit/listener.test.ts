@@ -1,7 +1,13 @@
 // Listeners: TLS, trusted balancers, limits, closing.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { type ConnectionOptions, connect } from 'node:tls';
+import { pino } from 'pino';
 import { systemClock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { ConnectionClosed } from './connection.ts';
@@ -56,6 +62,34 @@ test('STARTTLS, SNI, channel bindings, reload', async () => {
   assert.equal(tlsContexts.certificates.length, 1);
 });
 
+test('a certificate counts while its owner shows that he has the key: not in a session that is resumed', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'rookery-listener.'));
+  const clientAuthoritiesFile = join(folder, 'clients.pem');
+  writeFileSync(clientAuthoritiesFile, exampleCertificate.certificate);
+  const tlsContexts = await TlsContexts.open([otherCertificate], { clientAuthoritiesFile });
+  rmSync(folder, { recursive: true });
+  const tell: Run = async (connection) => {
+    connection.write(`${connection.tls!.clientNames.join()}\r\n`);
+    await connection.fill(60_000);
+  };
+  const options = { tls: 'implicit', tlsContexts, asksForCertificate: true } as const;
+  await using listener = await openTestListener(tell, options);
+  const connectOnce = async (shown: ConnectionOptions) => {
+    const socket = connect({ host: '127.0.0.1', port: listener.port, rejectUnauthorized: false, ...shown });
+    const sessions: Buffer[] = [];
+    socket.on('session', (session: Buffer) => sessions.push(session));
+    const [said] = (await once(socket, 'data')) as [Buffer];
+    socket.end();
+    socket.resume();
+    await once(socket, 'close');
+    return { said: said.toString('latin1'), sessions };
+  };
+  const { certificate: cert, key } = exampleCertificate;
+  const { said, sessions } = await connectOnce({ cert, key });
+  assert.equal(said, 'example.test\r\n');
+  for (const session of sessions) assert.equal((await connectOnce({ session })).said, '\r\n');
+});
+
 test('implicit TLS, and a peer that speaks in the clear there', async () => {
   const tlsContexts = await TlsContexts.open([exampleCertificate]);
   await using listener = await openTestListener(echo, { tls: 'implicit', tlsContexts });
@@ -96,6 +130,93 @@ test('PROXY headers are read from trusted sources only', async () => {
   inner.write('PROXY TCP4 192.0.2.8 198.51.100.1 1234 25\r\n');
   await inner.startTls();
   assert.equal(await inner.line(), '192.0.2.8 1234');
+});
+
+test('a balancer that is not known as one is told of, once a minute, where clients begin with TLS', async () => {
+  const warnings: { remoteAddress: string; listener: string; msg: string }[] = [];
+  const log = pino({ level: 'info' }, { write: (line: string) => warnings.push(JSON.parse(line)) });
+  const tlsContexts = await TlsContexts.open([exampleCertificate]);
+  let now = 0;
+  await using listener = await openTestListener(echo, {
+    tls: 'implicit',
+    tlsContexts,
+    proxyProtocolFrom: ['192.0.2.1'],
+    clock: { ...systemClock, monotonic: () => now },
+    log,
+  });
+  const sends = async (header: string | Buffer): Promise<void> => {
+    using balancer = await TestClient.connect(listener.port);
+    balancer.write(header);
+    await balancer.rest();
+  };
+  const local = Buffer.from('\r\n\r\n\0\r\nQUIT\n\x20\0\0\0', 'latin1');
+  await sends('EHLO this is not TLS\r\n');
+  using client = await TestClient.connectTls(listener.port);
+  client.send('hello');
+  assert.equal(await client.line(), 'hello');
+  assert.equal(warnings.length, 0);
+  await sends('PROXY TCP4 192.0.2.7 198.51.100.1 1234 25\r\n');
+  await sends(local);
+  assert.deepEqual(
+    warnings.map(({ remoteAddress, listener }) => [remoteAddress, listener]),
+    [['127.0.0.1', 'test']],
+  );
+  assert.match(warnings[0]!.msg, /proxy_protocol_from/);
+  now = 60_000;
+  await sends(local);
+  assert.equal(warnings.length, 2);
+});
+
+test('a proxy that has said nothing is cut off when the listener closes', { timeout: 60_000 }, async () => {
+  const accepted = Promise.withResolvers<void>();
+  // Nothing else ends it: time stands still.
+  const after = () => {
+    accepted.resolve();
+    return { cancel: () => {} };
+  };
+  const clock = { ...systemClock, after };
+  const listener = await openTestListener(echo, { proxyProtocolFrom: ['127.0.0.1'], clock });
+  using client = await TestClient.connect(listener.port);
+  client.write('PROXY ');
+  await accepted.promise;
+  await listener.close(60_000);
+  assert.equal(await client.rest(), '');
+});
+
+test('a client is the same one however a balancer writes its address', async () => {
+  const tell: Run = async (connection) => {
+    connection.write(`${connection.remoteAddress} ${connection.localAddress}\r\n`);
+    await echo(connection);
+  };
+  await using listener = await openTestListener(tell, { proxyProtocolFrom: ['127.0.0.1'] });
+  const says = async (header: string | Buffer, { port } = listener): Promise<string | undefined> => {
+    using client = await TestClient.connect(port);
+    client.write(header);
+    return await client.line();
+  };
+  const mapped = (last: number) => Buffer.from([...new Array(10).fill(0), 0xff, 0xff, 192, 0, 2, last]);
+  const binary = Buffer.concat([
+    Buffer.from('\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24', 'latin1'),
+    mapped(7),
+    mapped(1),
+    Buffer.from([4, 210, 0, 25]),
+  ]);
+  const headers = [
+    'PROXY TCP4 192.0.2.7 192.0.2.1 1234 25\r\n',
+    'PROXY TCP6 ::FFFF:192.0.2.7 ::ffff:c000:201 1234 25\r\n',
+    'PROXY TCP6 0:0:0:0:0:ffff:c000:207 ::ffff:192.0.2.1 1234 25\r\n',
+    binary,
+  ];
+  for (const header of headers) assert.equal(await says(header), '192.0.2.7 192.0.2.1');
+  const other = 'PROXY TCP6 2001:DB8:0:0::1 2001:db8::00fe 1234 25\r\n';
+  assert.equal(await says(other), '2001:db8::1 2001:db8::fe');
+  // Mapped addresses of two clients are not two of one network.
+  const limits = { connectionsMax: 100, connectionsPerAddressMax: 1 };
+  await using limited = await openTestListener(tell, { proxyProtocolFrom: ['127.0.0.1'], limits });
+  using first = await TestClient.connect(limited.port);
+  first.write(binary);
+  await first.line();
+  assert.equal(await says(headers[2]!.toString().replace('207', '208'), limited), '192.0.2.8 192.0.2.1');
 });
 
 test("connections beyond the limits are refused in the protocol's words", async () => {

@@ -10,13 +10,14 @@ import { Fault } from '../../base/fault.ts';
 import type { Logger } from '../../base/log.ts';
 import { type Random, systemRandom } from '../../base/random.ts';
 import { Slicer } from '../../base/slicer.ts';
-import { AddressRanges, ConnectionCounts, plainAddress } from './address-table.ts';
+import { AddressRanges, ConnectionCounts, canonicalAddress, plainAddress } from './address-table.ts';
 import { ConnectionClosed, IdleTimeout, type RefusalReason, type SessionProtocol } from './connection.ts';
 import { type ConnectionLimits, connectionLimitsDefault } from './connection-limits.ts';
 import { DeadlineTicker } from './deadline-ticker.ts';
 import type { ListenerMetrics } from './listener-metrics.ts';
 import { pacedBy } from './pace.ts';
 import { parseProxyHeader, proxyHeaderBytesMax } from './proxy-protocol.ts';
+import { RateWindow } from './rate-window.ts';
 import { type ConnectionEnvironment, type Endpoints, SocketConnection } from './socket-connection.ts';
 import type { TlsContexts } from './tls-contexts.ts';
 
@@ -69,6 +70,8 @@ export interface Listener extends AsyncDisposable {
 const backlog = 2048;
 /** A proxy writes its header at once. */
 const proxyHeaderTimeoutMs = 5_000;
+/** A balancer that is not known as one is told of once in this time, however many clients it sends. */
+const strangeProxyMs = 60_000;
 /** Peers that vanished without a word are found by the kernel. */
 const keepAliveDelayMs = 300_000;
 
@@ -85,8 +88,11 @@ class SocketListener implements Listener {
   readonly #server: Server;
   readonly #closing = new AbortController();
   readonly #sessions = new Set<SocketConnection>();
+  /** From proxies that have not said whom they speak for. */
+  readonly #nameless = new Set<Socket>();
   readonly #counts = new ConnectionCounts();
   readonly #trustedProxies: AddressRanges;
+  readonly #strangeProxies: RateWindow;
   readonly #environment: ConnectionEnvironment;
   readonly #tracePrefix: string;
   #traceCount = 0;
@@ -105,6 +111,7 @@ class SocketListener implements Listener {
     this.#limits = options.limits;
     this.#protocol = options.protocol;
     this.#trustedProxies = new AddressRanges(options.proxyProtocolFrom ?? []);
+    this.#strangeProxies = new RateWindow(options.clock, strangeProxyMs);
     this.#tracePrefix = (options.random ?? systemRandom).identifier(8);
     setMaxListeners(0, this.#closing.signal);
     const pace = pacedBy(options.clock);
@@ -119,6 +126,10 @@ class SocketListener implements Listener {
       asksForCertificate: options.asksForCertificate ?? false,
       limits: { ...connectionLimitsDefault, ...options.connectionLimits },
       pace,
+      beforeTls:
+        options.tls === 'implicit'
+          ? ({ remoteAddress }, bytes) => this.#lookForProxy(remoteAddress, bytes)
+          : undefined,
       closed: (connection) => this.#sessionGone(connection),
     };
     // allowHalfOpen: a peer that ends after its last command still gets our answers.
@@ -175,6 +186,7 @@ class SocketListener implements Listener {
   async #close(limitMs: number): Promise<void> {
     this.#server.close();
     this.#closing.abort();
+    for (const socket of this.#nameless) socket.destroy();
     if (this.#sessions.size === 0) return;
     const emptied = new Promise<void>((resolve) => {
       this.#emptied = resolve;
@@ -219,7 +231,9 @@ class SocketListener implements Listener {
       timedOut = true;
       socket.destroy();
     });
+    this.#nameless.add(socket);
     const found = await readProxyHeader(socket, proxy);
+    this.#nameless.delete(socket);
     timer.cancel();
     if (typeof found === 'string') {
       const reason = timedOut ? 'timeout' : found;
@@ -228,6 +242,16 @@ class SocketListener implements Listener {
       return;
     }
     await this.#serve(socket, found);
+  }
+
+  /** The handshake fails of it, and neither end says why. */
+  #lookForProxy(remoteAddress: string, bytes: Buffer): void {
+    if (parseProxyHeader(bytes).outcome !== 'header') return;
+    if (!this.#strangeProxies.take(remoteAddress, 1)) return;
+    this.#environment.log.warn(
+      { remoteAddress },
+      'a PROXY header where TLS begins: a balancer at this address has to be in proxy_protocol_from',
+    );
   }
 
   async #serve(socket: Socket, endpoints: Endpoints): Promise<void> {
@@ -339,9 +363,9 @@ function endpointsOf(proxied: {
   readonly destinationPort: number;
 }): Endpoints {
   return {
-    remoteAddress: plainAddress(proxied.sourceAddress),
+    remoteAddress: canonicalAddress(proxied.sourceAddress),
     remotePort: proxied.sourcePort,
-    localAddress: plainAddress(proxied.destinationAddress),
+    localAddress: canonicalAddress(proxied.destinationAddress),
     localPort: proxied.destinationPort,
   };
 }

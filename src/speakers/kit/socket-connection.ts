@@ -29,6 +29,8 @@ export interface ConnectionEnvironment {
   readonly asksForCertificate: boolean;
   readonly limits: ConnectionLimits;
   readonly pace: Pace;
+  /** With what the client sent first where TLS was awaited: it may be something else. Undefined: nobody looks. */
+  readonly beforeTls: ((connection: SocketConnection, bytes: Buffer) => void) | undefined;
   /** Called once, when the socket is gone. */
   closed(connection: SocketConnection): void;
 }
@@ -136,8 +138,6 @@ export class SocketConnection implements Connection, SocketOwner {
     this.#fillMidCommand = midCommand;
     this.#readDeadline = this.#environment.ticker.deadlineIn(idleTimeoutMs);
     this.#fillWaiter = Promise.withResolvers<boolean>();
-    // A session that raced it against something else and went away does not look at it again.
-    this.#fillWaiter.promise.catch(ignore);
     if (this.#paused) {
       this.#paused = false;
       this.#socket.resume();
@@ -345,6 +345,12 @@ export class SocketConnection implements Connection, SocketOwner {
       this.receivedEnd();
       return;
     }
+    const { beforeTls } = this.#environment;
+    if (beforeTls !== undefined) {
+      const bytes: Buffer = this.#socket.read();
+      this.#socket.unshift(bytes);
+      beforeTls(this, bytes);
+    }
     const waiter = this.#secureWaiter;
     this.#environment.pace(() => waiter?.resolve());
   }
@@ -367,6 +373,8 @@ export class SocketConnection implements Connection, SocketOwner {
     const waiter = this.#fillWaiter;
     this.#fillWaiter = undefined;
     if (this.#state === 'open') this.#readDeadline = Number.POSITIVE_INFINITY;
+    // A session that raced it against something else and went away does not look at it again.
+    waiter?.promise.catch(ignore);
     waiter?.reject(error);
   }
 

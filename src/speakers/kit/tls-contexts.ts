@@ -39,15 +39,18 @@ function subjectNames(certificate: X509Certificate): string[] {
 
 function buildContext(pem: CertificatePem, settings: ContextSettings): LoadedCertificate {
   const certificate = new X509Certificate(pem.certificate);
+  const { minVersion, clientAuthorities } = settings;
   const context = createSecureContext({
     cert: pem.certificate,
     key: pem.key,
-    minVersion: settings.minVersion,
-    ...(settings.clientAuthorities === undefined ? {} : { ca: settings.clientAuthorities }),
+    minVersion,
+    ...(clientAuthorities === undefined ? {} : { ca: clientAuthorities }),
     honorCipherOrder: true,
     // Without it OpenSSL refuses to resume sessions; renegotiation only serves attackers.
     sessionIdContext: 'rookery',
-    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    // A session that is resumed would show a certificate of before, without its key, and after its end.
+    secureOptions:
+      constants.SSL_OP_NO_RENEGOTIATION | (clientAuthorities === undefined ? 0 : constants.SSL_OP_NO_TICKET),
   });
   return { names: subjectNames(certificate), notAfter: certificate.validToDate, context };
 }
@@ -56,7 +59,8 @@ async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
-    throw new Fault(`cannot read ${path}`, { temporary: false, cause });
+    const why = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw new Fault(`cannot read ${path} (${why})`, { temporary: false, cause });
   }
 }
 
@@ -85,7 +89,8 @@ async function loadCertificate(
   } catch (cause) {
     const place =
       'certificateFile' in source ? `${source.certificateFile} with ${source.keyFile}` : 'given PEM';
-    throw new Fault(`not a usable certificate and key: ${place}`, { temporary: false, cause });
+    const why = (cause as Error).message;
+    throw new Fault(`not a usable certificate and key: ${place} (${why})`, { temporary: false, cause });
   }
 }
 

@@ -18,6 +18,9 @@ import { decodeMailboxName } from './mailbox-name.ts';
 import type { Literal, RawCommand } from './raw-command.ts';
 import { parseSequenceSet, type SequenceSet } from './sequence-set.ts';
 
+/** 2^63-1. */
+const number64Max = '9223372036854775807';
+
 export interface ParseOptions {
   /**
    * UTF8=ACCEPT or IMAP4rev2 is enabled: mailbox names are UTF-8, not modified UTF-7 (RFC 6855, RFC 9051).
@@ -120,15 +123,22 @@ export class ArgumentCursor {
   }
 
   /**
-   * A mod-sequence (RFC 7162: up to 2^63-1). Ours never pass 2^53-1, so a larger one becomes that: it compares the
-   * same against all of ours.
+   * number64 (RFC 9051: up to 2^63-1). Ours never pass 2^53-1, so a larger one becomes that: it compares the same against
+   * all of ours.
    */
-  modSequence(): number {
+  number64(what = 'number'): number {
     const start = this.at;
     while (this.peek() >= 0x30 && this.peek() <= 0x39) this.at++;
-    if (this.at === start) this.fail('mod-sequence');
-    if (this.at - start > 19) throw new ImapSyntaxError('mod-sequence is too large');
-    return Math.min(Number(this.text.slice(start, this.at)), Number.MAX_SAFE_INTEGER);
+    if (this.at === start) this.fail(what);
+    const digits = this.text.slice(start, this.at);
+    if (digits.length > number64Max.length || (digits.length === number64Max.length && digits > number64Max))
+      throw new ImapSyntaxError(`${what} is too large`);
+    return Math.min(Number(digits), Number.MAX_SAFE_INTEGER);
+  }
+
+  /** RFC 7162 mod-sequence-value. */
+  modSequence(): number {
+    return this.number64('mod-sequence');
   }
 
   sequenceSet(): SequenceSet {

@@ -139,20 +139,20 @@ function parseSectionItem(cursor: ArgumentCursor, name: string): FetchItem {
     case 'BODY':
     case 'BODY.PEEK': {
       const { section, label } = parseSection(cursor);
-      const partial = parsePartial(cursor);
+      const { partial, origin } = parsePartial(cursor);
       return {
         type: 'section',
         peek: name !== 'BODY',
         section,
         partial,
-        label: `BODY[${label}]${origin(partial)}`,
+        label: `BODY[${label}]${origin}`,
       };
     }
     case 'BINARY':
     case 'BINARY.PEEK': {
       const part = parseBinaryPart(cursor);
-      const partial = parsePartial(cursor);
-      const label = `BINARY[${part.join('.')}]${origin(partial)}`;
+      const { partial, origin } = parsePartial(cursor);
+      const label = `BINARY[${part.join('.')}]${origin}`;
       return { type: 'binary', peek: name !== 'BINARY', part, partial, label };
     }
     case 'BINARY.SIZE': {
@@ -162,10 +162,6 @@ function parseSectionItem(cursor: ArgumentCursor, name: string): FetchItem {
     default:
       throw new ImapSyntaxError('unknown FETCH item');
   }
-}
-
-function origin(partial: Partial | undefined): string {
-  return partial === undefined ? '' : `<${partial.offset}>`;
 }
 
 /** "[" [section-part] "]". */
@@ -247,13 +243,15 @@ function parseHeaderList(cursor: ArgumentCursor): string[] {
   return fields;
 }
 
-/** ["<" number "." nz-number ">"]. */
-function parsePartial(cursor: ArgumentCursor): Partial | undefined {
-  if (!cursor.take('<')) return undefined;
-  const offset = cursor.number(Number.MAX_SAFE_INTEGER, 'offset');
+/** ["<" number64 "." nz-number64 ">"]; the origin as the answer repeats it. */
+function parsePartial(cursor: ArgumentCursor): { partial: Partial | undefined; origin: string } {
+  if (!cursor.take('<')) return { partial: undefined, origin: '' };
+  const start = cursor.at;
+  const offset = cursor.number64('offset');
+  const origin = `<${cursor.text.slice(start, cursor.at)}>`;
   cursor.expect('.');
-  const bytes = cursor.number(Number.MAX_SAFE_INTEGER, 'length');
+  const bytes = cursor.number64('length');
   if (bytes === 0) throw new ImapSyntaxError('length of at least 1 expected');
   cursor.expect('>');
-  return { offset, bytes };
+  return { partial: { offset, bytes }, origin };
 }

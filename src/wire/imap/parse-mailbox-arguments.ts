@@ -78,7 +78,7 @@ export function parseSetQuota(cursor: ArgumentCursor, tag: string): SetQuotaComm
       if (limits.has(resource)) throw new ImapSyntaxError('a resource is named twice');
       if (limits.size === resourcesMax) throw new ImapSyntaxError('too many resources');
       cursor.expect(' ');
-      limits.set(resource, cursor.number(Number.MAX_SAFE_INTEGER, 'limit'));
+      limits.set(resource, cursor.number64('limit'));
     } while (cursor.take(' '));
     cursor.expect(')');
   }

@@ -196,7 +196,7 @@ function keywordKey(set: boolean): KeyParser {
 }
 
 function sizeKey(type: 'largerThan' | 'smallerThan'): KeyParser {
-  return (cursor) => ({ type, bytes: cursor.number(Number.MAX_SAFE_INTEGER, 'size') });
+  return (cursor) => ({ type, bytes: cursor.number64('size') });
 }
 
 /** RFC 5032. */

@@ -67,10 +67,10 @@ export function appendUidCode(uidValidity: number, uids: ArrayLike<number>): Res
   return `APPENDUID ${uidValidity} ${formatSequenceSet(uids)}`;
 }
 
-/** BADURL url (RFC 4469 4.1); what cannot stand in a code is percent-encoded. */
+/** BADURL url (RFC 4469 4.1); what cannot stand in a code is percent-encoded, and nothing at all is two quotes. */
 export function badUrlCode(url: string): ResponseCode {
   const safe = url.replace(/[^!-\\^-~]/g, (octet) => `%${octet.charCodeAt(0).toString(16).padStart(2, '0')}`);
-  return `BADURL ${safe}`;
+  return `BADURL ${safe === '' ? '""' : safe}`;
 }
 
 /** COPYUID uidvalidity source destination; the arrays are parallel and not empty (RFC 4315). */

@@ -2,42 +2,42 @@
 // 4315). The bytes came under the shared budget (command-loop.ts), which is given back when this is done.
 
 import type { AccountPort, Appended, AppendOptions, ReplaceOptions } from '../../../account/port.ts';
-import { isMailError } from '../../../mail/mail-error.ts';
 import type { AppendCommand, ReplaceCommand } from '../../../wire/imap/message-command.ts';
-import { appendUidCode } from '../../../wire/imap/response-code.ts';
-import { codeOfMissing, isSelected, locate } from '../mailbox-location.ts';
+import { appendUidCode, type ResponseCode } from '../../../wire/imap/response-code.ts';
+import { isSelected, locate, noSuchTarget, tellsUids } from '../mailbox-location.ts';
 import { newMessages } from '../new-messages.ts';
 import { replaceBetweenAccounts } from '../replace-between-accounts.ts';
-import { no, ok, type Reply } from '../reply.ts';
+import { ok, type Reply } from '../reply.ts';
 import { type ImapSession, viewOf } from '../session.ts';
 
 export async function append(session: ImapSession, command: AppendCommand): Promise<Reply> {
   const appended = await appendMessages(session, command);
   if ('status' in appended) return appended;
-  return ok('Append completed', appendUidCode(appended.uidValidity, appended.uids));
+  return ok('Append completed', appended.code);
 }
 
-/** What was stored, or the answer that says why nothing was. */
+/** What was stored, with APPENDUID where the session may know; or the answer that says why nothing was. */
 export async function appendMessages(
   session: ImapSession,
   command: AppendCommand | ReplaceCommand,
   replaces?: ReplaceOptions['replaces'],
-): Promise<Appended | Reply> {
+): Promise<{ readonly code: ResponseCode | undefined } | Reply> {
   const borrowed = { bytes: 0 };
   try {
     const messages = await newMessages(session, command.messages, borrowed);
     if ('status' in messages) return messages;
-    const { account, name } = await locate(session, command.mailbox);
+    const location = await locate(session, command.mailbox);
+    const { account, name } = location;
+    const tells = await tellsUids(location);
     const options = { operation: session.operation(), target: { name }, messages };
     const appended =
       replaces === undefined
         ? await account.append(options)
         : await replaceIn(session, account, { append: options, replaces });
     if (isSelected(session, account, appended.mailboxId)) session.stale = true;
-    return appended;
+    return { code: tells ? appendUidCode(appended.uidValidity, appended.uids) : undefined };
   } catch (error) {
-    if (!isMailError(error, 'noSuchMailbox')) throw error;
-    return no('No such mailbox', codeOfMissing(command.mailbox));
+    return noSuchTarget(error, command.mailbox);
   } finally {
     session.environment.messageBytes.release(borrowed.bytes);
   }

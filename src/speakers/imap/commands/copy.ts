@@ -1,14 +1,13 @@
 // COPY and UID COPY (RFC 9051 6.4.7), with COPYUID (RFC 4315), refused beyond the limit (RFC 9738).
 
 import type { Copied } from '../../../account/port.ts';
-import { isMailError } from '../../../mail/mail-error.ts';
 import type { CopyCommand } from '../../../wire/imap/message-command.ts';
 import { copyUidCode, type ResponseCode } from '../../../wire/imap/response-code.ts';
 import { copyBetweenAccounts } from '../copy-between-accounts.ts';
-import { codeOfMissing, locate } from '../mailbox-location.ts';
+import { locate, noSuchTarget, tellsUids } from '../mailbox-location.ts';
 import { isTooMany, tooManyMessages } from '../message-limit.ts';
 import { resolveUids } from '../message-set.ts';
-import { expungeIssued, no, ok, type Reply } from '../reply.ts';
+import { expungeIssued, ok, type Reply } from '../reply.ts';
 import { type ImapSession, viewOf } from '../session.ts';
 
 export async function copy(session: ImapSession, command: CopyCommand): Promise<Reply> {
@@ -18,7 +17,7 @@ export async function copy(session: ImapSession, command: CopyCommand): Promise<
   if ('status' in outcome) return outcome;
   if (outcome.targetUids.length === 0) return noneThere(command);
   if (outcome.to === viewOf(session).mailboxId) session.stale = true;
-  return ok('Copy completed', copiedCode(outcome));
+  return ok('Copy completed', outcome.code);
 }
 
 /**
@@ -29,29 +28,34 @@ export function noneThere(command: CopyCommand): Reply {
   return command.uid ? ok('No messages matched') : expungeIssued;
 }
 
-export function copiedCode(copied: Copied): ResponseCode {
-  return copyUidCode(copied.uidValidity, copied.sourceUids, copied.targetUids);
-}
-
-/** What was copied or moved, or the answer that says why nothing was. */
+/** What was copied or moved, with COPYUID where the session may know; or the answer that says why nothing was. */
 export async function copyMessages(
   session: ImapSession,
   command: CopyCommand,
   { uids, move }: { readonly uids: Uint32Array; readonly move: boolean },
-): Promise<Copied | Reply> {
+): Promise<(Copied & { readonly code: ResponseCode | undefined }) | Reply> {
   const view = viewOf(session);
   if (uids.length === 0) return ok('No messages matched');
   // RFC 9051 6.4.7: all or none; one that is known to be gone would be missing.
   if (!command.uid && view.owesExpunge && uids.some((uid) => view.isHeld(uid))) return expungeIssued;
   try {
     const to = await locate(session, command.mailbox);
-    if (to.account.accountId !== view.account.accountId)
-      return await copyBetweenAccounts(session, { view, uids, to, move });
-    const operation = session.operation();
-    const { mailboxId: from, account } = view;
-    return await account.copy({ operation, from, uids, to: { name: to.name }, move });
+    const tells = await tellsUids(to);
+    const copied =
+      to.account.accountId === view.account.accountId
+        ? await copyWithin(session, { view, uids, to, move })
+        : await copyBetweenAccounts(session, { view, uids, to, move });
+    const { uidValidity, sourceUids, targetUids } = copied;
+    return { ...copied, code: tells ? copyUidCode(uidValidity, sourceUids, targetUids) : undefined };
   } catch (error) {
-    if (!isMailError(error, 'noSuchMailbox')) throw error;
-    return no('No such mailbox', codeOfMissing(command.mailbox));
+    return noSuchTarget(error, command.mailbox);
   }
+}
+
+function copyWithin(
+  session: ImapSession,
+  { view, uids, to, move }: Parameters<typeof copyBetweenAccounts>[1],
+): Promise<Copied> {
+  const { mailboxId: from, account } = view;
+  return account.copy({ operation: session.operation(), from, uids, to: { name: to.name }, move });
 }

@@ -1,21 +1,24 @@
 // CREATE (RFC 9051 6.3.4), with USE (RFC 6154 section 3) and MAILBOXID (RFC 8474 4.1).
 
+import type { MailboxInfo } from '../../../account/port.ts';
+import { formatList } from '../../../wire/imap/format-list.ts';
 import type { CreateCommand } from '../../../wire/imap/mailbox-command.ts';
 import { mailboxIdCode } from '../../../wire/imap/response-code.ts';
-import { locate } from '../mailbox-location.ts';
-import { roleOfAttribute, withoutTrailingDelimiter } from '../mailbox-names.ts';
-import { mailboxIdText } from '../object-ids.ts';
+import { locate, type MailboxLocation, oldNameOf } from '../mailbox-location.ts';
+import { attributesOfRole, delimiter, roleOfAttribute, withoutTrailingDelimiter } from '../mailbox-names.ts';
+import { idSuffix, mailboxIdText } from '../object-ids.ts';
 import { no, ok, type Reply } from '../reply.ts';
 import type { ImapSession } from '../session.ts';
 
 export async function create(session: ImapSession, command: CreateCommand): Promise<Reply> {
   const operation = session.operation();
   // A trailing delimiter announces children (RFC 9051 6.3.4); every mailbox here may have some.
-  const { account, name, prefix } = await locate(session, withoutTrailingDelimiter(command.mailbox));
+  const given = withoutTrailingDelimiter(command.mailbox);
+  const location = await locate(session, given);
+  const { account, name, prefix } = location;
   const use = command.use ?? [];
   if (use.length === 0) {
-    const info = await account.createMailbox({ operation, name });
-    return ok('Create completed', mailboxIdCode(mailboxIdText(info.id)));
+    return created(session, location, { given, info: await account.createMailbox({ operation, name }) });
   }
   // Special uses are of the session's own mailboxes.
   const role = use.length === 1 && prefix === '' ? roleOfAttribute(use[0]!) : undefined;
@@ -23,6 +26,18 @@ export async function create(session: ImapSession, command: CreateCommand): Prom
   if ((await account.findMailbox({ role })) !== undefined) {
     return no('Another mailbox has this special use', 'USEATTR');
   }
-  const info = await account.createMailbox({ operation, name, role });
-  return ok('Create completed', mailboxIdCode(mailboxIdText(info.id)));
+  return created(session, location, { given, info: await account.createMailbox({ operation, name, role }) });
+}
+
+function created(
+  session: ImapSession,
+  { account, prefix }: MailboxLocation,
+  { given, info }: { readonly given: string; readonly info: MailboxInfo },
+): Reply {
+  const name = prefix + info.name;
+  if (session.revision2 && name !== given) {
+    const entry = { name, attributes: attributesOfRole(info.role), delimiter, ...oldNameOf(given, name) };
+    session.connection.write(formatList('LIST', entry, session));
+  }
+  return ok('Create completed', mailboxIdCode(mailboxIdText(info.id, idSuffix(session, account))));
 }

@@ -1,8 +1,9 @@
 // DELETE (RFC 9051 6.3.5). The session's own selected mailbox may be deleted: it is then selected no more.
 
+import { isMailError } from '../../../mail/mail-error.ts';
 import type { MailboxCommand } from '../../../wire/imap/mailbox-command.ts';
 import { isSelected, locate } from '../mailbox-location.ts';
-import { ok, type Reply } from '../reply.ts';
+import { no, ok, type Reply } from '../reply.ts';
 import type { ImapSession } from '../session.ts';
 
 const done = ok('Delete completed');
@@ -10,7 +11,12 @@ const done = ok('Delete completed');
 export async function deleteMailbox(session: ImapSession, command: MailboxCommand): Promise<Reply> {
   const { account, name } = await locate(session, command.mailbox);
   const mailbox = session.view === undefined ? undefined : await account.findMailbox({ name });
-  await account.deleteMailbox({ operation: session.operation(), name });
+  try {
+    await account.deleteMailbox({ operation: session.operation(), name });
+  } catch (error) {
+    if (!isMailError(error, 'conflict')) throw error;
+    return no('Only a place for the mailboxes in it', 'HASCHILDREN');
+  }
   if (mailbox !== undefined && isSelected(session, account, mailbox.id)) session.unselect();
   return done;
 }

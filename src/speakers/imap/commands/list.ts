@@ -3,7 +3,7 @@
 
 import { Slicer } from '../../../base/slicer.ts';
 import { formatMyRights } from '../../../wire/imap/format-acl.ts';
-import { formatList } from '../../../wire/imap/format-list.ts';
+import { formatList, type ListEntry } from '../../../wire/imap/format-list.ts';
 import type { ListCommand } from '../../../wire/imap/mailbox-command.ts';
 import { placedMailboxes, type WantedOwners } from '../mailbox-lists.ts';
 import { otherUsersNamespace, type PlacedMailbox, sharedNamespace } from '../mailbox-location.ts';
@@ -16,8 +16,6 @@ import { statusResponse } from '../status-text.ts';
 import { metadataResponse } from './metadata.ts';
 
 const done = ok('List completed');
-const subscribedChild = ['SUBSCRIBED'] as const;
-const noChild = [] as const;
 
 export async function list(session: ImapSession, command: ListCommand): Promise<Reply> {
   const { connection } = session;
@@ -33,18 +31,18 @@ export async function list(session: ImapSession, command: ListCommand): Promise<
     if (connection.congested) await connection.drain();
     if (slicer.due()) await slicer.rest();
   };
-  const withChild = command.select.recursiveMatch
-    ? await parentsOfSubscribed(tree, matches, pauses)
-    : undefined;
+  const childInfo = childInfoOf(command);
+  const withChild =
+    childInfo.length > 0 ? await parentsOfSelected(tree, command, { matches, pauses }) : undefined;
   const { subscribed, recursiveMatch } = command.select;
   for (const name of tree.names({ subscribed, superiors: recursiveMatch })) {
     await pauses();
     const selected = selects(tree, command, name);
-    const childSubscribed = withChild?.has(name) ?? false;
-    if ((!selected && !childSubscribed) || !matches(name)) continue;
+    const childSelected = withChild?.has(name) ?? false;
+    if ((!selected && !childSelected) || !matches(name)) continue;
     const attributes = listAttributes(tree, command, name);
-    const childInfo = childSubscribed ? subscribedChild : noChild;
-    connection.write(formatList('LIST', { name, attributes, delimiter, childInfo }, session));
+    const told = { name, attributes, delimiter, ...(childSelected && { childInfo }) };
+    connection.write(formatList('LIST', told, session));
     const info = tree.mailboxes.get(name);
     // RFC 5819 section 2: no STATUS for what cannot be selected.
     if (command.return.status !== undefined && info?.selectable === true && selected && mayRead(info)) {
@@ -89,16 +87,26 @@ function selects(tree: MailboxTree, command: ListCommand, name: string): boolean
   return (!subscribed || tree.subscribed.has(name)) && (!specialUse || hasSpecialUse(tree, name));
 }
 
-/** RFC 5258 section 4: names with a subscribed descendant that does not match the pattern itself. */
-async function parentsOfSubscribed(
+/** RFC 5258 3.5: the options that a mailbox below is chosen by; none without RECURSIVEMATCH. */
+function childInfoOf({ select }: ListCommand): NonNullable<ListEntry['childInfo']> {
+  if (!select.recursiveMatch) return [];
+  return [
+    ...(select.subscribed ? ['SUBSCRIBED' as const] : []),
+    ...(select.specialUse ? ['SPECIAL-USE' as const] : []),
+  ];
+}
+
+/** RFC 5258 3.3: names with a descendant that is chosen and does not match the pattern itself. */
+async function parentsOfSelected(
   tree: MailboxTree,
-  matches: (name: string) => boolean,
-  pauses: () => Promise<void>,
+  command: ListCommand,
+  { matches, pauses }: { matches: (name: string) => boolean; pauses: () => Promise<void> },
 ): Promise<Set<string>> {
   const parents = new Set<string>();
-  for (const name of tree.subscribed) {
+  const candidates = command.select.subscribed ? tree.subscribed : tree.mailboxes.keys();
+  for (const name of candidates) {
     await pauses();
-    if (matches(name)) continue;
+    if (matches(name) || !selects(tree, command, name)) continue;
     for (const parent of parentsOf(name)) parents.add(parent);
   }
   return parents;

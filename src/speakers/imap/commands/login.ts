@@ -36,7 +36,6 @@ export function loginFailed(session: ImapSession): Reply {
 /** The answer to a refusal, counted against this connection. */
 export function loginRefused(session: ImapSession, refusal: unknown): Reply {
   countFailure(session);
-  session.connection.log.info({ error: (refusal as Error).message }, 'login refused');
   return errorResponse(refusal)!;
 }
 

@@ -7,7 +7,7 @@ import { highestOf, withLimit } from '../message-limit.ts';
 import { resolveUids } from '../message-set.ts';
 import { no, ok, type Reply } from '../reply.ts';
 import { type ImapSession, viewOf } from '../session.ts';
-import { copiedCode, copyMessages, noneThere } from './copy.ts';
+import { copyMessages, noneThere } from './copy.ts';
 
 export async function move(session: ImapSession, command: CopyCommand): Promise<Reply> {
   if (viewOf(session).readOnly) return no('Mailbox is selected read-only', 'NOPERM');
@@ -17,7 +17,8 @@ export async function move(session: ImapSession, command: CopyCommand): Promise<
   const outcome = await copyMessages(session, command, { uids, move: true });
   if ('status' in outcome) return outcome;
   if (outcome.targetUids.length === 0) return withLimit(session, noneThere(command), lowestUid);
-  session.connection.write(formatStatusResponse('*', 'OK', 'Moved', copiedCode(outcome)));
+  const { code } = outcome;
+  if (code !== undefined) session.connection.write(formatStatusResponse('*', 'OK', 'Moved', code));
   session.stale = true;
   const reply = session.condstore
     ? ok('Move completed', numberCode('HIGHESTMODSEQ', outcome.modSeq))

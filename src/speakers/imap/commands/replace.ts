@@ -3,7 +3,7 @@
 
 import type { Uid } from '../../../mail/ids.ts';
 import type { ReplaceCommand } from '../../../wire/imap/message-command.ts';
-import { appendUidCode, formatStatusResponse } from '../../../wire/imap/response-code.ts';
+import { formatStatusResponse } from '../../../wire/imap/response-code.ts';
 import { resolveUids } from '../message-set.ts';
 import { expungeIssued, no, ok, type Reply } from '../reply.ts';
 import { type ImapSession, viewOf } from '../session.ts';
@@ -21,7 +21,8 @@ export async function replace(session: ImapSession, command: ReplaceCommand): Pr
   const appended = await appendMessages(session, command, { mailboxId, uid: uid as Uid });
   if ('status' in appended) return appended;
   session.stale = true;
-  const code = appendUidCode(appended.uidValidity, appended.uids);
-  session.connection.write(formatStatusResponse('*', 'OK', 'Replacement is ready', code));
+  const { code } = appended;
+  if (code !== undefined)
+    session.connection.write(formatStatusResponse('*', 'OK', 'Replacement is ready', code));
   return done;
 }

@@ -5,9 +5,9 @@ import { MailError } from '../../../mail/mail-error.ts';
 import { formatList } from '../../../wire/imap/format-list.ts';
 import type { QresyncParameters, SelectCommand } from '../../../wire/imap/mailbox-command.ts';
 import { flagsResponses } from '../flag-text.ts';
-import { locate, type MailboxLocation, placedAt } from '../mailbox-location.ts';
-import { attributeOfRole, delimiter } from '../mailbox-names.ts';
-import { mailboxIdText } from '../object-ids.ts';
+import { locate, type MailboxLocation, oldNameOf, placedAt } from '../mailbox-location.ts';
+import { attributesOfRole, delimiter } from '../mailbox-names.ts';
+import { idSuffix, mailboxIdText } from '../object-ids.ts';
 import { bad, ok, type Reply, uidRequired } from '../reply.ts';
 import { matchedUpTo, type Resync, resyncSince, tellResync } from '../resync.ts';
 import type { ImapSession } from '../session.ts';
@@ -29,7 +29,8 @@ export async function select(session: ImapSession, command: SelectCommand): Prom
   session.unselect();
   if (before !== '') session.connection.write(before);
   if (command.condstore) session.condstore = true;
-  const location = await locate(session, command.mailbox);
+  const located = locate(session, command.mailbox);
+  const location = located instanceof Promise ? await located : located;
   // IMAP4rev2 has no \Recent.
   const claimRecent = !examines && !session.revision2 && session.operation();
   const opened = await open(session, location, { claimRecent });
@@ -37,7 +38,7 @@ export async function select(session: ImapSession, command: SelectCommand): Prom
   const resync = qresync?.uidValidity === view.uidValidity ? await caughtUp(view, qresync) : undefined;
   session.select(view);
   const info = placedAt(location, opened.info);
-  session.connection.write(selectResponses(session, view, { ...opened, info }));
+  session.connection.write(selectResponses(session, view, { ...opened, info, given: command.mailbox }));
   if (resync !== undefined) await tellResync(session, resync);
   if (examines) return examined;
   return view.readOnly ? selectedReadOnly : selectedReadWrite;
@@ -65,14 +66,17 @@ function caughtUp(view: MailboxView, given: QresyncParameters): Promise<Resync> 
   return resyncSince(view, { modSeq, uids: knownUids, seenUpTo: matchedUpTo(match, view) });
 }
 
-function selectResponses(session: ImapSession, view: MailboxView, opened: OpenedMailbox): string {
-  const { info, firstUnseen } = opened;
+function selectResponses(
+  session: ImapSession,
+  view: MailboxView,
+  { info, firstUnseen, given }: OpenedMailbox & { readonly given: string },
+): string {
   let text = flagsResponses(view);
   text += `* ${view.count} EXISTS\r\n`;
   if (session.revision2) {
-    const attribute = attributeOfRole(info.role);
-    const attributes = attribute === undefined ? [] : [attribute];
-    text += formatList('LIST', { name: info.name, attributes, delimiter }, session);
+    const { name } = info;
+    const entry = { name, attributes: attributesOfRole(info.role), delimiter, ...oldNameOf(given, name) };
+    text += formatList('LIST', entry, session);
   } else {
     text += `* ${view.recent} RECENT\r\n`;
     const unseen = firstUnseen === undefined ? 0 : view.sequenceOf(firstUnseen);
@@ -81,5 +85,5 @@ function selectResponses(session: ImapSession, view: MailboxView, opened: Opened
   text += `* OK [UIDVALIDITY ${info.uidValidity}] UIDs valid\r\n`;
   text += `* OK [UIDNEXT ${info.uidNext}] Predicted next UID\r\n`;
   text += `* OK [HIGHESTMODSEQ ${info.highestModSeq}] Highest\r\n`;
-  return `${text}* OK [MAILBOXID (${mailboxIdText(info.id)})] Ok\r\n`;
+  return `${text}* OK [MAILBOXID (${mailboxIdText(info.id, idSuffix(session, view.account))})] Ok\r\n`;
 }

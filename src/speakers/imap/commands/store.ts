@@ -55,10 +55,7 @@ function codeOfModified(session: ImapSession, command: StoreCommand, stored: Sto
 
 async function tellStored(session: ImapSession, command: StoreCommand, stored: StoredFlags): Promise<void> {
   const view = viewOf(session);
-  if (stored.keywords.length > view.keywords.length) {
-    view.keywords = stored.keywords;
-    session.connection.write(flagsResponses(view));
-  }
+  if (view.learns(stored.keywords)) session.connection.write(flagsResponses(view));
   // .SILENT drops the flags; CONDSTORE clients still get the new mod-sequences (RFC 7162 3.1.3).
   if (command.silent && !session.condstore) return;
   const { messages } = stored;

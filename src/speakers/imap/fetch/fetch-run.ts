@@ -3,11 +3,9 @@
 // one is written; no turn of the event loop lasts longer than a slice. Messages that are gone are passed over and
 // remembered in `missing`. Account refusals and faults pass through; the lines written until then stand.
 
-import type { MessageColumns } from '../../../account/port.ts';
 import type { HeaderFieldsChoice, MessageSummary } from '../../../account/port-reads.ts';
 import { Slicer } from '../../../base/slicer.ts';
 import { asBuffer } from '../../../mail/bytes.ts';
-import { keywordsIn } from '../../../mail/flags.ts';
 import type { Uid } from '../../../mail/ids.ts';
 import { isMailError } from '../../../mail/mail-error.ts';
 import { transferDecoder } from '../../../mail/transfer-encoding.ts';
@@ -16,6 +14,7 @@ import { ConnectionClosed } from '../../kit/connection.ts';
 import { ReadAhead } from '../../kit/read-ahead.ts';
 import { flagsResponses } from '../flag-text.ts';
 import { type ImapSession, viewOf } from '../session.ts';
+import { ContentAhead } from './content-ahead.ts';
 import type { ContentValue } from './content-values.ts';
 import { type FetchPlan, fetchPlan } from './fetch-plan.ts';
 import { ItemWriter } from './item-writer.ts';
@@ -77,7 +76,7 @@ export class FetchRun {
         };
         const columns = await account.columns(mailboxId, window.uids);
         if (columns.uids.length < window.uids.length) this.missing = true;
-        if (this.#plan.hasFlags) await this.#learnKeywords(columns);
+        if (this.#plan.hasFlags) this.#tellKeywords(columns.keywords);
         const targets = targetsOf(columns, window, this.#command.changedSince);
         this.#ahead.begin(bytesAhead(this.#plan, targets));
         if (this.#plan.fields !== undefined) await this.#writeFields(targets, this.#plan.fields);
@@ -176,11 +175,10 @@ export class FetchRun {
   }
 
   async #writeContents(targets: Targets): Promise<void> {
-    let next = this.#soon(() => this.#puller.contents(targets, 0));
+    const pieces = new ContentAhead(this.#puller, targets, this.#ahead);
     for (let row = 0; row < targets.count; ) {
-      const piece = await next();
       const from = row;
-      next = this.#soon(() => this.#puller.contents(targets, from + piece.values.length));
+      const piece = await pieces.next(from);
       const seen = await this.#markSeen(targets, from, piece);
       for (; row < from + piece.values.length; row++) {
         const values = piece.values[row - from]!;
@@ -332,28 +330,14 @@ export class FetchRun {
     const gone = (row: number) => piece.values[row - from] === 'gone';
     const seen = await markSeen(this.#session, targets, { from, to, gone });
     // Flags of others' making are told with ours.
-    if (seen?.newKeywords !== undefined) this.#tellKeywords(seen.newKeywords);
+    if (seen !== undefined) this.#tellKeywords(seen.keywords);
     return seen?.uids;
   }
 
-  /** Another session may have used a keyword that this one has not been told of. */
-  async #learnKeywords({ flagsLow, flagsHigh }: MessageColumns): Promise<void> {
-    const { account, mailboxId, keywords } = viewOf(this.#session);
-    let low = 0;
-    let high = 0;
-    for (let row = 0; row < flagsLow.length; row++) {
-      low |= flagsLow[row]!;
-      high |= flagsHigh[row]!;
-    }
-    if (keywordsIn(low, high) <= keywords.length) return;
-    const info = await account.findMailbox({ id: mailboxId });
-    if (info !== undefined) this.#tellKeywords(info.keywords);
-  }
-
-  /** Names come before they are used. */
+  /** Names come before they are used: others may have changed them. */
   #tellKeywords(keywords: readonly string[]): void {
     const view = viewOf(this.#session);
-    view.keywords = keywords;
+    if (!view.learns(keywords)) return;
     this.#items.setKeywords(keywords);
     this.#writer.text(flagsResponses(view));
   }

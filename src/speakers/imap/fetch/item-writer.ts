@@ -12,7 +12,7 @@ import { asBuffer } from '../../../mail/bytes.ts';
 import { formatDateTime } from '../../../wire/imap/date-time.ts';
 import { formatText } from '../../../wire/imap/format-string.ts';
 import { FlagText } from '../flag-text.ts';
-import { emailIdText, threadIdText } from '../object-ids.ts';
+import { emailIdText, idSuffix, threadIdText } from '../object-ids.ts';
 import { type ImapSession, viewOf } from '../session.ts';
 import type { PlannedItem } from './fetch-plan.ts';
 import type { ResponseWriter } from './response-writer.ts';
@@ -34,6 +34,7 @@ export class ItemWriter {
   readonly #uidOnly: boolean;
   /** UIDs from here on are shown as \Recent. */
   readonly #recentFrom: number;
+  readonly #idSuffix: string;
   #flagText: FlagText;
 
   constructor(session: ImapSession, writer: ResponseWriter) {
@@ -42,10 +43,11 @@ export class ItemWriter {
     this.#utf8 = session.utf8;
     this.#uidOnly = session.uidOnly;
     this.#recentFrom = session.revision2 ? Number.POSITIVE_INFINITY : view.recentFrom;
+    this.#idSuffix = idSuffix(session, view.account);
     this.#flagText = new FlagText(view.keywords);
   }
 
-  /** After the mailbox got new keywords. */
+  /** After the mailbox got other keywords. */
   setKeywords(keywords: readonly string[]): void {
     this.#flagText = new FlagText(keywords);
   }
@@ -97,10 +99,10 @@ export class ItemWriter {
         writer.byte(closeParenthesis);
         break;
       case 'emailId':
-        writer.text(`(${emailIdText(columns.emailIds[row]!)})`);
+        writer.text(`(${emailIdText(columns.emailIds[row]!, this.#idSuffix)})`);
         break;
       case 'threadId':
-        writer.text(`(${threadIdText(summary!.threadId)})`);
+        writer.text(`(${threadIdText(summary!.threadId, this.#idSuffix)})`);
         break;
       case 'envelope':
         this.#range(summary!.summary!, summaryEnvelopeRange(summary!.summary!));

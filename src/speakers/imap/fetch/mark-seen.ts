@@ -1,6 +1,7 @@
 // Sets \Seen on messages whose parts are fetched without PEEK (RFC 9051 6.4.5), a piece of them in one change, and
 // keeps the columns of the FETCH true. That it cannot be done (a full disk) must not keep anybody from reading.
 
+import { forgetRenamed } from '../../../account/keyword-table.ts';
 import { flagSeen } from '../../../mail/flags.ts';
 import { errorResponse } from '../mail-error-responses.ts';
 import { type ImapSession, viewOf } from '../session.ts';
@@ -9,8 +10,8 @@ import type { Targets } from './targets.ts';
 export interface Seen {
   /** UIDs whose flags changed: to be told with their answers. */
   readonly uids: ReadonlySet<number>;
-  /** The mailbox's keywords when the client does not know them all. */
-  readonly newKeywords: readonly string[] | undefined;
+  /** The mailbox's that name the flags of all rows now. */
+  readonly keywords: readonly string[];
 }
 
 /** Rows `from` to `to` are about to be answered, but for those that are `gone`. */
@@ -36,6 +37,8 @@ export async function markSeen(
       flags: ['\\Seen'],
       unchangedSince: undefined,
     });
+    // With a FETCH that tells flags these are the names that its columns were read with.
+    forgetRenamed(targets.columns, view.keywords, stored.keywords);
     let row = rows.from;
     stored.messages.uids.forEach((uid, at) => {
       while (uids[row] !== uid) row++;
@@ -44,8 +47,7 @@ export async function markSeen(
       modSeqs[row] = stored.messages.modSeqs[at]!;
     });
     view.answered(stored.messages.uids, stored.messages.modSeqs);
-    const newKeywords = stored.keywords.length > view.keywords.length ? stored.keywords : undefined;
-    return { uids: new Set(stored.messages.uids), newKeywords };
+    return { uids: new Set(stored.messages.uids), keywords: stored.keywords };
   } catch (error) {
     if (errorResponse(error) === undefined) throw error;
     session.connection.log.warn({ err: error }, 'seen flags could not be set');

@@ -119,10 +119,11 @@ function affectedNames(
     if (parent !== '' && !affected.has(parent)) affected.set(parent, undefined);
   };
   for (const [id, { name }] of known) if (!there.has(id)) comesOrGoes(name);
-  for (const { id, name } of mailboxes) {
-    const before = known.get(id)?.name;
-    if (before === undefined) comesOrGoes(name);
-    else if (before !== name) renamed.set(name, before);
+  for (const { id, name, selectable } of mailboxes) {
+    const before = known.get(id);
+    // A place that was made a mailbox is created, too.
+    if (before?.selectable !== selectable) comesOrGoes(name);
+    if (before !== undefined && before.name !== name) renamed.set(name, before.name);
   }
   for (const [name, before] of renamed) {
     // What was renamed with its superior is not told.

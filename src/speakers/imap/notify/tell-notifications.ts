@@ -137,6 +137,8 @@ async function tellMailbox(
   if (found === undefined || !found.selectable || !['l', 'r'].every((right) => found.rights.includes(right)))
     return;
   const info = placedAt(watched, found);
+  // The event of its name may come behind that of its messages: a name that is not known yet is told first.
+  if (!watched.isNameKnown(info)) await tellNames(session, notifications, watched);
   const before = watched.known.get(mailboxId);
   const items = statusItems(session, notifications, { info, before });
   watched.told(info);

@@ -10,6 +10,8 @@ import { type PlacedMailbox, placedAt } from '../mailbox-location.ts';
 /** A mailbox as the client was last told of it. */
 export interface KnownMailbox {
   readonly name: string;
+  /** False: only a place in the hierarchy. */
+  readonly selectable: boolean;
   /** RFC 5465 section 5: without r nothing is told but that. */
   readonly readable: boolean;
   readonly messages: number;
@@ -71,6 +73,12 @@ export class WatchedAccount {
     for (const info of mailboxes) this.told(info);
   }
 
+  /** The client was told that there is a mailbox, or a place, of this name. */
+  isNameKnown({ id, name, selectable }: PlacedMailbox): boolean {
+    const known = this.known.get(id);
+    return known?.name === name && known.selectable === selectable;
+  }
+
   told(info: PlacedMailbox): void {
     const { messages, uidNext, unseen, highestModSeq } = info;
     this.known.set(info.id, { ...nameOf(info), messages, uidNext, unseen, highestModSeq });
@@ -92,6 +100,10 @@ export class WatchedAccount {
   }
 }
 
-function nameOf({ name, rights }: PlacedMailbox): Pick<KnownMailbox, 'name' | 'readable'> {
-  return { name, readable: rights.includes('r') };
+function nameOf({
+  name,
+  selectable,
+  rights,
+}: PlacedMailbox): Pick<KnownMailbox, 'name' | 'selectable' | 'readable'> {
+  return { name, selectable, readable: rights.includes('r') };
 }
