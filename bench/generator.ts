@@ -13,7 +13,7 @@ import {
 } from './workloads/imap-idle.ts';
 import { imapLarge } from './workloads/imap-large.ts';
 import { imapLogin } from './workloads/imap-login.ts';
-import { imapSearch } from './workloads/imap-search.ts';
+import { fillForSearch, imapSearch } from './workloads/imap-search.ts';
 import { fillForSelect, imapSelect } from './workloads/imap-select.ts';
 import { imapStore } from './workloads/imap-store.ts';
 import { lmtp } from './workloads/lmtp.ts';
@@ -38,6 +38,7 @@ const workloads: Record<string, Workload> = {
 export type GeneratorRequest =
   | { readonly type: 'run'; readonly workload: string; readonly target: TargetPlace; readonly scale: number }
   | { readonly type: 'fillForSelect'; readonly target: TargetPlace; readonly scale: number }
+  | { readonly type: 'fillForSearch'; readonly target: TargetPlace; readonly scale: number }
   | { readonly type: 'openIdle'; readonly target: TargetPlace; readonly sessions: IdleSessions }
   | { readonly type: 'openMailbox'; readonly target: TargetPlace; readonly user: string }
   | { readonly type: 'notify'; readonly target: TargetPlace; readonly notification: Notification };
@@ -55,6 +56,9 @@ async function answer(request: GeneratorRequest): Promise<readonly Figure[]> {
       return measureNotification(target, request.notification);
     case 'fillForSelect':
       await fillForSelect(target, request.scale);
+      return [];
+    case 'fillForSearch':
+      await fillForSearch(target, request.scale);
       return [];
     case 'openMailbox':
       return [await openToStay(target, request.user)];

@@ -77,3 +77,7 @@ export async function repeated(
 export function milliseconds(name: string, value: number): Figure {
   return { name, value, unit: 'ms', better: 'lower' };
 }
+
+export function microseconds(name: string, ms: number): Figure {
+  return { name, value: ms * 1000, unit: 'µs', better: 'lower' };
+}

@@ -2,9 +2,10 @@
 // Rookery's own metrics and its event loop say. The generator does the rest of them.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { accountLimitsDefault } from '../src/account/account-limits.ts';
 import type { LoadGenerator } from './load-generator.ts';
 import { milliseconds } from './mailbox.ts';
-import type { BenchTarget, ServerProcesses, TargetPlace } from './target.ts';
+import { type BenchTarget, type ServerProcesses, type TargetPlace, users } from './target.ts';
 import { residentBytes } from './targets/processes.ts';
 import { asRookery, type RookeryTarget } from './targets/rookery.ts';
 import type { TurnsReport } from './turns/turn-monitor.ts';
@@ -20,6 +21,10 @@ const memoryReadings = 6;
 const memoryReadingEveryMs = 500;
 const indexLimitMs = 10 * 60_000;
 const indexPollMs = 500;
+/** Servers index what was delivered in their own time; peers are given as much. */
+const settleMs = 40_000;
+/** The index of many accounts is done: the last few messages of each wait for others, and no more were indexed for a while. */
+const unindexed = { lagMax: (accountLimitsDefault.indexMessagesMin - 1) * users.length, stillMs: 20_000 };
 
 /** What a workload that the runner takes part in works with. */
 export interface Surroundings {
@@ -121,14 +126,34 @@ async function select({ target, generator, scale }: Surroundings): Promise<reado
   return await generator.ask({ type: 'run', workload: 'imap-select', target: place, scale });
 }
 
+/** The first questions find a server that has just started, with what was delivered before. */
+async function search({ target, generator, scale }: Surroundings): Promise<readonly Figure[]> {
+  const place = placeOf(target);
+  await generator.ask({ type: 'fillForSearch', target: place, scale });
+  const ours = asRookery(target);
+  await Promise.all([sleep(settleMs * scale), ours && searchIndexSettled(ours, unindexed)]);
+  await target.restart();
+  return await generator.ask({ type: 'run', workload: 'imap-search', target: place, scale });
+}
+
+/** Of all workers. */
+async function indexLag(ours: RookeryTarget): Promise<number> {
+  const series = /^rookery_search_index_lag_messages(?:\{.*\})? (\S+)/gm;
+  const lags = Array.from((await metricsOf(ours)).matchAll(series), ([, lag]) => Number(lag));
+  if (lags.length === 0) throw new Error('nothing tells how much is indexed');
+  return lags.reduce((sum, lag) => sum + lag, 0);
+}
+
 /** Indexing takes memory of its own, and goes on in the background when there is something to index. */
-async function searchIndexSettled(ours: RookeryTarget): Promise<void> {
+async function searchIndexSettled(ours: RookeryTarget, { lagMax, stillMs } = { lagMax: 0, stillMs: 0 }) {
   const until = performance.now() + indexLimitMs;
-  for (;;) {
-    const [, lag] = /^rookery_search_index_lag_messages(?:\{.*\})? (\S+)/m.exec(await metricsOf(ours)) ?? [];
-    if (Number(lag) === 0) return;
+  let lag = await indexLag(ours);
+  for (let since = performance.now(); lag > lagMax || performance.now() - since < stillMs; ) {
     if (performance.now() > until) throw new Error(`${lag} messages are not indexed`);
     await sleep(indexPollMs);
+    const now = await indexLag(ours);
+    if (now !== lag) since = performance.now();
+    lag = now;
   }
 }
 
@@ -197,6 +222,7 @@ export const runnerWorkloads: Readonly<Record<string, RunnerWorkload>> = {
     ...(await eventLoopDelay(surroundings.target)),
   ],
   'imap-idle-tls': idleOverTls,
+  'imap-search': search,
   'imap-select': select,
   'imap-large': large,
   fairness,

@@ -49,12 +49,15 @@ export type TargetPlace = Pick<BenchTarget, 'name' | 'ports' | 'domain' | 'passw
 export const domain = 'bench.test';
 export const password = 'bench-password-1';
 
-/** Users for work on many accounts; `fetch`, `search`, `store`, `select`, `large`, `heavy` and `drain` are for one workload each. */
+/** Whose mailboxes are searched for the first time. */
+export const searchedUsers: readonly string[] = Array.from({ length: 5 }, (_, index) => `searched${index}`);
+/** Users for work on many accounts; those and `fetch`, `search`, `store`, `select`, `large`, `heavy`, `drain` are for one workload each. */
 export const userCount = 20;
 export const users: readonly string[] = [
   ...Array.from({ length: userCount }, (_, index) => `user${index}`),
   'fetch',
   'search',
+  ...searchedUsers,
   'store',
   'select',
   'large',

@@ -2,7 +2,9 @@
 // domain and accounts. Everything it writes is in one folder, which is removed when it is closed.
 // A start that fails half-way closes what it opened.
 
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../src/base/clock.ts';
@@ -47,6 +49,7 @@ export class DemoSite implements AsyncDisposable {
   }
 
   static async start({ network, tell }: DemoSiteOptions): Promise<DemoSite> {
+    await requireFreePorts(`${network}.1`);
     await using opened = new AsyncDisposableStack();
     const folder = await mkdtemp(join(tmpdir(), 'rookery-demo-'));
     opened.defer(() => rm(folder, { recursive: true, force: true }));
@@ -132,4 +135,19 @@ async function startHaproxy(
   const haproxy = new HaproxyProcess(file);
   await haproxy.logged(/Loading success/);
   return haproxy;
+}
+
+/** Said before anything is started: `npm start` has the same ports on 127.0.0.1, and HAProxy's own words are many. */
+async function requireFreePorts(address: string): Promise<void> {
+  for (const port of Object.values(nodePorts)) {
+    const server = createServer().listen(port, address);
+    try {
+      await once(server, 'listening');
+    } catch (cause) {
+      const way = 'end what has it (perhaps `npm start`), or choose other addresses: --network 127.0.5';
+      throw new Error(`port ${port} of ${address} cannot be had: ${way}`, { cause });
+    }
+    server.close();
+    await once(server, 'close');
+  }
 }

@@ -180,11 +180,6 @@ export class ServerProcess implements AsyncDisposable {
     return this.#output.printed(pattern);
   }
 
-  /** Resolves once it has written this to standard error. */
-  complained(pattern: RegExp): Promise<void> {
-    return this.#output.complained(pattern);
-  }
-
   signal(signal: NodeJS.Signals): void {
     this.#output.child.kill(signal);
   }
@@ -291,10 +286,6 @@ class ServerOutput {
 
   async printed(pattern: RegExp): Promise<void> {
     await this.#until(() => (pattern.test(this.stdout) ? this.stdout : undefined));
-  }
-
-  async complained(pattern: RegExp): Promise<void> {
-    await this.#until(() => (pattern.test(this.stderr) ? this.stderr : undefined));
   }
 
   async #until<T>(look: () => T | undefined): Promise<T> {

@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { exampleCertificate } from '../../src/speakers/kit/test-certificates.ts';
 import { freePort } from '../../test/free-port.ts';
 import { type BenchTarget, domain, idleUsers, password, users } from '../target.ts';
-import { endProcessTree, portAnswers, processTree, start } from './processes.ts';
+import { endProcessTree, orStopped, portAnswers, processTree, start } from './processes.ts';
 
 export type DovecotFormat = 'maildir' | 'sdbox';
 
@@ -142,13 +142,10 @@ export async function startDovecot(directory: string, format: DovecotFormat): Pr
     tellCrashes(root);
     rmSync(root, { recursive: true, force: true });
   };
-  try {
+  await orStopped(async () => {
     await run();
     makeInboxes(root, file);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  }, stop);
   return {
     name: `dovecot ${format}`,
     ports: { ...ports, smtp: undefined },

@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../test/free-port.ts';
 import type { BenchTarget } from '../target.ts';
-import { endProcessTree, portAnswers, processTree, start } from './processes.ts';
+import { endProcessTree, orStopped, portAnswers, processTree, start } from './processes.ts';
 
 export type FrontendKind = 'nginx' | 'perdition' | 'dovecot proxy';
 
@@ -141,12 +141,7 @@ export async function withFrontend(
     await behind.stop();
     rmSync(root, { recursive: true, force: true });
   };
-  try {
-    await portAnswers(port, child);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  await orStopped(() => portAnswers(port, child), stop);
   return {
     ...behind,
     name: kind,

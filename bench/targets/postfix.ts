@@ -5,15 +5,15 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path';
 import { freePort } from '../../test/free-port.ts';
 import type { BenchTarget } from '../target.ts';
-import { portAnswers, start } from './processes.ts';
+import { orStopped, portAnswers, start } from './processes.ts';
 
 /** Gives the target an smtp port that Postfix answers; `stop` ends both. */
 export async function withPostfix(directory: string, behind: BenchTarget): Promise<BenchTarget> {
   const transport = `lmtp:inet:127.0.0.1:${behind.ports.lmtp}`;
-  const postfix = await startPostfix(directory, behind.domain, transport).catch(async (error) => {
-    await behind.stop();
-    throw error;
-  });
+  const postfix = await orStopped(
+    () => startPostfix(directory, behind.domain, transport),
+    () => behind.stop(),
+  );
   return {
     ...behind,
     name: `postfix + ${behind.name}`,
@@ -77,11 +77,6 @@ alias_database =
     spawnSync('/usr/sbin/postfix', ['-c', etc, 'stop'], { stdio: 'ignore' }); // fails when it does not run
     rmSync(root, { recursive: true, force: true });
   };
-  try {
-    await portAnswers(port, child);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  await orStopped(() => portAnswers(port, child), stop);
   return { port, stop };
 }

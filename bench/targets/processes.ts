@@ -27,6 +27,19 @@ export async function portAnswers(port: number, child: ChildProcess): Promise<vo
   }
 }
 
+/** What `begin` gives. When it fails, what it began is stopped before that is told. */
+export async function orStopped<Result>(
+  begin: () => Promise<Result>,
+  stop: () => Promise<void>,
+): Promise<Result> {
+  try {
+    return await begin();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
 /** `pid` and everything below it. */
 export function processTree(pid: number): number[] {
   const table = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' });

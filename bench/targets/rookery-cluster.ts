@@ -9,6 +9,7 @@ import { AdminClient } from '../../src/operator/admin-client.ts';
 import { freePort } from '../../test/free-port.ts';
 import { PostgresServer } from '../../test/postgres-server.ts';
 import { type Apart, domain, idleUsers } from '../target.ts';
+import { orStopped } from './processes.ts';
 import {
   addAccounts,
   main,
@@ -102,7 +103,7 @@ export async function startCluster(
     await postgres[Symbol.asyncDispose]();
     rmSync(data, { recursive: true, force: true });
   };
-  try {
+  await orStopped(async () => {
     const store = ['storage.engine=postgres', `storage.url=${await postgres.makeDatabase()}`];
     const first = await linkSettings();
     makeCluster(data, store);
@@ -116,10 +117,7 @@ export async function startCluster(
       servers.push(await startProcess(makeData(directory), { nodeOptions, settings, args }));
     }
     await settled(data);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  }, stop);
   // Clients talk to the frontend; otherwise to any, as it does not matter.
   const order = isFrontend ? servers.toReversed() : servers;
   const host = isFrontend ? 'node1' : 'node2';

@@ -8,7 +8,7 @@ import { AdminClient } from '../../src/operator/admin-client.ts';
 import { freePort } from '../../test/free-port.ts';
 import { type BenchTarget, domain, isOurs, password } from '../target.ts';
 import { collectGarbage, evaluate, inspectorOptions } from './inspected-process.ts';
-import { endProcess, portAnswers, processTree, start } from './processes.ts';
+import { endProcess, orStopped, portAnswers, processTree, start } from './processes.ts';
 
 export const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 /** As many as the admin client sends at a time; their passwords are hashed side by side. */
@@ -94,13 +94,11 @@ export async function startProcess(
       ...settings.flatMap((setting) => ['--set', setting]),
       ...args,
     ]);
-    try {
-      await portAnswers(adminPort, started); // the last one to open
-      return started;
-    } catch (error) {
-      await endProcess(started);
-      throw error;
-    }
+    await orStopped(
+      () => portAnswers(adminPort, started), // the last one to open
+      () => endProcess(started),
+    );
+    return started;
   };
   let child = await run();
   return {
@@ -130,12 +128,10 @@ export async function startRookery(
   const workers = /^workers-([1-9])$/.exec(layout)?.[1] ?? '1';
   const settings = [`workers=${workers}`];
   const server = await startProcess(makeData(directory), { nodeOptions, settings });
-  try {
-    await addAccounts(server.data, accounts);
-  } catch (error) {
-    await server.stop();
-    throw error;
-  }
+  await orStopped(
+    () => addAccounts(server.data, accounts),
+    () => server.stop(),
+  );
   return targetOf(`rookery ${layout}`, [server]);
 }
 

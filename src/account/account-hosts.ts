@@ -60,6 +60,8 @@ export interface AccountHosts extends AccountPorts, AsyncDisposable {
   endSessions(accountId: AccountId): void;
   /** Another node hosts the shard from now on: ends its accounts' sessions and forgets them when what is under way ended. */
   closeShard(shard: ShardId): Promise<void>;
+  /** Whether the account is in memory: nothing is read to open it. */
+  isLoaded(accountId: AccountId): boolean;
   /** The host itself, for store check and tests. Refuses with noSuchAccount. */
   host(accountId: AccountId): Promise<LocalAccount>;
   /** The fence of an account's shard, for store check. */
@@ -163,6 +165,10 @@ class LocalAccountHosts implements AccountHosts {
       closing.push(account.settled());
     }
     await Promise.all(closing);
+  }
+
+  isLoaded(accountId: AccountId): boolean {
+    return this.#accounts.get(accountId)?.deref()?.writer.state !== undefined;
   }
 
   statistics(): AccountHostsStatistics {

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { flagNames, systemFlags } from '../mail/flags.ts';
+import { flagNames, keywordsMax, systemFlags } from '../mail/flags.ts';
 import type { MailboxId, ModSeq } from '../mail/ids.ts';
 import type { AccountPort } from './port.ts';
 import { messageText, newMessage, newOperation } from './testing.ts';
@@ -51,7 +51,15 @@ const messages = Array.from({ length: 6 }, (_, index) =>
 );
 
 const box = fc.nat(boxCount - 1);
-const flags = fc.uniqueArray(fc.constantFrom(...systemFlags, 'work', 'Fun', '$Junk'), { maxLength: 3 });
+/** Two of them fit into a mailbox's table, three do not: places change their names. */
+const families = ['a', 'b', 'c', 'd'].map((name) => Array.from({ length: 25 }, (_, at) => `${name}${at}`));
+const flags = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.uniqueArray(fc.constantFrom(...systemFlags, 'work', 'Fun', '$Junk'), { maxLength: 3 }),
+  },
+  { weight: 2, arbitrary: fc.constantFrom(...families) },
+);
 const picks = fc
   .uniqueArray(fc.nat(12), { maxLength: 6 })
   .map((list) => list.map((uid) => uid + 1).sort((a, b) => a - b));
@@ -106,6 +114,21 @@ export class Model {
     messages: new Map<number, ModelMessage>(),
   }));
   emails = 0;
+
+  /** False: the mailbox would have more keywords in use than there is room for. */
+  fits(step: Step): boolean {
+    if (step.type === 'append') return this.#hasRoom(step.box, step.flags);
+    if (step.type === 'flags') return step.mode === 'remove' || this.#hasRoom(step.box, step.flags);
+    if (step.type !== 'copy') return true;
+    const copied = step.picks.flatMap((uid) => [...(this.boxes[step.box]!.messages.get(uid)?.flags ?? [])]);
+    return this.#hasRoom(step.to, copied);
+  }
+
+  #hasRoom(index: number, names: readonly string[]): boolean {
+    const used = [...this.boxes[index]!.messages.values()].flatMap(({ flags: held }) => [...held]);
+    const keywords = new Set([...used, ...names].filter((name) => !name.startsWith('\\')));
+    return keywords.size <= keywordsMax;
+  }
 
   apply(step: Step): void {
     if (step.type === 'append') {

@@ -8,7 +8,7 @@ import { Slicer } from '../base/slicer.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { AclEntry } from '../mail/rights.ts';
-import type { Entry, Reader } from '../storage/engine.ts';
+import type { Entry, Page, PageLimits, Reader } from '../storage/engine.ts';
 import { decodeTuple } from '../storage/tuple.ts';
 import { AccountKeys, type KeyRange, numberBehind } from './account-keys.ts';
 import { type AccountLimits, pageBytesMax, pageRowsMax } from './account-limits.ts';
@@ -85,25 +85,31 @@ export class AccountState {
   }
 }
 
-/** Calls back with every entry of a range, page by page, giving others their turn. */
+/** What is read at a time of a range. */
+export const rangePageLimits: PageLimits = { entriesMax: pageRowsMax, bytesMax: pageBytesMax };
+
+/**
+ * Calls back with every entry of a range, page by page, giving others their turn. `first`: what is there already of it, read
+ * with `rangePageLimits`.
+ */
 export async function eachEntry(
   reader: Reader,
   range: KeyRange,
   clock: Clock,
   visit: (entry: Entry) => void,
+  first?: Page,
 ): Promise<void> {
   const slicer = new Slicer(clock);
+  let page = first;
   let start = range.start;
   for (;;) {
     // Before the first page too: a caller may ask for thousands of short ranges, one after the other.
     if (slicer.due()) await slicer.rest();
-    const page = await reader.page(
-      { start, end: range.end },
-      { entriesMax: pageRowsMax, bytesMax: pageBytesMax },
-    );
+    page ??= await reader.page({ start, end: range.end }, rangePageLimits);
     for (const entry of page.entries) visit(entry);
     if (page.next === undefined) return;
     start = page.next;
+    page = undefined;
   }
 }
 

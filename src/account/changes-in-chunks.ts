@@ -5,6 +5,7 @@
 
 import type { FlagBits } from '../mail/flags.ts';
 import type { ModSeq, OperationId } from '../mail/ids.ts';
+import { forgetRenamed } from './keyword-table.ts';
 import { type CopyManner, copyMutation } from './mutations/copy.ts';
 import { type ExpungeOptions, expungeMutation } from './mutations/expunge.ts';
 import type { Mutation } from './mutations/mutation.ts';
@@ -40,11 +41,14 @@ export async function storeFlagsInChunks(
     const operation = chunkOperation(options.operation, index);
     stored.push(await writer.submit(storeFlagsMutation({ ...options, uids, operation }, allowed)));
   }
+  const { keywords } = stored.at(-1)!;
+  // Others may have been between two of them.
+  for (const part of stored) forgetRenamed(part.messages, part.keywords, keywords);
   return {
     messages: concatFlags(stored.map((part) => part.messages)),
     modified: concatUids(stored.map((part) => part.modified)),
     missing: concatUids(stored.map((part) => part.missing)),
-    keywords: stored.at(-1)!.keywords,
+    keywords,
     modSeqBefore: modSeqBeforeAll(stored),
     modSeqAfter: stored.at(-1)!.modSeqAfter,
   };

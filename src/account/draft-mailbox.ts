@@ -3,7 +3,7 @@
 // Invariant: record's counters always agree with the messages; nothing here touches committed state or the engine.
 
 import { assert } from '../base/assert.ts';
-import { flagDeleted, flagSeen } from '../mail/flags.ts';
+import { type FlagBits, flagDeleted, flagSeen } from '../mail/flags.ts';
 import type { MailboxRecord } from './account-record.ts';
 import type { MailboxState } from './mailbox-state.ts';
 import { pageOf, pageUids } from './message-page.ts';
@@ -127,6 +127,26 @@ export class DraftMailbox {
     all.set(kept);
     all.set(added, kept.length);
     return all;
+  }
+
+  /** All flags that messages of the draft have, but for staged ones. The columns must be loaded. */
+  flagsInUse(): FlagBits {
+    let low = 0;
+    let high = 0;
+    for (const row of this.added) {
+      low |= row?.flagsLow ?? 0;
+      high |= row?.flagsHigh ?? 0;
+    }
+    const table = this.#table();
+    const { uids, flagsLow, flagsHigh } = table?.columns ?? emptyColumns;
+    const isCommitted = this.expunged.size + this.pageFlags.size === 0;
+    for (let index = 0; index < (table?.length ?? 0); index++) {
+      const page = isCommitted ? undefined : this.pageFlags.get(pageOf(uids[index]!));
+      if (!isCommitted && this.expunged.has(uids[index]!)) continue;
+      low |= page === undefined ? flagsLow[index]! : page.flagsLow[index - page.from]!;
+      high |= page === undefined ? (flagsHigh?.[index] ?? 0) : page.flagsHigh[index - page.from]!;
+    }
+    return { low: low >>> 0, high: high >>> 0 };
   }
 
   /** Adds a message under the next uid, which the row must have. */

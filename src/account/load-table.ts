@@ -3,10 +3,10 @@
 // Fails with RecordDamaged, unless damage is to be passed over, or the engine's Fault.
 
 import type { Clock } from '../base/clock.ts';
-import type { Reader } from '../storage/engine.ts';
+import type { Entry, Reader } from '../storage/engine.ts';
 import { unlessDamaged } from '../storage/record.ts';
 import { type AccountKeys, numberBehind } from './account-keys.ts';
-import { type AccountState, eachEntry, type LoadOptions } from './account-state.ts';
+import { type AccountState, eachEntry, type LoadOptions, rangePageLimits } from './account-state.ts';
 import type { MailboxState } from './mailbox-state.ts';
 import {
   decodeMessagePage,
@@ -67,15 +67,16 @@ export interface ReadOptions {
 export async function readTable(place: MailboxPlace, options: ReadOptions): Promise<MessageTable> {
   const { keys, mailboxId, uidEnd } = place;
   const { engine, clock, passDamaged = false } = options;
-  const rows = await readRows(place, options);
-  const page = new MessagePage();
   const pages = keys.messagePages(mailboxId);
+  // One round trip to an engine that has them.
+  const [rows, first] = await Promise.all([readRows(place, options), engine.page(pages, rangePageLimits)]);
+  const page = new MessagePage();
   const table = new MessageTable(options.messages);
   let next = 0;
   const pushRowsBelow = (uid: number): void => {
     while (next < rows.length && rows.columns.uids[next]! < uid) table.push(rows.row(next++));
   };
-  await eachEntry(engine, pages, clock, ({ key, value }) => {
+  const take = ({ key, value }: Entry): void => {
     const number = numberBehind(key, pages.prefixLength);
     if (firstUidOf(number) >= uidEnd) return;
     const decode = () => decodeMessagePage(number, value);
@@ -94,7 +95,8 @@ export async function readTable(place: MailboxPlace, options: ReadOptions): Prom
         else table.push(rowOf(page, at), inPage);
       }
     }
-  });
+  };
+  await eachEntry(engine, pages, clock, take, first);
   // A mailbox without pages is as it was read.
   if (next === 0 && table.length === 0) return rows;
   pushRowsBelow(uidEnd);

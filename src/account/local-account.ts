@@ -179,7 +179,7 @@ export class LocalAccount implements Port.AccountPort {
     return this.#mailboxes.open(target, options);
   }
 
-  columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<Port.MessageColumns> {
+  columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<Port.MailboxColumns> {
     return this.#mailboxes.columns(mailboxId, uids);
   }
 

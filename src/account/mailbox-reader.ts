@@ -63,7 +63,8 @@ export class MailboxReader {
     target: Port.MailboxTarget,
     { claimRecent }: { claimRecent: OperationId | false },
   ): Promise<Port.OpenedMailbox> {
-    const { state, mailbox, table } = await this.#table(target);
+    const found = this.#table(target);
+    const { state, mailbox, table } = found instanceof Promise ? await found : found;
     const { record } = mailbox;
     const { uids } = table;
     const { flagsLow } = table.columns;
@@ -80,9 +81,10 @@ export class MailboxReader {
     return { ...opened, recentFrom: typeof claimed === 'number' ? claimed : await claimed };
   }
 
-  async columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<Port.MessageColumns> {
-    const { table } = await this.#table({ id: mailboxId });
-    return uids === undefined ? table.all() : table.select(uids);
+  async columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<Port.MailboxColumns> {
+    const { mailbox, table } = await this.#table({ id: mailboxId });
+    const columns = uids === undefined ? table.all() : table.select(uids);
+    return { ...columns, keywords: mailbox.record.keywords };
   }
 
   async sentSizes(mailboxId: MailboxId): Promise<Reads.SentSizes> {
@@ -136,14 +138,18 @@ export class MailboxReader {
     return { mailboxId, columns: table.all(), keywords: mailbox.record.keywords };
   }
 
-  async #table(target: Port.MailboxTarget): Promise<OpenTable> {
-    for (;;) {
-      const state = await this.#options.loaded();
-      const mailbox = state.find(normalTarget(target));
-      if (mailbox === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
-      if (!mailbox.record.selectable) {
-        throw new MailError('mailboxNotSelectable', 'the mailbox is only a place for others');
-      }
+  /** At once when it is in memory. */
+  #table(target: Port.MailboxTarget): OpenTable | Promise<OpenTable> {
+    const state = this.#options.loaded();
+    if (state instanceof Promise) return this.#load(state, target);
+    const mailbox = mailboxAt(state, target);
+    const { table } = mailbox;
+    return table === undefined ? this.#load(state, target) : { state, mailbox, table };
+  }
+
+  async #load(loaded: AccountState | Promise<AccountState>, target: Port.MailboxTarget): Promise<OpenTable> {
+    for (let state = await loaded; ; state = await this.#options.loaded()) {
+      const mailbox = mailboxAt(state, target);
       if (mailbox.table !== undefined) return { state, mailbox, table: mailbox.table };
       await this.#tables.load(state, mailbox);
     }
@@ -153,4 +159,13 @@ export class MailboxReader {
     const { engine, blobs, limits } = this.#options;
     return { engine, blobs, keys: state.keys, inlineBytesMax: limits.inlineBytesMax };
   }
+}
+
+function mailboxAt(state: AccountState, target: Port.MailboxTarget): MailboxState {
+  const mailbox = state.find(normalTarget(target));
+  if (mailbox === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
+  if (!mailbox.record.selectable) {
+    throw new MailError('mailboxNotSelectable', 'the mailbox is only a place for others');
+  }
+  return mailbox;
 }

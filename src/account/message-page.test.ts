@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { RecordDamaged } from '../storage/record.ts';
+import { encodeRecord, RecordDamaged } from '../storage/record.ts';
 import { decodeMessagePage, encodeMessagePage, MessagePage, pageUids } from './message-page.ts';
 import type { MessageRow } from './message-row.ts';
 import { MessageTable, rowOf } from './message-table.ts';
@@ -63,6 +63,60 @@ it('gives back any rows, to a page and to columns', () => {
       assert.deepEqual(encodeMessagePage(page), value);
     }),
   );
+});
+
+/** What the values of a column are like, one and four bytes wide ones among them; the last one takes eight. */
+const widths = [() => 7, (at: number) => at, (at: number) => at * 300, (at: number) => at * 70_000];
+const widest = [...widths, (at: number) => 2 ** 40 + at];
+const narrowColumn = fc.constantFrom(...widths);
+const column = fc.constantFrom(...widest);
+
+it('gives back full pages, one after the other, whatever their columns are like', () => {
+  const columns = fc.record({
+    flagsLow: narrowColumn,
+    flagsHigh: narrowColumn,
+    modSeq: column,
+    size: narrowColumn,
+    internalDate: column,
+    saveDate: column,
+    emailId: column,
+  });
+  const all = new MessageTable(0);
+  const expected: MessageRow[] = [];
+  const page = new MessagePage();
+  fc.assert(
+    fc.property(columns, (made) => {
+      const number = expected.length / pageUids + 1;
+      const given = Array.from({ length: pageUids }, (_, at) => ({
+        uid: number * pageUids + at,
+        flagsLow: made.flagsLow(at),
+        flagsHigh: made.flagsHigh(at),
+        modSeq: made.modSeq(at),
+        size: made.size(at),
+        internalDate: made.internalDate(at),
+        saveDate: made.saveDate(at),
+        emailId: made.emailId(at),
+      }));
+      const value = encodeMessagePage(pageOfRows(given));
+      page.load(number, value);
+      assert.deepEqual(
+        given.map((_, at) => rowOf(page, at)),
+        given,
+      );
+      all.append(decodeMessagePage(number, value));
+      expected.push(...given);
+    }),
+    { endOnFailure: true },
+  );
+  assert.deepEqual(
+    expected.map((_, at) => all.row(at)),
+    expected,
+  );
+});
+
+it('is damaged when it is longer than any page', () => {
+  const value = encodeRecord('messagePage', 1, new Uint8Array(100_000));
+  assert.throws(() => decodeMessagePage(1, value), RecordDamaged);
 });
 
 it('is a few bytes a message when they are alike', () => {

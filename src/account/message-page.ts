@@ -144,7 +144,7 @@ export function encodeMessagePage(page: MessagePage): Buffer {
   for (const [index, column] of columns.entries()) {
     const width = widths[index]!;
     const values = width === 0 ? column.subarray(0, 1) : column.subarray(0, length);
-    viewOf(target, position, width === 0 ? 8 : width, values.length).set(values);
+    viewOf(target.buffer, position, width === 0 ? 8 : width, values.length).set(values);
     position += columnBytes(width, length);
   }
   return encodeRecord('messagePage', version, target);
@@ -169,39 +169,58 @@ function widthOf(column: Column, length: number): Width {
   return 4;
 }
 
-function viewOf(source: Uint8Array, position: number, width: Width, length: number) {
-  const start = source.byteOffset + position;
-  if (width === 1) return new Uint8Array(source.buffer, start, length);
-  if (width === 2) return new Uint16Array(source.buffer, start, length);
-  if (width === 4) return new Uint32Array(source.buffer, start, length);
-  return new Float64Array(source.buffer, start, length);
+function viewOf(buffer: ArrayBuffer, start: number, width: Exclude<Width, 0>, length: number) {
+  if (width === 1) return new Uint8Array(buffer, start, length);
+  if (width === 2) return new Uint16Array(buffer, start, length);
+  if (width === 4) return new Uint32Array(buffer, start, length);
+  return new Float64Array(buffer, start, length);
 }
 
-/** What is stored under this number. Throws RecordDamaged. */
-export function decodeMessagePage(number: number, value: Uint8Array): StoredPage {
-  // A copy: behind the record's head nothing begins where it must.
-  const payload = new Uint8Array(decodeRecord('messagePage', version, value).payload);
-  const numbers = new Float64Array(payload.buffer, 0, payload.length >>> 3);
-  const length = payload[0] ?? 0;
-  const columns: StoredColumn[] = [];
-  let position = headBytes;
-  for (let index = 1; index <= columnCount; index++) {
-    const width = payload[index] ?? 0;
-    const end = position + columnBytes(width, length);
-    if (!isWidth(width) || end > payload.length) throw new RecordDamaged('messagePage record is cut short');
-    columns.push(width === 0 ? numbers[position >>> 3]! : viewOf(payload, position, width, length));
-    position = end;
+/**
+ * Every page that is read is copied here first, because behind the record's head nothing begins where it must. Full pages have
+ * their columns at the same few places, so there the views are kept, by width and by place.
+ */
+const read = new ArrayBuffer(headBytes + columnCount * columnBytes(8, pageUids));
+const readBytes = new Uint8Array(read);
+const readNumbers = new Float64Array(read);
+const readViews: Exclude<StoredColumn, number>[][] = [[], [], [], [], [], [], [], [], []];
+const readUids = new Uint32Array(pageUids);
+
+function readView(position: number, width: Exclude<Width, 0>, length: number): Exclude<StoredColumn, number> {
+  if (length !== pageUids) return viewOf(read, position, width, length);
+  const kept = readViews[width]!;
+  let view = kept[position >>> 3];
+  if (view === undefined) {
+    view = viewOf(read, position, width, length);
+    kept[position >>> 3] = view;
   }
-  const [uids, flagsLow, flagsHigh, modSeqs, sizes, internalDates, saveDates, emailIds] = columns;
+  return view;
+}
+
+/** What is stored under this number; its columns are valid until the next page is read. Throws RecordDamaged. */
+export function decodeMessagePage(number: number, value: Uint8Array): StoredPage {
+  const { payload } = decodeRecord('messagePage', version, value);
+  if (payload.length > read.byteLength) throw new RecordDamaged('messagePage record is too long');
+  readBytes.set(payload);
+  const length = payload[0] ?? 0;
+  let position = headBytes;
+  const next = (index: number): StoredColumn => {
+    const width = readBytes[index]!;
+    const start = position;
+    position += columnBytes(width, length);
+    if (!isWidth(width) || position > payload.length)
+      throw new RecordDamaged('messagePage record is cut short');
+    return width === 0 ? readNumbers[start >>> 3]! : readView(start, width, length);
+  };
   return {
-    uids: uidsOf(uids!, length, number),
-    flagsLow: flagsLow!,
-    flagsHigh: flagsHigh!,
-    modSeqs: modSeqs!,
-    sizes: sizes!,
-    internalDates: internalDates!,
-    saveDates: saveDates!,
-    emailIds: emailIds!,
+    uids: uidsOf(next(1), length, number),
+    flagsLow: next(2),
+    flagsHigh: next(3),
+    modSeqs: next(4),
+    sizes: next(5),
+    internalDates: next(6),
+    saveDates: next(7),
+    emailIds: next(8),
   };
 }
 
@@ -212,7 +231,7 @@ function isWidth(width: number): width is Width {
 function uidsOf(column: StoredColumn, length: number, number: number): Uint32Array {
   let uids: Uint32Array;
   if (typeof column === 'number') {
-    uids = new Uint32Array(length);
+    uids = length === pageUids ? readUids : new Uint32Array(length);
     for (let at = 0; at < length; at++) uids[at] = column + at;
   } else uids = column instanceof Uint32Array ? column : Uint32Array.from(column);
   if (length === 0 || pageOf(uids[0]!) !== number || pageOf(uids[length - 1]!) !== number) {

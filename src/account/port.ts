@@ -48,7 +48,7 @@ export interface MailboxInfo {
   readonly deleted: number;
   /** Sum of the messages' sizes. */
   readonly bytes: number;
-  /** The mailbox's keyword table: index i is flag bit 5 + i (mail/flags.ts). Only grows. */
+  /** The mailbox's keyword table: index i is flag bit 5 + i (mail/flags.ts). Names flags read at the same moment (keyword-table.ts). */
   readonly keywords: readonly string[];
   /** What whoever asks may do with it. Without r the counters are zeros. */
   readonly rights: Rights;
@@ -81,6 +81,11 @@ export interface MessageColumns {
   readonly internalDates: Float64Array;
   readonly saveDates: Float64Array;
   readonly emailIds: Float64Array;
+}
+
+/** What flags of the columns mean is in the mailbox's table of the same moment. */
+export interface MailboxColumns extends MessageColumns {
+  readonly keywords: readonly string[];
 }
 
 /** Of columns what flags are told from. */
@@ -248,7 +253,7 @@ export interface AccountPort {
   createMailbox(options: { operation: OperationId; name: string; role?: MailboxRole }): Promise<MailboxInfo>;
   /** Children move along. Renaming INBOX moves its messages into a new mailbox (RFC 9051 6.3.6). */
   renameMailbox(options: { operation: OperationId; from: string; to: string }): Promise<MailboxInfo>;
-  /** A mailbox with children stays as a place (not selectable). INBOX: permissionDenied. */
+  /** A mailbox with children stays as a place (not selectable). INBOX: notSupported. */
   deleteMailbox(options: { operation: OperationId; name: string }): Promise<void>;
   setSubscribed(options: { operation: OperationId; name: string; subscribed: boolean }): Promise<void>;
 
@@ -258,7 +263,7 @@ export interface AccountPort {
    */
   openMailbox(target: MailboxTarget, options: { claimRecent: OperationId | false }): Promise<OpenedMailbox>;
   /** Columns of the messages of `uids` that exist; of all when undefined. */
-  columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<MessageColumns>;
+  columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<MailboxColumns>;
   /** The octets of every message as POP3 sends them. Reads no message for it. */
   sentSizes(mailboxId: MailboxId): Promise<SentSizes>;
   changesSince(mailboxId: MailboxId, since: ModSeq): Promise<MailboxChanges>;

@@ -3,8 +3,8 @@
 // costs more than they do), large ones in slices, so that nobody waits for them.
 
 import { createHash, hash, webcrypto } from 'node:crypto';
-import { ByteWords } from '../base/byte-words.ts';
 import type { Clock } from '../base/clock.ts';
+import { lineFeeds } from '../base/line-feeds.ts';
 import { Slicer } from '../base/slicer.ts';
 import { asBuffer } from '../mail/bytes.ts';
 import { parseDate } from '../mail/date.ts';
@@ -41,10 +41,7 @@ const headerKeptOfSmallBytesMax = 4 * 1024;
 
 export interface PrepareOptions {
   readonly clock: Clock;
-  /**
-   * No line of it ends with an LF alone, as who took it saw: looking at every byte again is a twentieth of all that a
-   * delivery costs.
-   */
+  /** No line of it ends with an LF alone, as who took it saw: it is not looked through for those again. */
   readonly isCrlf?: boolean;
 }
 
@@ -78,10 +75,10 @@ async function digestOf(bytes: Uint8Array, slicer: Slicer): Promise<Uint8Array> 
 }
 
 async function countBareLineFeeds(bytes: Uint8Array, slicer: Slicer): Promise<number> {
-  const words = new ByteWords(bytes);
+  const text = asBuffer(bytes);
   let count = 0;
-  for (let start = 0; start < bytes.length; start += hashStepBytes) {
-    count += words.bareLineFeeds(start, Math.min(start + hashStepBytes, bytes.length));
+  for (let start = 0; start < text.length; start += hashStepBytes) {
+    count += lineFeeds(text, start, Math.min(start + hashStepBytes, text.length)).bare;
     if (slicer.due()) await slicer.rest();
   }
   return count;
@@ -95,7 +92,7 @@ export function prepareSmallMessage(bytes: Uint8Array): PreparedMessage {
 function preparedAtOnce(bytes: Uint8Array, message: ParsedMessage, isCrlf: boolean): PreparedMessage {
   return prepared(bytes, message, {
     digest: hash('sha256', bytes, 'buffer'),
-    bareLineFeeds: isCrlf ? 0 : new ByteWords(bytes).bareLineFeeds(0, bytes.length),
+    bareLineFeeds: isCrlf ? 0 : lineFeeds(asBuffer(bytes), 0, bytes.length).bare,
     structure: encodeStructure(message),
     bodyStructure: formatBodyStructure(message.root),
   });

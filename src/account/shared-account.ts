@@ -103,7 +103,7 @@ export class SharedAccount implements Port.AccountPort {
     return { ...opened, recentFrom, info: { ...opened.info, rights } };
   }
 
-  async columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<Port.MessageColumns> {
+  async columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<Port.MailboxColumns> {
     await this.#mayRead(mailboxId);
     return this.#host.columns(mailboxId, uids);
   }

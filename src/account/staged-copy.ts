@@ -17,7 +17,7 @@ import type { Draft, DraftContext } from './draft.ts';
 import type { DraftMailbox } from './draft-mailbox.ts';
 import { isNewPage } from './draft-rows.ts';
 import { decodeEmail, encodeEmail } from './email-record.ts';
-import { FlagTranslation } from './keyword-table.ts';
+import { FlagTranslation, KeywordPlaces } from './keyword-table.ts';
 import {
   encodeMessagePage,
   firstPageFrom,
@@ -38,7 +38,8 @@ export async function stagedCopy(draft: Draft, work: Omit<CopyWork, 'move'>): Pr
   const { keys } = draft.state;
   const { id, uidValidity } = target.record;
   const { messagesPerCommit } = draft.context.limits;
-  const translation = new FlagTranslation(source.record.keywords, target.record.keywords, allowed);
+  const places = new KeywordPlaces(target.record.keywords, () => target.flagsInUse());
+  const translation = new FlagTranslation(source.record.keywords, places, allowed);
   const sourceUids = messages.uids;
   const targetUids = new Uint32Array(sourceUids.length);
   const page = new MessagePage();
@@ -72,7 +73,7 @@ export async function stagedCopy(draft: Draft, work: Omit<CopyWork, 'move'>): Pr
     }
     await draft.context.stage!({ puts });
   }
-  target.record.keywords = translation.keywords;
+  target.record.keywords = places.keywords;
   return { to: id as MailboxId, uidValidity, sourceUids, targetUids, modSeq: modSeq as ModSeq };
 }
 

@@ -33,12 +33,6 @@ export function systemFlagBit(name: string): number | undefined {
   return systemBitByName.get(name.toLowerCase());
 }
 
-/** How long a keyword table must be to name all these bits. */
-export function keywordsIn(low: number, high: number): number {
-  const bits = high === 0 ? 32 - Math.clz32(low) : 64 - Math.clz32(high);
-  return Math.max(0, bits - systemFlagBits);
-}
-
 /** Names of the bits that are set, system flags first; `keywords` is the mailbox's table. */
 export function flagNames(low: number, high: number, keywords: readonly string[]): string[] {
   const names: string[] = [];

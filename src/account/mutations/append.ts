@@ -2,13 +2,14 @@
 // order of decisions, so that concurrent deliveries cannot pass it together.
 // Refuses: noSuchMailbox, mailboxNotSelectable, noSuchMessage, overQuota, invalidArgument, tooManyKeywords, limitReached.
 
+import type { FlagBits } from '../../mail/flags.ts';
 import type { EmailId, MailboxId, ModSeq, ThreadId } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
 import type { Condition, Entry } from '../../storage/engine.ts';
 import type { Draft } from '../draft.ts';
 import { type DraftMailbox, uidMax } from '../draft-mailbox.ts';
 import { encodeContent, encodeSentSize, encodeSummaryRecord } from '../email-record.ts';
-import { type ResolvedFlags, resolveFlags } from '../keyword-table.ts';
+import { KeywordPlaces, mayLackPlaces, resolveFlags } from '../keyword-table.ts';
 import { normalTarget } from '../mailbox-name.ts';
 import type { OperationResult } from '../operation-record.ts';
 import type { Appended, AppendOptions, NewMessage, ReplaceOptions } from '../port.ts';
@@ -112,15 +113,32 @@ function decideAppend(
   options: AppendOptions | ReplaceOptions,
   given: Given,
 ): Appended | Promise<Appended> {
-  const { messages } = options;
-  const { hashes, inlineBytesMax } = given;
   if ('replaces' in options) return decideReplace(draft, mailbox, options, given);
-  checkAppend(draft, mailbox, messages, noneGoes);
+  const { messages } = options;
+  if (!needsTable(mailbox, messages)) return appendNew(draft, mailbox, messages, given);
+  return draft.loadTable(mailbox).then(() => appendNew(draft, mailbox, messages, given));
+}
+
+/** Nearly always a delivery does without the columns; but who looks for a keyword's place must know what is in use. */
+function needsTable({ record }: DraftMailbox, messages: readonly NewMessage[]): boolean {
+  return mayLackPlaces(
+    messages.flatMap(({ flags }) => flags),
+    record.keywords,
+  );
+}
+
+function appendNew(
+  draft: Draft,
+  mailbox: DraftMailbox,
+  messages: readonly NewMessage[],
+  { hashes, inlineBytesMax }: Given,
+): Appended | Promise<Appended> {
+  const flags = checkAppend(draft, mailbox, messages, noneGoes);
   if (messages.every((message) => message.prepared.bytes.length <= inlineBytesMax)) {
-    return applyAppend(draft, mailbox, messages, { hashes, links: [] });
+    return applyAppend(draft, mailbox, messages, { hashes, flags, links: [] });
   }
   return linkBlobs(draft, messages, inlineBytesMax).then((links) =>
-    applyAppend(draft, mailbox, messages, { hashes, links }),
+    applyAppend(draft, mailbox, messages, { hashes, flags, links }),
   );
 }
 
@@ -139,28 +157,36 @@ async function decideReplace(
   if (row === undefined) throw new MailError('noSuchMessage', 'the message to replace is gone');
   await draft.loadEmails([row.emailId]);
   const goes = (draft.email(row.emailId)?.memberships.length ?? 0) <= 2;
-  checkAppend(draft, mailbox, messages, goes ? { bytes: row.size, messages: 1 } : noneGoes);
+  if (needsTable(mailbox, messages)) await draft.loadTable(mailbox);
+  const flags = checkAppend(draft, mailbox, messages, goes ? { bytes: row.size, messages: 1 } : noneGoes);
   const links = await linkBlobs(draft, messages, inlineBytesMax);
-  const done = applyAppend(draft, mailbox, messages, { hashes, links });
+  const done = applyAppend(draft, mailbox, messages, { hashes, flags, links });
   await expungeRows(draft, source, [row]);
   return done;
 }
 
 const noneGoes = { bytes: 0, messages: 0 };
 
+/** The flags of new messages, and the mailbox's table that has them all. */
+interface NewFlags {
+  readonly bits: readonly FlagBits[];
+  readonly keywords: readonly string[];
+}
+
 function checkAppend(
   draft: Draft,
   mailbox: DraftMailbox,
   messages: readonly NewMessage[],
   goes: { readonly bytes: number; readonly messages: number },
-): void {
+): NewFlags {
   let bytes = 0;
   for (const { prepared } of messages) bytes += prepared.bytes.length;
   checkQuota(draft, bytes - goes.bytes, messages.length - goes.messages);
   if (mailbox.record.uidNext + messages.length > uidMax)
     throw new MailError('limitReached', 'the mailbox is out of UIDs');
-  let { keywords } = mailbox.record;
-  for (const { flags } of messages) keywords = resolveFlags(flags, keywords, true).keywords;
+  const places = new KeywordPlaces(mailbox.record.keywords, () => mailbox.flagsInUse());
+  const bits = messages.map(({ flags }) => resolveFlags(flags, places, true));
+  return { bits, keywords: places.keywords };
 }
 
 /** Links of the messages that are blobs; undefined for the others. */
@@ -177,6 +203,7 @@ async function linkBlobs(draft: Draft, messages: readonly NewMessage[], inlineBy
 
 interface Placing {
   readonly hashes: readonly (readonly number[])[];
+  readonly flags: NewFlags;
   readonly links: readonly (Links | undefined)[];
 }
 
@@ -191,10 +218,10 @@ function applyAppend(
   const first = { uid: record.uidNext, emailId: account.nextEmailId };
   const modSeq = draft.nextModSeq();
   const saveDate = draft.nowSeconds;
+  record.keywords = placing.flags.keywords;
   for (let index = 0; index < messages.length; index++) {
-    const { prepared, flags, internalDate } = messages[index]!;
-    const bits: ResolvedFlags = resolveFlags(flags, record.keywords, true);
-    record.keywords = bits.keywords;
+    const { prepared, internalDate } = messages[index]!;
+    const bits = placing.flags.bits[index]!;
     const emailId = account.nextEmailId++;
     const uid = record.uidNext;
     const size = prepared.bytes.length;

@@ -8,7 +8,7 @@ import type { MailboxId, ModSeq } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
 import type { Draft } from '../draft.ts';
 import { type DraftMailbox, uidMax } from '../draft-mailbox.ts';
-import { FlagTranslation } from '../keyword-table.ts';
+import { FlagTranslation, KeywordPlaces } from '../keyword-table.ts';
 import { normalTarget } from '../mailbox-name.ts';
 import { rowOf } from '../message-table.ts';
 import { decodeRuns, encodeRuns, type OperationResult } from '../operation-record.ts';
@@ -98,7 +98,8 @@ export interface CopyWork {
 /** The emails are loaded. Sliced: nothing else of this account is decided meanwhile, others go on. */
 async function applyCopy(draft: Draft, work: CopyWork): Promise<Copied> {
   const { source, target, messages, allowed, move } = work;
-  const translation = new FlagTranslation(source.record.keywords, target.record.keywords, allowed);
+  const places = new KeywordPlaces(target.record.keywords, () => target.flagsInUse());
+  const translation = new FlagTranslation(source.record.keywords, places, allowed);
   const slicer = new Slicer(draft.context.clock);
   const { id, uidValidity } = target.record;
   const sourceUids = messages.uids;
@@ -120,6 +121,6 @@ async function applyCopy(draft: Draft, work: CopyWork): Promise<Copied> {
     targetUids[index] = uid;
     if ((index & 255) === 255 && slicer.due()) await slicer.rest();
   }
-  target.record.keywords = translation.keywords;
+  target.record.keywords = places.keywords;
   return { ...done, modSeq: modSeq as ModSeq };
 }

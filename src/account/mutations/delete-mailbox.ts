@@ -1,7 +1,7 @@
 // Deleting a mailbox (RFC 9051 6.3.5) in two steps: one commit takes its name away, so that it is gone for everybody
 // at once; then its messages are removed in bounded commits. A crash in between leaves a record marked `gone`, and
 // the account goes on removing when it is opened again.
-// Refuses: noSuchMailbox, permissionDenied (INBOX), conflict (a mere place that has mailboxes in it).
+// Refuses: noSuchMailbox, notSupported (INBOX), conflict (a mere place that has mailboxes in it).
 
 import { MailError } from '../../mail/mail-error.ts';
 import { isInferior, normalName } from '../mailbox-name.ts';
@@ -23,7 +23,7 @@ export function deleteMailboxMutation(
       const name = normalName(options.name);
       const mailbox = draft.find({ name });
       if (mailbox === undefined) throw new MailError('noSuchMailbox', 'no such mailbox');
-      if (mailbox.record.role === 'inbox') throw new MailError('permissionDenied', 'INBOX stays');
+      if (mailbox.record.role === 'inbox') throw new MailError('notSupported', 'INBOX stays');
       let hasInferiors = false;
       for (const record of draft.records()) hasInferiors ||= isInferior(record.name, name);
       if (hasInferiors && !mailbox.record.selectable) {

@@ -7,7 +7,7 @@ import type { ModSeq } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
 import type { Draft } from '../draft.ts';
 import type { DraftMailbox } from '../draft-mailbox.ts';
-import { resolveFlags } from '../keyword-table.ts';
+import { KeywordPlaces, resolveFlags } from '../keyword-table.ts';
 import { decodeRuns, encodeRuns, type OperationResult } from '../operation-record.ts';
 import type { StoredFlags, StoreFlagsOptions } from '../port.ts';
 import type { Mutation } from './mutation.ts';
@@ -70,7 +70,8 @@ function applyFlags(
   const { mode, unchangedSince, allowed } = options;
   const { record } = mailbox;
   const modSeqBefore = record.highestModSeq as ModSeq;
-  const { low, high, keywords } = resolveFlags(options.flags, record.keywords, mode !== 'remove');
+  const places = new KeywordPlaces(record.keywords, () => mailbox.flagsInUse());
+  const { low, high } = resolveFlags(options.flags, places, mode !== 'remove');
   const changeLow = bitChange(mode, low, allowed.low);
   const changeHigh = bitChange(mode, high, allowed.high);
   const messages = mailbox.selectFlags(options.uids);
@@ -93,7 +94,7 @@ function applyFlags(
   if (modSeq !== 0) {
     mailbox.changeFlags(messages, modSeq);
     // A keyword nobody bears after all (all messages were left alone) takes no bit.
-    record.keywords = keywords;
+    record.keywords = places.keywords;
   }
   const left = Uint32Array.from(modified);
   return {

@@ -1,13 +1,12 @@
 // Counts the lines of several bodies that may lie inside one another, looking at each byte once: positions asked for
 // only rise. Bytes that lie in no body whose lines are wanted (attachments) are jumped over.
 
-import { ByteWords } from '../../base/byte-words.ts';
+import { lineFeeds } from '../../base/line-feeds.ts';
 
 const lineFeed = 10;
 
 export class LineCounter {
   readonly #bytes: Buffer;
-  readonly #words: ByteWords;
   #position = 0;
   #count = 0;
   #bodies = 0;
@@ -15,7 +14,6 @@ export class LineCounter {
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
-    this.#words = new ByteWords(bytes);
   }
 
   /** Bytes looked at. */
@@ -34,7 +32,7 @@ export class LineCounter {
   /** Looks at what is before `position`; no body may end before it. */
   advance(position: number): void {
     if (this.#bodies === 0 || position <= this.#position) return;
-    this.#count += this.#words.lineFeeds(this.#position, position);
+    this.#count += lineFeeds(this.#bytes, this.#position, position).count;
     this.#work += position - this.#position;
     this.#position = position;
   }
