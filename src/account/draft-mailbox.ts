@@ -139,10 +139,16 @@ export class DraftMailbox {
     }
     const table = this.#table();
     const { uids, flagsLow, flagsHigh } = table?.columns ?? emptyColumns;
-    const isCommitted = this.expunged.size + this.pageFlags.size === 0;
-    for (let index = 0; index < (table?.length ?? 0); index++) {
-      const page = isCommitted ? undefined : this.pageFlags.get(pageOf(uids[index]!));
-      if (!isCommitted && this.expunged.has(uids[index]!)) continue;
+    const hasExpunged = this.expunged.size > 0;
+    const length = table?.length ?? 0;
+    let page: PageFlags | undefined;
+    for (let index = 0, pageEnd = 0; index < length; index++) {
+      const uid = uids[index]!;
+      if (uid >= pageEnd) {
+        page = this.pageFlags.get(pageOf(uid));
+        pageEnd = (pageOf(uid) + 1) * pageUids;
+      }
+      if (hasExpunged && this.expunged.has(uid)) continue;
       low |= page === undefined ? flagsLow[index]! : page.flagsLow[index - page.from]!;
       high |= page === undefined ? (flagsHigh?.[index] ?? 0) : page.flagsHigh[index - page.from]!;
     }

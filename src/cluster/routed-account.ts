@@ -65,13 +65,10 @@ export class RoutedAccount implements Port.AccountPort {
   }
 
   async columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<Port.MailboxColumns> {
-    const answer: Port.MessageColumns & Partial<Port.MailboxColumns> = await this.#call(
-      'columns',
-      mailboxId,
-      uids,
-    );
-    const { keywords } = answer;
-    if (keywords !== undefined) return { ...answer, keywords };
+    const answer = await this.#call('columns', mailboxId, uids);
+    // A node of before does not tell them; its tables only grow.
+    const keywords: readonly string[] | undefined = answer.keywords;
+    if (keywords !== undefined) return answer;
     const info = await this.findMailbox({ id: mailboxId });
     return { ...answer, keywords: info?.keywords ?? [] };
   }
