@@ -42,9 +42,12 @@ export async function idle(session: ImapSession): Promise<Reply> {
 }
 
 async function tellWhileStale(session: ImapSession): Promise<void> {
-  const { connection } = session;
+  const { connection, environment } = session;
+  const { slicer } = environment;
   try {
     while (session.state === 'selected' && session.stale && session.farewell === undefined) {
+      // A thousand sessions may wait for one mailbox.
+      if (slicer.due()) await slicer.rest();
       await tellUpdates(session, true);
       // Nothing more is told to a client that does not read; in the end it is cut off.
       if (connection.congested) await connection.drain();
