@@ -1,5 +1,5 @@
-// How the LMDB file is opened: by the engine for reading and by its writer thread for writing, with the same options,
-// because both share one environment of the process.
+// How the LMDB file is opened: by the engine and the thread that commits for reading, and by the thread that follows the
+// journal for writing; with the same options, because all share one environment of the process.
 
 import { open, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb';
 import { addressSpace } from './address-space.ts';

@@ -1,5 +1,5 @@
 // The room that stores leave free on their file system. It is what deletions live from when the disk is full, and it
-// keeps LMDB from ever meeting a full disk in the middle of a write, which it does not survive (lmdb-writer.ts).
+// keeps LMDB from ever meeting a full disk in the middle of a write, which it does not survive (lmdb-room.ts).
 
 import { statfsSync } from 'node:fs';
 

@@ -1,6 +1,6 @@
-// What is committed but not yet in the LMDB file that readers see: rows of groups that are in the journal while the writer's
-// LMDB transaction is still open. Readers look here first. One layer for each transaction of the writer; when it is in the
-// file, its layer goes.
+// What is committed but not yet in the LMDB file that readers see: rows of groups that are in the journal while the file has not
+// followed. Readers look here first, and so does the thread that commits, for fences and conditions. One layer for each transaction of
+// the writer; when it is in the file, its layer goes.
 //
 // Batches are read when the first reader comes by who may look for one of their keys, which may be never: to make strings of
 // keys costs as much as all else that the event loop does for a commit, and the file has them soon.
