@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { makeTemporaryFolder, missingPrograms, runWell } from '../run-program.ts';
 import { addressOf, rookeryCommand, ServerProcess, serverArguments } from '../server-process.ts';
 
-const quoted = (words: readonly string[]): string => words.map((word) => `'${word}'`).join(' ');
+/** For a shell, which puts the program in its own place: a shell that stays (dash) would die of the interrupt itself. */
+const quoted = (words: readonly string[]): string => `exec ${words.map((word) => `'${word}'`).join(' ')}`;
 const interruptKey = '\u0003';
 
 describe('on a terminal', { skip: missingPrograms('script') }, () => {
