@@ -1,7 +1,6 @@
 // How a machine becomes a node: the first one makes the cluster, others join it. Both leave credentials in the data
 // directory, which is what says that the server is a node.
 
-import { mkdir } from 'node:fs/promises';
 import { systemClock } from './base/clock.ts';
 import { Fault } from './base/fault.ts';
 import { openLog } from './base/log.ts';
@@ -23,6 +22,7 @@ import { joinCluster } from './cluster/authority/join-cluster.ts';
 import { parseNodeName } from './cluster/authority/node-name.ts';
 import { openEngine } from './compose-storage.ts';
 import { type Config, configSchema } from './config/schema.ts';
+import { makeDataDirectory } from './operator/data-directory.ts';
 import type { JoinRequest } from './operator/running-server.ts';
 import { isWorkerName } from './operator/workers/worker-messages.ts';
 
@@ -48,7 +48,7 @@ export async function initCluster(
         temporary: false,
       },
     );
-  await mkdir(config.data, { recursive: true, mode: 0o700 });
+  makeDataDirectory(config.data);
   await using engine = await openEngine(config, {
     ...surroundings,
     log: openLog({ level: 'warn', pretty: true }),
@@ -83,7 +83,7 @@ async function forgetWorkers(authority: ClusterAuthority): Promise<void> {
 /** Joins with a token; does nothing when this machine is a node already, so that a service may always be started alike. */
 export async function joinSite(config: Config, { token, host, port, node }: JoinRequest): Promise<void> {
   if ((await loadCredentials(config.data)) !== undefined) return;
-  await mkdir(config.data, { recursive: true, mode: 0o700 });
+  makeDataDirectory(config.data);
   const key = await pendingKey(config.data);
   await saveJoined(config.data, await joinCluster(token, { host, port }, { node, key, clock: systemClock }));
 }

@@ -11,9 +11,8 @@ import { Fault } from './base/fault.ts';
 import type { Logger } from './base/log.ts';
 import type { Metrics } from './base/metrics.ts';
 import { accountServiceName, openAccountService } from './cluster/account-service.ts';
-import { certificateKeyDigest } from './cluster/authority/certificates.ts';
 import { type ClusterAuthority, openAuthority, outerZone } from './cluster/authority/cluster-authority.ts';
-import { CredentialKeeper, renewLocally } from './cluster/authority/credential-keeper.ts';
+import { CredentialKeeper, renewLocally, showLocally } from './cluster/authority/credential-keeper.ts';
 import type { NodePlace } from './cluster/authority/join-protocol.ts';
 import { JoinServer, listenForJoin } from './cluster/authority/join-server.ts';
 import { KnownMembers } from './cluster/authority/known-members.ts';
@@ -139,13 +138,12 @@ export class NodeLeases {
  */
 async function requireOwnName(
   authority: ClusterAuthority,
-  { node, certificate }: LinkCredentials,
+  credentials: LinkCredentials,
   directory: string,
 ): Promise<void> {
-  const publicKeyDigest = certificateKeyDigest(new X509Certificate(certificate));
-  if ((await authority.ownerOf({ node, publicKeyDigest })) === 'itself') return;
+  if ((await showLocally(authority, credentials)) === 'itself') return;
   throw new CommandFailure(
-    `this machine is not node ${node} of the cluster any more: the node was removed, or another machine has its name. ` +
+    `this machine is not node ${credentials.node} of the cluster any more: the node was removed, or another machine has its name. ` +
       `To join again: a new token (rookery cluster token), and an empty data directory instead of ${directory}`,
     exitCodes.configuration,
   );
@@ -239,6 +237,10 @@ export async function openClusterNode(
       renewed: (renewed) => {
         links.renew(renewed);
         joining?.renew(renewed);
+        pool.renew();
+        showLocally(authority, renewed).catch((error: unknown) => {
+          log.warn({ err: error }, 'the new certificate could not be shown; the next link shows it');
+        });
       },
       clock,
       log,

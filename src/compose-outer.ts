@@ -2,7 +2,6 @@
 // its own: nodes of the inner zone are asked, over links, and let it do what its sessions' grants allow.
 // Invariant: what it keeps on disk is its certificate, the places of inner nodes, and the TLS key of its listeners.
 
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, systemClock } from './base/clock.ts';
 import { Fault } from './base/fault.ts';
@@ -37,6 +36,7 @@ import { certificateFiles } from './compose-surroundings.ts';
 import type { Config } from './config/schema.ts';
 import { takeOver } from './config/take-over.ts';
 import type { Service } from './directory/directory.ts';
+import { makeDataDirectory } from './operator/data-directory.ts';
 import { adminSocket } from './operator/data-sockets.ts';
 import { exitCodes } from './operator/exit-codes.ts';
 import type { ReadConfig, Reloaded, RunningServer } from './operator/running-server.ts';
@@ -67,7 +67,7 @@ export async function openOuterNode(options: OuterNodeOptions): Promise<RunningS
     throw new Fault('a node of the outer zone has no business with the database: remove storage.url', {
       temporary: false,
     });
-  mkdirSync(given.data, { recursive: true, mode: 0o700 });
+  makeDataDirectory(given.data);
   const lock = lockDirectory(join(given.data, 'cluster'));
   opened.defer(() => lock.release());
   const { nodes, pool } = await openWayIn(options, given, opened);
@@ -278,7 +278,7 @@ async function openWayIn(
       directory: given.data,
       credentials,
       renew: (present) => renewThrough(nodes, present),
-      renewed: () => {},
+      renewed: () => pool.renew(),
       clock,
       log,
     }),

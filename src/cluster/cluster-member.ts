@@ -236,8 +236,10 @@ export class ClusterMember implements ShardLeases, ShardLocator, AsyncDisposable
     return new Map(rows.map((row, shard) => [shard as ShardId, row]));
   }
 
-  async #commit(id: number, batch: Batch, isApart: boolean): Promise<void> {
+  async #commit(id: number, change: Batch, isApart: boolean): Promise<void> {
     const { engine } = this.#options;
+    // Who hosts what is found anew when the database lost it; meanwhile accounts can be read, though nothing be written to them.
+    const batch = { ...change, withoutStandby: true };
     let outcome: CommitOutcome = 'unknown';
     try {
       const result = isApart ? engine.commitApart?.(batch) : undefined;

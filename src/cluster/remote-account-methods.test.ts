@@ -47,5 +47,10 @@ test('what is right in a list passes, without what this version does not know', 
     assert.ok(!('ofTomorrow' in passed));
     assert.deepEqual(Object.keys(passed), Object.keys(message));
   }
+  const ifNew = [{ ...append([message])[0], ifNew: true }];
+  assert.deepEqual(
+    Object.keys(parseArguments('append', ifNew)[0] as object).sort(),
+    Object.keys(ifNew[0]!).sort(),
+  );
   assert.deepEqual(parseArguments('storeFlags', flags(['\\Seen', 'one'])), flags(['\\Seen', 'one']));
 });

@@ -103,7 +103,13 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
     }),
   ),
   append: change(
-    z.object({ operation, target, messages: listOf(newMessage), orInbox: z.boolean().optional() }),
+    z.object({
+      operation,
+      target,
+      messages: listOf(newMessage),
+      orInbox: z.boolean().optional(),
+      ifNew: z.boolean().optional(),
+    }),
     appended,
     answerMsLong,
   ),

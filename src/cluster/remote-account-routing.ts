@@ -214,8 +214,12 @@ export class AccountRouting {
     const { clock } = this.#options;
     const deadline = clock.monotonic() + answerMs;
     let lostAt: number | undefined;
-    for (let pauseMs = pauseMsMin; ; pauseMs = Math.min(2 * pauseMs, pauseMsMax)) {
+    let pauseMs = pauseMsMin;
+    for (let before: ShardPlace | undefined; ; pauseMs = Math.min(2 * pauseMs, pauseMsMax)) {
       const found = this.placeOf(shard);
+      // A new host may hear of it later than we: it is asked again as soon as the one before was at first.
+      if (!isSamePlace(found?.place, before)) pauseMs = pauseMsMin;
+      before = found?.place;
       let failure: unknown;
       try {
         if (found !== undefined) {

@@ -18,6 +18,7 @@ import { addressOf, passwordOf, ServerProcess } from '../server-process.ts';
 import { askNode, setPassword, tokenWith } from './admin-requests.ts';
 import { beginDelivery, openImap, openInbox, openLmtp } from './client-sessions.ts';
 import { ClusterProcesses } from './cluster-processes.ts';
+import { actAsHostileNode } from './hostile-node.ts';
 import type { NodeProcess } from './node-process.ts';
 import { imapLogin, marker, openWith, popCount, scramLogin, send, subjects } from './outer-clients.ts';
 import { filesBelow, startOuterNode, Thief, until } from './outer-node.ts';
@@ -270,6 +271,14 @@ suite('a frontend of the outer zone', { skip: missingPostgres() }, () => {
 
   test('whoever has its disk reads nothing: the list of what was tried', (t) =>
     tryWithStolenDisk(t, { cluster, data: folder.at('edge') }));
+
+  test('one that was broken into holds up nobody: the list of what it tried', async (t) => {
+    const serves = async (): Promise<void> => {
+      await openWith(edge, 'alice', passwordOf('alice'));
+      await openWith(cluster.nodes[0]!, 'bob', passwordOf('bob'));
+    };
+    await actAsHostileNode({ t, cluster, serves });
+  });
 
   test('removed, it ends, and its certificate opens nothing', async () => {
     await using thief = await Thief.of(folder.at('edge'));

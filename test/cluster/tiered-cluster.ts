@@ -1,4 +1,4 @@
-// Two backends that no client reaches, and two frontends that host nothing, on addresses of the test's own; balancers
+// Backends that no client reaches, and two frontends that host nothing, on addresses of the test's own; balancers
 // stand before them. Frontends say their own name when they greet, so that a test sees whom a client met.
 
 import { loopbackNetwork } from '../loopback-network.ts';
@@ -21,7 +21,10 @@ export interface TieredCluster {
   readonly address: (last: number) => string;
 }
 
-export async function startTieredCluster(users: readonly string[]): Promise<TieredCluster> {
+const frontendCount = 2;
+
+export async function startTieredCluster(users: readonly string[], backendCount = 2): Promise<TieredCluster> {
+  const isBackend = (node: string): boolean => Number(node.slice('node'.length)) <= backendCount;
   const network = loopbackNetwork();
   const address = (last: number): string => `${network}.${last}`;
   const balancerAddress = address(100);
@@ -32,11 +35,11 @@ export async function startTieredCluster(users: readonly string[]): Promise<Tier
   ];
   const cluster = await ClusterProcesses.start({
     users,
-    nodes: 4,
+    nodes: backendCount + frontendCount,
     network,
     settings: settingsBehind(balancerAddress),
     settingsOf: (node, host) =>
-      node === 'node1' || node === 'node2'
+      isBackend(node)
         ? backendSettings
         : [
             'cluster.roles=["frontend","mx"]',
@@ -44,11 +47,10 @@ export async function startTieredCluster(users: readonly string[]): Promise<Tier
             ...Object.entries(frontendPorts).map(([name, port]) => `listen.${name}=${host}:${port}`),
           ],
   });
-  const named = (...names: string[]) => cluster.nodes.filter(({ name }) => names.includes(name));
   return {
     cluster,
-    backends: named('node1', 'node2'),
-    frontends: named('node3', 'node4'),
+    backends: cluster.nodes.filter(({ name }) => isBackend(name)),
+    frontends: cluster.nodes.filter(({ name }) => !isBackend(name)),
     balancerAddress,
     address,
   };

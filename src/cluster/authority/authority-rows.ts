@@ -45,7 +45,7 @@ export interface EnrolledNode extends Admission {
   readonly node: NodeId;
   /** SHA-256 of its public key, base64. */
   readonly keyDigest: string;
-  /** The key that its last renewal was asked with: it may not have got the answer. */
+  /** The key that its last renewal was asked with, until the new one is shown: it may not have got the answer. */
   readonly previousKeyDigest?: string;
   /** The token it came with; undefined: the cluster's first node. */
   readonly token?: string;

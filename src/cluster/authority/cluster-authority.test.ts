@@ -13,7 +13,7 @@ import { authorityEntry, authorityKey, decodeAuthority } from './authority-rows.
 import { certificateKeyDigest, certifiedNode, makeAuthority, renewalDueAt } from './certificates.ts';
 import { createAuthority, openAuthority } from './cluster-authority.ts';
 import { loadCredentials, loadJoined, pendingKey, saveJoined } from './credential-files.ts';
-import { CredentialKeeper, renewLocally } from './credential-keeper.ts';
+import { CredentialKeeper, renewLocally, showLocally } from './credential-keeper.ts';
 import { joinCluster, renewCredentials } from './join-cluster.ts';
 import { dayMs, openSite, refused, tokenOf } from './testing.ts';
 
@@ -53,10 +53,15 @@ test('a node renews with its certificate, a forgotten or replaced one does not',
     const publicKeyDigest = certificateKeyDigest(new X509Certificate(certificate));
     return site.authority.ownerOf({ node: 'edge' as NodeId, publicKeyDigest });
   };
-  assert.deepEqual([await ownerOf(credentials), await ownerOf(renewed)], ['itself', 'itself']);
-  // The answer was lost: the old certificate asks once more.
+  assert.equal(await ownerOf(credentials), 'itself');
+  // The answer was lost: the old certificate asks once more, and what it did not get is of no use.
   const newest = await renewCredentials(credentials, site.at, site.clock);
   await assert.rejects(renewCredentials(renewed, site.at, site.clock), refused('permissionDenied'));
+  assert.deepEqual([await ownerOf(renewed), await ownerOf(credentials)], ['another', 'itself']);
+  // It is there, and was shown: whoever has the old one has nothing.
+  assert.deepEqual([await ownerOf(newest), await ownerOf(credentials)], ['itself', 'another']);
+  await assert.rejects(renewCredentials(credentials, site.at, site.clock), refused('permissionDenied'));
+  assert.equal(await ownerOf(newest), 'itself');
   await site.authority.forget('edge' as NodeId);
   await assert.rejects(renewCredentials(newest, site.at, site.clock), refused('permissionDenied'));
   assert.equal(await ownerOf(newest), 'nobody');
@@ -67,6 +72,47 @@ test('a node renews with its certificate, a forgotten or replaced one does not',
   await tokenOf(site);
   // Nobody is trusted for ever: by now the server's own certificate has ended, too.
   await assert.rejects(renewCredentials(newest, site.at, site.clock), notOurs);
+});
+
+test('a key that was renewed renews no more, however the new one was shown', async () => {
+  await using site = await openSite();
+  const token = await tokenOf(site, { uses: 1, zone: 'outer' });
+  const { credentials } = await joinCluster(token, site.at, { node: 'edge', clock: site.clock });
+  let present = credentials;
+  const shows = [
+    // By the next renewal, at whichever node.
+    () => renewCredentials(present, site.at, site.clock),
+    // When it starts, or by a link.
+    async () => {
+      assert.equal(await showLocally(site.authority, present), 'itself');
+      return present;
+    },
+  ];
+  for (const show of shows) {
+    const before = present;
+    present = await renewCredentials(before, site.at, site.clock);
+    present = await show();
+    for (let time = 0; time < 2; time++)
+      await assert.rejects(renewCredentials(before, site.at, site.clock), refused('permissionDenied'));
+    assert.equal(await showLocally(site.authority, before), 'another');
+  }
+  assert.equal(await showLocally(site.authority, present), 'itself');
+});
+
+test('the new key counts as shown also when the store cannot be written at that moment', async () => {
+  await using site = await openSite();
+  const token = await tokenOf(site, { uses: 1, zone: 'outer' });
+  const { credentials } = await joinCluster(token, site.at, { node: 'edge', clock: site.clock });
+  const renewed = await renewCredentials(credentials, site.at, site.clock);
+  const { commit } = site.engine;
+  site.engine.commit = async () => {
+    throw new Error('away');
+  };
+  assert.equal(await showLocally(site.authority, renewed), 'itself');
+  site.engine.commit = commit;
+  assert.equal(await showLocally(site.authority, credentials), 'itself');
+  assert.equal(await showLocally(site.authority, renewed), 'itself');
+  assert.equal(await showLocally(site.authority, credentials), 'another');
 });
 
 test('credentials are kept for their owner alone, and renewed after two thirds of their life', async () => {

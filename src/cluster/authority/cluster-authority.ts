@@ -4,7 +4,10 @@
 // Invariants: a use of a token and the enrolment it pays for are one commit, with conditions on both rows: a token with
 // one use enrols one node. A name belongs to the key that enrolled it until an operator forgets it, so a token does
 // not let anybody become a node that exists. A certificate is issued only after its enrolment is durable; who lost the
-// answer asks again with the same key and gets it without paying twice.
+// answer asks again with the same key and gets it without paying twice. Of a name one key is accepted; from a renewal until the
+// new key is first shown also the one that asked for it, whose owner may not have got the answer. From then on that one opens
+// no link and renews nothing, so that who stole it, from a disk or a backup, has nothing. A key that was never shown goes when
+// the one before asks again.
 // Everything wrong with a token is the same refusal (authenticationFailed): nobody learns which tokens there are.
 
 import type { Clock } from '../../base/clock.ts';
@@ -186,7 +189,7 @@ export class ClusterAuthority {
 
   /**
    * A new certificate, for a new key, of a node that showed its present one. Refuses who is not enrolled (any more), also
-   * when another machine has the name by now.
+   * when another machine has the name by now, and a key that was renewed before.
    */
   async renew(present: PresentCertificate, request: string): Promise<Certified> {
     const { node, publicKeyDigest } = present;
@@ -210,12 +213,20 @@ export class ClusterAuthority {
     throw contended();
   }
 
-  /** Who has its name by now: a certificate lasts longer than the enrolment that it was issued for. */
+  /**
+   * Who has its name by now: a certificate lasts longer than the enrolment that it was issued for. To be asked when one was
+   * shown: the newest one ends the one before.
+   */
   async ownerOf({ node, publicKeyDigest }: PresentCertificate): Promise<NameOwner> {
     const bytes = await this.#engine.get(enrolledKey(node));
     if (bytes === undefined) return 'nobody';
-    const { keyDigest, previousKeyDigest } = decodeEnrolled(bytes);
-    return publicKeyDigest === keyDigest || publicKeyDigest === previousKeyDigest ? 'itself' : 'another';
+    const { previousKeyDigest, ...row } = decodeEnrolled(bytes);
+    if (previousKeyDigest !== undefined && publicKeyDigest === row.keyDigest) {
+      const conditions = [{ key: enrolledKey(node), expected: bytes }];
+      // When the row has changed meanwhile, or cannot be written, the next link shows it again.
+      await this.#engine.commit({ conditions, puts: [enrolledEntry(row)] }).catch(() => {});
+    }
+    return publicKeyDigest === row.keyDigest || publicKeyDigest === previousKeyDigest ? 'itself' : 'another';
   }
 
   async enrolledNodes(): Promise<EnrolledNode[]> {

@@ -1,13 +1,14 @@
 // Keeps a running node's certificate from ending: looks every hour, and after two thirds of its life has it renewed, keeps
-// the new one in the data directory, and then tells those who use it. A renewal that fails is logged and tried again
-// at the next look: there is a month for it.
+// the new one in the data directory, and then tells those who use it.
+// Invariant: the new one is durable before anybody sees it, for from then on the one before is of no use (cluster-authority.ts).
+// A renewal that fails is logged and tried again at the next look: there is a month for it.
 
 import { X509Certificate } from 'node:crypto';
 import type { Clock, Timer } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import type { LinkCredentials } from '../link-credentials.ts';
 import { certificateKeyDigest, makeCertificateRequest, makeKey, renewalDueAt } from './certificates.ts';
-import type { ClusterAuthority } from './cluster-authority.ts';
+import type { ClusterAuthority, NameOwner } from './cluster-authority.ts';
 import { saveCredentials } from './credential-files.ts';
 
 export interface CredentialKeeperOptions {
@@ -64,6 +65,15 @@ export class CredentialKeeper implements Disposable {
     log.info({ node: credentials.node }, 'renewed this node’s certificate');
     renewed(credentials);
   }
+}
+
+/** Shows a node's certificate to the authority, as a link would. Rejects as the engine does. */
+export function showLocally(
+  authority: ClusterAuthority,
+  { node, certificate }: LinkCredentials,
+): Promise<NameOwner> {
+  const publicKeyDigest = certificateKeyDigest(new X509Certificate(certificate));
+  return authority.ownerOf({ node, publicKeyDigest });
 }
 
 /** Renewal for nodes that have the engine. */

@@ -1,16 +1,19 @@
 // The cluster's side of joining: one exchange a connection, with whoever reaches the join listener by ALPN `rookery-join`,
-// certificate or not. While no token is out, strangers hear nothing at all. Invariants: exchanges under way are bounded in
-// number, and connections in time, whatever the other side does; a wrong, expired, used up or throttled token gets the same
-// answer; database settings go to no node of the outer zone. `serve` never rejects: what goes wrong is logged, the client is
-// told no more than it must know.
+// certificate or not. While no token is out, strangers hear nothing at all. Invariants: connections are bounded in time, and in
+// number for each network, each node and in all, whatever the other side does, and strangers leave members some; a wrong,
+// expired, used up or throttled token gets the same answer; database settings go to no node of the outer zone. `serve` never
+// rejects: what goes wrong is logged, the client is told no more than it must know.
 
+import { createServer as createPlainServer } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Logger } from '../../base/log.ts';
-import { LoginThrottle } from '../../directory/throttle.ts';
+import { LoginThrottle, networkOf } from '../../directory/throttle.ts';
 import { isMailError, MailError } from '../../mail/mail-error.ts';
+import { HalfOpenConnections } from '../half-open-connections.ts';
 import type { LinkCredentials } from '../link-credentials.ts';
+import { ToldRefusals } from '../told-refusals.ts';
 import { certificateKeyDigest, certifiedNode } from './certificates.ts';
 import {
   type Certified,
@@ -41,31 +44,50 @@ export interface JoinServerOptions {
 
 /** Machines are added a few at a time; more is a flood. Each may hold a frame in memory. */
 const exchangesMax = 64;
+/** Of these, those that show no member's certificate: renewals find a place beside them. */
+const strangersMax = 48;
+/** Of these, from one network: the machines of a rack, behind one address. */
+const perNetworkMax = 16;
+/** Of one member: it renews once in two months. */
+const perNodeMax = 4;
 /** A few round trips and a commit. */
 const exchangeMs = 15_000;
+/** A handshake is two of these round trips. */
+const halfOpenLimits = { connectionsMax: 256, perNetworkMax: 32, timeoutMs: 5_000 };
 /** A person mistypes; a program guesses. The secret has 160 bits: this only keeps the noise down. */
 const throttleLimits = { failuresPerAddress: 10, failuresPerAccount: 50 };
 
 export class JoinServer {
   readonly #options: JoinServerOptions;
   readonly #throttle: LoginThrottle;
-  #exchanges = 0;
+  readonly #refusals: ToldRefusals;
+  readonly #exchanges = new ExchangeCounts();
 
   constructor(options: JoinServerOptions) {
     this.#options = options;
     this.#throttle = new LoginThrottle(options.clock, throttleLimits);
+    this.#refusals = new ToldRefusals(options.log, options.clock);
+  }
+
+  get clock(): Clock {
+    return this.#options.clock;
   }
 
   /** Serves one connection whose handshake is done, and ends it. */
   async serve(socket: TLSSocket): Promise<void> {
     const { clock, log } = this.#options;
     const remoteAddress = socket.remoteAddress ?? '';
-    if (this.#exchanges >= exchangesMax) {
-      socket.on('error', () => {}); // it is over anyway
-      socket.destroy();
+    socket.on('error', () => {}); // the channel tells of it, if there is one by then
+    const hasPlace = (of: string, max: number): boolean => {
+      if (socket.destroyed) return false; // it has told of its end
+      const isFree = this.#exchanges.begin(of, max);
+      // Who got its answer and does not hang up keeps its place until it is cut.
+      if (isFree) socket.once('close', () => this.#exchanges.end(of));
+      else socket.destroy();
+      return isFree;
+    };
+    if (!hasPlace(`network ${networkOf(remoteAddress)}`, perNetworkMax) || !hasPlace('all', exchangesMax))
       return;
-    }
-    this.#exchanges++;
     // Beyond the exchange: who got its answer and does not hang up would keep its place at the listener.
     const timer = clock.after(exchangeMs, () => socket.destroy());
     socket.once('close', () => timer.cancel());
@@ -75,10 +97,13 @@ export class JoinServer {
       const authorities = await authority.certificates();
       const present = this.#presentCertificate(socket, authorities);
       if (present === undefined && !(await authority.awaitsNodes())) {
-        log.info({ remoteAddress }, 'a stranger wants to join while no join token is valid');
+        const what = 'a stranger wants to join while no join token is valid';
+        this.#refusals.tell(remoteAddress, 'info', [{ remoteAddress }, what]);
         socket.destroy();
         return;
       }
+      if (!(present ? hasPlace(`node ${present.node}`, perNodeMax) : hasPlace('strangers', strangersMax)))
+        return;
       channel.send({ versions: [joinProtocolVersion], authorities });
       const request = await channel.receive(requestSchema);
       const answer = await this.#answer(request, present, remoteAddress);
@@ -87,11 +112,15 @@ export class JoinServer {
       const outcome = answer.type === 'certified' ? 'certified' : answer.kind;
       log.info({ remoteAddress, request: request.type, outcome }, 'join request');
     } catch (error) {
-      log.info({ err: error, remoteAddress }, 'join exchange failed');
+      this.#refusals.tell(remoteAddress, 'info', [{ err: error, remoteAddress }, 'join exchange failed']);
       socket.destroy();
-    } finally {
-      this.#exchanges--;
     }
+  }
+
+  /** A connection that did not finish its handshake in time, or made room for others. */
+  neverFinished(remoteAddress: string): void {
+    const what = 'a connection to the join port was cut: its handshake was not done';
+    this.#refusals.tell(remoteAddress, 'info', [{ remoteAddress }, what]);
   }
 
   /** Without descriptors a connection is lost; the listener stays. */
@@ -155,6 +184,25 @@ export class JoinServer {
   }
 }
 
+/** How many there are of each kind that has any. */
+class ExchangeCounts {
+  readonly #counts = new Map<string, number>();
+
+  /** False: there are so many. */
+  begin(of: string, max: number): boolean {
+    const count = this.#counts.get(of) ?? 0;
+    if (count >= max) return false;
+    this.#counts.set(of, count + 1);
+    return true;
+  }
+
+  end(of: string): void {
+    const left = this.#counts.get(of)! - 1;
+    if (left > 0) this.#counts.set(of, left);
+    else this.#counts.delete(of);
+  }
+}
+
 export interface JoinListener extends AsyncDisposable {
   readonly port: number;
   /** New connections see these. */
@@ -168,6 +216,9 @@ export async function listenForJoin(
   place: { readonly host: string; readonly port: number },
 ): Promise<JoinListener> {
   const sockets = new Set<TLSSocket>();
+  const cut = (remoteAddress: string): void => server.neverFinished(remoteAddress);
+  const halfOpen = new HalfOpenConnections({ limits: halfOpenLimits, clock: server.clock, cut });
+  // Has what the listener takes, and listens nowhere itself.
   const tls = createServer({
     cert: credentials.certificate,
     key: credentials.key,
@@ -176,16 +227,21 @@ export async function listenForJoin(
     // Asked for, for renewals; a node that joins has none, and what it is worth the exchange decides.
     requestCert: true,
     rejectUnauthorized: false,
-    handshakeTimeout: exchangeMs,
   });
-  tls.maxConnections = 2 * exchangesMax;
+  tls.on('tlsClientError', (_, socket) => socket.destroy()); // Node leaves some of them open
   tls.on('secureConnection', (socket) => {
+    halfOpen.finished(socket);
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     void server.serve(socket);
   });
+  const listener = createPlainServer((socket) => {
+    if (halfOpen.begin(socket)) tls.emit('connection', socket);
+  });
+  // Those that are looked at and cut at once come on top.
+  listener.maxConnections = 2 * (exchangesMax + halfOpenLimits.connectionsMax);
   await new Promise<void>((resolve, reject) => {
-    tls.once('error', (cause) =>
+    listener.once('error', (cause) =>
       reject(
         new Fault(`cannot listen for joining nodes on ${place.host}:${place.port}`, {
           temporary: false,
@@ -193,18 +249,19 @@ export async function listenForJoin(
         }),
       ),
     );
-    tls.listen(place.port, place.host, resolve);
+    listener.listen(place.port, place.host, resolve);
   });
-  tls.removeAllListeners('error');
-  tls.on('error', (error) => server.listenerFailed(error));
-  const address = tls.address();
+  listener.removeAllListeners('error');
+  listener.on('error', (error) => server.listenerFailed(error));
+  const address = listener.address();
   return {
     port: typeof address === 'object' && address !== null ? address.port : place.port,
     renew: ({ certificate: cert, key }) => tls.setSecureContext({ cert, key, minVersion: 'TLSv1.3' }),
     [Symbol.asyncDispose]: async () => {
       const closed = new Promise<void>((resolve) => {
-        tls.close(() => resolve());
+        listener.close(() => resolve());
       });
+      halfOpen.close();
       for (const socket of sockets) socket.destroy();
       await closed;
     },

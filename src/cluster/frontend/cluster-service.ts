@@ -2,7 +2,8 @@
 // is written for them.
 // Invariants: a node says things of itself only, and never what it may be: its roles and zone are those it was enrolled
 // with, and it takes no shards; of the configuration it is told what is for it, and nothing of the store; of other
-// nodes, names and link addresses of those it may ask.
+// nodes, names and link addresses of those it may ask; and it is answered, and changes its row, so often at the most
+// (question-pace.ts), whatever it says.
 // Fails as the engine does.
 
 import type { Clock } from '../../base/clock.ts';
@@ -31,6 +32,7 @@ import {
   clusterMethods,
 } from './cluster-protocol.ts';
 import { hasMethod, parseMethodQuestion } from './link-protocol.ts';
+import { type Pace, QuestionPace } from './question-pace.ts';
 
 export interface ClusterServiceOptions {
   readonly engine: Engine;
@@ -46,12 +48,34 @@ export interface ClusterServiceOptions {
 /** The controller may change a row at the same moment. */
 const attemptsMax = 5;
 
+/**
+ * A heartbeat is a commit, and one of another run reads who is enrolled and may be news for all nodes; they come each second. A
+ * table of shards is asked for with each, and again when a place was found wrong. The configuration is read when it changes, a
+ * certificate is made once in two months, and again within the hour when its answer was lost.
+ */
+const paces: Readonly<Record<ClusterMethod, Pace>> = {
+  heartbeat: { everyMs: 250, burst: 8 },
+  places: { everyMs: 20, burst: 100 },
+  configuration: { everyMs: 500, burst: 10 },
+  renewCertificate: { everyMs: 5 * 60_000, burst: 4 },
+};
+
+export type ClusterPace = QuestionPace<ClusterMethod>;
+
+export function makeClusterPace(clock: Clock): ClusterPace {
+  return new QuestionPace(paces, clock);
+}
+
 type Handlers = {
   readonly [Method in ClusterMethod]: (question: ClusterQuestion<Method>) => Promise<ClusterAnswer<Method>>;
 };
 
-/** For the links of one peer. */
-export function openClusterService(options: ClusterServiceOptions, peer: LinkPeer): LinkService {
+/** For a link of one peer; `pace`: that of all its links. */
+export function openClusterService(
+  options: ClusterServiceOptions,
+  peer: LinkPeer,
+  pace: ClusterPace,
+): LinkService {
   const handlers: Handlers = {
     heartbeat: (said) => beat(options, peer.node, said),
     places: async ({ known }) => places(options, known),
@@ -70,7 +94,9 @@ export function openClusterService(options: ClusterServiceOptions, peer: LinkPee
     const { method } = call;
     if (!hasMethod(clusterMethods, method) || call.held)
       throw new MailError('permissionDenied', `the cluster has no ${method} for this node`);
-    return handlers[method](parseMethodQuestion(clusterMethods, method, call.arguments) as never);
+    const question = parseMethodQuestion(clusterMethods, method, call.arguments);
+    pace.take(method);
+    return handlers[method](question as never);
   };
 }
 

@@ -1,8 +1,9 @@
 // The accounts of this node for nodes of the outer zone. With a session's grant: what that session's service may do, with
 // its own account, and with another's as whoever the grant is for (shared-account.ts). Without one: delivering a message.
-// Invariants: nothing is looked up before the grant is checked; a watch or a lock ends with the grant it was begun under; of
-// messages from the outer zone only the bytes are believed: what is derived from them is derived here.
-// Refuses with authenticationFailed (grants) and permissionDenied (what no session does).
+// Invariants: nothing is looked up before the grant is checked; a watch or a lock ends with the grant it was begun under, and one
+// node has so many of an account, each of which is told of every change; of messages from the outer zone only the bytes are
+// believed: what is derived from them is derived here.
+// Refuses with authenticationFailed (grants), permissionDenied (what no session does) and limitReached.
 
 import { prepareMessage } from '../../account/prepare.ts';
 import type { PreparedMessage } from '../../account/prepared-message.ts';
@@ -29,6 +30,7 @@ export function openFrontendAccountService(options: FrontendAccountServiceOption
   const { hosted, gate, clock } = options;
   const prepare = (bytes: Uint8Array) => prepareWithin(bytes, options);
   const accounts = openAccountService({ hosted, authorize: () => {}, clock });
+  const watches = new HeldByAccount();
   return async (call) => {
     const { accountId, given, actor } = parseAccountRequest(call.arguments);
     if (call.method === deliverMethod) {
@@ -44,10 +46,36 @@ export function openFrontendAccountService(options: FrontendAccountServiceOption
       throw new MailError('permissionDenied', `a session of ${claims.service} does not call ${call.method}`);
     if ((call.answerBytes ?? 0) > answerBytesMax)
       throw new MailError('limitReached', 'a longer answer than a session has a use for');
-    if (call.held) return endingAfter(accounts, call, claims.expiresAt - clock.now(), clock);
+    if (call.held) {
+      using _ = watches.begin(`${call.peer} ${accountId}`);
+      return await endingAfter(accounts, call, claims.expiresAt - clock.now(), clock);
+    }
     const request = { accountId, given: await preparedHere(given, prepare), actor };
     return accounts(withArguments(call, formatAccountRequest(request)));
   };
+}
+
+/** As many sessions has an account through one node at the most: a mailbox that a large department shares. */
+const heldPerAccountMax = 2_000;
+
+/** Watches and locks that there are, of those nodes and accounts that have any. */
+class HeldByAccount {
+  readonly #counts = new Map<string, number>();
+
+  /** To be disposed of when it ends. */
+  begin(of: string): Disposable {
+    const count = this.#counts.get(of) ?? 0;
+    if (count >= heldPerAccountMax)
+      throw new MailError('limitReached', 'too many sessions of the account through one frontend');
+    this.#counts.set(of, count + 1);
+    return { [Symbol.dispose]: () => this.#end(of) };
+  }
+
+  #end(of: string): void {
+    const left = this.#counts.get(of)! - 1;
+    if (left > 0) this.#counts.set(of, left);
+    else this.#counts.delete(of);
+  }
 }
 
 /** Speakers take mail by the megabyte. What is over the room of a link would be one call's memory here. */

@@ -4,6 +4,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
 import type { InternalDirectory } from '../../directory/internal-directory.ts';
+import type { NodeId } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
 import type { Engine } from '../../storage/engine.ts';
 import { accountServiceName } from '../account-service.ts';
@@ -19,7 +20,7 @@ import {
   openAdministrationService,
 } from '../relayed-administration.ts';
 import { clusterServiceName } from './cluster-protocol.ts';
-import { openClusterService } from './cluster-service.ts';
+import { type ClusterPace, makeClusterPace, openClusterService } from './cluster-service.ts';
 import { directoryServiceName } from './directory-protocol.ts';
 import { openDirectoryService } from './directory-service.ts';
 import { openFrontendAccountService } from './frontend-account-service.ts';
@@ -64,6 +65,8 @@ export function openFrontendServices(
   const administration = openAdministrationService({ ...options, authorize: () => {}, isOuter: true });
   const cluster = { ...options, run: random.identifier(8) };
   const none: Services = new Map();
+  /** As many as nodes were enrolled. */
+  const paces = new Map<NodeId, ClusterPace>();
   return (peer) => {
     // Every certificate of an authority of ours names a zone.
     if (peer.zone === undefined) return none;
@@ -81,12 +84,14 @@ export function openFrontendServices(
       };
     };
     const members = ['stranger', 'removed'];
+    const pace = paces.get(peer.node) ?? makeClusterPace(clock);
+    paces.set(peer.node, pace);
     return new Map([
       [accountServiceName, unless(members, accounts)],
       [directoryServiceName, unless(members, ask)],
       [administrationServiceName, unless(members, administration)],
       // What a node asks before it has a row; one that was removed hears only that.
-      [clusterServiceName, unless(['removed'], openClusterService(cluster, peer))],
+      [clusterServiceName, unless(['removed'], openClusterService(cluster, peer, pace))],
     ]);
   };
 }

@@ -9,7 +9,8 @@ import type { Logger } from '../../base/log.ts';
 import { MailError } from '../../mail/mail-error.ts';
 import { frameTypes, LinkProtocolError, type MessageStart } from './frame.ts';
 import { commonVersion, type Hello, linkVersions, versionsText } from './hello.ts';
-import { LinkConnection, type LinkConnectionOptions, type LinkEvents } from './link-connection.ts';
+import { LinkConnection, type LinkConnectionOptions } from './link-connection.ts';
+import type { LinkEvents } from './link-events.ts';
 import { LinkFailure, parseAnswer } from './link-failure.ts';
 import { encodeRequest, type LinkRequest } from './link-request.ts';
 import { type EncodedValue, encodeValue } from './link-value.ts';
@@ -66,6 +67,7 @@ export class CallingLink {
   #callsMax = 0;
   #calls = 0;
   #goingAway = false;
+  #retiredReason: string | undefined;
   #closedReason: string | undefined;
 
   constructor(options: CallingLinkOptions) {
@@ -109,6 +111,13 @@ export class CallingLink {
   /** New calls go elsewhere. */
   get isUsable(): boolean {
     return this.#closedReason === undefined && !this.#goingAway && this.#nextStream < streamsMax;
+  }
+
+  /** Takes no new calls, and ends when none is open. */
+  retire(reason: string): void {
+    this.#goingAway = true;
+    this.#retiredReason = reason;
+    if (this.isIdle) this.close(reason);
   }
 
   /** Resolves with what the peer answered. Given up by the time limit or the signal; what the peer does then is unknown. */
@@ -190,13 +199,16 @@ export class CallingLink {
 
   #finish(stream: number, open: OpenStream): void {
     this.#streams.delete(stream);
-    if (open.held) return;
-    this.#calls--;
+    if (!open.held) this.#calls--;
     for (const begin of this.#waiting.keys()) {
       if (this.#calls >= this.#callsMax) return;
       this.#waiting.delete(begin);
       begin();
     }
+    if (this.#retiredReason === undefined || !this.isIdle) return;
+    const reason = this.#retiredReason;
+    // Who is told of the end of the stream is told first.
+    queueMicrotask(() => this.close(reason));
   }
 
   #greeted(hello: Hello): void {

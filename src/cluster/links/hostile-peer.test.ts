@@ -1,112 +1,28 @@
 // A member of the cluster that was broken into: what its links cost the node they lead to, and whom they harm.
 
 import assert from 'node:assert/strict';
-import { duplexPair } from 'node:stream';
 import { afterEach, test } from 'node:test';
 import { ByteBudget } from '../../base/byte-budget.ts';
 import { systemClock } from '../../base/clock.ts';
-import { silentLog } from '../../base/log.ts';
-import type { NodeId } from '../../mail/ids.ts';
 import { HandClock } from '../testing-cluster-members.ts';
-import { beginFrame, controlFrame, dataBytesMax, frameTypes, writeFrameHeader } from './frame.ts';
-import { encodeHello, type LinkVersions, linkVersions } from './hello.ts';
-import { type IncomingRoom, PeerRoom } from './incoming-room.ts';
-import { type LinkLimits, linkLimitsDefault } from './link-limits.ts';
-import { encodeValue } from './link-value.ts';
+import { controlFrame, creditFrame, frameTypes } from './frame.ts';
+import { linkVersions } from './hello.ts';
+import { PeerRoom } from './incoming-room.ts';
+import { linkLimitsDefault } from './link-limits.ts';
+import { OutgoingRoom, OutgoingTotal } from './outgoing-room.ts';
 import { PeerWork } from './peer-work.ts';
-import { type LinkService, ServingLink } from './serving-link.ts';
+import type { LinkService } from './serving-link.ts';
+import {
+  type Attack,
+  attack,
+  begin,
+  call,
+  endAttacks,
+  helloOf,
+  windowBytes,
+} from './testing-hostile-peer.ts';
 
-const windowBytes = linkLimitsDefault.streamWindowBytes;
-
-interface Attack {
-  readonly link: ServingLink;
-  /** Why the link ended; undefined: it has not. */
-  endedBecause(): string | undefined;
-  send(...frames: readonly Buffer[]): Promise<void>;
-  /** Takes in what the node says. */
-  read(): void;
-}
-
-interface AttackOptions {
-  readonly limits?: Partial<LinkLimits>;
-  readonly clock?: HandClock;
-  readonly incoming?: IncomingRoom;
-  readonly service?: LinkService;
-  readonly work?: PeerWork;
-  /** What it says first, in place of a hello. */
-  readonly first?: Buffer;
-}
-
-const attacks: Attack[] = [];
-afterEach(() => {
-  for (const { link } of attacks.splice(0)) link.close('the test is over');
-});
-
-async function attack(options: AttackOptions = {}): Promise<Attack> {
-  const { limits = {}, clock, incoming, service, work, first } = options;
-  const [near, far] = duplexPair();
-  const usedClock = clock ?? systemClock;
-  let reason: string | undefined;
-  const debug = (fields: { readonly reason?: string }): void => {
-    reason = fields.reason;
-  };
-  const link = new ServingLink({
-    socket: near,
-    clock: usedClock,
-    limits: { ...linkLimitsDefault, ...limits },
-    incoming: incoming ?? new ByteBudget(linkLimitsDefault.incomingBytesMax, usedClock),
-    log: Object.assign(Object.create(silentLog) as typeof silentLog, { debug }),
-    peer: 'stolen' as NodeId,
-    services: service === undefined ? new Map() : new Map([['test', service]]),
-    work: work ?? new PeerWork({ callsMax: 1_000, heldMax: 1_000_000 }),
-    closed: () => {},
-  });
-  far.on('error', () => {});
-  const made: Attack = {
-    link,
-    endedBecause: () => reason,
-    read: () => void far.resume(),
-    send: async (...frames) => {
-      if (reason !== undefined) return;
-      far.write(Buffer.concat(frames));
-      for (let turn = 0; turn < 3; turn++) await systemClock.nextTurn();
-    },
-  };
-  attacks.push(made);
-  await made.send(first ?? helloOf(linkVersions));
-  return made;
-}
-
-function helloOf(versions: LinkVersions): Buffer {
-  const { callsMax, linkWindowBytes } = linkLimitsDefault;
-  const hello = { versions, streamWindowBytes: windowBytes, linkWindowBytes, callsMax };
-  return controlFrame(frameTypes.hello, 0, encodeHello(hello));
-}
-
-function begin(stream: number, bytes: { header: number; body?: number; held?: boolean }): Buffer {
-  const { header, body = 0, held = false } = bytes;
-  return beginFrame(stream, { last: true, held, headerBytes: header, bodyBytes: body });
-}
-
-function data(stream: number, bytes: Buffer): Buffer[] {
-  const frames: Buffer[] = [];
-  for (let at = 0; at < bytes.length; at += dataBytesMax) {
-    const piece = bytes.subarray(at, at + dataBytesMax);
-    const head = Buffer.alloc(9);
-    writeFrameHeader(head, 0, { type: frameTypes.data, stream, length: piece.length });
-    frames.push(head, piece);
-  }
-  return frames;
-}
-
-function call(stream: number, given?: Uint8Array, held = false): Buffer {
-  const { header, bodies } = encodeValue(['test', 'any', undefined, given, 0]);
-  const body = Buffer.concat(bodies);
-  return Buffer.concat([
-    begin(stream, { header: header.length, body: body.length, held }),
-    ...data(stream, Buffer.concat([header, body])),
-  ]);
-}
+afterEach(endAttacks);
 
 /** The reason for which it ended while this was sent, in rounds. */
 async function ends(peer: Attack, rounds: number, frames: (round: number) => Buffer): Promise<string> {
@@ -245,15 +161,19 @@ test('requests of one peer that do not end are counted over all of its links, an
 
 test('messages that wait for room are few, whatever became of their links', async () => {
   const all = new ByteBudget(8 * windowBytes, systemClock);
-  const own = new ByteBudget(4 * windowBytes, systemClock);
-  const room = new PeerRoom(all, own, 2);
+  const room = new PeerRoom(
+    all,
+    { ...linkLimitsDefault, outerShareBytesMax: 4 * windowBytes, peerCallsMax: 2 },
+    systemClock,
+  );
   assert.equal(room.tryAcquire(4 * windowBytes), true);
-  const waiting = [room.acquire(1, 60_000), room.acquire(2, 60_000)];
-  assert.equal(await room.acquire(3, 60_000), false);
+  const [one, two, three] = [windowBytes + 1, windowBytes + 2, windowBytes + 3];
+  const waiting = [room.acquire(one, 60_000), room.acquire(two, 60_000)];
+  assert.equal(await room.acquire(three, 60_000), false);
   room.release(4 * windowBytes);
   assert.deepEqual(await Promise.all(waiting), [true, true]);
-  assert.equal(await room.acquire(3, 60_000), true);
-  assert.deepEqual([all.bytesUsed, own.bytesUsed], [6, 6]);
+  assert.equal(await room.acquire(three, 60_000), true);
+  assert.equal(all.bytesUsed, one + two + three);
 });
 
 test('one that never says a whole hello is not spoken with for ever', async () => {
@@ -296,14 +216,61 @@ test('a message that has room and does not come loses it', async () => {
   assert.equal(incoming.bytesUsed, 0);
 });
 
-test('one that takes all of its share leaves the rest to others', async () => {
-  const all = new ByteBudget(8 * windowBytes, systemClock);
-  const share = new PeerRoom(all, new ByteBudget(4 * windowBytes, systemClock), 10);
-  const peer = await attack({ incoming: share });
-  await peer.send(...[1, 2, 3, 4].map((stream) => begin(stream, { header: 9, body: 2 * windowBytes - 9 })));
-  assert.equal(all.bytesUsed, 4 * windowBytes);
-  assert.equal(all.tryAcquire(4 * windowBytes), true);
-  all.release(4 * windowBytes);
-  peer.link.close('cut');
+test('peers of the outer zone that take all there is leave others their own room for ordinary mail', async () => {
+  const all = new ByteBudget(6 * windowBytes, systemClock);
+  const limits = {
+    ...linkLimitsDefault,
+    outerShareBytesMax: 4 * windowBytes,
+    outerOwnBytesMax: 2 * windowBytes,
+  };
+  const [one, two, honest] = [0, 1, 2].map(() => new PeerRoom(all, limits, systemClock));
+  const greedy = [await attack({ incoming: one! }), await attack({ incoming: two! })];
+  for (const peer of greedy)
+    await peer.send(...[1, 2, 3, 4].map((stream) => begin(stream, { header: 9, body: 2 * windowBytes - 9 })));
+  assert.equal(all.bytesUsed, 6 * windowBytes);
+  assert.deepEqual(
+    [windowBytes, windowBytes, 1].map((bytes) => honest!.tryAcquire(bytes)),
+    [true, true, false],
+  );
+  honest!.release(windowBytes);
+  assert.equal(honest!.tryAcquire(1), true);
+  assert.equal(honest!.tryAcquire(windowBytes + 1), false);
+  for (const peer of greedy) peer.link.close('cut');
+  for (let turn = 0; turn < 3; turn++) await systemClock.nextTurn();
   assert.equal(all.bytesUsed, 0);
+});
+
+test('one that lives and takes nothing of its answers is given up; one that takes them is not', async () => {
+  const service: LinkService = async () => Buffer.alloc(4 * windowBytes);
+  const clock = new HandClock();
+  const [deaf, reading] = [await attack({ clock, service }), await attack({ clock, service })];
+  reading.read();
+  for (const peer of [deaf, reading]) await peer.send(call(1));
+  for (let second = 0; second < 70; second++) {
+    for (const peer of [deaf, reading]) await peer.send(controlFrame(frameTypes.pong, 0));
+    // It reads as much as it gives credit for.
+    await reading.send(creditFrame(1, 64 * 1024), creditFrame(0, 64 * 1024));
+    await clock.advance(1_000);
+  }
+  assert.equal(deaf.endedBecause(), 'the peer takes next to nothing of what is said to it');
+  assert.equal(reading.endedBecause(), undefined);
+});
+
+test('answers of which nobody said how long they are do not pile up for who does not read', async () => {
+  const pending = new OutgoingTotal(1_000 * windowBytes);
+  const outgoing = new OutgoingRoom(4 * windowBytes, pending);
+  let made = 0;
+  const service: LinkService = async () => {
+    made++;
+    await systemClock.nextTurn();
+    return Buffer.alloc(windowBytes);
+  };
+  const links = [await attack({ service, outgoing }), await attack({ service, outgoing })];
+  for (const link of links) await link.send(...Array.from({ length: 50 }, (_, index) => call(1 + index)));
+  for (let turn = 0; turn < 10; turn++) await systemClock.nextTurn();
+  // All were begun at once, and most were refused instead of being kept.
+  assert.ok(made >= 50);
+  assert.ok(pending.bytes > 3 * windowBytes && pending.bytes < 6 * windowBytes, `${pending.bytes}`);
+  for (const { link } of links) link.close('cut');
+  assert.equal(pending.bytes, 0);
 });

@@ -17,30 +17,15 @@ import {
   type MessageStart,
   parseMessageStart,
 } from './frame.ts';
-import { encodeHello, type Hello, type LinkVersions, parseHello } from './hello.ts';
+import { headerCost } from './header-cost.ts';
+import { encodeHello, type LinkVersions, parseHello } from './hello.ts';
 import type { IncomingRoom } from './incoming-room.ts';
+import type { LinkEvents } from './link-events.ts';
 import type { LinkLimits } from './link-limits.ts';
 import { decodeValue } from './link-value.ts';
 import { Outbox, type OutgoingMessage } from './outbox.ts';
+import { OutboxStall } from './outbox-stall.ts';
 import type { ReadBuffer } from './read-buffer.ts';
-
-export interface LinkEvents {
-  /** The peer's hello; throws LinkProtocolError when there is no common version. */
-  greeted(hello: Hello): void;
-  /** A message begins. False: its bytes are counted and forgotten. Throws LinkProtocolError when it must not be. */
-  begins(stream: number, start: MessageStart): boolean;
-  message(stream: number, value: unknown, start: MessageStart): void;
-  /** A message that was forgotten has come to its end. */
-  discarded(stream: number, start: MessageStart): void;
-  /** There is no room for the message, and will not be soon. */
-  tooLarge(stream: number): void;
-  cancelled(stream: number): void;
-  ended(stream: number): void;
-  goingAway(reason: string): void;
-  /** Less waits to be sent than before. */
-  drained(): void;
-  closed(reason: string): void;
-}
 
 export interface LinkConnectionOptions {
   readonly socket: Duplex;
@@ -50,6 +35,8 @@ export interface LinkConnectionOptions {
   readonly limits: LinkLimits;
   readonly versions: LinkVersions;
   readonly incoming: IncomingRoom;
+  /** The peer is not trusted: its windows are small, and what it sends is measured before it is taken in. */
+  readonly isOuter?: boolean;
   readonly events: LinkEvents;
 }
 
@@ -78,11 +65,13 @@ export class LinkConnection {
   });
   readonly #incoming = new Map<number, Incoming>();
   /** Bytes of the budget that messages hold which are complete, by stream: see returnRoom. */
-  readonly #lent = new Map<number, number>();
+  readonly #lent = new Map<number, number[]>();
+  readonly #firstWindowBytes: number;
   #outbox: Outbox | undefined;
   #linkOwed = 0;
   #heardAt: number;
   #tickedAt: number;
+  readonly #stall: OutboxStall;
   #timer: Timer;
   #greeted = false;
   #isDeaf = false;
@@ -91,17 +80,16 @@ export class LinkConnection {
   constructor(options: LinkConnectionOptions) {
     this.#options = options;
     const { socket, readBuffer, clock } = options;
+    const { limits, isOuter = false } = options;
+    this.#firstWindowBytes = isOuter ? limits.outerWindowBytes : limits.streamWindowBytes;
     this.#heardAt = this.#tickedAt = clock.monotonic();
-    this.#timer = clock.after(options.limits.pingAfterMs, () => this.#tick());
+    this.#stall = new OutboxStall(limits.stalledMs, this.#heardAt);
+    this.#timer = clock.after(limits.pingAfterMs, () => this.#tick());
     if (readBuffer === undefined) socket.on('data', (chunk: Buffer) => this.#received(chunk));
     else readBuffer.listen((chunk) => this.#received(chunk));
     socket.on('error', (error) => this.close(error.message));
     socket.on('end', () => this.close('the peer ended it'));
     socket.on('close', () => this.close('it was cut'));
-  }
-
-  get isClosed(): boolean {
-    return this.#closed;
   }
 
   /** Messages that have begun to come. */
@@ -115,8 +103,9 @@ export class LinkConnection {
 
   /** Says our hello. Messages can be sent once the peer's came. */
   greet(): void {
-    const { streamWindowBytes, linkWindowBytes, callsMax } = this.#options.limits;
+    const { linkWindowBytes, callsMax } = this.#options.limits;
     const { versions } = this.#options;
+    const streamWindowBytes = this.#firstWindowBytes;
     const hello = encodeHello({ versions, streamWindowBytes, linkWindowBytes, callsMax });
     this.control(frameTypes.hello, 0, hello);
   }
@@ -159,10 +148,8 @@ export class LinkConnection {
    * when the link has ended meanwhile.
    */
   returnRoom(stream: number): void {
-    const bytes = this.#lent.get(stream);
-    if (bytes === undefined) return;
+    for (const bytes of this.#lent.get(stream) ?? []) this.#options.incoming.release(bytes);
     this.#lent.delete(stream);
-    this.#options.incoming.release(bytes);
   }
 
   /** What still comes of the message is counted and thrown away. */
@@ -255,10 +242,7 @@ export class LinkConnection {
   }
 
   #hello(type: FrameType, payload: Buffer): void {
-    if (type === frameTypes.goAway) {
-      this.close(`the peer refuses: ${payload.toString('utf8')}`);
-      return;
-    }
+    if (type === frameTypes.goAway) return void this.close(`the peer refuses: ${payload.toString('utf8')}`);
     if (type !== frameTypes.hello) throw new LinkProtocolError(`a frame of type ${type} instead of a hello`);
     const hello = parseHello(payload);
     this.#greeted = true;
@@ -282,15 +266,26 @@ export class LinkConnection {
     const wanted = this.#options.events.begins(stream, start);
     if (this.#closed) return;
     const bytes = start.headerBytes + start.bodyBytes;
-    const { incoming: budget, limits } = this.#options;
+    const { incoming: budget, isOuter } = this.#options;
     // A window was promised to every stream: what fits in it needs no leave.
-    const needed = wanted && bytes > limits.streamWindowBytes ? bytes : 0;
+    const needed = wanted && bytes > this.#firstWindowBytes ? bytes : 0;
     const hasRoom = needed === 0 || budget.tryAcquire(needed);
-    const assembly = new Assembly(start, hasRoom ? undefined : limits.streamWindowBytes, wanted);
+    const assembly = new Assembly(start, {
+      windowBytes: hasRoom ? undefined : this.#firstWindowBytes,
+      firstBytes: isOuter === true ? this.#firstWindowBytes : bytes,
+      isWanted: wanted,
+    });
     const heldAt = this.#options.clock.monotonic();
     const incoming: Incoming = { assembly, owed: 0, held: hasRoom ? needed : 0, heldAt };
     this.#incoming.set(stream, incoming);
     if (!hasRoom) void this.#waitForRoom(stream, incoming);
+    else if (needed > 0) this.#widenWindow(stream);
+  }
+
+  /** A message that has room comes with the whole window. */
+  #widenWindow(stream: number): void {
+    const more = this.#options.limits.streamWindowBytes - this.#firstWindowBytes;
+    if (more > 0) this.#write(creditFrame(stream, more));
   }
 
   async #waitForRoom(stream: number, incoming: Incoming): Promise<void> {
@@ -308,6 +303,7 @@ export class LinkConnection {
     incoming.held = bytes;
     incoming.heldAt = this.#options.clock.monotonic();
     incoming.assembly.widen();
+    this.#widenWindow(stream);
     this.#giveCredit(stream, incoming);
   }
 
@@ -331,13 +327,26 @@ export class LinkConnection {
       events.discarded(stream, assembly.start);
       return;
     }
-    if (incoming.held > 0) this.#lent.set(stream, incoming.held);
+    if (incoming.held > 0) this.#lent.set(stream, [incoming.held]);
     try {
-      events.message(stream, decodeValue(assembly.header, assembly.body), assembly.start);
+      if (this.#hasRoomToDecode(stream, assembly))
+        events.message(stream, decodeValue(assembly.header, assembly.body), assembly.start);
+      else events.tooLarge(stream);
     } catch (error) {
       this.returnRoom(stream);
       throw error;
     }
+  }
+
+  /** As above: what takes no more than a window needs no leave. */
+  #hasRoomToDecode(stream: number, { header }: Assembly): boolean {
+    if (this.#options.isOuter !== true) return true;
+    const bytes = headerCost(header);
+    if (bytes <= this.#firstWindowBytes) return true;
+    const hasRoom = this.#options.incoming.tryAcquire(bytes);
+    if (hasRoom) this.#lent.set(stream, [...(this.#lent.get(stream) ?? []), bytes]);
+    else this.returnRoom(stream);
+    return hasRoom;
   }
 
   #count(stream: number, incoming: Incoming, bytes: number): void {
@@ -377,6 +386,10 @@ export class LinkConnection {
       return;
     }
     if (now - this.#heardAt >= limits.pingAfterMs / 2 && this.#greeted) this.control(frameTypes.ping, 0);
+    if (this.#outbox !== undefined && this.#stall.isStalled(this.#outbox, now)) {
+      this.close('the peer takes next to nothing of what is said to it');
+      return;
+    }
     for (const [stream, incoming] of this.#incoming) {
       if (incoming.held > 0 && now - incoming.heldAt >= arrivalTimeoutMs) this.#refuse(stream, incoming);
     }

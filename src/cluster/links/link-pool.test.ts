@@ -64,3 +64,28 @@ test('a link with something under way is never pushed out, however long it has b
   await untilServed(servers, [0, 1, 0, 1]);
   for (const server of servers) await server.close();
 });
+
+test('with new credentials calls go over new links; what is under way on those before goes on, and they end', async () => {
+  const { promise: over, resolve: end } = Promise.withResolvers<void>();
+  let isAsked = false;
+  await using server = await openServer(async (call) => {
+    isAsked = true;
+    if (call.method === 'slow') await over;
+    return call.arguments;
+  });
+  await using pool = openPool(caller);
+  const ask = (method: string) =>
+    pool.call(placeAt(server.port), request(method, method), { timeoutMs: 60_000 });
+  const slow = ask('slow');
+  while (!isAsked) await systemClock.nextTurn();
+  pool.renew();
+  assert.equal(await ask('quick'), 'quick');
+  assert.deepEqual([pool.links, server.links], [2, 2]);
+  end();
+  assert.equal(await slow, 'slow');
+  await untilServed([server], [1]);
+  pool.renew();
+  assert.equal(pool.links, 0);
+  assert.equal(await ask('quick'), 'quick');
+  assert.equal(pool.links, 1);
+});

@@ -94,6 +94,14 @@ export class LinkPool implements AsyncDisposable {
     return link.hold(request, options);
   }
 
+  /**
+   * This node has other credentials: the next calls go over links made with them. What is under way over those made before goes
+   * on, until the peers end them.
+   */
+  renew(): void {
+    for (const link of this.#links) link.retire('this node has a new certificate');
+  }
+
   /** Ends all links; what is under way fails. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -85,8 +85,8 @@ test('a peer has so many calls under way over all of its links; others have thei
   for (const pool of pools) await pool.close();
 });
 
-test('who is not trusted has a share of the room for large messages', async () => {
-  const limits = { incomingBytesMax: 8 * 1024 * 1024 };
+test('who is not trusted has a share of a room of its own kind for large messages', async () => {
+  const limits = { incomingBytesMax: 8 * 1024 * 1024, outerShareBytesMax: 4 * 1024 * 1024 };
   await using server = await openServer({
     limits,
     servicesFor: ({ node }) => (node === 'caller' ? services : undefined),

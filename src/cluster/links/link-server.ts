@@ -3,20 +3,23 @@
 // Invariant: no byte is sent to, and none beyond the handshake is read from, a peer that has not proven its membership.
 // Fails to open with a Fault when the port cannot be had; a link that fails ends alone.
 
-import type { AddressInfo, Socket } from 'node:net';
-import { createServer, type TLSSocket, Server as TlsServer } from 'node:tls';
+import { type AddressInfo, createServer as createPlainServer, type Server, type Socket } from 'node:net';
+import { createServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { ByteBudget } from '../../base/byte-budget.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Logger } from '../../base/log.ts';
 import type { NodeId } from '../../mail/ids.ts';
 import { certificateKeyDigest } from '../authority/certificates.ts';
+import { HalfOpenConnections } from '../half-open-connections.ts';
 import type { LinkCredentials } from '../link-credentials.ts';
+import { ToldRefusals } from '../told-refusals.ts';
 import type { LinkVersions } from './hello.ts';
 import { PeerRoom } from './incoming-room.ts';
 import { type LinkLimits, linkLimitsDefault } from './link-limits.ts';
 import { linkProtocolName, nodeNameOf, serverTlsOptions } from './link-tls.ts';
 import { createLocalServer, type LocalLinks, listenLocally } from './local-link.ts';
+import { OutgoingRoom, OutgoingTotal } from './outgoing-room.ts';
 import { PeerWork } from './peer-work.ts';
 import { type LinkService, ServingLink } from './serving-link.ts';
 
@@ -49,47 +52,84 @@ export interface LinkServerOptions {
   readonly versions?: LinkVersions;
 }
 
-/** Of the room for large messages, one such peer has at the most this part. */
-const peerShare = 1 / 2;
 /** How long the link of a node lasts whose name was given to another. */
 const replacedCheckMs = 10_000;
 /** How often a server that drains looks whether it may close. */
 const drainPollMs = 10;
 
+/** What a peer of the outer zone has, over all of its links. */
+interface OuterPeer {
+  readonly incoming: PeerRoom;
+  readonly outgoing: OutgoingRoom;
+}
+
 export class LinkServer implements AsyncDisposable {
   readonly #options: LinkServerOptions;
   readonly #limits: LinkLimits;
+  readonly #refusals: ToldRefusals;
   readonly #incoming: ByteBudget;
-  /** Of peers that have services of their own; as many as nodes were enrolled. */
-  readonly #shares = new Map<NodeId, PeerRoom>();
+  /** What peers that have services of their own have together. */
+  readonly #outerIncoming: ByteBudget;
+  readonly #outerOutgoing: OutgoingTotal;
+  /** As many as nodes were enrolled. */
+  readonly #outerPeers = new Map<NodeId, OuterPeer>();
   /** As many as nodes were enrolled. */
   readonly #work = new Map<NodeId, PeerWork>();
   readonly #links = new Set<ServingLink>();
   readonly #sockets = new Set<Socket>();
-  readonly #server: ReturnType<typeof createServer> | ReturnType<typeof createLocalServer>;
+  /** Of each peer: its connections of which it is being asked whose name it is. */
+  readonly #admitting = new Map<NodeId, number>();
+  readonly #halfOpen: HalfOpenConnections;
+  /** Has what `#server` takes, and listens nowhere itself. */
+  #tls: TlsServer | undefined;
+  readonly #server: Server;
   #closing = false;
 
   private constructor(options: LinkServerOptions) {
     this.#options = options;
     this.#limits = Object.freeze({ ...linkLimitsDefault, ...options.limits });
-    this.#incoming = new ByteBudget(this.#limits.incomingBytesMax, options.clock);
-    this.#server =
-      options.local === undefined ? this.#createServer() : this.#createLocalServer(options.local);
-    this.#server.maxConnections = this.#limits.linksMax;
+    const { clock, log, local } = options;
+    this.#refusals = new ToldRefusals(log, clock);
+    const { incomingBytesMax, outerIncomingBytesMax, outerOutgoingBytesMax, ...limits } = this.#limits;
+    this.#incoming = new ByteBudget(incomingBytesMax, clock);
+    this.#outerIncoming = new ByteBudget(outerIncomingBytesMax, clock);
+    this.#outerOutgoing = new OutgoingTotal(outerOutgoingBytesMax);
+    this.#halfOpen = new HalfOpenConnections({
+      limits: {
+        connectionsMax: limits.halfOpenMax,
+        perNetworkMax: limits.halfOpenPerNetworkMax,
+        timeoutMs: limits.handshakeTimeoutMs,
+      },
+      clock,
+      cut: (from) => this.#refused(from, undefined),
+    });
+    this.#server = local === undefined ? this.#createServer() : this.#createLocalServer(local);
+    // Those that are not links yet have a bound of their own, and are not to keep the next one from being looked at.
+    this.#server.maxConnections = limits.linksMax + (local === undefined ? 2 * limits.halfOpenMax : 0);
   }
 
-  #createServer(): TlsServer {
-    const { credentials, log } = this.#options;
-    const server = createServer({
-      ...serverTlsOptions(credentials),
-      handshakeTimeout: this.#limits.handshakeTimeoutMs,
-      noDelay: true,
+  #createServer(): Server {
+    const tls = createServer(serverTlsOptions(this.#options.credentials));
+    this.#tls = tls;
+    tls.on('secureConnection', (socket) => {
+      this.#halfOpen.finished(socket);
+      this.#accept(socket);
     });
-    server.on('secureConnection', (socket) => this.#accept(socket));
-    server.on('tlsClientError', (error, socket) => {
-      log.warn({ err: error, from: socket.remoteAddress }, 'a link was refused: no member');
+    tls.on('tlsClientError', (error, socket) => {
+      if (socket.remoteAddress !== undefined) this.#refused(socket.remoteAddress, error);
+      // Node leaves some of them open.
+      socket.destroy();
     });
-    return server;
+    return createPlainServer({ noDelay: true }, (socket) => {
+      if (this.#closing) socket.destroy();
+      else if (this.#halfOpen.begin(socket)) tls.emit('connection', socket);
+    });
+  }
+
+  /** `error` undefined: it never finished its handshake. */
+  #refused(from: string, error: Error | undefined): void {
+    const why = error === undefined ? 'its handshake was not done' : 'no member';
+    this.#refusals.tell(from, 'warn', [{ err: error, from }, `a link was refused: ${why}`]);
   }
 
   #createLocalServer({ secret }: LocalLinks) {
@@ -157,7 +197,7 @@ export class LinkServer implements AsyncDisposable {
 
   /** New links are made with these; the ones there are go on. */
   renew(credentials: LinkCredentials): void {
-    if (this.#server instanceof TlsServer) this.#server.setSecureContext(serverTlsOptions(credentials));
+    this.#tls?.setSecureContext(serverTlsOptions(credentials));
   }
 
   /** Ends every link, those with calls under way last and at the latest after `drainMs`. */
@@ -167,6 +207,7 @@ export class LinkServer implements AsyncDisposable {
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
+    this.#halfOpen.close();
     for (const link of this.#links) link.goAway('this node stops');
     const until = clock.monotonic() + drainMs;
     while ([...this.#links].some((link) => !link.isQuiet) && clock.monotonic() < until) {
@@ -182,18 +223,17 @@ export class LinkServer implements AsyncDisposable {
   }
 
   #accept(socket: TLSSocket): void {
-    const { log } = this.#options;
+    socket.on('error', () => socket.destroy());
     // Its handshake was under way when the listener closed, which waits for it.
     if (this.#closing) {
-      socket.on('error', () => {});
       socket.destroy();
       return;
     }
     const peer = peerOf(socket);
     if (!socket.authorized || peer === undefined || socket.alpnProtocol !== linkProtocolName) {
-      const said = { from: socket.remoteAddress, peer: peer?.node };
-      log.warn(said, 'a link was refused: no name, or another protocol');
-      socket.on('error', () => {});
+      const from = socket.remoteAddress;
+      const said = [{ from, peer: peer?.node }, 'a link was refused: no name, or another protocol'] as const;
+      this.#refusals.tell(`${from}`, 'warn', said);
       socket.destroy();
       return;
     }
@@ -206,10 +246,15 @@ export class LinkServer implements AsyncDisposable {
     const leave = (): void => {
       socket.destroy();
     };
-    socket.on('error', leave);
+    const admitting = this.#admitting.get(peer.node) ?? 0;
+    // It can have no more links than this; each question is one to the store.
+    if (admitting >= this.#limits.peerLinksMax) return leave();
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
-    if ((await this.#isReplaced(peer)) !== false || this.#closing) leave();
+    this.#admitting.set(peer.node, admitting + 1);
+    const isReplaced = await this.#isReplaced(peer);
+    this.#forgetAdmitting(peer.node);
+    if (isReplaced !== false || this.#closing || this.#links.size >= this.#limits.linksMax) leave();
     if (socket.destroyed) return;
     this.#serve(socket, peer.node, servicesFor?.(peer));
     const check = (): Timer => clock.after(replacedCheckMs, () => void again());
@@ -221,30 +266,48 @@ export class LinkServer implements AsyncDisposable {
     socket.on('close', () => timer.cancel());
   }
 
+  #forgetAdmitting(peer: NodeId): void {
+    const left = this.#admitting.get(peer)! - 1;
+    if (left > 0) this.#admitting.set(peer, left);
+    else this.#admitting.delete(peer);
+  }
+
   /** Undefined: it cannot be told now. */
   async #isReplaced(peer: LinkPeer): Promise<boolean | undefined> {
-    const { isReplaced, log } = this.#options;
+    const { isReplaced } = this.#options;
     if (isReplaced === undefined) return false;
+    const { node } = peer;
     try {
       const is = await isReplaced(peer);
-      if (is)
-        log.warn({ peer: peer.node }, 'a link was refused: the name of its node is not its own any more');
+      const why = 'a link was refused: the name of its node is not its own any more';
+      if (is) this.#refusals.tell(`name ${node}`, 'warn', [{ peer: node }, why]);
       return is;
     } catch (error) {
-      log.warn({ err: error, peer: peer.node }, 'whose link it is cannot be told now');
+      const why = 'whose link it is cannot be told now';
+      this.#refusals.tell(`unknown ${node}`, 'warn', [{ err: error, peer: node }, why]);
       return undefined;
     }
   }
 
-  #incomingOf(peer: NodeId): PeerRoom {
-    let share = this.#shares.get(peer);
-    if (share === undefined) {
-      const { incomingBytesMax, peerCallsMax } = this.#limits;
-      const own = new ByteBudget(incomingBytesMax * peerShare, this.#options.clock);
-      share = new PeerRoom(this.#incoming, own, peerCallsMax);
-      this.#shares.set(peer, share);
+  #outerPeer(peer: NodeId): OuterPeer {
+    let known = this.#outerPeers.get(peer);
+    if (known === undefined) {
+      known = {
+        incoming: new PeerRoom(this.#outerIncoming, this.#limits, this.#options.clock),
+        outgoing: new OutgoingRoom(this.#limits.outgoingBytesMax, this.#outerOutgoing),
+      };
+      this.#outerPeers.set(peer, known);
     }
-    return share;
+    return known;
+  }
+
+  /** Of what is for all others, a peer of the outer zone has nothing. */
+  #ownOf(peer: NodeId) {
+    return {
+      ...this.#outerPeer(peer),
+      isOuter: true,
+      tellFailure: (...told: Parameters<ToldRefusals['tell']>) => this.#refusals.tell(...told),
+    };
   }
 
   #workOf(peer: NodeId): PeerWork {
@@ -264,8 +327,9 @@ export class LinkServer implements AsyncDisposable {
       clock: this.#options.clock,
       log: this.#options.log,
       limits: this.#limits,
-      incoming: ownServices === undefined ? this.#incoming : this.#incomingOf(peer),
-      services: ownServices ?? this.#options.services,
+      incoming: this.#incoming,
+      services: this.#options.services,
+      ...(ownServices && { services: ownServices, ...this.#ownOf(peer) }),
       work: this.#workOf(peer),
       ...(this.#options.versions && { versions: this.#options.versions }),
       closed: (ended) => {

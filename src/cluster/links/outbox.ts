@@ -14,6 +14,7 @@ import {
   writeFrameHeader,
 } from './frame.ts';
 import type { EncodedValue } from './link-value.ts';
+import { SmallMessages } from './small-messages.ts';
 
 /** Messages up to this size go ahead of others, outside all credit. */
 export const smallBytesMax = 16 * 1024;
@@ -65,10 +66,11 @@ export class Outbox {
   /** Of those, the ones that may send now; in turn. */
   #ready: number[] = [];
   #control: Buffer[] = [];
-  #small: OutgoingMessage[] = [];
+  readonly #small = new SmallMessages();
   #linkCredit: number;
   /** Of large messages: not yet with the socket. */
   #pendingBytes = 0;
+  #sentBytes = 0;
   #blocksOut = 0;
   readonly #freeBlocks: Buffer[] = [];
   #scheduled = false;
@@ -81,6 +83,16 @@ export class Outbox {
 
   get pendingBytes(): number {
     return this.#pendingBytes;
+  }
+
+  /** Of messages: with the socket by now. While large ones wait, small ones do not count. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  /** No message waits. */
+  get isEmpty(): boolean {
+    return this.#pendingBytes === 0 && this.#small.isEmpty;
   }
 
   /** Control frames that are not with the socket. */
@@ -121,7 +133,7 @@ export class Outbox {
 
   /** Forgets what waits on a stream; a message that was begun is void. */
   drop(streamId: number): void {
-    this.#small = this.#small.filter(({ stream }) => stream !== streamId);
+    this.#small.drop(streamId);
     const stream = this.#streams.get(streamId);
     if (stream === undefined) return;
     this.#streams.delete(streamId);
@@ -135,7 +147,7 @@ export class Outbox {
   isUnsent(streamId: number): boolean {
     const stream = this.#streams.get(streamId);
     if (stream?.messages.length) return stream.progress === undefined;
-    return this.#small.some((message) => message.stream === streamId);
+    return this.#small.has(streamId);
   }
 
   /** True when a message of the stream was begun and not ended. */
@@ -148,7 +160,7 @@ export class Outbox {
     this.#streams.clear();
     this.#ready = [];
     this.#control = [];
-    this.#small = [];
+    this.#small.clear();
     this.#pendingBytes = 0;
     this.#freeBlocks.length = 0;
   }
@@ -204,7 +216,7 @@ export class Outbox {
     let at = this.#fillControl(block);
     at = this.#fillSmall(block, at);
     const before = this.#pendingBytes;
-    while (this.#control.length === 0 && this.#small.length === 0) {
+    while (this.#control.length === 0 && this.#small.isEmpty) {
       const next = this.#fillTurn(block, at);
       if (next === at) break;
       at = next;
@@ -228,10 +240,9 @@ export class Outbox {
 
   #fillSmall(block: Buffer, from: number): number {
     let at = from;
-    let count = 0;
-    for (const message of this.#small) {
+    this.#small.take((message) => {
       const length = messageBytes(message.value);
-      if (at + length + 3 * frameHeaderBytes > block.length) break;
+      if (at + length + 3 * frameHeaderBytes > block.length) return false;
       const { stream, value } = message;
       const begin = beginFrame(stream, startOf(message));
       block.set(begin, at);
@@ -242,10 +253,10 @@ export class Outbox {
         block.set(body, at);
         at += body.length;
       }
+      if (this.#pendingBytes === 0) this.#sentBytes += length;
       message.sent?.();
-      count++;
-    }
-    this.#small = count === this.#small.length ? [] : this.#small.slice(count);
+      return true;
+    });
     return at;
   }
 
@@ -275,6 +286,7 @@ export class Outbox {
       this.#linkCredit -= length;
     }
     this.#pendingBytes -= length;
+    this.#sentBytes += length;
     if (stream.progress.left === 0) this.#finish(id, stream);
     else this.#offer(id, stream);
     return end + length;

@@ -1,11 +1,11 @@
 // What one peer has under way here, over all of its links, those that have ended among them: a service goes on for a while
 // after its caller is gone, so that new links must not buy more work than one has.
-// Invariant: what was begun is counted until it is done, whatever becomes of its link. Requests that are still coming are
-// counted apart, while their link lasts: each may take a window's memory before there is a call.
+// Invariant: what was begun is counted until it is done, whatever becomes of its link. Requests that are still coming, or wait
+// to be begun, are counted apart, while their link lasts: each may take a window's memory before there is a call.
 // Nothing here fails: who finds no room waits (calls), or is refused by the link (requests, held streams).
 
 export interface PeerWorkLimits {
-  /** As many requests may be coming. */
+  /** As many requests may be coming or waiting. */
   readonly callsMax: number;
   readonly heldMax: number;
 }
@@ -14,7 +14,7 @@ export class PeerWork {
   readonly #limits: PeerWorkLimits;
   #calls = 0;
   #held = 0;
-  #arriving = 0;
+  #unbegun = 0;
   /** Links that have calls waiting for room. */
   #waiting = new Set<() => void>();
 
@@ -31,7 +31,7 @@ export class PeerWork {
   }
 
   get hasRoomForRequest(): boolean {
-    return this.#arriving < this.#limits.callsMax;
+    return this.#unbegun < this.#limits.callsMax;
   }
 
   beginCall(): void {
@@ -50,8 +50,8 @@ export class PeerWork {
     this.#held += change;
   }
 
-  countArriving(change: number): void {
-    this.#arriving += change;
+  countUnbegun(change: number): void {
+    this.#unbegun += change;
   }
 
   /** `callback`: called once, when a call has ended. */

@@ -12,11 +12,13 @@ import type { NodeId } from '../../mail/ids.ts';
 import { isMailError, MailError } from '../../mail/mail-error.ts';
 import { frameTypes, LinkProtocolError, type MessageStart } from './frame.ts';
 import { commonVersion, type Hello, linkVersions, versionsText } from './hello.ts';
-import { LinkConnection, type LinkConnectionOptions, type LinkEvents } from './link-connection.ts';
+import { LinkConnection, type LinkConnectionOptions } from './link-connection.ts';
+import type { LinkEvents } from './link-events.ts';
 import { answerOf, answerOfError, LinkFailure } from './link-failure.ts';
 import { type LinkRequest, parseRequest } from './link-request.ts';
 import { type EncodedValue, encodeValue } from './link-value.ts';
 import { smallBytesMax } from './outbox.ts';
+import { OutgoingRoom } from './outgoing-room.ts';
 import type { PeerWork } from './peer-work.ts';
 
 export interface LinkCall extends LinkRequest {
@@ -40,9 +42,15 @@ export interface ServingLinkOptions extends Omit<LinkConnectionOptions, 'events'
   readonly services: ReadonlyMap<string, LinkService>;
   /** Of all links of the peer. */
   readonly work: PeerWork;
+  /** Of a peer that is not trusted, for all its links; otherwise the link has its own. */
+  readonly outgoing?: OutgoingRoom;
+  /** Tells a failure of a service; in place of the log, for peers that may cause as many as they like. */
+  readonly tellFailure?: (key: string, level: 'warn' | 'error', said: readonly [object, string]) => void;
   readonly closed: (link: ServingLink) => void;
 }
 
+/** Grant and arguments of a watch or a lock: some hundred bytes. They are kept as long as it lasts, and there are many. */
+const heldRequestBytesMax = 2 * 1024;
 /** For each call: requests that are coming, and those that were refused while they came. */
 const unfinishedMax = 2;
 
@@ -52,6 +60,8 @@ class ServedCall {
   readonly held: boolean;
   /** All of the request is here. */
   hasRequest = false;
+  /** Its service was asked, or will never be. */
+  isBegun = false;
   isCancelled = false;
   /** Made when first needed: most calls are never cancelled, and never ask. */
   #onCancelled: Set<() => void> | undefined;
@@ -89,8 +99,9 @@ export class ServingLink {
   readonly #answering = new Map<number, boolean>();
   /** Requests that wait until less is to be sent. */
   #waiting: { readonly served: ServedCall; readonly request: LinkRequest }[] = [];
-  /** What the calls under way may add to what is to be sent. */
-  #expectedBytes = 0;
+  readonly #outgoing: OutgoingRoom;
+  /** Of what waits to be sent, so much is counted there. */
+  #pendingBytes = 0;
   /** Until their answers are with the network. */
   #calls = 0;
   #held = 0;
@@ -100,6 +111,7 @@ export class ServingLink {
 
   constructor(options: ServingLinkOptions) {
     this.#options = options;
+    this.#outgoing = options.outgoing ?? new OutgoingRoom(options.limits.outgoingBytesMax);
     const events: LinkEvents = {
       greeted: (hello) => this.#greeted(hello),
       begins: (stream, start) => this.#begins(stream, start),
@@ -111,7 +123,7 @@ export class ServingLink {
         throw new LinkProtocolError('the end of a stream from the calling side');
       },
       goingAway: () => {},
-      drained: () => this.#drained(),
+      drained: () => this.#countPending(),
       closed: (reason) => this.#ended(reason),
     };
     this.#connection = new LinkConnection({ versions: linkVersions, ...options, events });
@@ -154,8 +166,7 @@ export class ServingLink {
       throw new LinkProtocolError(`stream ${stream} begun twice`);
     if (!last) throw new LinkProtocolError('a request in several messages');
     const { callsMax, heldMax } = this.#options.limits;
-    // There are many, so they are short, and those come in one piece each.
-    if (held && (headerBytes + bodyBytes > smallBytesMax || this.#arriving >= callsMax))
+    if (held && (headerBytes + bodyBytes > heldRequestBytesMax || this.#arriving >= callsMax))
       throw new LinkProtocolError('long requests of held streams');
     const isTooMany = held
       ? this.#held >= heldMax || !this.#options.work.hasRoomForHeld
@@ -165,13 +176,17 @@ export class ServingLink {
       throw new LinkProtocolError('more requests begun than ended');
     this.#streams.set(stream, new ServedCall(stream, held));
     this.#count(held, 1);
-    this.#countArriving(held, 1);
+    if (held) this.#arriving++;
+    else this.#options.work.countUnbegun(1);
     return true;
   }
 
-  #countArriving(held: boolean, change: 1 | -1): void {
-    if (held) this.#arriving += change;
-    else this.#options.work.countArriving(change);
+  /** It is begun, or will never be. */
+  #begun(served: ServedCall): void {
+    if (served.isBegun) return;
+    served.isBegun = true;
+    if (served.held) this.#arriving--;
+    else this.#options.work.countUnbegun(-1);
   }
 
   #count(held: boolean, change: 1 | -1): void {
@@ -189,39 +204,37 @@ export class ServingLink {
       return;
     }
     served.hasRequest = true;
-    this.#countArriving(served.held, -1);
     const request = parseRequest(wire);
     if (served.held || this.#hasRoom(request)) void this.#serve(served, request);
     else {
       this.#waiting.push({ served, request });
-      this.#awaitPeerRoom();
+      this.#awaitRoom();
     }
   }
 
-  readonly #peerHasRoom = (): void => this.#drained();
-
-  /** The other reason to wait, what is to be sent, tells of itself. */
-  #awaitPeerRoom(): void {
-    const { work } = this.#options;
-    if (this.#waiting.length > 0 && !work.hasRoomForCall) work.whenCallEnded(this.#peerHasRoom);
-  }
-
-  /** Those whose answers are small go ahead of those that wait for room. */
-  #hasRoom({ answerBytes = 0 }: LinkRequest): boolean {
-    if (!this.#options.work.hasRoomForCall) return false;
-    const { outgoingBytesMax } = this.#options.limits;
-    const { pendingBytes } = this.#connection;
-    if (answerBytes === 0) return pendingBytes < outgoingBytesMax;
-    const before = pendingBytes + this.#expectedBytes;
-    return before === 0 || before + answerBytes <= outgoingBytesMax;
-  }
-
-  #drained(): void {
+  readonly #beginWaiting = (): void => {
     while (this.#waiting.length > 0 && this.#hasRoom(this.#waiting[0]!.request)) {
       const { served, request } = this.#waiting.shift()!;
       void this.#serve(served, request);
     }
-    this.#awaitPeerRoom();
+    this.#awaitRoom();
+  };
+
+  #awaitRoom(): void {
+    if (this.#waiting.length === 0) return;
+    if (this.#options.work.hasRoomForCall) this.#outgoing.whenLess(this.#beginWaiting);
+    else this.#options.work.whenCallEnded(this.#beginWaiting);
+  }
+
+  #hasRoom({ answerBytes = 0 }: LinkRequest): boolean {
+    return this.#options.work.hasRoomForCall && this.#outgoing.hasRoom(answerBytes);
+  }
+
+  #countPending(): void {
+    const { pendingBytes } = this.#connection;
+    const change = pendingBytes - this.#pendingBytes;
+    this.#pendingBytes = pendingBytes;
+    this.#outgoing.countPending(change);
   }
 
   /** Never rejects. */
@@ -230,21 +243,31 @@ export class ServingLink {
     const { answerBytes = 0 } = request;
     const { work } = this.#options;
     let answer: EncodedValue;
-    this.#expectedBytes += answerBytes;
+    this.#begun(served);
+    this.#outgoing.countExpected(answerBytes, 1);
     if (!served.held) work.beginCall();
     try {
       const service = this.#options.services.get(request.service);
       if (service === undefined)
         throw new MailError('notSupported', `this node has no service ${request.service}`);
       answer = encodeValue(answerOf(await service(this.#callOf(served, request))));
+      if (this.#isTooMuch(answer, answerBytes))
+        throw new MailError('unavailable', 'too many answers wait to be read');
     } catch (error) {
       this.#logFailure(request, error);
       answer = encodeValue(answerOfError(error));
     }
-    this.#expectedBytes -= answerBytes;
     this.#finish(served, answer);
+    this.#outgoing.countExpected(answerBytes, -1);
     if (!served.held) work.endCall();
-    if (this.#waiting.length > 0) this.#drained();
+    if (this.#waiting.length > 0) this.#beginWaiting();
+  }
+
+  /** Calls whose answers nobody announced are begun at once; who does not read may have many of them. */
+  #isTooMuch(answer: EncodedValue, answerBytes: number): boolean {
+    if (this.#options.outgoing === undefined || answerBytes > 0) return false;
+    const bytes = answer.header.length + answer.bodyBytes;
+    return bytes > smallBytesMax && this.#outgoing.refuses(bytes);
   }
 
   #callOf(served: ServedCall, request: LinkRequest): LinkCall {
@@ -271,24 +294,25 @@ export class ServingLink {
       };
       const encoded = encodeValue(answerOf(value));
       this.#connection.send({ stream: served.stream, value: encoded, last: false, held: true, sent });
+      this.#countPending();
     });
   }
 
   #finish(served: ServedCall, answer: EncodedValue | undefined): void {
     const { stream, held } = served;
     if (served.hasRequest) this.#connection.returnRoom(stream);
+    this.#begun(served);
     if (this.#closed || this.#streams.get(stream) !== served) return;
     this.#streams.delete(stream);
-    if (!served.hasRequest) this.#countArriving(held, -1);
     if (served.isCancelled || answer === undefined) {
       this.#count(held, -1);
-      this.#connection.drop(stream);
-      this.#connection.control(frameTypes.end, stream);
+      this.#dropped(stream);
       return;
     }
     this.#answering.set(stream, held);
     const sent = (): void => void this.#answered(stream);
     this.#connection.send({ stream, value: answer, last: true, held, sent });
+    this.#countPending();
   }
 
   /** Nothing of its answer waits any more. False: nothing did. */
@@ -304,8 +328,10 @@ export class ServingLink {
     if (isMailError(error) || error instanceof LinkFailure) return;
     const { service, method } = request;
     const what = { err: error, peer: this.#options.peer, service, method };
-    if (error instanceof Fault) this.#options.log.warn(what, 'a call over a link failed');
-    else this.#options.log.error(what, 'a service failed unexpectedly');
+    const { log, tellFailure = (_, level, said) => log[level](...said) } = this.#options;
+    const key = `${this.#options.peer} ${service} ${method}`;
+    if (error instanceof Fault) tellFailure(key, 'warn', [what, 'a call over a link failed']);
+    else tellFailure(key, 'error', [what, 'a service failed unexpectedly']);
   }
 
   #tooLarge(stream: number): void {
@@ -321,10 +347,14 @@ export class ServingLink {
     if (served !== undefined) {
       served.cancel();
       if (!served.hasRequest) this.#finish(served, undefined);
-    } else if (this.#answered(stream)) {
-      this.#connection.drop(stream);
-      this.#connection.control(frameTypes.end, stream);
-    }
+    } else if (this.#answered(stream)) this.#dropped(stream);
+  }
+
+  /** Nothing more is said on the stream. */
+  #dropped(stream: number): void {
+    this.#connection.drop(stream);
+    this.#connection.control(frameTypes.end, stream);
+    this.#countPending();
   }
 
   #ended(reason: string): void {
@@ -332,10 +362,12 @@ export class ServingLink {
     this.#closed = true;
     for (const { served } of this.#waiting) this.#connection.returnRoom(served.stream);
     this.#waiting = [];
+    this.#outgoing.forget(this.#beginWaiting);
+    this.#countPending();
     const streams = [...this.#streams.values()];
     this.#streams.clear();
     for (const served of streams) {
-      if (!served.hasRequest) this.#countArriving(served.held, -1);
+      this.#begun(served);
       served.cancel();
     }
     this.#handshake.cancel();

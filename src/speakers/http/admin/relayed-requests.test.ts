@@ -206,3 +206,31 @@ test('what the outer zone asks for keeps no operator out', async () => {
   assert.equal((await relayed.answer(request('GET /api/accounts'), outer)).status, 200);
   await relayed.close();
 });
+
+test('an app that cannot be made fails its request alone: not those after it, and not the end', async () => {
+  let made = 0;
+  let closed = 0;
+  const { promise: released, reject } = Promise.withResolvers<AdminApp>();
+  const app = {
+    inject: async () => ({ statusCode: 200, headers: {}, rawPayload: Buffer.alloc(0) }),
+    close: async () => void closed++,
+  } as unknown as AdminApp;
+  const make = (): Promise<AdminApp> => {
+    made++;
+    return made === 1 ? Promise.reject(new Error('no memory')) : Promise.resolve(app);
+  };
+  const relayed = openRelayedRequests({ operator: make, inner: () => released, outer: make });
+  const asked = request('GET /api/accounts');
+  const from = { peer, isOuter: true };
+  await assert.rejects(relayed.answer(asked, from), /no memory/);
+  assert.equal((await relayed.answer(asked, from)).status, 200);
+  assert.equal((await relayed.answer(asked, from)).status, 200);
+  assert.equal(made, 2);
+  // One is being made when the server stops, and cannot be.
+  const late = relayed.answer(asked, { peer, isOuter: false });
+  const end = relayed.close();
+  reject(new Error('stopping'));
+  await assert.rejects(late, /stopping/);
+  await end;
+  assert.equal(closed, 1);
+});

@@ -2,6 +2,7 @@
 // routes, in apps that listen nowhere, made when the first request comes.
 // Invariant: a token is verified here; what comes through the outer zone reaches only the areas that are open to it
 // (administration.outer_frontends), and is never the operator.
+// An app that cannot be made fails the request that needed it, and the next one makes it anew.
 // Refuses with limitReached (too many at a time), unavailable (the server stops) and messageTooLarge (an answer that is too
 // long to be carried).
 
@@ -43,8 +44,12 @@ export function openRelayedRequests(apps: RelayedApps): RelayedRequests {
   const ofOuterNodes = new Map<NodeId, number>();
   let isClosed = false;
   const appFor = (kind: keyof RelayedApps): Promise<AdminApp> => {
-    const app = opened.get(kind) ?? apps[kind]();
+    const known = opened.get(kind);
+    if (known !== undefined) return known;
+    const app = apps[kind]();
     opened.set(kind, app);
+    // Whoever asked hears of it.
+    app.catch(() => opened.delete(kind));
     return app;
   };
   return {
@@ -65,7 +70,8 @@ export function openRelayedRequests(apps: RelayedApps): RelayedRequests {
     },
     close: async () => {
       isClosed = true;
-      await Promise.all([...opened.values()].map(async (app) => (await app).close()));
+      const made = await Promise.allSettled(opened.values());
+      await Promise.all(made.map(async (app) => app.status === 'fulfilled' && app.value.close()));
     },
   };
 }
