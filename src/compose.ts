@@ -1,7 +1,6 @@
 // Puts the server together: the only place that chooses engines, back ends and listeners. Opens from the bottom of the
 // ranks to the top and closes in the opposite order; a start that fails half-way closes what it opened.
 
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AccountHosts, openAccountHosts } from './account/account-hosts.ts';
 import { deliveriesThrough } from './account/delivery.ts';
@@ -9,6 +8,7 @@ import type { AccountPorts } from './account/port.ts';
 import { prepareMessage } from './account/prepare.ts';
 import { checkStore } from './account/store-check.ts';
 import { StoredMessages } from './account/stored-messages.ts';
+import { warmTables } from './account/warm-tables.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { type Logger, openLog } from './base/log.ts';
 import { Metrics } from './base/metrics.ts';
@@ -24,7 +24,6 @@ import type { LocalLinks } from './cluster/links/local-link.ts';
 import { acquireAllShards, forgetWhenReverted } from './cluster/local-shards.ts';
 import { LocatedAccounts } from './cluster/located-accounts.ts';
 import type { AnswerAdministration } from './cluster/relayed-administration.ts';
-import type { RemoteAccounts } from './cluster/remote-accounts.ts';
 import { withJoinedSettings } from './compose-join.ts';
 import { type ClusterNode, isCaretaker, LoadMeter, NodeLeases, openClusterNode } from './compose-node.ts';
 import { openOuterNode } from './compose-outer.ts';
@@ -49,6 +48,7 @@ import { cellDefault, type LoginLimits } from './directory/settings.ts';
 import { listAllTokens, openApiTokens } from './directory/tokens.ts';
 import type { AccountId, OperationId } from './mail/ids.ts';
 import { isMailError, MailError } from './mail/mail-error.ts';
+import { makeDataDirectory } from './operator/data-directory.ts';
 import { adminSocket, workerSocket } from './operator/data-sockets.ts';
 import type { ReadConfig, RunningServer, WorkerPlace } from './operator/running-server.ts';
 import { type AdminServer, openAdminServer } from './speakers/http/admin/admin-server.ts';
@@ -83,7 +83,7 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
     pretty: isPretty(given),
     ...(orders === undefined ? {} : { fields: { worker: orders.name } }),
   });
-  mkdirSync(given.data, { recursive: true, mode: 0o700 });
+  makeDataDirectory(given.data);
   const joined = orders === undefined ? await loadJoined(given.data) : undefined;
   const nodeDirectory = orders?.directory ?? given.data;
   const credentials = await loadCredentials(nodeDirectory);
@@ -144,6 +144,7 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
   });
   const deliveries = node?.accounts.deliveries ?? deliveriesThrough(accounts);
   const parts = { directory, accounts, deliveries, tls, clock, random, log, metrics, version };
+  await warmTables(clock);
   const listeners = await MailListeners.open({
     config,
     sharesPorts: orders !== undefined,
@@ -185,6 +186,7 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
         revoke: (id) => tokens.revoke(id),
       },
       engine,
+      sessions: listeners.openSessions,
       prepareMessage: (bytes) => prepareMessage(bytes, { clock }),
       checkStore: (asked) =>
         checkStore({
@@ -343,7 +345,8 @@ async function openAccounts(
   }
   const site = node?.accounts ?? {
     open: (id: AccountId, actor?: AccountId) => located.open(id, actor),
-    ...alone(hosts),
+    endSessions: async (id: AccountId) => hosts.endSessions(id),
+    remove: (id: AccountId) => hosts.remove(id),
   };
   directory = opened.use(
     await openInternalDirectory({
@@ -380,13 +383,6 @@ async function openAccounts(
     }),
   );
   return { hosts, directory, accounts: site, node, load };
-}
-
-function alone(hosts: AccountHosts): Pick<RemoteAccounts, 'endSessions' | 'remove'> {
-  return {
-    endSessions: async (id) => hosts.endSessions(id),
-    remove: (id) => hosts.remove(id),
-  };
 }
 
 function loginLimits({ authentication }: Config): LoginLimits {

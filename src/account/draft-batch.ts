@@ -47,7 +47,7 @@ export function* draftBatchSteps(draft: Draft, fence: Fence | undefined): Genera
   const batch: MutableBatch = {
     puts: [...draft.puts],
     deletes: [...draft.deletes],
-    deleteRanges: [],
+    deleteRanges: [...draft.deleteRanges],
     conditions: [],
   };
   batch.puts.push({ key: keys.account, value: encodeAccount(draft.account) });

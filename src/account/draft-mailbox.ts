@@ -6,9 +6,10 @@ import { assert } from '../base/assert.ts';
 import { type FlagBits, flagDeleted, flagSeen } from '../mail/flags.ts';
 import type { MailboxRecord } from './account-record.ts';
 import type { MailboxState } from './mailbox-state.ts';
+import { columnsOfRows, emptyColumns, type FlagColumns } from './message-columns.ts';
 import { pageOf, pageUids } from './message-page.ts';
 import type { MessageRow } from './message-row.ts';
-import { columnsOfRows, emptyColumns, type FlagColumns, MessageTable } from './message-table.ts';
+import { MessageTable } from './message-table.ts';
 import type { MessageColumns, MessageFlags } from './port.ts';
 
 /** RFC 9051 2.3.1.1: a UID is a 32-bit number; the last one is kept free. */
@@ -127,6 +128,18 @@ export class DraftMailbox {
     all.set(kept);
     all.set(added, kept.length);
     return all;
+  }
+
+  /** The emails of all messages with so many bytes, but for staged ones. The columns must be loaded. */
+  emailsOfSize(bytes: number): number[] {
+    const found: number[] = [];
+    const table = this.#table();
+    const { uids, sizes, emailIds } = table?.columns ?? emptyColumns;
+    const length = table?.length ?? 0;
+    for (let index = 0; index < length; index++)
+      if (sizes[index] === bytes && !this.expunged.has(uids[index]!)) found.push(emailIds[index]!);
+    for (const row of this.added) if (row?.size === bytes) found.push(row.emailId);
+    return found;
   }
 
   /** All flags that messages of the draft have, but for staged ones. The columns must be loaded. */

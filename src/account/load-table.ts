@@ -8,6 +8,7 @@ import { unlessDamaged } from '../storage/record.ts';
 import { type AccountKeys, numberBehind } from './account-keys.ts';
 import { type AccountState, eachEntry, type LoadOptions, rangePageLimits } from './account-state.ts';
 import type { MailboxState } from './mailbox-state.ts';
+import { rowOf } from './message-columns.ts';
 import {
   decodeMessagePage,
   firstUidOf,
@@ -18,7 +19,7 @@ import {
   pageUids,
 } from './message-page.ts';
 import { decodeMessageRow, type MessageRow } from './message-row.ts';
-import { MessageTable, rowOf } from './message-table.ts';
+import { MessageTable } from './message-table.ts';
 
 /** Reads the columns of a mailbox, unless they are there. */
 export async function loadTable(

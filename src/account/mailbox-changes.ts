@@ -8,7 +8,8 @@ import type { Engine } from '../storage/engine.ts';
 import { decodeTuple } from '../storage/tuple.ts';
 import { type AccountState, eachEntry } from './account-state.ts';
 import type { MailboxState } from './mailbox-state.ts';
-import { emptyColumns, type MessageTable } from './message-table.ts';
+import { emptyColumns } from './message-columns.ts';
+import type { MessageTable } from './message-table.ts';
 import type { MailboxChanges, MessageColumns } from './port.ts';
 
 export const goneMailboxChanges: MailboxChanges = Object.freeze({

@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import { encodeRecord, RecordDamaged } from '../storage/record.ts';
+import { rowOf } from './message-columns.ts';
 import { decodeMessagePage, encodeMessagePage, MessagePage, pageUids } from './message-page.ts';
 import type { MessageRow } from './message-row.ts';
-import { MessageTable, rowOf } from './message-table.ts';
+import { MessageTable } from './message-table.ts';
 
 const number = fc.oneof(
   { weight: 3, arbitrary: fc.constant(7) },

@@ -13,9 +13,10 @@ import type { AccountHosts } from './account-hosts.ts';
 import { AccountKeys } from './account-keys.ts';
 import type { AccountState } from './account-state.ts';
 import { readTable } from './load-table.ts';
+import { rowOf } from './message-columns.ts';
 import { inPage, inRow, MessagePage, pageUids } from './message-page.ts';
 import { encodeMessageRow } from './message-row.ts';
-import { type MessageTable, rowOf } from './message-table.ts';
+import type { MessageTable } from './message-table.ts';
 import { internalMutation } from './mutations/mutation.ts';
 import type { AccountPort } from './port.ts';
 import {

@@ -5,114 +5,26 @@
 // where each message is stored. So a message takes 29 bytes, nearly always.
 
 import {
-  inPage,
-  inRow,
-  type MessagePage,
-  pageUids,
-  type StoredColumn,
-  type StoredPage,
-} from './message-page.ts';
-import { type MessageRow, setRow } from './message-row.ts';
+  allocateColumns,
+  type Column,
+  type FlagColumns,
+  hasAny,
+  resized,
+  rowOf,
+  type TableColumns,
+  withValue,
+  withValues,
+} from './message-columns.ts';
+import { inPage, inRow, type MessagePage, pageUids, type StoredPage } from './message-page.ts';
+import type { MessageRow } from './message-row.ts';
 import type { MessageColumns, MessageFlags } from './port.ts';
 import { indexFrom } from './uid-lists.ts';
 
 /** Smaller steps would copy all columns for every other append. */
 const growthMin = 32;
 
-type Column = Uint32Array | Float64Array;
-
-/** Flags of messages that follow each other. */
-export type FlagColumns = Omit<MessageFlags, 'uids'>;
-
-/** All of one length. */
-interface Columns {
-  uids: Uint32Array;
-  flagsLow: Uint32Array;
-  /** Undefined: all are 0. */
-  flagsHigh: Uint32Array | undefined;
-  modSeqs: Column;
-  sizes: Uint32Array;
-  internalDates: Column;
-  saveDates: Column;
-  emailIds: Column;
-  /** Bits: inRow, inPage. */
-  places: Uint8Array;
-}
-
-function allocate(length: number): MessageColumns {
-  return {
-    uids: new Uint32Array(length),
-    flagsLow: new Uint32Array(length),
-    flagsHigh: new Uint32Array(length),
-    modSeqs: new Float64Array(length),
-    sizes: new Uint32Array(length),
-    internalDates: new Float64Array(length),
-    saveDates: new Float64Array(length),
-    emailIds: new Float64Array(length),
-  };
-}
-
-/** As wide as before. */
-function resized<T extends Column | Uint8Array>(column: T, length: number, capacity: number): T {
-  const larger = new (column.constructor as new (length: number) => T)(capacity);
-  larger.set(column.subarray(0, length));
-  return larger;
-}
-
-export const emptyColumns: MessageColumns = allocate(0);
-
-/** Columns of rows, in their order. */
-export function columnsOfRows(rows: readonly MessageRow[]): MessageColumns {
-  const columns = allocate(rows.length);
-  for (const [index, row] of rows.entries()) setRow(columns, index, row);
-  return columns;
-}
-
-/** One message of columns. */
-export function rowOf(columns: Readonly<Omit<Columns, 'places'>>, index: number): MessageRow {
-  return {
-    uid: columns.uids[index]!,
-    flagsLow: columns.flagsLow[index]!,
-    flagsHigh: columns.flagsHigh?.[index] ?? 0,
-    modSeq: columns.modSeqs[index]!,
-    size: columns.sizes[index]!,
-    internalDate: columns.internalDates[index]!,
-    saveDate: columns.saveDates[index]!,
-    emailId: columns.emailIds[index]!,
-  };
-}
-
-/** The column with the value in it: another one, eight bytes wide, when four are not enough. */
-function withValue(column: Column, index: number, value: number): Column {
-  const fits = column instanceof Float64Array || value >>> 0 === value;
-  const wide = fits ? column : new Float64Array(column);
-  wide[index] = value;
-  return wide;
-}
-
-/** The same with `length` values, from `index` on. */
-function withValues(column: Column, index: number, values: StoredColumn, length: number): Column {
-  const wide = column instanceof Float64Array || fitsNarrow(values) ? column : new Float64Array(column);
-  if (typeof values === 'number') wide.fill(values, index, index + length);
-  else wide.set(values, index);
-  return wide;
-}
-
-function fitsNarrow(values: StoredColumn): boolean {
-  if (typeof values === 'number') return values >>> 0 === values;
-  if (!(values instanceof Float64Array)) return true;
-  for (let at = 0; at < values.length; at++) if (values[at]! >>> 0 !== values[at]) return false;
-  return true;
-}
-
-/** A loop, because a function called for each of ten thousand costs more than all the rest. */
-function hasAny(bits: Uint32Array): boolean {
-  for (let at = 0; at < bits.length; at++) if (bits[at] !== 0) return true;
-  return false;
-}
-
 export class MessageTable {
-  readonly #columns: Columns;
+  readonly #columns: TableColumns;
   #length = 0;
   /** Others hold the uids: what is valid of this array stays as it is. */
   #uidsShared = false;
@@ -142,7 +54,7 @@ export class MessageTable {
   }
 
   /** Valid up to `length`, until the next change; not to be kept or handed out. */
-  get columns(): Readonly<Columns> {
+  get columns(): Readonly<TableColumns> {
     return this.#columns;
   }
 
@@ -322,7 +234,7 @@ export class MessageTable {
   /** A copy of the rows at these indexes. */
   pick(indexes: ArrayLike<number>): MessageColumns {
     const columns = this.#columns;
-    const picked = allocate(indexes.length);
+    const picked = allocateColumns(indexes.length);
     for (let at = 0; at < indexes.length; at++) {
       const index = indexes[at]!;
       picked.uids[at] = columns.uids[index]!;

@@ -18,6 +18,7 @@ import type { DraftMailbox } from './draft-mailbox.ts';
 import { isNewPage } from './draft-rows.ts';
 import { decodeEmail, encodeEmail } from './email-record.ts';
 import { FlagTranslation, KeywordPlaces } from './keyword-table.ts';
+import { rowOf } from './message-columns.ts';
 import {
   encodeMessagePage,
   firstPageFrom,
@@ -28,7 +29,6 @@ import {
   pageUids,
 } from './message-page.ts';
 import { decodeMessageRow, encodeMessageRow, type MessageRow } from './message-row.ts';
-import { rowOf } from './message-table.ts';
 import type { CopyWork } from './mutations/copy.ts';
 import type { Copied } from './port.ts';
 
