@@ -86,7 +86,9 @@ class ResponseReader {
     assert.equal(tag, '*', 'tagged data');
     this.at = start;
     const values = [this.value()];
-    while (this.#take(' ')) values.push(this.value());
+    // The threads of THREAD follow one another without a space.
+    while (this.#take(' ') || (values.length > 1 && values[0] === 'THREAD' && this.#peek() === '('))
+      values.push(this.value());
     this.#expect('\r');
     this.#expect('\n');
     return { type: 'data', values };

@@ -26,6 +26,7 @@ test('MODSEQ comes with flags only once CONDSTORE is enabled, by each of its way
     'ENABLE CONDSTORE',
     'SELECT INBOX (CONDSTORE)',
     'STATUS INBOX (HIGHESTMODSEQ)',
+    'LIST "" INBOX RETURN (STATUS (HIGHESTMODSEQ))',
     'FETCH 1 MODSEQ',
     'FETCH 1 FLAGS (CHANGEDSINCE 1)',
     'STORE 1 (UNCHANGEDSINCE 999) FLAGS ()',
@@ -33,9 +34,13 @@ test('MODSEQ comes with flags only once CONDSTORE is enabled, by each of its way
   ]) {
     const { server, a } = await threeMessages();
     await using _ = server;
-    await a.send('SELECT INBOX').ok();
+    const before = highest(await a.send('SELECT INBOX').ok());
     assert.deepEqual(modSeqs(await a.send('STORE 1 +FLAGS (\\Seen)').ok()), []);
-    await a.send(enabling).ok();
+    // The first one tells where the client is in its mailbox (3.1), the next none.
+    const told = /\* OK \[HIGHESTMODSEQ (\d+)\]/;
+    const enabled = await a.send(enabling).ok();
+    assert.equal(told.exec(enabled.untagged.join('\n'))?.[1], String(before + 1), enabling);
+    assert.doesNotMatch((await a.send('FETCH 1 MODSEQ').ok()).untagged.join('\n'), told);
     assert.equal(modSeqs(await a.send('STORE 1 +FLAGS (\\Flagged)').ok()).length, 1, enabling);
   }
 });
@@ -70,11 +75,12 @@ test('UNCHANGEDSINCE leaves alone what changed, and names it', async () => {
   const stored = await a
     .send(`STORE 1:3 (UNCHANGEDSINCE ${before}) +FLAGS.SILENT (\\Deleted)`)
     .ok('MODIFIED 2');
-  assert.deepEqual(stored.untagged.slice(0, 2), [
+  assert.deepEqual(stored.untagged.slice(0, 3), [
+    `* OK [HIGHESTMODSEQ ${before}] Known so far`,
     `* 1 FETCH (UID 1 MODSEQ (${before + 2}))`,
     `* 3 FETCH (UID 3 MODSEQ (${before + 2}))`,
   ]);
-  assert.deepEqual(stored.untagged.slice(2), [
+  assert.deepEqual(stored.untagged.slice(3), [
     `* 2 FETCH (UID 2 FLAGS (\\Seen \\Recent) MODSEQ (${before + 1}))`,
   ]);
   await a.send('UID STORE 2 (UNCHANGEDSINCE 0) FLAGS ($X)').ok('MODIFIED 2');
@@ -86,7 +92,9 @@ test('SEARCH MODSEQ tells the highest of what it found', async () => {
   await using _ = server;
   const before = highest(await a.send('SELECT INBOX').ok());
   await a.send('STORE 2 +FLAGS (\\Seen)').ok();
-  await a.send(`SEARCH MODSEQ ${before}`).tells(`* SEARCH 2 3 (MODSEQ ${before + 1})`);
+  await a
+    .send(`SEARCH MODSEQ ${before}`)
+    .tells(`* OK [HIGHESTMODSEQ ${before + 1}] Known so far`, `* SEARCH 2 3 (MODSEQ ${before + 1})`);
   await a
     .send(`SEARCH MODSEQ "/flags/\\\\seen" all ${before + 1}`)
     .tells(`* SEARCH 2 (MODSEQ ${before + 1})`);

@@ -1,8 +1,11 @@
 // Searches that go on: CONTEXT=SEARCH and CONTEXT=SORT (RFC 5267 4), and searches of many mailboxes (RFC 7377).
 
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mail } from './imap-client.ts';
-import { openImapServer } from './imap-server.ts';
+import type { AccountPort } from '../../src/account/port.ts';
+import { openHarness } from './harness.ts';
+import { ImapClient, mail } from './imap-client.ts';
+import { imapFor, openImapServer } from './imap-server.ts';
 
 test('UPDATE tells what comes to a result and leaves it', async () => {
   await using server = await openImapServer();
@@ -44,6 +47,44 @@ test('UPDATE by message numbers: gone before the EXPUNGE, in the order of a SORT
   await b.append('INBOX', mail('zulu')).ok();
   await a.send('NOOP').tells('* 5 EXISTS', '* 5 RECENT');
   await a.send('CANCELUPDATE "t6"').bad();
+});
+
+test('UPDATE alone is answered by its tag', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  await a.append('INBOX', mail('one')).ok();
+  await a.send('SELECT INBOX').ok();
+  await a.send('UID SEARCH RETURN (UPDATE) FLAGGED').tells('* ESEARCH (TAG "t4") UID');
+  await a.send('STORE 1 +FLAGS.SILENT (\\Flagged)').tells('* ESEARCH (TAG "t4") UID ADDTO (0 1)');
+  await a.send('SEARCH RETURN (SAVE) ALL').tells();
+  await a.send('SORT RETURN (UPDATE SAVE) (DATE) UTF-8 UNSEEN').tells('* ESEARCH (TAG "t7")');
+});
+
+test('UPDATE when the order of a result changes: what moved goes and comes again', async () => {
+  await using harness = await openHarness();
+  const account = await harness.account('alice');
+  let isMixedUp = false;
+  // A message that goes while the account sorts may stand anywhere.
+  const mixed = new Proxy(account, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      if (name !== 'sort') return member.bind(target);
+      return async (...given: Parameters<AccountPort['sort']>) => {
+        const uids = await target.sort(...given);
+        return isMixedUp ? Uint32Array.of(uids[0]!, ...uids.subarray(1).toReversed()) : uids;
+      };
+    },
+  });
+  const listener = await harness.listen(imapFor(harness, { accounts: { open: async () => mixed } }));
+  using a = await ImapClient.login(listener.port, 'alice');
+  for (const name of ['delta', 'alpha', 'charlie', 'beta']) await a.append('INBOX', mail(name)).ok();
+  await a.send('SELECT INBOX').ok();
+  const sort = 'UID SORT RETURN (UPDATE ALL) (SUBJECT) UTF-8 ALL';
+  await a.send(sort).tells('* ESEARCH (TAG "t7") UID ALL 2,4,3,1');
+  isMixedUp = true;
+  const change = '* ESEARCH (TAG "t7") UID REMOVEFROM (2 4,3,1) ADDTO (2 5,1,3:4)';
+  assert.equal((await a.append('INBOX', mail('zulu')).ok()).untagged.at(-1), change);
 });
 
 test('UPDATE refuses a tag in use, and more contexts than it keeps', async () => {

@@ -51,7 +51,9 @@ test('QRESYNC is advertised after the login, and asked for before it is used', a
   await a.send('UID FETCH 1:* FLAGS (CHANGEDSINCE 1 VANISHED)').bad();
   // The mailbox stays selected: nothing was tried (RFC 7162 3.2.5).
   await a.send('FETCH 1 UID').ok();
-  await a.send('ENABLE QRESYNC CONDSTORE').tells('* ENABLED QRESYNC CONDSTORE');
+  const enabled = await a.send('ENABLE QRESYNC CONDSTORE').ok();
+  assert.match(enabled.untagged[0]!, /^\* OK \[HIGHESTMODSEQ \d+\] /);
+  assert.deepEqual(enabled.untagged.slice(1), ['* ENABLED QRESYNC CONDSTORE']);
   await a.send('FETCH 1:* FLAGS (CHANGEDSINCE 1 VANISHED)').bad();
   await a.send('UID FETCH 1:* FLAGS (VANISHED)').bad();
   await a.send('SELECT INBOX (QRESYNC (0 1))').bad();

@@ -103,7 +103,10 @@ export interface FoundMessages {
   readonly mailbox?: EsearchResult['mailbox'];
 }
 
-/** The ESEARCH response; '' when nothing was asked that it could tell (RFC 5182 2.1: SAVE alone). */
+/**
+ * The ESEARCH response; '' when nothing was asked that it could tell (RFC 5182 2.1: SAVE alone). Without anything to tell but
+ * updates to come, it says what tag they will have (RFC 4466 2.6.2).
+ */
 export function esearchText(view: MailboxView, found: FoundMessages): string {
   const { tag, uid, uids, wanted, modSeq, score, mailbox } = found;
   const { partial } = wanted;
@@ -113,7 +116,8 @@ export function esearchText(view: MailboxView, found: FoundMessages): string {
     !wanted.all &&
     !wanted.count &&
     partial === undefined &&
-    score === undefined
+    score === undefined &&
+    !wanted.update
   ) {
     return '';
   }

@@ -88,23 +88,31 @@ export async function tellResults(session: ImapSession): Promise<void> {
   }
 }
 
-/** A sorted result in which messages the account no longer has keep their places. */
+/** A sorted result in which messages the account no longer has keep their places: behind those that they stood behind. */
 function heldInPlace(before: readonly number[], now: readonly number[], view: MailboxView): number[] {
   const present = new Set(now);
-  const known = new Set(before);
-  const kept = before.filter((uid) => present.has(uid));
-  const result: number[] = [];
-  let next = 0;
-  for (const uid of now.filter((one) => !view.isHeld(one))) {
-    if (!known.has(uid)) {
-      result.push(uid);
-      continue;
-    }
-    while (next < kept.length && kept[next] !== uid) result.push(kept[next++]!);
-    result.push(uid);
-    next++;
+  const behind = new Map<number | undefined, number[]>();
+  let place: number | undefined;
+  for (const uid of before) {
+    if (!present.has(uid)) continue;
+    if (!view.isHeld(uid)) place = uid;
+    else if (behind.has(place)) behind.get(place)!.push(uid);
+    else behind.set(place, [uid]);
   }
-  return [...result, ...kept.slice(next)];
+  const result = behind.get(undefined) ?? [];
+  for (const uid of now) if (!view.isHeld(uid)) result.push(uid, ...(behind.get(uid) ?? []));
+  return result;
+}
+
+/**
+ * Those in both lists from the first on that the lists have in different orders. What a message is sorted by never changes; but
+ * one that is expunged while the account sorts may stand anywhere, with the text of nothing.
+ */
+function displaced(before: readonly number[], now: readonly number[]): ReadonlySet<number> {
+  const [present, known] = [new Set(now), new Set(before)];
+  const [kept, order] = [before.filter((uid) => present.has(uid)), now.filter((uid) => known.has(uid))];
+  const first = kept.findIndex((uid, at) => uid !== order[at]);
+  return new Set(first < 0 ? [] : kept.slice(first));
 }
 
 function tellChange(session: ImapSession, update: SearchUpdate, now: number[]): void {
@@ -113,8 +121,10 @@ function tellChange(session: ImapSession, update: SearchUpdate, now: number[]): 
   const number = (one: number): number => (uid ? one : view.sequenceOf(one));
   const present = new Set(now);
   const known = new Set(before);
-  const removed = runsOf(before, (one) => !present.has(one), isSorted, number);
-  const added = runsOf(now, (one) => !known.has(one), isSorted, number);
+  // Told as gone and come again.
+  const anew = isSorted ? displaced(before, now) : new Set<number>();
+  const removed = runsOf(before, (one) => !present.has(one) || anew.has(one), isSorted, number);
+  const added = runsOf(now, (one) => !known.has(one) || anew.has(one), isSorted, number);
   update.results = now;
   if (removed.length === 0 && added.length === 0) return;
   // Pairs are carried out in order: removing from the end keeps the positions of those before.

@@ -164,6 +164,11 @@ export class ImapSession {
     const account = await accounts.open(accountId);
     const ofActor = actor && (await accounts.open(actor.accountId));
     this.account = account;
+    this.connection.user = {
+      accountId,
+      address: principal.address,
+      selected: () => this.view && { accountId: this.view.account.accountId, mailboxId: this.view.mailboxId },
+    };
     this.epoch = sessionEpoch;
     this.administers = principal.administrator && principal.appPasswordId === undefined;
     this.state = 'authenticated';
@@ -229,12 +234,21 @@ export class ImapSession {
     this.state = 'authenticated';
   }
 
+  /** RFC 7162 3.1: the first CONDSTORE enabling command tells of the selected mailbox what the client knows of it. */
+  enableCondstore(): void {
+    if (this.condstore) return;
+    this.condstore = true;
+    if (this.view === undefined) return;
+    this.connection.write(`* OK [HIGHESTMODSEQ ${this.view.settledModSeq}] Known so far\r\n`);
+  }
+
   /** Back to before the login (RFC 8437): what the account and its client left in the session goes. */
   leave(): void {
     const { clock, limits } = this.environment;
     this.unselect();
     this.release();
     this.account = undefined;
+    this.connection.user = undefined;
     this.administers = false;
     this.others = undefined;
     this.state = 'notAuthenticated';

@@ -29,14 +29,14 @@ function switchOn(session: ImapSession, capability: string): string | undefined 
       session.utf8 = true;
       return capability;
     case 'CONDSTORE':
-      session.condstore = true;
+      session.enableCondstore();
       return capability;
     case 'UIDONLY':
       session.uidOnly = true;
       return capability;
     case 'QRESYNC':
       // RFC 7162 3.2.3: enables both.
-      session.condstore = true;
+      session.enableCondstore();
       session.qresync = true;
       return capability;
     default:

@@ -17,7 +17,7 @@ export async function fetch(session: ImapSession, command: FetchCommand): Promis
   // RFC 7162 3.2.6.
   if (command.vanished && !session.qresync) return bad('VANISHED needs QRESYNC to be enabled');
   const view = viewOf(session);
-  if (command.items.some((item) => item.type === 'modSeq')) session.condstore = true;
+  if (command.items.some((item) => item.type === 'modSeq')) session.enableCondstore();
   if (command.vanished) await tellVanished(session, command);
   const named = resolvePlaces(view, command.set, command.uid);
   // RFC 9394 3.4: the range comes before CHANGEDSINCE.

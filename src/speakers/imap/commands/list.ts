@@ -24,6 +24,7 @@ export async function list(session: ImapSession, command: ListCommand): Promise<
     return done;
   }
   const patterns = command.patterns.map((pattern) => new MailboxPattern(command.reference, pattern));
+  if (command.return.status?.includes('HIGHESTMODSEQ') === true) session.enableCondstore();
   const tree = new MailboxTree(await placedMailboxes(session, wantedOwners(command, patterns)));
   const matches = (name: string) => patterns.some((pattern) => matchesIn(tree, pattern, name));
   const slicer = new Slicer(session.environment.clock);

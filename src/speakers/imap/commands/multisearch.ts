@@ -4,8 +4,14 @@ import { isMailError } from '../../../mail/mail-error.ts';
 import type { MultisearchCommand, SearchSource } from '../../../wire/imap/search-command.ts';
 import { withFilters } from '../filters.ts';
 import { placedMailboxes, type WantedOwners } from '../mailbox-lists.ts';
-import { isInNamespaces, isSelected, type PlacedMailbox, placedAt } from '../mailbox-location.ts';
-import { delimiter, normalizeInbox } from '../mailbox-names.ts';
+import {
+  canonicalName,
+  isInNamespaces,
+  isSelected,
+  type PlacedMailbox,
+  placedAt,
+} from '../mailbox-location.ts';
+import { delimiter } from '../mailbox-names.ts';
 import { isTooMany, messagesListed, tooManyMessages } from '../message-limit.ts';
 import { bad, ok, type Reply } from '../reply.ts';
 import {
@@ -36,7 +42,7 @@ export async function multisearch(session: ImapSession, asked: MultisearchComman
   if ((wanted.save || wanted.update) && !onlySelected)
     return bad('SAVE and UPDATE are for the selected mailbox');
   if (wanted.update && isUpdateTag(session, command.tag)) return bad('Tag is in use for updates');
-  if (command.usesModSeq) session.condstore = true;
+  if (command.usesModSeq) session.enableCondstore();
   const told = { messages: 0 };
   for (const info of await mailboxesOf(session, sources)) {
     const isThis = isSelected(session, info.account, info.id);
@@ -145,7 +151,7 @@ function isOf(
     case 'subscribed':
       return subscribed.has(info.name);
     default:
-      return source.mailboxes.some((name) => isUnder(info.name, normalizeInbox(name), source.type));
+      return source.mailboxes.some((name) => isUnder(info.name, canonicalName(name), source.type));
   }
 }
 

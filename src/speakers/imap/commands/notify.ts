@@ -65,10 +65,7 @@ async function tellStatus(
     if (notifications.covers(info.name, 'messages')) items.push('MESSAGES', 'UIDNEXT', 'UIDVALIDITY');
     if (notifications.covers(info.name, 'flags')) items.push('HIGHESTMODSEQ');
     if (items.length === 0) continue;
-    // The client did not ask for CONDSTORE by it.
-    const { condstore } = session;
     session.connection.write(await statusResponse(session, info, items));
-    session.condstore = condstore;
     if (session.connection.congested) await session.connection.drain();
   }
 }

@@ -33,7 +33,7 @@ export async function search(session: ImapSession, command: SearchCommand | Sort
   // RFC 5182 2.1: a SEARCH with SAVE that fails leaves nothing saved.
   if (wanted?.save === true) view.saved = new Uint32Array(0);
   const program = await withFilters(session, command);
-  if (program.usesModSeq) session.condstore = true;
+  if (program.usesModSeq) session.enableCondstore();
   const prepared = await withSaved(view, saved, () =>
     prepareSearch(session, view, { program, ...(criteria && { criteria }) }),
   );

@@ -2,15 +2,14 @@
 
 import type { AccountPort, OpenedMailbox } from '../../../account/port.ts';
 import { MailError } from '../../../mail/mail-error.ts';
-import { formatList } from '../../../wire/imap/format-list.ts';
 import type { QresyncParameters, SelectCommand } from '../../../wire/imap/mailbox-command.ts';
 import { flagsResponses } from '../flag-text.ts';
-import { locate, type MailboxLocation, oldNameOf, placedAt } from '../mailbox-location.ts';
-import { attributesOfRole, delimiter } from '../mailbox-names.ts';
+import { locate, type MailboxLocation, placedAt } from '../mailbox-location.ts';
 import { idSuffix, mailboxIdText } from '../object-ids.ts';
 import { bad, ok, type Reply, uidRequired } from '../reply.ts';
 import { matchedUpTo, type Resync, resyncSince, tellResync } from '../resync.ts';
 import type { ImapSession } from '../session.ts';
+import { listOfNamed } from '../told-names.ts';
 import { MailboxView } from '../view.ts';
 
 const selectedReadWrite = ok('Select completed', 'READ-WRITE');
@@ -28,7 +27,7 @@ export async function select(session: ImapSession, command: SelectCommand): Prom
   // A SELECT that fails leaves nothing selected (RFC 9051 6.3.2).
   session.unselect();
   if (before !== '') session.connection.write(before);
-  if (command.condstore) session.condstore = true;
+  if (command.condstore) session.enableCondstore();
   const located = locate(session, command.mailbox);
   const location = located instanceof Promise ? await located : located;
   // IMAP4rev2 has no \Recent.
@@ -74,9 +73,7 @@ function selectResponses(
   let text = flagsResponses(view);
   text += `* ${view.count} EXISTS\r\n`;
   if (session.revision2) {
-    const { name } = info;
-    const entry = { name, attributes: attributesOfRole(info.role), delimiter, ...oldNameOf(given, name) };
-    text += formatList('LIST', entry, session);
+    text += listOfNamed(session, info, given);
   } else {
     text += `* ${view.recent} RECENT\r\n`;
     const unseen = firstUnseen === undefined ? 0 : view.sequenceOf(firstUnseen);

@@ -17,6 +17,7 @@ export async function status(session: ImapSession, command: StatusCommand): Prom
     throw new MailError(kind, 'its messages are not for this session');
   }
   if (!info.selectable) throw new MailError('mailboxNotSelectable', 'only a place');
+  if (command.items.includes('HIGHESTMODSEQ')) session.enableCondstore();
   session.connection.write(await statusResponse(session, info, command.items));
   return done;
 }

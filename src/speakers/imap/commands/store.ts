@@ -17,7 +17,7 @@ const done = ok('Store completed');
 export async function store(session: ImapSession, command: StoreCommand): Promise<Reply> {
   const view = viewOf(session);
   if (view.readOnly) return no('Mailbox is selected read-only', 'NOPERM');
-  if (command.unchangedSince !== undefined) session.condstore = true;
+  if (command.unchangedSince !== undefined) session.enableCondstore();
   const named = resolveUids(view, command.set, command.uid);
   if (named.length === 0) return done;
   const uids = highestOf(session, named);

@@ -13,7 +13,7 @@ const done = ok('Thread completed');
 export async function thread(session: ImapSession, command: ThreadCommand): Promise<Reply> {
   const view = viewOf(session);
   const program = await withFilters(session, command);
-  if (program.usesModSeq) session.condstore = true;
+  if (program.usesModSeq) session.enableCondstore();
   const { key } = await prepareSearch(session, view, { program });
   const { algorithm, uid } = command;
   const pairs = await view.account.thread(view.mailboxId, { key, algorithm });
