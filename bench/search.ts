@@ -78,6 +78,7 @@ try {
     'SEARCH SUBJECT': (port) => port.search(info.id, header('subject', 'school')),
     'SEARCH FROM': (port) => port.search(info.id, header('from', 'sender 7')),
     'SEARCH BODY, a word of many': (port) => port.search(info.id, body('school')),
+    'SEARCH BODY, two words of many': (port) => port.search(info.id, body('great school')),
     'SEARCH BODY, nowhere': (port) => port.search(info.id, body('nowhere-to-be-found')),
     'SEARCH TEXT, one': (port) => port.search(info.id, { type: 'text', text: '4711' }),
     'SORT REVERSE DATE': (port) =>

@@ -66,6 +66,7 @@ export class Draft {
   readonly operations: DraftOperations;
   /** Rows that background work takes away or rewrites (pruning, store check). */
   readonly deletes: Bytes[] = [];
+  readonly deleteRanges: { start: Bytes; end: Bytes }[] = [];
   readonly puts: Entry[] = [];
   /** What those rows were decided on, where somebody else may change it (a blob that is being collected). */
   readonly conditions: Condition[] = [];

@@ -20,7 +20,7 @@ import { baseSubject } from '../../mail/subject.ts';
 import { addressesText, isAddressField } from '../header-texts.ts';
 import { collationKey, foldLetters, foldText } from '../text-folding.ts';
 import { fieldMark, fieldTooLong, type HeaderRow, type SearchedField } from './header-columns.ts';
-import type { TermSequencesBuilder } from './term-sequences.ts';
+import type { TermPositionsBuilder } from './term-positions-builder.ts';
 import { inBody, inHeader, type TermPlace, type TermTableBuilder } from './term-table.ts';
 import { TermWalk } from './terms.ts';
 
@@ -149,37 +149,37 @@ const walkedCharacters = 16 * 1024;
 /** What takes the texts of a segment's messages. */
 interface TermsTaken {
   readonly terms: TermTableBuilder;
-  readonly sequences: TermSequencesBuilder;
+  readonly positions: TermPositionsBuilder;
 }
 
-/** Adds the terms of message number `message` of a segment, and their sequence. In slices. */
+/** Adds the terms of message number `message` of a segment, and where they stand. In slices. */
 export async function addTerms(
   taken: TermsTaken,
   message: number,
   { bytes, structure, slicer }: AnalysedMessage & { readonly slicer: Slicer },
 ): Promise<void> {
-  const { terms, sequences } = taken;
+  const { terms, positions } = taken;
   if (textBytes(structure) > textBytesMax) terms.addOpen(message);
   else {
     await addText(taken, headerText(bytes, structure.root), { message, where: inHeader, slicer });
-    sequences.endHeader();
+    positions.endHeader();
     for (const text of searchTexts(bytes, structure)) {
       if (text !== '') await addText(taken, text, { message, where: inBody, slicer });
       if (slicer.due()) await slicer.rest();
     }
   }
-  sequences.endMessage();
+  positions.endMessage();
 }
 
 async function addText(
-  { terms, sequences }: TermsTaken,
+  { terms, positions }: TermsTaken,
   text: string,
   { message, where, slicer }: TermPlace & { readonly slicer: Slicer },
 ): Promise<void> {
   const walk = new TermWalk(foldLetters(text), {
-    term: (term) => sequences.addTerm(terms.add(term, message, where)),
-    gap: (raw, isBetweenWords) => sequences.addGap(raw, isBetweenWords),
+    term: (term) => positions.addTerm(terms.add(term, message, where)),
+    gap: (raw, isBetweenWords) => positions.addGap(raw, isBetweenWords),
   });
   while (walk.advance(walkedCharacters)) if (slicer.due()) await slicer.rest();
-  sequences.endText();
+  positions.endText();
 }

@@ -24,10 +24,10 @@ import { type PackedSegment, SegmentBuilder } from './segment-builder.ts';
 import { packDirectory, type SegmentDirectory, type SegmentInfo } from './segment-directory.ts';
 import { lostShareMax, SegmentLosses } from './segment-losses.ts';
 import {
+  chunksSection,
   headersSection,
+  positionsSection,
   type SegmentReader,
-  segmentSections,
-  sequencesSection,
   termsSection,
 } from './segment-reader.ts';
 
@@ -37,7 +37,7 @@ const pageEmails = 64;
 const mergedSegments = 8;
 /** Size classes: below each number of messages. Larger segments are left as they are. */
 const sizeClasses = [512, 4_096] as const;
-/** Larger ones would take too much memory while they are put together, and too long to be read at once. */
+/** Larger ones would take too much memory while they are put together. */
 const mergedBytesMax = 16 * 1024 * 1024;
 
 export interface IndexBuilderOptions extends ReaderContext {
@@ -178,12 +178,10 @@ export class IndexBuilder {
     if (!run.every((segment) => directory.segments.includes(segment))) return false;
     const builder = new SegmentBuilder();
     for (const segment of run) {
-      const headers = await this.#options.segments.headers(segment);
-      const terms = await this.#options.segments.terms(segment);
-      const sequences = await this.#options.segments.sequences(segment);
-      if (headers === undefined || terms === undefined || sequences === undefined) return false;
-      const alive = await this.#alive(headers.emailIds, slicer);
-      await builder.addSegment({ headers, terms, sequences }, alive, slicer);
+      const parts = await this.#options.segments.parts(segment, slicer);
+      if (parts === undefined) return false;
+      const alive = await this.#alive(parts.headers.emailIds, slicer);
+      await builder.addSegment(parts, alive, slicer);
       if (this.#options.writer().closed) return false;
     }
     const packed = builder.isEmpty ? undefined : await builder.pack(slicer);
@@ -238,14 +236,13 @@ export class IndexBuilder {
       older: [],
     };
     const puts: Entry[] = [{ key: keys.searchDirectory(), value: packDirectory(after) }];
-    if (packed !== undefined) {
-      for (const [index, value] of packed.headers.entries())
-        puts.push({ key: keys.searchSegment(number, headersSection + index), value });
-      puts.push({ key: keys.searchSegment(number, termsSection), value: packed.terms });
-      puts.push({ key: keys.searchSegment(number, sequencesSection), value: packed.sequences });
-    }
+    for (const [section, value] of packed === undefined ? [] : packedSections(packed))
+      puts.push({ key: keys.searchSegment(number, section), value });
     const gone = [...before.older, ...replaced.map((segment) => segment.number)];
-    const deletes = gone.flatMap((one) => segmentSections.map((section) => keys.searchSegment(one, section)));
+    const deleteRanges = gone.map((one) => ({
+      start: keys.searchSegment(one, 0),
+      end: keys.searchSegment(one + 1, 0),
+    }));
     const bytes = puts.reduce((sum, { value }) => sum + value.length, 0);
     const mutation = internalMutation('index', (draft) => {
       // Store check took the index away: what was made for it has no place.
@@ -254,7 +251,7 @@ export class IndexBuilder {
       draft.version++;
       draft.needsRoom = true;
       draft.puts.push(...puts);
-      draft.deletes.push(...deletes);
+      draft.deleteRanges.push(...deleteRanges);
     });
     try {
       await writer().submit({ ...mutation, bytes });
@@ -272,8 +269,23 @@ export class IndexBuilder {
   }
 }
 
-function packedBytes({ headers, terms, sequences }: PackedSegment): number {
-  return headers.reduce((sum, column) => sum + column.length, terms.length + sequences.length);
+/** Its rows. */
+function packedSections({
+  headers,
+  terms,
+  positions,
+  chunks,
+}: PackedSegment): [section: number, value: Buffer][] {
+  return [
+    [termsSection, terms],
+    [positionsSection, positions],
+    ...headers.map((value, index): [number, Buffer] => [headersSection + index, value]),
+    ...chunks.map((value, index): [number, Buffer] => [chunksSection + index, value]),
+  ];
+}
+
+function packedBytes(packed: PackedSegment): number {
+  return packedSections(packed).reduce((sum, [, value]) => sum + value.length, 0);
 }
 
 /** How many emails the account had that are not there any more. */

@@ -19,6 +19,7 @@ import type { PlacedColumns, PlacedMailbox } from './mailbox-places.ts';
 import type { PlaceRuns } from './place-runs.ts';
 import type { SegmentInfo } from './segment-directory.ts';
 import type { SegmentReader } from './segment-reader.ts';
+import { refineBySequence } from './sequence-matches.ts';
 import { inBody, inHeader, matchMaybe, matchNo, matchYes } from './term-table.ts';
 import { termQuery } from './terms.ts';
 import type { TextColumn } from './text-column.ts';
@@ -118,17 +119,19 @@ async function ofEach<Name extends HeaderColumnName>(
   return { runs, bySource };
 }
 
-/** While one message is read, decoded and folded, so much of a segment is read. */
-const segmentBytesPerMessage = 256 * 1024;
+/** Segments looked at side by side: an engine that is asked over the network answers for all of them at a time. */
+const segmentsAtOnce = 4;
 
 type TextKey = SearchKey & { type: 'body' | 'text' };
 
 async function textMatches(key: TextKey, { mailbox, segments, slicer }: LeafOptions): Promise<LeafMatches> {
   const { sources, runs } = await mailbox.places();
   const bySource: (Uint8Array | undefined)[] = [];
-  for (const { info, emailIds } of sources) {
-    const count = emailIds.length;
-    bySource.push(info && (await segmentMatches(key, { info, segments, count, slicer })));
+  for (let start = 0; start < sources.length; start += segmentsAtOnce) {
+    const some = sources.slice(start, start + segmentsAtOnce).map(({ info, emailIds }) => {
+      return info && segmentMatches(key, { info, segments, count: emailIds.length, slicer });
+    });
+    bySource.push(...(await Promise.all(some)));
     if (slicer.due()) await slicer.rest();
   }
   return { runs, bySource };
@@ -151,12 +154,9 @@ async function segmentMatches(
   const where = key.type === 'body' ? inBody : inBody | inHeader;
   const states = terms.match(query!, where, count);
   const { sequence, isSequenceExact } = query!;
-  const left = states.reduce((sum, state) => sum + (state === matchMaybe ? 1 : 0), 0);
-  if (sequence === undefined || left === 0) return states;
-  const isWorthReading = left * segmentBytesPerMessage > info.bytes;
-  const sequences = segments.keptSequences(info) ?? (isWorthReading && (await segments.sequences(info)));
-  if (sequences) {
-    await sequences.refine(states, { sequence, isExact: isSequenceExact }, { terms, where, slicer });
+  if (sequence !== undefined && states.includes(matchMaybe)) {
+    const sequenceQuery = { sequence, isExact: isSequenceExact };
+    await refineBySequence(states, sequenceQuery, { info, segments, terms, where, slicer });
   }
   return states;
 }

@@ -4,24 +4,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
-import { systemClock } from '../../base/clock.ts';
 import type { MailboxId } from '../../mail/ids.ts';
 import type { SearchKey } from '../../mail/search-key.ts';
 import type { Batch } from '../../storage/engine.ts';
 import { openMemoryEngine } from '../../storage/memory-engine.ts';
 import { AccountKeys } from '../account-keys.ts';
-import type { LocalAccount } from '../local-account.ts';
-import { searchMailbox } from '../search.ts';
-import {
-  failingEngine,
-  newMessage,
-  newOperation,
-  openTestHosts,
-  type TestHosts,
-  testAccountId,
-} from '../testing.ts';
+import { failingEngine, newOperation, openTestHosts, testAccountId } from '../testing.ts';
+import { deliver, scanned } from './scan-testing.ts';
 import { unpackDirectory } from './segment-directory.ts';
-import { segmentSections } from './segment-reader.ts';
+import { chunksSection, positionsSection, segmentSections } from './segment-reader.ts';
 
 const words = [
   'school',
@@ -117,25 +108,6 @@ function pieceKey(
   return { type, text: whole.slice(start, start + length) };
 }
 
-async function scanned(opened: TestHosts, account: LocalAccount, mailbox: MailboxId, asked: SearchKey) {
-  return searchMailbox({
-    engine: opened.engine,
-    blobs: opened.blobs,
-    keys: new AccountKeys(testAccountId),
-    inlineBytesMax: 64 * 1024,
-    clock: systemClock,
-    columns: await account.columns(mailbox, undefined),
-    keywords: [],
-    key: asked,
-  });
-}
-
-async function deliver(account: LocalAccount, messages: readonly Buffer[]): Promise<MailboxId> {
-  const target = { role: 'inbox' } as const;
-  const given = messages.map((bytes) => newMessage(bytes));
-  return (await account.append({ operation: newOperation(), target, messages: given })).mailboxId;
-}
-
 test('the index and a scan find the same, with some messages not indexed and some gone', async () => {
   await fc.assert(
     fc.asyncProperty(
@@ -163,11 +135,8 @@ test('the index and a scan find the same, with some messages not indexed and som
           await account.expunge({ operation: newOperation(), mailboxId: inbox, uids, anyFlags: true });
           for (const asked of keys) {
             const found = await account.search(inbox, asked);
-            assert.deepEqual(
-              [...found],
-              [...(await scanned(opened, account, inbox, asked))],
-              JSON.stringify(asked),
-            );
+            const expected = await scanned(opened, account, { mailbox: inbox, key: asked });
+            assert.deepEqual([...found], expected, JSON.stringify(asked));
           }
         } finally {
           await opened.hosts.close();
@@ -204,7 +173,7 @@ test('a segment of which more than a third is gone is written again without them
   const opened = await openTestHosts({ limits: { indexMessagesMin: 1 } });
   const account = await opened.hosts.host(testAccountId);
   const text = (number: number): Buffer =>
-    Buffer.from(`Subject: n${number}\r\n\r\nsecret${number} stays\r\n`);
+    Buffer.from(`Subject: n${number}\r\n\r\nsecret${number} stays ${'#'.repeat(number)} here\r\n`);
   const numbers = Array.from({ length: 12 }, (_, index) => index + 1);
   const inbox = await deliver(account, numbers.map(text));
   await account.settleIndex();
@@ -213,7 +182,11 @@ test('a segment of which more than a third is gone is written again without them
   const indexed = async (): Promise<string[]> => {
     const { entries } = await opened.engine.page({ start, end }, { entriesMax: 100, bytesMax: 1e9 });
     const all = entries.map(({ value }) => Buffer.from(value).toString('latin1')).join();
-    return numbers.map((number) => `secret${number}`).filter((word) => all.includes(`\n${word}\n`));
+    const ofWords = numbers.filter((number) => all.includes(`\nsecret${number}\n`));
+    // What stands between words goes too.
+    const ofGaps = numbers.filter((number) => all.includes(` ${'#'.repeat(number)} \n`));
+    assert.deepEqual(ofGaps, ofWords);
+    return ofWords.map((number) => `secret${number}`);
   };
   const expunge = (uids: number[]) =>
     account.expunge({
@@ -292,7 +265,7 @@ test('terms with numbers of several bytes are told apart', async () => {
     [many, ...pairs].map((text) => Buffer.from(`Subject: s\r\n\r\n${text}\r\n`)),
   );
   await account.settleIndex();
-  // So many messages that the sequences are read, and kept.
+  // So many messages that the positions are read, and kept.
   assert.equal((await account.search(inbox, { type: 'body', text: 'x w' })).length, 161);
   const columns = await account.columns(inbox, undefined);
   await opened.engine.commit({
@@ -316,8 +289,10 @@ test('terms with numbers of several bytes are told apart', async () => {
 test('a merge of which nobody knows whether it was committed: the index is what the store has', async () => {
   const keys = new AccountKeys(testAccountId);
   const { start, end } = keys.rows('i');
-  const isMerge = ({ deletes = [] }: Batch): boolean =>
-    deletes.some((key) => Buffer.compare(key, start) >= 0 && Buffer.compare(key, end) < 0);
+  const isMerge = ({ deleteRanges = [] }: Batch): boolean =>
+    deleteRanges.some(
+      (range) => Buffer.compare(range.start, start) >= 0 && Buffer.compare(range.end, end) < 0,
+    );
   let faults = 0;
   const engine = failingEngine(
     openMemoryEngine(),
@@ -345,22 +320,27 @@ test('a merge of which nobody knows whether it was committed: the index is what 
 });
 
 test('an index that is damaged counts as none', async () => {
-  const engineOf = await openTestHosts({ limits: { indexMessagesMin: 1 } });
-  const account = await engineOf.hosts.host(testAccountId);
-  const inbox = await deliver(account, [Buffer.from('Subject: one\r\n\r\nneedle\r\n')]);
+  const { engine, blobs, hosts } = await openTestHosts({ limits: { indexMessagesMin: 1 } });
+  const account = await hosts.host(testAccountId);
+  const inbox = await deliver(account, [Buffer.from('Subject: one\r\n\r\nneedle and thread\r\n')]);
   await account.settleIndex();
-  await engineOf.hosts.close();
+  await hosts.close();
   const keys = new AccountKeys(testAccountId);
-  for (const section of segmentSections) {
-    const value = Buffer.from((await engineOf.engine.get(keys.searchSegment(1, section)))!);
-    value[value.length - 1]! ^= 1;
-    await engineOf.engine.commit({ puts: [{ key: keys.searchSegment(1, section), value }] });
+  for (const sections of [segmentSections, [positionsSection], [chunksSection]]) {
+    const rows = sections.map((section) => keys.searchSegment(1, section));
+    const values = await Promise.all(rows.map(async (key) => ({ key, value: (await engine.get(key))! })));
+    const damaged = values.map(({ key, value }) => ({ key, value: Buffer.from(value) }));
+    for (const { value } of damaged) value[value.length - 1]! ^= 1;
+    await engine.commit({ puts: damaged });
+    const again = await openTestHosts({ engine, blobs, create: false });
+    const opened = await again.hosts.host(testAccountId);
+    const find = async (key: SearchKey) => [...(await opened.search(inbox, key))];
+    assert.deepEqual(await find({ type: 'body', text: 'needle' }), [1]);
+    assert.deepEqual(await find({ type: 'body', text: 'needle and' }), [1]);
+    assert.deepEqual(await find({ type: 'header', field: 'subject', text: 'one' }), [1]);
+    await again.hosts.close();
+    await engine.commit({ puts: values });
   }
-  const again = await openTestHosts({ engine: engineOf.engine, blobs: engineOf.blobs, create: false });
-  const opened = await again.hosts.host(testAccountId);
-  assert.deepEqual([...(await opened.search(inbox, { type: 'body', text: 'needle' }))], [1]);
-  assert.deepEqual([...(await opened.search(inbox, { type: 'header', field: 'subject', text: 'one' }))], [1]);
-  await again.hosts.close();
 });
 
 test('fields of any length are found as a scan finds them', async () => {
@@ -390,7 +370,7 @@ test('fields of any length are found as a scan finds them', async () => {
   ];
   for (const sought of keys) {
     const found = [...(await account.search(mailbox, sought))];
-    assert.deepEqual(found, [...(await scanned(opened, account, mailbox, sought))], JSON.stringify(sought));
+    assert.deepEqual(found, await scanned(opened, account, { mailbox, key: sought }), JSON.stringify(sought));
   }
   const counted = { type: 'header', field: 'to', text: 'a1@b.example' } as const;
   assert.deepEqual([...(await account.search(mailbox, counted))], [1, 2, 3]);

@@ -4,7 +4,8 @@
 import type { Slicer } from '../../base/slicer.ts';
 import { type AnalysedMessage, addTerms, headerRow, type IdentifiedHeader } from './analyse-message.ts';
 import { type HeaderColumns, type HeaderRow, packHeaders } from './header-columns.ts';
-import { type TermSequences, TermSequencesBuilder } from './term-sequences.ts';
+import { type ListChunks, type TermPositions, unlisted } from './term-positions.ts';
+import { type PackedPositions, TermPositionsBuilder } from './term-positions-builder.ts';
 import { type TermTable, TermTableBuilder } from './term-table.ts';
 
 /** A segment made from messages has at most so many: what is lost when its making is cut off. */
@@ -12,11 +13,10 @@ const messagesMax = 1_024;
 /** Terms and lists in memory while a segment is made. */
 const termBytesMax = 16 * 1024 * 1024;
 
-export interface PackedSegment {
+export interface PackedSegment extends PackedPositions {
   /** By the order of headerColumnNames. */
   readonly headers: readonly Buffer[];
   readonly terms: Buffer;
-  readonly sequences: Buffer;
   readonly firstEmailId: number;
   readonly lastEmailId: number;
   readonly messages: number;
@@ -26,16 +26,18 @@ export interface PackedSegment {
 export interface SegmentParts {
   readonly headers: HeaderColumns;
   readonly terms: TermTable;
-  readonly sequences: TermSequences;
+  readonly positions: TermPositions;
+  /** All of them. */
+  readonly chunks: ListChunks;
 }
 
 export class SegmentBuilder {
   readonly #rows: HeaderRow[] = [];
   readonly #terms = new TermTableBuilder();
-  readonly #sequences = new TermSequencesBuilder();
+  readonly #positions = new TermPositionsBuilder();
 
   get isFull(): boolean {
-    return this.#rows.length >= messagesMax || this.#terms.bytes + this.#sequences.bytes >= termBytesMax;
+    return this.#rows.length >= messagesMax || this.#terms.bytes + this.#positions.bytes >= termBytesMax;
   }
 
   get isEmpty(): boolean {
@@ -47,13 +49,13 @@ export class SegmentBuilder {
     message: AnalysedMessage & { readonly slicer: Slicer },
   ): Promise<void> {
     const row = headerRow(header);
-    await addTerms({ terms: this.#terms, sequences: this.#sequences }, this.#rows.length, message);
+    await addTerms({ terms: this.#terms, positions: this.#positions }, this.#rows.length, message);
     this.#rows.push(row);
   }
 
   /** Takes over those messages of a segment that are in `alive`. */
   async addSegment(
-    { headers, terms, sequences }: SegmentParts,
+    { headers, terms, positions, chunks }: SegmentParts,
     alive: ReadonlySet<number>,
     slicer: Slicer,
   ): Promise<void> {
@@ -65,16 +67,16 @@ export class SegmentBuilder {
       this.#rows.push(headers.row(index));
       if ((index & 63) === 63 && slicer.due()) await slicer.rest();
     }
-    const numbers = sequences.newNumbers(this.#sequences);
+    const numbers = new Uint32Array(positions.lists).fill(unlisted);
     await terms.each(slicer, (term, index, { message, where }) => {
       if (placeOf[message]! < 0) return;
       const built = this.#terms.add(term, placeOf[message]!, where);
-      const number = sequences.termNumber(index);
-      if (number !== undefined) numbers[number] = this.#sequences.numberOf(built);
+      if (positions.listBytes(index) > 0) numbers[index] = this.#positions.numberOf(built);
     });
+    const lists = await positions.listsAt({ chunks, slicer });
     for (let index = 0; index < emailIds.length; index++) {
       if (placeOf[index]! < 0) continue;
-      sequences.copyMessage(index, this.#sequences, numbers);
+      positions.copyMessage(index, this.#positions, { lists, numbers });
       if (slicer.due()) await slicer.rest();
     }
   }
@@ -84,7 +86,7 @@ export class SegmentBuilder {
     return {
       headers: await packHeaders(this.#rows, slicer),
       terms: table,
-      sequences: this.#sequences.encode(numbers),
+      ...(await this.#positions.pack(numbers, slicer)),
       firstEmailId: this.#rows[0]!.emailId,
       lastEmailId: this.#rows[this.#rows.length - 1]!.emailId,
       messages: this.#rows.length,

@@ -8,9 +8,10 @@ import type { Bytes, Engine } from '../../storage/engine.ts';
 import { openMemoryEngine } from '../../storage/memory-engine.ts';
 import { AccountKeys } from '../account-keys.ts';
 import type { LocalAccount } from '../local-account.ts';
-import { newMessage, newOperation, openTestHosts, testAccountId } from '../testing.ts';
+import { openTestHosts, testAccountId } from '../testing.ts';
 import { headerColumnNames } from './header-columns.ts';
 import { packColumns, unpackColumns } from './packed-columns.ts';
+import { deliver } from './scan-testing.ts';
 import { unpackDirectory } from './segment-directory.ts';
 import { headersSection, segmentSections, termsSection } from './segment-reader.ts';
 
@@ -24,12 +25,6 @@ const messages = ['b', 'c', 'a', 'c', 'd'].map((subject, at) =>
       `Date: Sun, ${9 - at} Mar 2026 12:00:00 +0000\r\n\r\nneedle\r\n`,
   ),
 );
-
-async function deliver(account: LocalAccount, some: readonly Buffer[]): Promise<MailboxId> {
-  const target = { role: 'inbox' } as const;
-  const given = some.map((bytes) => newMessage(bytes));
-  return (await account.append({ operation: newOperation(), target, messages: given })).mailboxId;
-}
 
 /** What all kinds of questions give that are answered from header columns. */
 async function answers(account: LocalAccount, inbox: MailboxId): Promise<Record<string, number[]>> {

@@ -1,7 +1,8 @@
-// Reads an account's search index: its directory, and the header columns and term tables of segments through the cache
-// that all accounts share. A part of a segment that is damaged, or was put together with others meanwhile, reads as
+// Reads an account's search index: its directory, and the header columns, term tables and positions of segments through the
+// cache that all accounts share. A part of a segment that is damaged, or was put together with others meanwhile, reads as
 // undefined; of a segment that lacks a header column the messages count as not indexed from then on.
 
+import type { Slicer } from '../../base/slicer.ts';
 import type { Bytes, Reader } from '../../storage/engine.ts';
 import { unlessDamaged } from '../../storage/record.ts';
 import type { AccountKeys } from '../account-keys.ts';
@@ -13,25 +14,34 @@ import {
   headerColumnNames,
   openHeaderColumn,
 } from './header-columns.ts';
+import { unpackColumns } from './packed-columns.ts';
 import type { SearchCache } from './search-cache.ts';
+import type { SegmentParts } from './segment-builder.ts';
 import {
   emptyDirectory,
   type SegmentDirectory,
   type SegmentInfo,
   unpackDirectory,
 } from './segment-directory.ts';
-import { TermSequences } from './term-sequences.ts';
+import { chunkBytes, type ListChunks, TermPositions } from './term-positions.ts';
 import { TermTable } from './term-table.ts';
 
 /** The rows of a segment. On disk. */
 export const termsSection = 0;
-export const sequencesSection = 1;
+export const positionsSection = 1;
 export const headersSection = 2;
 const headerSections = headerColumnNames.map((_, index) => headersSection + index);
-export const segmentSections = [termsSection, sequencesSection, ...headerSections];
+/** Chunks of lists of positions, from here on. */
+export const chunksSection = 256;
+/** Those that every segment has; a large one has more chunks. */
+export const segmentSections = [termsSection, positionsSection, ...headerSections, chunksSection];
 
 /** Segments read together: a piece of work of a millisecond or two. */
 const segmentsAtOnce = 8;
+/** Chunks read together: about the same. */
+const chunksAtOnce = 32;
+/** What a chunk costs in memory besides what is in it. */
+const chunkOverheadBytes = 400;
 
 export interface SegmentReaderOptions {
   readonly engine: Reader;
@@ -115,24 +125,83 @@ export class SegmentReader {
     return found;
   }
 
-  /** All columns, to be made part of another segment. Not kept. */
-  async headers(segment: SegmentInfo): Promise<HeaderColumns | undefined> {
-    const values = await this.#values(headerSections.map((section) => [segment, section]));
+  /** All of it, to be made part of another segment; undefined: something is not there, or damaged. Not kept. */
+  async parts(segment: SegmentInfo, slicer: Slicer): Promise<SegmentParts | undefined> {
+    const sections = [termsSection, positionsSection, ...headerSections];
+    const values = await this.#values(sections.map((section) => [segment, section]));
     if (values.includes(undefined)) return undefined;
-    return unlessDamaged(() => new HeaderColumns(values as Bytes[]));
+    const [termsValue, positionsValue, ...headerValues] = values as [Bytes, Bytes, ...Bytes[]];
+    const positions = unlessDamaged(() => new TermPositions(positionsValue));
+    const all = positions && Array.from({ length: positions.chunks }, (_, number) => number);
+    const chunks = all && (await this.#readChunks(segment, all, slicer));
+    if (positions === undefined || chunks === undefined) return undefined;
+    return unlessDamaged(() => {
+      const terms = new TermTable(termsValue);
+      return { headers: new HeaderColumns(headerValues), terms, positions, chunks };
+    });
   }
 
   terms(segment: SegmentInfo): Promise<TermTable | undefined> | TermTable {
     return this.#section(segment, termsSection, (value) => new TermTable(value));
   }
 
-  sequences(segment: SegmentInfo): Promise<TermSequences | undefined> | TermSequences {
-    return this.#section(segment, sequencesSection, (value) => new TermSequences(value));
+  positions(segment: SegmentInfo): Promise<TermPositions | undefined> | TermPositions {
+    return this.#section(segment, positionsSection, (value) => new TermPositions(value));
   }
 
   /** Those that need not be read. */
-  keptSequences(segment: SegmentInfo): TermSequences | undefined {
-    return this.#options.cache.get<TermSequences>(this.#cacheKey(segment, sequencesSection));
+  keptPositions(segment: SegmentInfo): TermPositions | undefined {
+    return this.#options.cache.get<TermPositions>(this.#cacheKey(segment, positionsSection));
+  }
+
+  /** Of these chunks those that would have to be read. */
+  unkeptChunks(segment: SegmentInfo, numbers: readonly number[]): readonly number[] {
+    const { cache } = this.#options;
+    return numbers.filter((number) => cache.get(this.#chunkKey(segment, number)) === undefined);
+  }
+
+  /** Chunks of lists, by number; undefined: one of them is not there, or damaged. In slices. */
+  async chunks(
+    segment: SegmentInfo,
+    numbers: readonly number[],
+    slicer: Slicer,
+  ): Promise<ListChunks | undefined> {
+    const { cache } = this.#options;
+    const chunks = new Map<number, Buffer>();
+    const missing: number[] = [];
+    for (const number of numbers) {
+      const chunk = cache.get<Buffer>(this.#chunkKey(segment, number));
+      if (chunk === undefined) missing.push(number);
+      else chunks.set(number, chunk);
+    }
+    const read = await this.#readChunks(segment, missing, slicer);
+    if (read === undefined) return undefined;
+    for (const [number, chunk] of read) {
+      chunks.set(number, chunk);
+      cache.set(this.#chunkKey(segment, number), chunk, chunk.length + chunkOverheadBytes);
+    }
+    return chunks;
+  }
+
+  /** The same. Not kept. */
+  async #readChunks(
+    segment: SegmentInfo,
+    numbers: readonly number[],
+    slicer: Slicer,
+  ): Promise<ListChunks | undefined> {
+    const chunks = new Map<number, Buffer>();
+    for (let start = 0; start < numbers.length; start += chunksAtOnce) {
+      if (slicer.due()) await slicer.rest();
+      const some = numbers.slice(start, start + chunksAtOnce);
+      const values = await this.#values(some.map((number) => [segment, chunksSection + number]));
+      for (const [index, number] of some.entries()) {
+        const value = values[index];
+        const chunk = value && unlessDamaged(() => unpackColumns(value)[0]);
+        if (chunk === undefined) return undefined;
+        chunks.set(number, chunk);
+      }
+    }
+    return chunks;
   }
 
   /** Of a segment that was just written: they need not be read, if there is room for them. */
@@ -146,7 +215,11 @@ export class SegmentReader {
 
   /** It is not there any more. */
   drop(segment: SegmentInfo): void {
-    for (const section of segmentSections) this.#options.cache.delete(this.#cacheKey(segment, section));
+    const { cache } = this.#options;
+    for (const section of segmentSections) cache.delete(this.#cacheKey(segment, section));
+    // It has fewer chunks than this.
+    for (let number = 0; number * chunkBytes < segment.bytes; number++)
+      cache.delete(this.#chunkKey(segment, number));
   }
 
   #section<Section extends { readonly bytes: number }>(
@@ -173,6 +246,10 @@ export class SegmentReader {
     const { engine, keys } = this.#options;
     if (rows.length === 0) return Promise.resolve([]);
     return engine.getMany(rows.map(([{ number }, section]) => keys.searchSegment(number, section)));
+  }
+
+  #chunkKey(segment: SegmentInfo, number: number): string {
+    return this.#cacheKey(segment, chunksSection + number);
   }
 
   #cacheKey(segment: SegmentInfo, section: number): string {

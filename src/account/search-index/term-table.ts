@@ -5,7 +5,7 @@
 
 import type { Slicer } from '../../base/slicer.ts';
 import { bytesOf, packColumns, uint32sOf, unpackColumns } from './packed-columns.ts';
-import type { NumberedTerm } from './term-sequences.ts';
+import type { NumberedTerm } from './term-positions-builder.ts';
 import { type TermQuery, termMark } from './terms.ts';
 
 /** Where in a message a term is; bits. */
@@ -158,6 +158,11 @@ export class TermTable {
     this.#ends = uint32sOf(ends);
     this.#postings = postings;
     this.bytes = value.length + narrow.length + wide.length + (narrowCount + wideCount) * 4;
+  }
+
+  /** Of the row that says where the lists of its terms are (term-positions.ts), about. */
+  get positionsRowBytes(): number {
+    return this.#ends.byteLength;
   }
 
   /** What each of `count` messages is to the query; `where`: the bits of which one must be set. */

@@ -125,15 +125,15 @@ export type SequenceStep = { readonly needle: string } | { readonly gap: string 
 /** What messages that may have a text must have: for each needle a term that, between its marks, contains it. */
 export interface TermQuery {
   readonly needles: readonly string[];
-  /** Every message with them has the text; else their sequence, or only the message's bytes tell. */
+  /** Every message with them has the text; else their positions, or only the message's bytes tell. */
   readonly isExact: boolean;
-  /** What must stand in a row in one of the message's texts; undefined: sequences do not tell more. */
+  /** What must stand in a row in one of the message's texts; undefined: positions do not tell more. */
   readonly sequence: readonly SequenceStep[] | undefined;
   /** Every message with the sequence has the text. */
   readonly isSequenceExact: boolean;
 }
 
-/** Longer ones are not told apart in sequences. */
+/** Longer ones have a position, but are not told apart. */
 export const gapLengthMax = 16;
 
 /** Undefined: terms say nothing about this text. `folded` is not empty. */
