@@ -205,6 +205,18 @@ export class PostgresServer implements AsyncDisposable {
     }
   }
 
+  /** Of a standby: stops the process that receives the changes, which says nothing from then on; returns its id. */
+  async stopReceiving(): Promise<number> {
+    for (;;) {
+      const rows = await this.query('SELECT pid FROM pg_stat_wal_receiver');
+      const pid = Number(rows[0]?.pid);
+      if (pid > 0) {
+        process.kill(pid, 'SIGSTOP');
+        return pid;
+      }
+    }
+  }
+
   /** Writes to a setting that is read while the server runs. */
   async set(name: string, value: string): Promise<void> {
     await this.query(`ALTER SYSTEM SET ${name} = '${value}'`);

@@ -193,8 +193,17 @@ class EngineBlobs implements BlobStore {
   ): Promise<Uint8Array | undefined> {
     const end = Math.min(offset + length, bytes);
     if (offset >= end) return Buffer.alloc(0);
-    const target = Buffer.allocUnsafe(end - offset);
     const chunkEnd = Math.ceil(end / chunkBytes);
+    if (Math.floor(offset / chunkBytes) === chunkEnd - 1) {
+      const [value] = await this.#chunks.getMany([chunkKey(digest, generation, chunkEnd - 1)]);
+      if (value === undefined) return undefined;
+      const { payload } = decodeRecord('blobChunk', chunkVersion, value);
+      const startsAt = (chunkEnd - 1) * chunkBytes;
+      const part = payload.subarray(offset - startsAt, end - startsAt);
+      // A small part would keep all of the chunk in memory.
+      return 2 * part.length < payload.length ? Buffer.from(part) : part;
+    }
+    const target = Buffer.allocUnsafe(end - offset);
     for (let first = Math.floor(offset / chunkBytes); first < chunkEnd; first += chunksTogether) {
       const count = Math.min(chunksTogether, chunkEnd - first);
       const keys = Array.from({ length: count }, (_, index) => chunkKey(digest, generation, first + index));

@@ -80,6 +80,11 @@ export interface Batch {
    * collected blob, a removed account. It may use the room that is kept free; new mail may not.
    */
   readonly fromReserve?: boolean;
+  /**
+   * What is decided anew should the server be lost that has it, like a sign of life: it goes through also while the durability that
+   * was asked for cannot be had. Nothing that anybody outside was told may hang on it.
+   */
+  readonly withoutStandby?: boolean;
   /** Topics told to subscribers on this and the cell's other nodes after the batch is durable. */
   readonly signals?: readonly string[];
 }
@@ -117,6 +122,8 @@ export interface EngineHealth {
   /** False: that role has no right to see standbys; `standbys` has their number, and nothing of them. */
   readonly maySeeStandbys: boolean;
   readonly standbys: readonly StandbyHealth[];
+  /** Nothing that would be missed is written while no synchronous one is attached. */
+  readonly needsStandby: boolean;
 }
 
 export interface Engine extends Reader, AsyncDisposable {

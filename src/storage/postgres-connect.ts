@@ -8,7 +8,8 @@
 import { Client } from 'pg';
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
-import { PostgresSession } from './postgres-session.ts';
+import { PostgresSession, type Silence } from './postgres-session.ts';
+import { PostgresSocket } from './postgres-socket.ts';
 
 const connectTimeoutMs = 5_000;
 const defaultPort = '5432';
@@ -31,6 +32,8 @@ export interface SessionSettings {
   readonly idleTransactionTimeoutMs: number;
   /** The server ends a transaction of so long (from PostgreSQL 17 on): its node stopped between two messages. 0: never. */
   readonly transactionTimeoutMs: number;
+  /** For what no answer comes on; `pid`: the process of the server that is to answer. */
+  readonly silence?: (pid: number) => Silence;
 }
 
 export interface HostUrl {
@@ -77,8 +80,10 @@ export async function connectPostgres(
 }
 
 async function connectHost(host: HostUrl, settings: SessionSettings, clock: Clock): Promise<PostgresSession> {
+  const own = new PostgresSocket();
   const client = new Client({
     connectionString: host.url,
+    stream: () => own.socket,
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
@@ -92,20 +97,23 @@ async function connectHost(host: HostUrl, settings: SessionSettings, clock: Cloc
   try {
     await client.connect();
     const { rows } = await client.query({
-      text: `SELECT pg_is_in_recovery() AS recovery, pg_postmaster_start_time()::text AS started,
+      text: `SELECT pg_is_in_recovery() AS recovery, pg_postmaster_start_time()::text AS started, pg_backend_pid() AS pid,
 current_setting('default_transaction_read_only') AS reads`,
     });
     if (rows[0].recovery === true) throw new Error('a standby, which takes no writes');
     if (rows[0].reads === 'on') throw new Error('it takes no writes: default_transaction_read_only is on');
     await client.query(sessionSettings(settings));
     isReady = true;
-    const { answerTimeoutMs } = settings;
+    const { answerTimeoutMs, silence } = settings;
+    const isPlain = client.connection.stream === own.socket;
     return new PostgresSession({
       client,
       address: host.address,
       server: rows[0].started,
       clock,
       answerTimeoutMs,
+      ...(silence === undefined ? {} : { silence: silence(rows[0].pid) }),
+      ...(isPlain ? { listen: (listener) => own.listen(listener) } : {}),
     });
   } finally {
     if (!isReady) client.connection.stream.destroy();

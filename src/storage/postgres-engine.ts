@@ -33,6 +33,7 @@ import { readMany, readPage } from './postgres-reads.ts';
 import { prepareSchema } from './postgres-schema.ts';
 import type { PostgresSession } from './postgres-session.ts';
 import { PostgresSignals } from './postgres-signals.ts';
+import { explainSilence, silenceMs } from './postgres-silence.ts';
 import { PostgresSnapshots } from './postgres-snapshots.ts';
 import { pruneWriters, synchronousCommit, type WriterIdentity } from './postgres-takeover.ts';
 import { type Durability, PostgresWriter } from './postgres-writer.ts';
@@ -46,7 +47,10 @@ const snapshotsDefault = 16;
 const snapshotAgeMsDefault = 5 * 60 * 1000;
 /** A failover with Patroni takes 10 to 30 s; a client of mail waits longer than that. */
 const awayLimitMsDefault = 30_000;
-/** A commit waits this long for its disk or standby before its connection is given up and its outcome looked up. */
+/**
+ * A commit waits this long for its disk or standby before its connection is given up and its outcome looked up; for a connection that
+ * hangs only until that is known (postgres-silence.ts).
+ */
 const commitLimitMsDefault = 20_000;
 const lockTimeoutMs = 5_000;
 /**
@@ -218,8 +222,10 @@ class PostgresEngine implements Engine {
     };
   }
 
-  health(): Promise<EngineHealth> {
-    return readHealth(this.#readers.run);
+  async health(): Promise<EngineHealth> {
+    const { durability, allowAlone } = this.#options;
+    const needsStandby = durability === 'standby' && allowAlone !== true;
+    return { ...(await readHealth(this.#readers.run)), needsStandby };
   }
 
   close(): Promise<void> {
@@ -285,8 +291,12 @@ class PostgresEngine implements Engine {
     };
     const commitLimitMs = this.#options.commitLimitMs ?? commitLimitMsDefault;
     const limitMs = purpose === 'apart' ? apartLimitMs : commitLimitMs;
-    const forCommits = {
+    const { applicationName } = settings;
+    const look = async (pid: number): Promise<string | undefined> =>
+      explainSilence(await this.#connect('look', tag), { pid, applicationName }, this.#options.clock);
+    const forCommits: SessionSettings = {
       ...settings,
+      silence: (pid) => ({ afterMs: silenceMs, explain: () => look(pid) }),
       statementTimeoutMs: limitMs,
       lockTimeoutMs: commitLockTimeoutMs,
       answerTimeoutMs: limitMs,
@@ -295,7 +305,9 @@ class PostgresEngine implements Engine {
     const ageMs = this.#options.snapshotAgeMsMax ?? snapshotAgeMsDefault;
     // A node that stopped cannot end its own snapshots.
     const forSnapshots = { ...settings, idleTransactionTimeoutMs: 2 * ageMs };
-    const chosen = { commit: forCommits, apart: forCommits, snapshot: forSnapshots }[purpose] ?? settings;
+    const forLooks = { ...settings, answerTimeoutMs: apartLimitMs };
+    const chosen =
+      { commit: forCommits, apart: forCommits, snapshot: forSnapshots, look: forLooks }[purpose] ?? settings;
     return connectPostgres(this.#options, chosen);
   }
 

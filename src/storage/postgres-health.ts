@@ -20,7 +20,7 @@ const healthStatement = {
     ) ORDER BY application_name) FROM pg_stat_replication), '[]'))::text`,
 };
 
-export async function readHealth(run: RunStatement): Promise<EngineHealth> {
+export async function readHealth(run: RunStatement): Promise<Omit<EngineHealth, 'needsStandby'>> {
   const rows = await run(healthStatement, []);
   return JSON.parse(rows[0]![0]!.toString('utf8')) as EngineHealth;
 }

@@ -102,56 +102,57 @@ export interface Message {
   readonly ownsMemory: boolean;
 }
 
+const nothing = Buffer.alloc(0);
 /** A value is at most a gigabyte on the server; what claims more is no message of PostgreSQL's. */
 const messageBytesMax = 1 << 30;
 
 /** Cuts a stream of bytes into messages, whatever pieces it comes in. */
 export class MessageReader {
-  #rest: Buffer = Buffer.alloc(0);
-  /** A message that spans pieces: no memory is taken before it came. */
-  #long:
-    | { readonly type: string; readonly length: number; filled: number; readonly parts: Buffer[] }
-    | undefined;
+  #rest = nothing;
+  /** A message that spans pieces. */
+  #long: { readonly type: string; readonly body: Buffer; filled: number } | undefined;
 
-  /** The messages that are complete with this piece. Throws Error on what cannot be a message. */
+  /**
+   * The messages that are complete with this piece, to be looked at one by one before the next piece: the memory of `piece` is somebody
+   * else's then. Throws Error on what cannot be a message.
+   */
   *add(piece: Buffer): Generator<Message> {
     let source = this.#long === undefined ? this.#join(piece) : this.#fill(piece);
     if (this.#long !== undefined) {
-      const { type, length, filled, parts } = this.#long;
-      if (filled < length) return;
+      const { type, body, filled } = this.#long;
+      if (filled < body.length) return;
       this.#long = undefined;
-      yield { type, body: Buffer.concat(parts, length), ownsMemory: true };
+      yield { type, body, ownsMemory: true };
     }
     while (source.length >= 5) {
       const length = source.readUInt32BE(1) - 4;
       if (length < 0 || length > messageBytesMax) throw new Error(`message of ${length} bytes`);
       const type = String.fromCharCode(source[0]!);
       if (source.length < 5 + length) {
-        const start = source.subarray(5);
-        this.#long = { type, length, filled: start.length, parts: [start] };
+        const body = Buffer.allocUnsafeSlow(length);
+        this.#long = { type, body, filled: source.copy(body, 0, 5) };
         return;
       }
       yield { type, body: source.subarray(5, 5 + length), ownsMemory: false };
       source = source.subarray(5 + length);
     }
-    // A few bytes of a header: copied, so that they do not hold the whole piece.
-    this.#rest = Buffer.from(source);
+    // A few bytes of a header.
+    this.#rest = source.length === 0 ? nothing : Buffer.from(source);
   }
 
   #join(piece: Buffer): Buffer {
     if (this.#rest.length === 0) return piece;
     const joined = Buffer.concat([this.#rest, piece]);
-    this.#rest = Buffer.alloc(0);
+    this.#rest = nothing;
     return joined;
   }
 
   /** Returns what is behind the long message. */
   #fill(piece: Buffer): Buffer {
     const long = this.#long!;
-    const part = piece.subarray(0, long.length - long.filled);
-    long.parts.push(part);
-    long.filled += part.length;
-    return piece.subarray(part.length);
+    const copied = piece.copy(long.body, long.filled);
+    long.filled += copied;
+    return piece.subarray(copied);
   }
 }
 

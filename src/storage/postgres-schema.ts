@@ -5,7 +5,8 @@
 // work side by side while an update rolls through the cluster.
 
 import { Fault } from '../base/fault.ts';
-import { PostgresError, type PostgresSession } from './postgres-session.ts';
+import { MailError } from '../mail/mail-error.ts';
+import type { PostgresSession } from './postgres-session.ts';
 
 /** Rises with every change below that an older program cannot work with. */
 export const schemaVersion = 1;
@@ -40,6 +41,8 @@ INSERT INTO rookery.version VALUES (1);
 export const superseded = 'RK001';
 export const outOfOrder = 'RK002';
 export const noStandby = 'RK003';
+/** PostgreSQL's. */
+const diskFull = '53100';
 
 /**
  * Applies a group of batches that was merged into one (postgres-merge.ts), or a batch alone.
@@ -182,7 +185,10 @@ async function foundVersion(session: PostgresSession): Promise<number | undefine
   return version;
 }
 
-/** Whether the server refused for want of room. */
-export function isStorageFull(error: unknown): boolean {
-  return error instanceof PostgresError && error.code === '53100';
+/** What a commit that the server refused with this code rejects with. */
+export function refusalFor(code: string, cause: unknown): Error {
+  if (code === noStandby)
+    return new MailError('unavailable', 'no synchronous standby is attached', { cause });
+  if (code === diskFull) return new MailError('storageFull', 'the disk of the database is full', { cause });
+  return new Fault('a commit failed', { temporary: true, cause });
 }

@@ -3,7 +3,7 @@
 //
 // Invariant: every request is settled exactly once: with its rows, with the server's refusal (PostgresError), or with
 // ConnectionLost, after which nobody here knows whether the server did it. An answer that does not come within the limit
-// ends the connection.
+// ends the connection; one that is late ends it when somebody who asked the server elsewhere knows that it will not come.
 
 import type { Duplex } from 'node:stream';
 import type { Client } from 'pg';
@@ -46,8 +46,16 @@ export interface Answer {
   readonly warnings: readonly string[];
 }
 
+/** What is done about an answer that is late, long before the connection is given up for it. */
+export interface Silence {
+  readonly afterMs: number;
+  /** Why no answer will come; undefined: it may. Asked again every `afterMs`. What it throws counts for nothing. */
+  readonly explain: () => Promise<string | undefined>;
+}
+
 interface Request {
   readonly statement: string;
+  readonly bytes: number;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
   readonly rows: Row[];
@@ -64,7 +72,13 @@ export interface SessionOptions {
   readonly clock: Clock;
   /** Without any answer for so long while one is awaited, the connection is given up. */
   readonly answerTimeoutMs: number;
+  readonly silence?: Silence;
+  /** Gives what comes from the server, valid until the listener returns; default: the client's stream does. */
+  readonly listen?: (listener: (piece: Buffer) => void) => void;
 }
+
+/** A server that is reached more slowly could not be worked with. Until a request is there, silence says nothing. */
+const requestBytesPerMs = 4096;
 
 export class PostgresSession {
   readonly address: string;
@@ -78,6 +92,10 @@ export class PostgresSession {
   readonly #tellEnd: () => void;
   #requests: Request[] = [];
   #answered = 0;
+  /** When the answer came before the one that is awaited; when that was asked for, if there was none under way. */
+  #heardAt = 0;
+  #isLooking = false;
+  #lookedAt = 0;
   #lost: ConnectionLost | undefined;
   #fatal: PostgresError | undefined;
   #watch: Timer | undefined;
@@ -94,7 +112,9 @@ export class PostgresSession {
     const { client } = options;
     this.#stream = client.connection.stream;
     this.#stream.removeAllListeners('data');
-    this.#stream.on('data', (piece: Buffer) => this.#receive(piece));
+    const receive = (piece: Buffer): void => this.#receive(piece);
+    if (options.listen === undefined) this.#stream.on('data', receive);
+    else options.listen(receive);
     client.on('error', (error) => this.#lose(error));
     client.on('end', () => this.#lose(undefined));
   }
@@ -116,13 +136,27 @@ export class PostgresSession {
     if (this.#lost !== undefined) return Promise.reject(this.#lost);
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const { name } = statement;
-    this.#requests.push({ statement: name, resolve, reject, rows: [], warnings: [], failure: undefined });
+    const message = requestMessage(statement, parameters);
+    const bytes = message.length;
+    this.#requests.push({
+      statement: name,
+      bytes,
+      resolve,
+      reject,
+      rows: [],
+      warnings: [],
+      failure: undefined,
+    });
     if (!this.#prepared.has(name)) {
       this.#prepared.add(name);
       this.#stream.write(parseMessage(statement));
     }
-    this.#stream.write(requestMessage(statement, parameters));
-    if (this.#requests.length === 1) this.#expect();
+    this.#stream.write(message);
+    if (this.#requests.length === 1) {
+      this.#heardAt = this.#options.clock.monotonic();
+      this.#lookedAt = this.#heardAt;
+      this.#expect();
+    }
     return promise;
   }
 
@@ -146,12 +180,35 @@ export class PostgresSession {
     this.#watch?.cancel();
     this.#watch = undefined;
     if (this.#requests.length === 0) return;
-    const before = this.#answered;
     const { clock, answerTimeoutMs } = this.#options;
-    this.#watch = clock.after(answerTimeoutMs, () => {
-      if (this.#answered === before) this.destroy(`no answer within ${answerTimeoutMs} ms`);
-      else this.#expect();
+    const at = Math.min(this.#heardAt + answerTimeoutMs, this.#lookAt());
+    this.#watch = clock.after(Math.max(1, at - clock.monotonic()), () => {
+      const now = clock.monotonic();
+      if (now >= this.#heardAt + answerTimeoutMs) {
+        this.destroy(`no answer within ${answerTimeoutMs} ms`);
+        return;
+      }
+      if (now >= this.#lookAt()) void this.#look();
+      this.#expect();
     });
+  }
+
+  /** When the silence is worth a look. */
+  #lookAt(): number {
+    const { silence } = this.#options;
+    if (silence === undefined || this.#isLooking) return Number.POSITIVE_INFINITY;
+    const underwayMs = this.#requests[0]!.bytes / requestBytesPerMs;
+    return Math.max(this.#heardAt + underwayMs, this.#lookedAt) + silence.afterMs;
+  }
+
+  async #look(): Promise<void> {
+    this.#isLooking = true;
+    const before = this.#answered;
+    const reason = await this.#options.silence!.explain().catch(() => undefined);
+    this.#isLooking = false;
+    this.#lookedAt = this.#options.clock.monotonic();
+    if (reason !== undefined && this.#answered === before) this.destroy(reason);
+    else if (this.#lost === undefined) this.#expect();
   }
 
   #receive(piece: Buffer): void {
@@ -195,6 +252,7 @@ export class PostgresSession {
     const request = this.#requests.shift();
     if (request === undefined) throw new Error('the server answered what it was not asked');
     this.#answered++;
+    this.#heardAt = this.#options.clock.monotonic();
     if (this.#requests.length === 0) this.#expect();
     if (request.failure === undefined) {
       request.resolve(request);

@@ -78,20 +78,27 @@ export function synchronousCommit(setting: string, needsStandby: boolean): strin
   return tooLittle.includes(setting) ? 'on' : setting;
 }
 
-/** The outcomes of the groups behind `since`, by their sequence: what is not there was not applied and never will be. */
+export interface Outcomes {
+  /** By the groups' sequence; what is not there was not applied and never will be. */
+  readonly outcomes: ReadonlyMap<bigint, string>;
+  /** False: they are to be on a standby, and none is attached. */
+  readonly areConfirmed: boolean;
+}
+
+/** Of the groups behind `since`. Rejects when a standby is attached and does not answer, or went away meanwhile. */
 export async function resolveOutcomes(
   session: PostgresSession,
   identity: WriterIdentity,
   since: bigint,
   standby: 'needed' | 'ifAttached' | 'none',
-): Promise<Map<bigint, string>> {
+): Promise<Outcomes> {
   const { rows } = await session.run(readOutcomes, [identity.id, since]);
   const outcomes = new Map<bigint, string>();
   for (const [sequence, outcome] of rows)
     outcomes.set(sequence!.readBigInt64BE(), outcome!.toString('latin1'));
-  if (standby !== 'none' && outcomes.size > 0)
-    await confirmOnStandby(session, identity, standby === 'needed');
-  return outcomes;
+  if (standby === 'none' || outcomes.size === 0) return { outcomes, areConfirmed: true };
+  const areConfirmed = (await isOnStandby(session, identity)) || standby === 'ifAttached';
+  return { outcomes, areConfirmed };
 }
 
 /** Whether the server has the group, one of the last: another server took over, perhaps, that lacks what was acknowledged. */
@@ -103,21 +110,16 @@ export async function hasGroup(
   return (await session.run(readOutcome, [identity.id, sequence])).rows.length > 0;
 }
 
-/** Rejects when it is not certain that a standby has everything that was committed so far; unless there is none and that is allowed. */
-async function confirmOnStandby(
-  session: PostgresSession,
-  identity: WriterIdentity,
-  isNeeded: boolean,
-): Promise<void> {
+/** Whether a standby has everything that was committed so far; false: none is attached. Rejects when one was and went away. */
+export async function isOnStandby(session: PostgresSession, identity: WriterIdentity): Promise<boolean> {
   const before = await session.run(standbyStatement);
-  const isAlone = before.rows[0]![0]!.readInt32BE() === 0;
-  if (isAlone && !isNeeded) return;
-  if (isAlone) throw new Fault('no synchronous standby is attached', { temporary: true });
+  if (before.rows[0]![0]!.readInt32BE() === 0) return false;
   const { warnings } = await session.run(confirm, [identity.id]);
   const after = await session.run(standbyStatement);
   if (after.rows[0]![0]!.readInt32BE() === 0 || warnings.length > 0) {
     throw new Fault('the synchronous standby went away', { temporary: true });
   }
+  return true;
 }
 
 /** The next group that this session takes is the one behind `sequence`. */

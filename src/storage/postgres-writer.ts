@@ -4,23 +4,17 @@
 // Invariants: batches are applied in the order of the calls: a group counts the one before it (the session's counter in
 // postgres-schema.ts), so when one was not applied, none behind it is, and they are sent again in order. A commit is
 // settled by the server's answer, or by the outcome that the group left in the same transaction, read on a new connection
-// after which the old one can no longer apply anything (the generation). When the database stays away past the limit,
-// what was never applied rejects with a temporary Fault, and what nobody can tell with UnknownOutcomeFault.
+// after which the old one can no longer apply anything (the generation). What must be on a standby and is on none is held
+// (postgres-unconfirmed.ts). When the database stays away past the limit, what was never applied rejects with a temporary
+// Fault, and what nobody can tell with UnknownOutcomeFault.
 
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { PendingCommit } from './group-commit.ts';
-import {
-  type Dependent,
-  dependentsOf,
-  firstRefusal,
-  type MergedGroup,
-  mergeGroup,
-  splitAt,
-} from './postgres-merge.ts';
-import { isStorageFull, noStandby, outOfOrder, superseded } from './postgres-schema.ts';
+import { type Dependent, dependentsOf, firstRefusal, splitAt } from './postgres-merge.ts';
+import { noStandby, outOfOrder, refusalFor, superseded } from './postgres-schema.ts';
 import { type Answer, ConnectionLost, PostgresError, type PostgresSession } from './postgres-session.ts';
 import {
   continueAfter,
@@ -30,6 +24,8 @@ import {
   takeOver,
   type WriterIdentity,
 } from './postgres-takeover.ts';
+import { UnconfirmedCommits } from './postgres-unconfirmed.ts';
+import { type Group, makeUnit, type Unit } from './postgres-unit.ts';
 import { UnknownOutcomeFault } from './unknown-outcome.ts';
 
 /** Groups on their way to the server. The parts of a group that was split may be many and small. */
@@ -74,25 +70,10 @@ export interface PostgresWriterOptions {
   readonly log: Logger;
 }
 
-interface Group {
-  left: number;
-  readonly done: () => void;
-}
-
-/** What is sent as one: a group, or a part of one. */
-interface Unit {
-  readonly group: Group;
-  readonly commits: readonly PendingCommit[];
-  readonly merged: MergedGroup;
-  sequence: bigint;
-  attempts: number;
-  /** Sent on a connection that was lost before the answer. */
-  isUnknown: boolean;
-}
-
 export class PostgresWriter {
   readonly #options: PostgresWriterOptions;
   readonly #standby: number;
+  readonly #unconfirmed: UnconfirmedCommits;
   #session: PostgresSession | undefined;
   #generation = 0n;
   /** Of the last group that was sent. */
@@ -114,6 +95,16 @@ export class PostgresWriter {
   constructor(options: PostgresWriterOptions) {
     this.#options = options;
     this.#standby = options.durability === 'local' ? 0 : options.allowAlone ? 2 : 1;
+    this.#unconfirmed = new UnconfirmedCommits({
+      identity: options.identity,
+      limitMs: options.awayLimitMs,
+      session: () => this.#session,
+      confirmed: (sequence, commits) => {
+        if (sequence > this.#acknowledged) this.#acknowledged = sequence;
+        for (const pending of commits) options.committed(pending);
+      },
+      clock: options.clock,
+    });
   }
 
   /** How many requests went out. */
@@ -129,7 +120,7 @@ export class PostgresWriter {
     this.#attach(session);
   }
 
-  /** Settles every commit of the group; resolves then. */
+  /** Settles every commit of the group, but for those that wait for a standby; resolves then. */
   write(commits: readonly PendingCommit[]): Promise<void> {
     return new Promise((done) => {
       const group = { left: commits.length, done };
@@ -151,6 +142,7 @@ export class PostgresWriter {
   /** To be called when everything is settled. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#unconfirmed.close();
     await this.#recovering;
     await this.#session?.close();
   }
@@ -183,12 +175,13 @@ export class PostgresWriter {
     this.#inFlight.push(unit);
     this.#requests++;
     const { merged } = unit;
+    const standby = unit.goesAlone ? 2 : this.#standby;
     const applied = session.run(applyStatement, [
       this.#options.identity.id,
       this.#generation,
       unit.sequence,
       unit.commits.length === 1 ? 1 : 0,
-      this.#standby,
+      standby,
       merged.fences.map(({ key }) => key),
       merged.fences.map(({ value }) => value!),
       merged.conditions.map(({ key }) => key),
@@ -203,9 +196,9 @@ export class PostgresWriter {
     ]);
     // After the commit: the wait for the standby may have ended because there was none to wait for any more.
     const answered =
-      this.#standby === 1
-        ? Promise.all([applied, session.run(standbyStatement)]).then(([answer, standby]) => {
-            const isAlone = standby.rows[0]![0]!.readInt32BE() === 0 || answer.warnings.length > 0;
+      standby === 1
+        ? Promise.all([applied, session.run(standbyStatement)]).then(([answer, attached]) => {
+            const isAlone = attached.rows[0]![0]!.readInt32BE() === 0 || answer.warnings.length > 0;
             return { answer, isAlone };
           })
         : applied.then((answer) => ({ answer, isAlone: false }));
@@ -221,7 +214,7 @@ export class PostgresWriter {
     this.#next();
   }
 
-  /** By what the function returned, now or read later. */
+  /** By what the function returned, now or read later. `isAlone`: nobody can tell whether a standby has it. */
   #finish(unit: Unit, outcome: string, isAlone: boolean): void {
     const { commits, merged, group } = unit;
     const dependents = outcome === '' ? [] : dependentsOf(merged, outcome.split(',').map(Number));
@@ -230,14 +223,17 @@ export class PostgresWriter {
       return;
     }
     this.#settled = unit.sequence;
-    if (outcome === '' && !isAlone) this.#acknowledged = unit.sequence;
+    // What went alone may be missing on the next server: that is no loss.
+    if (outcome === '' && !isAlone && !unit.goesAlone) this.#acknowledged = unit.sequence;
+    const held: PendingCommit[] = [];
     for (let index = 0; index < commits.length; index++) {
       const pending = commits[index]!;
       const refusal = firstRefusal(dependents) ?? merged.refusals[index];
       if (refusal !== undefined) pending.resolve(refusal);
-      else if (isAlone) pending.reject(new UnknownOutcomeFault('written, but no synchronous standby has it'));
+      else if (isAlone && pending.batch.withoutStandby !== true) held.push(pending);
       else this.#options.committed(pending);
     }
+    if (held.length > 0) this.#unconfirmed.hold(unit.sequence, held);
     this.#count(group, commits.length);
   }
 
@@ -259,7 +255,9 @@ export class PostgresWriter {
       session.destroy(`it cannot write any more: ${String(error)}`);
     } else if (retriedCodes.has(code) && ++unit.attempts < attemptsMax) {
       this.#again.push(unit);
-    } else if (unit.commits.length > 1 && code !== noStandby) {
+    } else if (code === noStandby) {
+      this.#refuseAlone(unit, error);
+    } else if (unit.commits.length > 1) {
       // One batch of them may be the reason.
       const everyOne = new Set(unit.commits.keys());
       for (const part of splitAt(unit.commits, everyOne)) this.#again.push(makeUnit(unit.group, part));
@@ -267,6 +265,14 @@ export class PostgresWriter {
       this.#rejectAll(unit.group, unit.commits, refusalFor(code, error));
     }
     this.#next();
+  }
+
+  /** What needs no standby goes again without the others. */
+  #refuseAlone({ group, commits }: Unit, error: unknown): void {
+    const refused = commits.filter(({ batch }) => batch.withoutStandby !== true);
+    const others = commits.filter(({ batch }) => batch.withoutStandby === true);
+    if (others.length > 0) this.#again.push(makeUnit(group, others, true));
+    this.#rejectAll(group, refused, refusalFor(noStandby, error));
   }
 
   #landed(unit: Unit): void {
@@ -312,7 +318,8 @@ export class PostgresWriter {
     const { identity } = this.#options;
     const since = this.#settled;
     const generation = await takeOver(session, identity, { needsStandby: this.#standby > 0, isAgain: true });
-    const outcomes = await resolveOutcomes(session, identity, since, confirmations[this.#standby]!);
+    const found = await resolveOutcomes(session, identity, since, confirmations[this.#standby]!);
+    const { outcomes, areConfirmed } = found;
     const acknowledged = this.#acknowledged;
     const isKept = acknowledged > 0n && since - acknowledged < keptGroups;
     const isReverted = isKept && !(await hasGroup(session, identity, acknowledged));
@@ -325,7 +332,7 @@ export class PostgresWriter {
       const outcome = unit.isUnknown ? outcomes.get(unit.sequence) : undefined;
       unit.isUnknown = false;
       if (outcome !== undefined) {
-        this.#finish(unit, outcome, false);
+        this.#finish(unit, outcome, !areConfirmed);
       } else if (++unit.attempts < attemptsMax) {
         this.#again.push(unit);
       } else {
@@ -382,17 +389,4 @@ export class PostgresWriter {
     group.left -= settled;
     if (group.left === 0) group.done();
   }
-}
-
-function makeUnit(group: Group, commits: readonly PendingCommit[]): Unit {
-  const merged = mergeGroup(commits.map(({ batch }) => batch));
-  return { group, commits, merged, sequence: 0n, attempts: 0, isUnknown: false };
-}
-
-function refusalFor(code: string, cause: unknown): Error {
-  if (code === noStandby)
-    return new MailError('unavailable', 'no synchronous standby is attached', { cause });
-  if (isStorageFull(cause))
-    return new MailError('storageFull', 'the disk of the database is full', { cause });
-  return new Fault('a commit failed', { temporary: true, cause });
 }

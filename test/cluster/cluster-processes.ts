@@ -24,6 +24,8 @@ export interface ClusterOptions {
   readonly network?: string;
   /** For the database: its rows lie there. */
   readonly databaseFolder?: string;
+  /** A PostgreSQL that is there already, and how nodes reach their database. It is ended with the cluster. */
+  readonly store?: { readonly postgres: PostgresServer; readonly url: string };
 }
 
 export interface ClusterStatus {
@@ -47,6 +49,8 @@ export const lostLeaseErrors = [/this node was declared dead/, /a commit failed,
 /** Far above every time the cluster promises, on a loaded machine too; whoever waits so long has failed. */
 const waitMsMax = 60_000;
 const pollMs = 50;
+const storeCuts = 5;
+const betweenCutsMs = 200;
 const tokenUses = 20;
 
 export class ClusterProcesses implements AsyncDisposable {
@@ -73,11 +77,11 @@ export class ClusterProcesses implements AsyncDisposable {
   /** Resolves when all nodes host their share of the accounts. */
   static async start(options: ClusterOptions): Promise<ClusterProcesses> {
     const folder = await makeTemporaryFolder();
-    const postgres = await PostgresServer.start();
+    const postgres = options.store?.postgres ?? (await PostgresServer.start());
     const cluster = new ClusterProcesses(options, {
       folder,
       postgres,
-      storeUrl: await postgres.makeDatabase(options.databaseFolder),
+      storeUrl: options.store?.url ?? (await postgres.makeDatabase(options.databaseFolder)),
     });
     try {
       const store = cluster.#storeSettings.flatMap((setting) => ['--set', setting]);
@@ -211,6 +215,17 @@ export class ClusterProcesses implements AsyncDisposable {
       await systemClock.sleep(pollMs);
     }
     throw new Error(`not so after ${waitMsMax} ms: ${what}\n${JSON.stringify(status)}`);
+  }
+
+  /** Those of all nodes to PostgreSQL, and again those that they make anew. */
+  async cutStoreConnections(): Promise<void> {
+    const cut =
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = ';
+    const database = new URL(this.storeUrl).pathname.slice(1);
+    for (let times = 0; times < storeCuts; times++) {
+      await this.postgres.query(`${cut}'${database}'`);
+      await systemClock.sleep(betweenCutsMs);
+    }
   }
 
   cutLinks(one: NodeProcess, other: NodeProcess): void {

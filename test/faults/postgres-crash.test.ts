@@ -2,8 +2,6 @@
 // acknowledged is there, once, and what was refused is not.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
 import { Fault } from '../../src/base/fault.ts';
@@ -11,6 +9,7 @@ import { silentLog } from '../../src/base/log.ts';
 import type { Engine } from '../../src/storage/engine.ts';
 import { openPostgresEngine, type PostgresEngineOptions } from '../../src/storage/postgres-engine.ts';
 import { UnknownOutcomeFault } from '../../src/storage/unknown-outcome.ts';
+import { PostgresRelay } from '../postgres-relay.ts';
 import { missingPostgres, PostgresServer } from '../postgres-server.ts';
 import { checkCounters, countOnce, type WriterLedger } from './counted-commits.ts';
 
@@ -94,8 +93,8 @@ describe('faults of PostgreSQL', { skip }, () => {
   });
 
   it('finds out what became of commits whose answers were lost', async () => {
-    await using relay = await Relay.open(server.port);
-    const url = (await server.makeDatabase()).replace(`:${server.port}/`, `:${relay.port}/`);
+    await using relay = await PostgresRelay.open(server.port);
+    const url = relay.url(await server.makeDatabase());
     await using engine = await openAt(url);
     const ledger = await underLoad(engine, lostAnswers, () => relay.loseNextAnswer());
     assert.deepEqual([ledger.unknown, ledger.refused], [0, 0]);
@@ -103,8 +102,8 @@ describe('faults of PostgreSQL', { skip }, () => {
   });
 
   it('says so when nobody can tell, and that nothing happened when nothing did', async () => {
-    await using relay = await Relay.open(server.port);
-    const url = (await server.makeDatabase()).replace(`:${server.port}/`, `:${relay.port}/`);
+    await using relay = await PostgresRelay.open(server.port);
+    const url = relay.url(await server.makeDatabase());
     await using engine = await openAt(url, { awayLimitMs: 300 });
     const put = (key: string) =>
       engine.commit({ puts: [{ key: Buffer.from(key), value: Buffer.from('x') }] });
@@ -128,78 +127,3 @@ describe('faults of PostgreSQL', { skip }, () => {
     );
   });
 });
-
-/** Stands between the engine and the server. */
-class Relay implements AsyncDisposable {
-  readonly #server: Server;
-  readonly #target: number;
-  readonly #sockets = new Set<Socket>();
-  #loseAnswer: (() => void) | undefined;
-  #isAway = false;
-
-  private constructor(server: Server, target: number) {
-    this.#server = server;
-    this.#target = target;
-    server.on('connection', (near) => this.#join(near));
-  }
-
-  static async open(target: number): Promise<Relay> {
-    const server = createServer();
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    return new Relay(server, target);
-  }
-
-  get port(): number {
-    const address = this.#server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  }
-
-  /** The next answer, to a commit or a read, is thrown away and its connection closed. Resolves then. */
-  loseNextAnswer(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#loseAnswer = resolve;
-    });
-  }
-
-  goAwayAtNextAnswer(): void {
-    this.#loseAnswer = () => {
-      this.#isAway = true;
-      for (const socket of this.#sockets) socket.destroy();
-    };
-  }
-
-  comeBack(): void {
-    this.#isAway = false;
-  }
-
-  #join(near: Socket): void {
-    const far = connect(this.#target, '127.0.0.1');
-    for (const socket of [near, far]) {
-      this.#sockets.add(socket);
-      socket.on('error', () => {});
-      socket.on('close', () => {
-        this.#sockets.delete(socket);
-        near.destroy();
-        far.destroy();
-      });
-    }
-    if (this.#isAway) near.destroy();
-    near.pipe(far);
-    far.on('data', (bytes) => {
-      if (this.#loseAnswer === undefined) {
-        near.write(bytes);
-        return;
-      }
-      const lost = this.#loseAnswer;
-      this.#loseAnswer = undefined;
-      near.destroy();
-      lost();
-    });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-  }
-}

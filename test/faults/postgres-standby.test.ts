@@ -71,7 +71,7 @@ it('acknowledges what a standby has, and refuses when none is there', {
   );
 
   // It is there and says nothing: nobody may say that the commit is safe.
-  const silent = await silence(standby);
+  const silent = await standby.stopReceiving();
   for (const engine of [store, hardy]) await assert.rejects(put(engine, 'unknown'), UnknownOutcomeFault);
   process.kill(silent, 'SIGCONT');
   while ((await put(store, 'again').catch(() => undefined)) === undefined);
@@ -92,12 +92,55 @@ it('acknowledges what a standby has, and refuses when none is there', {
   );
 
   // It says nothing and then is gone: what was sent to it meanwhile must not stand in the way of going on alone.
-  const gone = await silence(standby);
+  const gone = await standby.stopReceiving();
   await assert.rejects(put(hardy, 'unknown'), UnknownOutcomeFault);
   await standby.stop('SIGKILL');
   process.kill(gone, 'SIGKILL');
   await attached(server, undefined);
   while ((await put(hardy, 'later').catch(() => undefined)) === undefined);
+});
+
+it('holds what waited for a standby that went until one is back, and goes on with what needs none', {
+  skip: missingPostgres(),
+  timeout: 120_000,
+}, async () => {
+  await using server = await PostgresServer.start({ settings: ['synchronous_commit=remote_apply'] });
+  const url = await server.makeDatabase();
+  await using standby = await server.startStandby('mirror');
+  await server.set('synchronous_standby_names', 'mirror');
+  await attached(server, 'sync');
+  // By its limits alone no commit would ever be given up.
+  const patient = { commitLimitMs: 600_000, awayLimitMs: 600_000 };
+  await using store = await openAt(url, patient);
+  await using hardy = await openAt(url, { ...patient, allowAlone: true });
+  await put(store, 'before');
+
+  const silent = await standby.stopReceiving();
+  let isAcknowledged = false;
+  const waiting = put(store, 'waiting').finally(() => {
+    isAcknowledged = true;
+  });
+  const alone = put(hardy, 'alone');
+  const waits = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+  while ((await server.query(waits)).length < 2);
+  await standby.stop('SIGKILL');
+  process.kill(silent, 'SIGKILL');
+  assert.deepEqual(await alone, committed);
+  const sign = () => ({
+    puts: [{ key: Buffer.from('sign'), value: Buffer.from('x') }],
+    withoutStandby: true,
+  });
+  const [refused, signed] = await Promise.allSettled([put(store, 'refused'), store.commit(sign())]);
+  assert.ok(refused.status === 'rejected' && isRefused(refused.reason), JSON.stringify(refused));
+  assert.deepEqual(signed, { status: 'fulfilled', value: committed });
+  assert.equal(await store.get(Buffer.from('refused')), undefined);
+  assert.notEqual(await store.get(Buffer.from('waiting')), undefined);
+  assert.equal(isAcknowledged, false);
+
+  await standby.restart();
+  assert.deepEqual(await waiting, committed);
+  assert.equal(await standbyHas(standby, url, 'waiting'), true);
+  assert.deepEqual(await put(store, 'after'), committed);
 });
 
 it('opens where a standby is named and none is there: alone if that is allowed, else it says why not', {
@@ -114,15 +157,3 @@ it('opens where a standby is named and none is there: alone if that is allowed, 
     for (const key of ['a', 'b', 'c']) assert.deepEqual(await put(hardy, key), committed);
   }
 });
-
-/** Stops the process that receives the changes; returns its id. */
-async function silence(standby: PostgresServer): Promise<number> {
-  for (;;) {
-    const rows = await standby.query('SELECT pid FROM pg_stat_wal_receiver');
-    const pid = Number(rows[0]?.pid);
-    if (pid > 0) {
-      process.kill(pid, 'SIGSTOP');
-      return pid;
-    }
-  }
-}

@@ -98,7 +98,13 @@ test('PostgreSQL is shown with its standbys', () => {
   const standby = { name: 'db2', state: 'streaming', isSynchronous: true, lagBytes: 0 };
   const late = { name: 'db3', state: 'catchup', isSynchronous: false, lagBytes: 5 * 1024 ** 3 };
   const rights = { role: 'mail', maySeeStandbys: true };
-  const health = { server: 'db1:5432', version: '17.2', ...rights, standbys: [standby, late] };
+  const health = {
+    server: 'db1:5432',
+    version: '17.2',
+    ...rights,
+    standbys: [standby, late],
+    needsStandby: true,
+  };
   const line = (storage: ClusterBody['storage']) =>
     formatClusterStatus({ ...healthy, storage }).split('\n')[3];
   assert.equal(
@@ -111,12 +117,11 @@ test('PostgreSQL is shown with its standbys', () => {
   );
   const alone = { engine: 'postgres', bytesOnDisk: 1, health: { ...health, standbys: [late] } };
   const withoutStandby = /^! PostgreSQL has no synchronous standby: .* until one is attached$/m;
-  // With a lease there are commits, so none is needed.
-  assert.doesNotMatch(formatClusterStatus({ ...healthy, storage: alone }), withoutStandby);
-  const stuck = { ...healthy, leaseLeftMs: -1 };
-  assert.match(formatClusterStatus({ ...stuck, storage: alone }), withoutStandby);
+  assert.match(formatClusterStatus({ ...healthy, storage: alone }), withoutStandby);
   const attached = { ...alone, health };
-  assert.doesNotMatch(formatClusterStatus({ ...stuck, storage: attached }), withoutStandby);
+  assert.doesNotMatch(formatClusterStatus({ ...healthy, storage: attached }), withoutStandby);
+  const allowed = { ...alone, health: { ...alone.health, needsStandby: false } };
+  assert.doesNotMatch(formatClusterStatus({ ...healthy, storage: allowed }), withoutStandby);
   const unknown = { name: 'not known', state: 'not known', isSynchronous: false, lagBytes: null };
   const blind = { ...health, maySeeStandbys: false, standbys: [unknown] };
   const storage = { engine: 'postgres', bytesOnDisk: 0, health: blind };

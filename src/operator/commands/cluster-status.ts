@@ -37,6 +37,7 @@ interface StorageBody {
       readonly isSynchronous: boolean;
       readonly lagBytes: number | null;
     }[];
+    readonly needsStandby: boolean;
   } | null;
 }
 
@@ -139,9 +140,10 @@ function problemsOf(status: ClusterBody): string[] {
       `${node} serves no accounts now: it cannot write to the storage; what it shows here may be old`,
     );
   const { health } = storage;
-  if (leaseLeftMs < 0 && health?.maySeeStandbys && !health.standbys.some((each) => each.isSynchronous))
+  const isAlone = health?.maySeeStandbys && !health.standbys.some((each) => each.isSynchronous);
+  if (isAlone && health.needsStandby)
     problems.push(
-      'PostgreSQL has no synchronous standby: with storage.postgres.durability = "standby" nothing is written until one is attached',
+      'PostgreSQL has no synchronous standby: with storage.postgres.durability = "standby" mail and changes are put off until one is attached',
     );
   if (shards.unhosted > 0)
     problems.push(`${shards.unhosted} shards have no host: their accounts wait until a node takes them`);

@@ -69,6 +69,7 @@ export const clusterSchema = z.object({
         role: z.string(),
         maySeeStandbys: z.boolean().describe('False: the role lacks pg_monitor.'),
         standbys: z.array(standbySchema),
+        needsStandby: z.boolean().describe('Mail is put off while no synchronous one is attached.'),
       })
       .nullable()
       .describe("What the engine's own server says."),
