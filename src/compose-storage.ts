@@ -178,7 +178,7 @@ export function observeEngine(metrics: Metrics, engine: Engine): void {
   observe('engine_bytes_on_disk', 'Size of the engine on disk', () => engine.statistics().bytesOnDisk);
   const help = 'How often the database was found to lack commits that it had acknowledged';
   const reverted = metrics.counter({ name: 'rookery_engine_reverted_total', help }).with({});
-  engine.onReverted?.(() => reverted.add());
+  engine.onReverted?.((mayLackMail) => reverted.add(mayLackMail ? 1 : 0));
 }
 
 /** Of a store in the data directory. */

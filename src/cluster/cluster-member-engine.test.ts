@@ -147,7 +147,7 @@ test('when the database lost commits, every shard is let go, and hosted again un
 
 test('a database that lost commits and no heartbeat: the node whose they were lets its shards go, and says so', async () => {
   const parts = cluster();
-  const reverts: (() => void)[] = [];
+  const reverts: ((mayLackMail: boolean) => void)[] = [];
   parts.engine.onReverted = (listener) => {
     reverts.push(listener);
     return () => {};
@@ -158,7 +158,7 @@ test('a database that lost commits and no heartbeat: the node whose they were le
   await assertHosted(parts.engine, [a, b]);
   const before = [new Map(a.open), new Map(b.open)] as const;
   const lostAt = parts.clock.now();
-  reverts[0]!();
+  reverts[0]!(true);
   assert.deepEqual([...a.open], []);
   await parts.clock.advance(3_000);
   await assertHosted(parts.engine, [a, b]);
@@ -169,4 +169,9 @@ test('a database that lost commits and no heartbeat: the node whose they were le
     ['a', lostAt],
     ['b', undefined],
   ]);
+  // What was lost was no mail: shards are let go all the same, and the operator is not told of mail.
+  reverts[1]!(false);
+  assert.deepEqual([...b.open], []);
+  await parts.clock.advance(3_000);
+  assert.equal(b.member.status().nodes.find(({ node }) => node === 'b')!.load.lostCommitsAt, undefined);
 });

@@ -95,7 +95,7 @@ export class ClusterMember implements ShardLeases, ShardLocator, AsyncDisposable
     });
     const { engine } = options;
     const unsubscribe = engine.subscribe(clusterTopic, () => this.#handle({ type: 'signal' }));
-    const unhook = engine.onReverted?.(() => this.#reverted());
+    const unhook = engine.onReverted?.((mayLackMail) => this.#reverted(mayLackMail));
     this.#unsubscribe = () => {
       unsubscribe();
       unhook?.();
@@ -273,8 +273,8 @@ export class ClusterMember implements ShardLeases, ShardLocator, AsyncDisposable
     this.#handle({ type: 'slept' });
   }
 
-  #reverted(): void {
-    this.#losses = { lostCommitsAt: this.#options.clock.now() };
+  #reverted(mayLackMail: boolean): void {
+    if (mayLackMail) this.#losses = { lostCommitsAt: this.#options.clock.now() };
     this.#handle({ type: 'reverted' });
   }
 

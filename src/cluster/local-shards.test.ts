@@ -44,7 +44,7 @@ test('accounts are read again when the store lost what they remember', async () 
   const engine = openMemoryEngine();
   let revert = (): void => {};
   engine.onReverted = (listener) => {
-    revert = listener;
+    revert = () => listener(true);
     return () => {};
   };
   const blobs = openMemoryBlobStore(engine);

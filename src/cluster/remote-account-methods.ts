@@ -89,7 +89,7 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
     z.object({ uids: uint32s, sizes: uint32s, surrogateSizes: uint32s }).refine(isEven),
   ),
   changesSince: read(
-    z.tuple([whole, whole]),
+    z.tuple([whole, whole, z.object({ claimRecent: z.boolean() }).optional()]),
     z.object({
       exists: z.boolean(),
       uidValidity: whole,
@@ -99,6 +99,7 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
       changed: columns,
       vanished: uint32s,
       incomplete: z.boolean(),
+      recentFrom: whole.optional(),
       rights,
     }),
   ),

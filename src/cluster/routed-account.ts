@@ -6,7 +6,7 @@
 import type * as Port from '../account/port.ts';
 import type * as Reads from '../account/port-reads.ts';
 import type { AccountId, MailboxId, ModSeq, OperationId, ShardId, Uid } from '../mail/ids.ts';
-import { MailError } from '../mail/mail-error.ts';
+import { isMailError, MailError } from '../mail/mail-error.ts';
 import type { AclEntry } from '../mail/rights.ts';
 import type { SearchKey } from '../mail/search-key.ts';
 import { RemoteAccountLock } from './remote-account-lock.ts';
@@ -77,8 +77,19 @@ export class RoutedAccount implements Port.AccountPort {
     return this.#call('sentSizes', mailboxId);
   }
 
-  changesSince(mailboxId: MailboxId, since: ModSeq): Promise<Port.MailboxChanges> {
-    return this.#call('changesSince', mailboxId, since);
+  async changesSince(
+    mailboxId: MailboxId,
+    since: ModSeq,
+    options?: Port.ChangesOptions,
+  ): Promise<Port.MailboxChanges> {
+    if (options === undefined) return this.#call('changesSince', mailboxId, since);
+    try {
+      return await this.#call('changesSince', mailboxId, since, options);
+    } catch (error) {
+      // A node of before does not know them.
+      if (!isMailError(error, 'invalidArgument')) throw error;
+      return this.#call('changesSince', mailboxId, since);
+    }
   }
 
   append(options: Port.AppendOptions): Promise<Port.Appended> {

@@ -145,9 +145,10 @@ export interface Engine extends Reader, AsyncDisposable {
   subscribe(topic: string, listener: () => void): () => void;
   /**
    * Of engines on a server that another may take over: calls back when that one lacks commits of this process that were
-   * acknowledged, before anything more is committed. What is remembered of before is to be read again.
+   * acknowledged, before anything more is committed. What is remembered of before is to be read again. `mayLackMail` false: they are
+   * some that were committed `withoutStandby`.
    */
-  onReverted?(listener: () => void): () => void;
+  onReverted?(listener: (mayLackMail: boolean) => void): () => void;
   statistics(): EngineStatistics;
   /** Of engines that are kept on a server. Rejects with a temporary Fault when that does not answer. */
   health?(): Promise<EngineHealth>;

@@ -106,7 +106,7 @@ class PostgresEngine implements Engine {
   readonly #readers: PostgresReaders;
   readonly #snapshots: PostgresSnapshots;
   readonly #signals: PostgresSignals;
-  readonly #whenReverted = new Set<() => void>();
+  readonly #whenReverted = new Set<(mayLackMail: boolean) => void>();
   #upkeep: Timer | undefined;
   #closing: Promise<void> | undefined;
   #closed = false;
@@ -208,7 +208,7 @@ class PostgresEngine implements Engine {
     return this.#topics.subscribe(topic, listener);
   }
 
-  onReverted(listener: () => void): () => void {
+  onReverted(listener: (mayLackMail: boolean) => void): () => void {
     this.#whenReverted.add(listener);
     return () => this.#whenReverted.delete(listener);
   }
@@ -256,9 +256,9 @@ class PostgresEngine implements Engine {
       awayLimitMs,
       committed: (pending) => this.#committed(pending),
       moved: () => this.#leave('another server takes the writes now'),
-      reverted: (gone) => {
+      reverted: (gone, mayLackMail) => {
         this.#commits.rejectWaiting(gone);
-        for (const listener of this.#whenReverted) listener();
+        for (const listener of this.#whenReverted) listener(mayLackMail);
       },
       clock: this.#options.clock,
       log: this.#options.log,

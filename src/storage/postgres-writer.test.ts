@@ -6,7 +6,8 @@ import { it } from 'node:test';
 import { systemClock } from '../base/clock.ts';
 import { silentLog } from '../base/log.ts';
 import type { PendingCommit } from './group-commit.ts';
-import { ConnectionLost } from './postgres-session.ts';
+import { noStandby } from './postgres-schema.ts';
+import { ConnectionLost, PostgresError } from './postgres-session.ts';
 import { type Answers, sessionOfNobody } from './postgres-session-testing.ts';
 import { PostgresWriter } from './postgres-writer.ts';
 
@@ -17,11 +18,11 @@ const takeOver: Answers = (name) => {
 };
 
 /** Its outcome, or why there is none. */
-function settled(writer: PostgresWriter): Promise<string> {
+function settled(writer: PostgresWriter, withoutStandby = false): Promise<string> {
   return new Promise((resolve) => {
     void writer.write([
       {
-        batch: { puts: [{ key: Buffer.from('k'), value: Buffer.from('v') }] },
+        batch: { puts: [{ key: Buffer.from('k'), value: Buffer.from('v') }], withoutStandby },
         bytes: 1,
         resolve: ({ outcome }) => resolve(outcome),
         reject: ({ message }) => resolve(message),
@@ -96,6 +97,40 @@ it('tells when the server lacks what was acknowledged, and writes nothing that w
   assert.equal(await last, 'committed');
   assert.equal(told.filter((each) => each === 'reverted').length, 1);
   assert.ok(told.includes('whole outcome'));
+  await writer.close();
+});
+
+it('tells when the server lacks what went there without a standby, and that it was no mail', {
+  timeout: 60_000,
+}, async () => {
+  const told: string[] = [];
+  let refusals = 0;
+  const alone = sessionOfNobody((name) => {
+    if (name === 'standby') return [[Buffer.alloc(4)]];
+    if (name !== 'apply') return takeOver(name);
+    if (refusals++ === 0) return Promise.reject(new PostgresError(noStandby, 'none is attached'));
+    return [[Buffer.from('')]];
+  });
+  const behind = sessionOfNobody((name) => (name === 'apply' ? [[Buffer.from('')]] : takeOver(name)));
+  let next = alone;
+  const writer = new PostgresWriter({
+    identity: { id: Buffer.alloc(16), applicationName: 'rookery commit test' },
+    connect: async () => next.session,
+    durability: 'standby',
+    allowAlone: false,
+    awayLimitMs: 60_000,
+    committed: ({ resolve }) => resolve({ outcome: 'committed' }),
+    moved: () => told.push('moved'),
+    reverted: (_gone, mayLackMail) => told.push(mayLackMail ? 'mail is gone' : 'reverted'),
+    clock: systemClock,
+    log: silentLog,
+  });
+  await writer.open(alone.session);
+  assert.equal(await settled(writer, true), 'committed');
+  next = behind;
+  alone.session.destroy('cut');
+  assert.equal(await settled(writer, true), 'the database lost what this was decided on');
+  assert.deepEqual(told, ['moved', 'reverted']);
   await writer.close();
 });
 

@@ -63,9 +63,9 @@ export interface PostgresWriterOptions {
   readonly moved: () => void;
   /**
    * The server lacks a commit that was acknowledged; called before anything is committed there. `gone`: what was decided before
-   * is refused with it.
+   * is refused with it. `mayLackMail` false: it lacks only what needed no standby and had none.
    */
-  readonly reverted: (gone: Fault) => void;
+  readonly reverted: (gone: Fault, mayLackMail: boolean) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -82,6 +82,8 @@ export class PostgresWriter {
   #settled = 0n;
   /** Of the last group that was applied and said to be. */
   #acknowledged = 0n;
+  /** Of the last group of which something was said to be applied though no standby was known to have it. */
+  #wentAlone = 0n;
   #queue: Unit[] = [];
   #inFlight: Unit[] = [];
   /** Not applied, or not known to be: to be sent again when the answers behind them are in. */
@@ -223,8 +225,8 @@ export class PostgresWriter {
       return;
     }
     this.#settled = unit.sequence;
-    // What went alone may be missing on the next server: that is no loss.
-    if (outcome === '' && !isAlone && !unit.goesAlone) this.#acknowledged = unit.sequence;
+    if (outcome === '' && (isAlone || unit.goesAlone)) this.#wentAlone = unit.sequence;
+    else if (outcome === '') this.#acknowledged = unit.sequence;
     const held: PendingCommit[] = [];
     for (let index = 0; index < commits.length; index++) {
       const pending = commits[index]!;
@@ -320,12 +322,13 @@ export class PostgresWriter {
     const generation = await takeOver(session, identity, { needsStandby: this.#standby > 0, isAgain: true });
     const found = await resolveOutcomes(session, identity, since, confirmations[this.#standby]!);
     const { outcomes, areConfirmed } = found;
-    const acknowledged = this.#acknowledged;
-    const isKept = acknowledged > 0n && since - acknowledged < keptGroups;
-    const isReverted = isKept && !(await hasGroup(session, identity, acknowledged));
+    const isGone = async (group: bigint): Promise<boolean> =>
+      group > 0n && since - group < keptGroups && !(await hasGroup(session, identity, group));
+    const mayLackMail = await isGone(this.#acknowledged);
+    const isReverted = mayLackMail || (await isGone(this.#wentAlone));
     this.#generation = generation;
     if (isReverted || session.server !== lost.server) this.#options.moved();
-    if (isReverted) this.#revert(session);
+    if (isReverted) this.#revert(session, mayLackMail);
     const unsettled = this.#again;
     this.#again = [];
     for (const unit of unsettled) {
@@ -352,15 +355,16 @@ export class PostgresWriter {
   }
 
   /** What waits was decided on what is gone, and is not written on top of what there is. */
-  #revert(session: PostgresSession): void {
+  #revert({ address }: PostgresSession, mayLackMail: boolean): void {
     const { log, reverted } = this.#options;
     this.#acknowledged = 0n;
-    log.error(
-      { server: session.address },
-      'the database lacks commits that it had acknowledged: mail that was accepted, and changes, may be missing',
-    );
+    this.#wentAlone = 0n;
+    const lacking = 'the database lacks commits that it had acknowledged';
+    if (mayLackMail)
+      log.error({ server: address }, `${lacking}: mail that was accepted, and changes, may be missing`);
+    else log.warn({ server: address }, `${lacking} while no standby was attached: none of them was mail`);
     const gone = new Fault('the database lost what this was decided on', { temporary: true });
-    reverted(gone);
+    reverted(gone, mayLackMail);
     for (const { group, commits } of this.#takeWaiting()) this.#rejectAll(group, commits, gone);
   }
 
