@@ -29,6 +29,7 @@ import { observeEngine, observeRoom, openEmbeddedEngine } from './compose-storag
 import { certificateFiles, isPretty } from './compose-surroundings.ts';
 import type { Config } from './config/schema.ts';
 import type { NodeId } from './mail/ids.ts';
+import { makeDataDirectory } from './operator/data-directory.ts';
 import { engineSocketPath, linkSocketPath } from './operator/data-sockets.ts';
 import type { ReadConfig, RunningProgram } from './operator/running-server.ts';
 import { type ListenPorts, withHeldPorts } from './operator/workers/held-ports.ts';
@@ -61,7 +62,7 @@ export async function startWorkers(readConfig: ReadConfig, workers: number): Pro
     level: config.log.level,
     pretty: isPretty(config),
   });
-  mkdirSync(config.data, { recursive: true, mode: 0o700 });
+  makeDataDirectory(config.data);
   const engine = opened.use(await openEmbeddedEngine(config, { clock, log }));
   await performRequest(engine, shardCount, declareEnded());
   await certificateFiles(config); // made once, not by every worker

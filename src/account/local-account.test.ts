@@ -51,6 +51,44 @@ onEngines('what is appended is read back byte for byte, after a reload too', asy
   await again.hosts.close();
 });
 
+onEngines(
+  'of those that come at once with the same bytes, one is stored if only new ones are wanted',
+  async (fixture) => {
+    const { account, inbox } = fixture;
+    const bytes = messageText({ id: 'one@test', subject: 'one' });
+    const other = messageText({ id: 'one@test', subject: 'two' });
+    assert.equal(bytes.length, other.length);
+    const appendIfNew = async (text: Buffer, ifNew = true): Promise<number[]> => {
+      const target = { id: inbox };
+      const appended = await account.append({
+        operation: newOperation(),
+        target,
+        messages: [newMessage(text)],
+        ifNew,
+      });
+      return [...appended.uids];
+    };
+    const uids = await Promise.all([bytes, bytes, other, bytes, other].map((text) => appendIfNew(text)));
+    assert.deepEqual(uids, [[1], [], [2], [], []]);
+    const { modSeq } = await account.listMailboxes();
+    assert.deepEqual(await appendIfNew(other), []);
+    assert.equal((await account.listMailboxes()).modSeq, modSeq, 'nothing changed');
+    assert.deepEqual(await appendIfNew(other, false), [3]);
+    // What was expunged is new again.
+    await account.expunge({
+      operation: newOperation(),
+      mailboxId: inbox,
+      uids: Uint32Array.of(1),
+      anyFlags: true,
+    });
+    assert.deepEqual(await appendIfNew(bytes), [4]);
+    const operation = newOperation();
+    const again = { operation, target: { id: inbox }, messages: [newMessage(bytes)], ifNew: true } as const;
+    assert.deepEqual([...(await account.append(again)).uids], []);
+    assert.deepEqual([...(await account.append(again)).uids], [], 'a retry');
+  },
+);
+
 onEngines('answers of bytes are bounded but never empty', async ({ account, inbox }) => {
   for (let index = 0; index < 4; index++) await append(account, { id: inbox });
   const { size } = (await account.readMessages(inbox, Uint32Array.of(1), 1e6))[0]!;

@@ -25,3 +25,12 @@ export type Epoch = Brand<number, 'Epoch'>;
 export type OperationId = Brand<string, 'OperationId'>;
 /** A node's name in its cluster, chosen by the operator: 1..63 characters of [a-z0-9-], as in a host name. */
 export type NodeId = Brand<string, 'NodeId'>;
+
+/**
+ * The trace id of the session an operation is of: what its id begins with, up to the first dot. So the id that makes a retry
+ * harmless also carries the trace to the account's host, on whichever node that is.
+ */
+export function traceOf(operation: OperationId): string {
+  const end = operation.indexOf('.');
+  return end < 0 ? operation : operation.slice(0, end);
+}

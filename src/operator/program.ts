@@ -1,7 +1,7 @@
 // The command line as a whole: `rookery COMMAND`. A client of the admin API, except for `serve` and `quickstart`, which main.ts
 // passes in, because they choose concrete engines.
 
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { addBalancerCommands } from './balancer/balancer-command.ts';
 import { describeCluster } from './balancer/describe-cluster.ts';
 import { addAccountCommands } from './commands/account.ts';
@@ -10,6 +10,7 @@ import { addClusterCommands } from './commands/cluster.ts';
 import { addConfigCommands } from './commands/configuration.ts';
 import { addDomainCommands } from './commands/domain.ts';
 import { addExportCommands, addImportCommands } from './commands/import-export.ts';
+import { addSessionCommands } from './commands/sessions.ts';
 import {
   addMailboxCommands,
   addServerCommands,
@@ -30,13 +31,15 @@ export function buildProgram(options: ProgramOptions): Command {
     .description(
       'Rookery: a mail server. `rookery quickstart` shows it at work; docs/command-line.md tells the rest.',
     )
-    .option('--data <dir>', "the server's data directory", process.env.ROOKERY_DATA ?? './data')
-    .option(
-      '--server <url>',
-      'the admin API of a server elsewhere (needs a token)',
-      process.env.ROOKERY_SERVER,
+    .addOption(
+      new Option('--data <dir>', "the server's data directory").env('ROOKERY_DATA').default('./data'),
     )
-    .option('--token <token>', 'bearer token for --server', process.env.ROOKERY_TOKEN)
+    .addOption(
+      new Option('--server <url>', 'the admin API of a server elsewhere (needs a token)').env(
+        'ROOKERY_SERVER',
+      ),
+    )
+    .addOption(new Option('--token <token>', 'bearer token for --server').env('ROOKERY_TOKEN'))
     .option('--on <node>', 'ask that node of the cluster, through the one that is reached')
     .option('--json', 'print JSON')
     .version(options.version, '--version', 'print the version')
@@ -54,6 +57,7 @@ export function buildProgram(options: ProgramOptions): Command {
   addExportCommands(program);
   addTokenCommands(program);
   addServerCommands(program);
+  addSessionCommands(program);
   addClusterCommands(program);
   addBalancerCommands(program, describeCluster);
   program

@@ -1,11 +1,13 @@
 // `npm start`, `rookery quickstart`: a whole mail server to try, on loopback, with a domain and three accounts.
-// Invariant: the passwords are in data/quickstart.txt.new (mode 0600) before the accounts exist, and in data/quickstart.txt
-// once they all do. A start that was cut off goes on with the same passwords; accounts that were removed later stay removed.
+// Invariant: the passwords are on disk in data/quickstart.txt.new (mode 0600) before the accounts exist, and in
+// data/quickstart.txt once they all do. A start that was cut off goes on with the same passwords; accounts that were removed
+// later stay removed, and where the domain is and neither file, no accounts are made: nobody would know their passwords.
 
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
+import { syncDirectory } from '../storage/journal.ts';
 import { AdminClient } from './admin-client.ts';
 import { accountPath } from './commands/account.ts';
 import { type ConfigOptions, configFrom, withConfigOptions } from './commands/configuration.ts';
@@ -17,6 +19,7 @@ import { type Starts, serve, type WorkerOptions, workerOption } from './serve.ts
 import { runWorker } from './workers/run-worker.ts';
 
 const domain = 'example.test';
+const domainPath = `/api/domains/${domain}`;
 const users = ['alice', 'bob', 'admin'] as const;
 
 interface Login {
@@ -33,32 +36,46 @@ export function addQuickstartCommand(program: Command, starts: Starts): void {
         configFrom(command.optsWithGlobals<ConfigOptions>(), command, defaults);
       if (worker !== undefined) return await runWorker(starts.workers.worker, read);
       const { data } = read();
-      await mkdir(data, { recursive: true, mode: 0o700 });
-      const file = join(data, 'quickstart.txt');
-      const isFirst = !existsSync(file);
       await serve({
         starts,
         read,
         started: async (server) => {
-          const logins = isFirst ? await makeAccounts(data, file) : readLogins(file);
-          process.stdout.write(banner(server, { logins, isFirst, file }));
+          const client = new AdminClient({ data });
+          try {
+            process.stdout.write(banner(server, await findAccounts(client, data)));
+          } finally {
+            client.close();
+          }
         },
       });
     });
 }
 
-/** Goes on where a start that was cut off stopped. */
-async function makeAccounts(data: string, file: string): Promise<Login[]> {
-  const unfinished = `${file}.new`;
-  const logins = existsSync(unfinished) ? readLogins(unfinished) : await writeLogins(unfinished);
-  const client = new AdminClient({ data });
-  try {
-    await ensureAccounts(client, logins);
-  } finally {
-    client.close();
+interface Accounts {
+  /** Those that are there and that the quick start made. */
+  readonly logins: readonly Login[];
+  /** They were made by this start, or by one that was cut off. */
+  readonly isFirst: boolean;
+  /** Undefined: it is gone. */
+  readonly file: string | undefined;
+}
+
+/** Makes them at the first start. */
+async function findAccounts(client: AdminClient, data: string): Promise<Accounts> {
+  const file = join(data, 'quickstart.txt');
+  if (existsSync(file)) {
+    const logins: Login[] = [];
+    for (const login of readLogins(file))
+      if (await exists(client, accountPath(login.address))) logins.push(login);
+    return { logins, isFirst: false, file };
   }
+  const unfinished = `${file}.new`;
+  const isCutOff = existsSync(unfinished);
+  if (!isCutOff && (await exists(client, domainPath))) return { logins: [], isFirst: false, file: undefined };
+  const logins = isCutOff ? readLogins(unfinished) : await writeLogins(unfinished);
+  await ensureAccounts(client, logins);
   await rename(unfinished, file);
-  return logins;
+  return { logins, isFirst: true, file };
 }
 
 async function writeLogins(file: string): Promise<Login[]> {
@@ -66,6 +83,7 @@ async function writeLogins(file: string): Promise<Login[]> {
   const text = logins.map(({ address, password }) => `${address} ${password}\n`).join('');
   await writeFile(`${file}.part`, text, { mode: 0o600, flush: true });
   await rename(`${file}.part`, file);
+  syncDirectory(dirname(file));
   return logins;
 }
 
@@ -85,10 +103,9 @@ function readLogins(file: string): Login[] {
 }
 
 async function ensureAccounts(client: AdminClient, logins: readonly Login[]): Promise<void> {
-  const domains = '/api/domains';
-  if (!(await exists(client, `${domains}/${domain}`))) {
+  if (!(await exists(client, domainPath))) {
     const body = { name: domain, description: 'made by quickstart' };
-    await client.call({ method: 'POST', path: domains, body });
+    await client.call({ method: 'POST', path: '/api/domains', body });
   }
   for (const { address, password } of logins) {
     if (await exists(client, accountPath(address))) continue;
@@ -109,34 +126,41 @@ async function exists(client: AdminClient, path: string): Promise<boolean> {
   }
 }
 
-interface BannerParts {
-  readonly logins: readonly Login[];
-  readonly isFirst: boolean;
-  readonly file: string;
+function secretsText({ logins, isFirst, file }: Accounts): string {
+  const addresses = logins.map(({ address }) => address).join(', ');
+  const anew = '`rookery account password ADDRESS` sets a new one';
+  if (isFirst) {
+    const lines = logins.map(({ address, password }) => `  ${address}  ${password}`).join('\n');
+    return `Accounts (passwords are shown this once, and kept in ${file}):\n${lines}`;
+  }
+  if (file === undefined)
+    return `Accounts: \`rookery account list\` shows them. quickstart.txt with their first passwords is gone; ${anew}.`;
+  return `Accounts: ${addresses || 'none of the first ones'}. Their first passwords are in ${file}; ${anew}.`;
 }
 
-function banner(server: RunningProgram, { logins, isFirst, file }: BannerParts): string {
+function banner(server: RunningProgram, accounts: Accounts): string {
   const rows = server.endpoints.map(({ name, address, port }) => ({
     service: name,
     address: `${address}:${port}`,
   }));
   const place = (name: string): string => rows.find((row) => row.service === name)?.address ?? '(off)';
-  const [alice, bob] = logins as [Login, Login];
-  const password = (login: Login): string => (isFirst ? login.password : 'PASSWORD');
-  const secrets = isFirst
-    ? `Accounts (passwords are shown this once, and kept in ${file}):\n${logins.map((login) => `  ${login.address}  ${login.password}`).join('\n')}`
-    : `Accounts: ${logins.map((login) => login.address).join(', ')}. Their passwords are in ${file}.`;
+  const login = (user: (typeof users)[number]): Login => {
+    const address = `${user}@${domain}`;
+    const made = accounts.isFirst ? accounts.logins.find((each) => each.address === address) : undefined;
+    return { address, password: made?.password ?? 'PASSWORD' };
+  };
+  const [alice, bob] = [login('alice'), login('bob')];
   const message = `From: ${alice.address}\\r\\nTo: ${bob.address}\\r\\nSubject: hello\\r\\n\\r\\nIt works.\\r\\n`;
   return `
 Rookery is running. Stop it with Ctrl-C; start it again and it goes on where it stopped.
 
 ${formatTable(rows, ['service', 'address'])}
 
-${secrets}
+${secretsText(accounts)}
 
 Try it:
-  send  printf '${message}' | curl -sk --ssl-reqd smtp://${place('submission')} -u '${alice.address}:${password(alice)}' --mail-from ${alice.address} --mail-rcpt ${bob.address} -T -
-  read  curl -sk --ssl-reqd 'imap://${place('imap')}/INBOX;MAILINDEX=1' -u '${bob.address}:${password(bob)}'
+  send  printf '${message}' | curl -sk --ssl-reqd smtp://${place('submission')} -u '${alice.address}:${alice.password}' --mail-from ${alice.address} --mail-rcpt ${bob.address} -T -
+  read  curl -sk --ssl-reqd 'imap://${place('imap')}/INBOX;MAILINDEX=1' -u '${bob.address}:${bob.password}'
   open  neomutt -f imaps://bob%40${domain}@${place('imaps')}/INBOX     (or any mail client: user ${bob.address})
 
 `;

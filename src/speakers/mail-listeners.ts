@@ -18,6 +18,7 @@ import type { SessionProtocol } from './kit/connection.ts';
 import { DeadlineTicker } from './kit/deadline-ticker.ts';
 import { type Listener, openListener } from './kit/listener.ts';
 import { ListenerMetrics } from './kit/listener-metrics.ts';
+import type { OpenSessions } from './kit/open-sessions.ts';
 import { answerBytesAheadMax } from './kit/read-ahead.ts';
 import type { TlsContexts } from './kit/tls-contexts.ts';
 import { pop3Protocol } from './pop3/pop3-protocol.ts';
@@ -117,6 +118,15 @@ export class MailListeners {
   /** Sessions that are open now. */
   get sessions(): number {
     return this.#opened.reduce((sum, { listener }) => sum + listener.connections, 0);
+  }
+
+  /** For an operator. */
+  get openSessions(): OpenSessions {
+    const listeners = this.#opened.map(({ listener }) => listener);
+    return {
+      list: () => listeners.flatMap((listener) => [...listener.openSessions()]),
+      end: (isWanted) => listeners.reduce((sum, listener) => sum + listener.endSessions(isWanted), 0),
+    };
   }
 
   reload(config: Config): void {

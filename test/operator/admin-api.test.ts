@@ -51,6 +51,7 @@ const routes: Record<string, readonly string[]> = {
   '/api/store/check': ['post'],
   '/api/password': ['put'],
   '/api/token': ['get'],
+  '/api/sessions': ['delete', 'get'],
   '/api/tokens': ['get', 'post'],
   '/api/tokens/{token}': ['delete'],
   '/api/cluster': ['get'],

@@ -105,6 +105,10 @@ engine = "floppy"
     assert.match(shown, /3143/);
     await writeFile(folder.at('shown.toml'), shown);
     assert.equal(await show('--config', folder.at('shown.toml')), shown);
+    const env = { ROOKERY_DATA: '/of/the/environment' };
+    const fromEnvironment = await runRookery(['config', 'show'], { cwd: folder.path, env });
+    assert.match(fromEnvironment.stdout, /^data = "\/of\/the\/environment"$/m);
+    assert.match(await show('--data', '/of/the/line'), /^data = "\/of\/the\/line"$/m);
     const json = JSON.parse(await show('--json'));
     assert.deepEqual(json.listen, {
       mx: ['127.0.0.1:2525'],

@@ -2,13 +2,16 @@
 // an import that breaks off says how to go on.
 
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { exitCodes } from '../../src/operator/exit-codes.ts';
-import { bytesOf, mailboxesOf, messagesOf, storeMessage } from '../account-content.ts';
+import { bytesOf, mailboxesOf, messagesOf, numberedMessage, storeMessage } from '../account-content.ts';
 import { makeTemporaryFolder, type TemporaryFolder } from '../run-program.ts';
-import { addressOf, ServerProcess } from '../server-process.ts';
+import { addressOf, rookeryCommand, ServerProcess } from '../server-process.ts';
 
 interface Kept {
   readonly mailbox: string;
@@ -91,6 +94,7 @@ describe('import and export', () => {
       assert.deepEqual(await importInto(user, format, folder.at('out')), {
         account: addressOf(user),
         imported: stored.length,
+        alreadyThere: 0,
       });
       assert.deepEqual(await contentOf(user), sorted(format === 'mbox' ? stored.map(asMboxKeeps) : stored));
       const again = await server.rookery([
@@ -160,11 +164,40 @@ describe('import and export', () => {
     const args = ['import', 'eml', folder.at('eml'), '--account', addressOf(user)];
     const broken = await server.rookery(args);
     assert.equal(broken.code, exitCodes.failure);
-    assert.match(broken.stderr, /c\.eml: .*\n2 of 4 messages were imported; .*--skip 2/);
+    assert.match(broken.stderr, /c\.eml: .*\n2 of 4 messages are in the account; .*run it again: .*--skip 2/);
     await server.json(['account', 'quota', addressOf(user), '--messages', 'none']);
-    assert.deepEqual(await server.json([...args, '--skip', '2']), { account: addressOf(user), imported: 2 });
+    const skipped = { account: addressOf(user), imported: 2, alreadyThere: 0 };
+    assert.deepEqual(await server.json([...args, '--skip', '2']), skipped);
     const texts = (await contentOf(user)).map(({ text }) => text.slice(9, 10));
     assert.deepEqual(texts.sort(), ['a', 'b', 'c', 'd']);
+  });
+
+  test('what is in the mailbox already, byte for byte, is left as it is', async () => {
+    await using _removed = folder;
+    await mkdir(folder.at('eml', 'below'), { recursive: true });
+    const large = `Subject: large\r\n\r\n${'0123456789abcdef\r\n'.repeat(20_000)}`;
+    await writeFile(folder.at('eml', 'one.eml'), 'Subject: one\r\n\r\n1\r\n');
+    await writeFile(folder.at('eml', 'twin.eml'), 'Subject: one\r\n\r\n1\r\n');
+    await writeFile(folder.at('eml', 'large.eml'), large);
+    const user = await newAccount();
+    const account = addressOf(user);
+    const imports = (...more: string[]): Promise<object> =>
+      importInto(user, 'eml', folder.at('eml'), ...more);
+    assert.deepEqual(await imports(), { account, imported: 2, alreadyThere: 1 });
+    const before = await contentOf(user);
+    assert.deepEqual(await imports(), { account, imported: 0, alreadyThere: 3 });
+    assert.deepEqual(await contentOf(user), before);
+    // As large and other bytes; the same bytes in another mailbox.
+    await writeFile(folder.at('eml', 'other.eml'), 'Subject: one\r\n\r\n2\r\n');
+    await writeFile(folder.at('eml', 'below', 'one.eml'), 'Subject: one\r\n\r\n1\r\n');
+    assert.deepEqual(await imports(), { account, imported: 2, alreadyThere: 3 });
+    assert.equal((await messagesOf(server.admin, user, 'below')).length, 1);
+    // With no room for more: nothing needs any.
+    await server.json(['account', 'quota', account, '--messages', '4', '--bytes', String(large.length)]);
+    assert.deepEqual(await imports(), { account, imported: 0, alreadyThere: 5 });
+    await server.json(['account', 'quota', account, '--messages', 'none', '--bytes', 'none']);
+    assert.deepEqual(await imports('--duplicates'), { account, imported: 5, alreadyThere: 0 });
+    assert.equal((await contentOf(user)).length, 9);
   });
 
   test('what is not there', async () => {
@@ -204,4 +237,62 @@ describe('import and export', () => {
     const text = await readFile(join(inbox.parentPath, inbox.name), 'latin1');
     assert.equal(text.match(/^From \S+ \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}$/gm)?.length, 4);
   });
+});
+
+/** Three folders of a maildir. */
+async function makeMaildir(path: string, messages: number): Promise<void> {
+  for (const at of ['cur', '.Sent/cur', '.Sent.Old/cur']) await mkdir(join(path, at), { recursive: true });
+  for (let number = 0; number < messages; number++) {
+    const at = ['cur', '.Sent/cur', '.Sent.Old/cur'][number % 3]!;
+    await writeFile(join(path, at, `${1_000 + number}.host:2,`), numberedMessage(number));
+  }
+}
+
+test('an import that is interrupted, killed, or whose server is started again: run again, each message is there once', async () => {
+  await using folder = await makeTemporaryFolder();
+  const messages = 300;
+  await makeMaildir(folder.at('mail'), messages);
+  const data = folder.at('data');
+  let server = await ServerProcess.start({ data, accounts: ['alice'] });
+  const args = ['import', 'maildir', folder.at('mail'), '--account', addressOf('alice')];
+  const stored = async (): Promise<number> => {
+    const mailboxes = await mailboxesOf(server.admin, 'alice');
+    return mailboxes.reduce((sum, mailbox) => sum + mailbox.messages, 0);
+  };
+  /** Begins an import, and interrupts it once so many messages are there. */
+  const interruptAt = async (count: number, interrupt: (child: ChildProcess) => Promise<void>) => {
+    const all = [rookeryCommand, '--data', data, ...args];
+    const child = spawn(process.execPath, all, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const exited = once(child, 'exit');
+    while ((await stored()) < count && child.exitCode === null) await turn();
+    assert.equal(child.exitCode, null, 'the import was done before it could be interrupted');
+    await interrupt(child);
+    await exited;
+    assert.notEqual(child.exitCode, 0);
+  };
+  try {
+    await interruptAt(20, async (child) => void child.kill('SIGKILL'));
+    await interruptAt(60, async (child) => void child.kill('SIGINT'));
+    await interruptAt(120, async () => {
+      await server[Symbol.asyncDispose]();
+      server = await ServerProcess.start({ data });
+    });
+    const before = await stored();
+    assert.ok(before >= 120 && before < messages, `${before} messages before the last run`);
+    const last = await server.json<{ imported: number; alreadyThere: number }>(args);
+    assert.deepEqual(last, {
+      account: addressOf('alice'),
+      imported: messages - before,
+      alreadyThere: before,
+    });
+    const texts: string[] = [];
+    for (const mailbox of ['INBOX', 'Sent', 'Sent/Old'])
+      for (const { uid } of await messagesOf(server.admin, 'alice', mailbox))
+        texts.push((await bytesOf(server.admin, 'alice', { mailbox, uid })).toString());
+    const wanted = Array.from({ length: messages }, (_, number) => numberedMessage(number));
+    assert.deepEqual(texts.sort(), wanted.sort());
+    await server.stop();
+  } finally {
+    await server[Symbol.asyncDispose]();
+  }
 });

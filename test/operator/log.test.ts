@@ -101,8 +101,57 @@ describe('the log', () => {
     assert.deepEqual(received.to, [{ address: alice, outcome: 'sent' }]);
   });
 
+  test('at level debug it tells what the account stored of a session, with its trace id', async () => {
+    await using chatty = await ServerProcess.start({ accounts: ['alice'], settings: ['log.level=debug'] });
+    const imap = await LineSession.open(chatty.ports.imap, '127.0.0.1', '127.0.3.1');
+    await imap.until('* OK');
+    for (const [command, answer] of [
+      [`1 LOGIN "${alice}" "${passwordOf('alice')}"`, '1 OK'],
+      ['2 CREATE traced', '2 OK'],
+    ] as const) {
+      imap.write(`${command}\r\n`);
+      await imap.until(answer);
+    }
+    imap.end();
+    const login = await chatty.logged((line) => line.remoteAddress === '127.0.3.1' && line.msg === 'login');
+    const isOfSession = (line: LogLine): boolean =>
+      line.traceId === login.traceId && line.msg === 'change stored';
+    assert.equal((await chatty.logged(isOfSession)).change, 'createMailbox');
+    await chatty.stop();
+  });
+
   test('has no password and no body in it', () => {
     assert.match(server.stdout, /login refused/);
     assert.doesNotMatch(server.stdout, /secret/);
   });
+});
+
+test('one id leads from the connection to the account, on whichever node that is', async () => {
+  const settings = ['workers=2', 'log.level=debug'];
+  await using server = await ServerProcess.start({ accounts: ['alice'], settings });
+  /** A line's worker, with what follows a message. */
+  const deliver = async (): Promise<{ readonly received: LogLine; readonly stored: LogLine }> => {
+    const session = await LineSession.open(server.ports.mx, '127.0.0.1', '127.0.0.1');
+    await session.until('220 ');
+    for (const line of ['EHLO client.test', 'MAIL FROM:<x@client.test>', `RCPT TO:<${alice}>`, 'DATA'])
+      await session.reply(line);
+    const [, message] = /^250 2\.0\.0 OK (\S+)/.exec(await session.reply('Subject: x\r\n\r\nx\r\n.')) ?? [];
+    session.end();
+    assert.ok(message !== undefined, 'the reply names the message');
+    const received = await server.logged(
+      (line) => line.msg === 'message received' && line.message === message,
+    );
+    const stored = await server.logged(
+      ({ msg, operation }) => msg === 'change stored' && String(operation).startsWith(`${message}.`),
+    );
+    assert.equal(stored.traceId, received.traceId);
+    return { received, stored };
+  };
+  // Which worker has a connection is chance.
+  for (let tries = 0; ; tries++) {
+    assert.ok(tries < 40, 'no connection went to the worker that does not host the account');
+    const { received, stored } = await deliver();
+    if (received.worker !== stored.worker) break;
+  }
+  await server.stop();
 });

@@ -70,7 +70,7 @@ describe('quickstart', { skip: missingPrograms('curl') }, () => {
     await using server = await start(folder.at('data'));
     assert.equal(readFileSync(folder.at('data', 'quickstart.txt'), 'utf8'), passwords);
     for (const line of passwords.trim().split('\n')) assert.ok(!server.stdout.includes(line.split(' ')[1]!));
-    assert.match(server.stdout, /Their passwords are in .*quickstart\.txt/);
+    assert.match(server.stdout, /Their first passwords are in .*quickstart\.txt/);
     const password = passwords.split('\n')[1]!.split(' ')[1]!;
     const { stdout } = await runWell('sh', ['-c', tried(server, 'read').replace('PASSWORD', password)]);
     assert.match(stdout, /^Subject: hello\r\n\r\nIt works\.\r\n/m);

@@ -28,7 +28,8 @@ describe('on a terminal', { skip: missingPrograms('script') }, () => {
     };
     const drawn = /█.* 3\/3 messages/;
     assert.match(await onTerminal(), drawn);
-    assert.equal(JSON.parse(await onTerminal('--json')).imported, 3);
+    assert.match(await onTerminal(), /█.* 3\/3 messages .*3 already there/);
+    assert.equal(JSON.parse(await onTerminal('--json')).alreadyThere, 3);
     const piped = await server.rookery(words);
     assert.equal(piped.stderr, '');
     await server.stop();

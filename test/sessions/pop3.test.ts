@@ -343,6 +343,7 @@ test('an account that is removed ends its sessions; a server that drains says go
   await using server = await openPop3Server();
   using client = await Pop3Client.loggedIn(server);
   await server.hosts.remove(server.alice.id);
+  assert.equal(await client.raw.line(), '-ERR login has ended, or the account is no longer available');
   assert.equal(await client.raw.line(), undefined);
   using idle = await Pop3Client.connect(server);
   const closed = server.close(5_000);
@@ -373,5 +374,6 @@ test('an administrator reads the maildrop of somebody until his own login ends',
   using client = await Pop3Client.connect(server);
   assert.match((await client.ask(`AUTH PLAIN ${secret}`)) ?? '', /^\+OK/);
   server.hosts.endSessions(id);
-  assert.equal(await client.ask('NOOP'), undefined);
+  assert.equal(await client.raw.line(), '-ERR login has ended, or the account is no longer available');
+  assert.equal(await client.raw.line(), undefined);
 });

@@ -4,6 +4,7 @@
 import { type Logger, silentLog } from '../../src/base/log.ts';
 import { type Connection, ConnectionClosed } from '../../src/speakers/kit/connection.ts';
 import { InputBuffer } from '../../src/speakers/kit/input-buffer.ts';
+import type { SessionUser } from '../../src/speakers/kit/open-sessions.ts';
 
 export class ScriptedConnection implements Connection {
   readonly traceId: string;
@@ -15,6 +16,8 @@ export class ScriptedConnection implements Connection {
   readonly log: Logger = silentLog;
   readonly congested = false;
   readonly closing = new AbortController().signal;
+  readonly isDismissed = false;
+  user: SessionUser | undefined = undefined;
   readonly #input = new InputBuffer();
   readonly #output: Buffer[] = [];
   #open = true;

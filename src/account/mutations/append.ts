@@ -115,8 +115,29 @@ function decideAppend(
 ): Appended | Promise<Appended> {
   if ('replaces' in options) return decideReplace(draft, mailbox, options, given);
   const { messages } = options;
+  if (options.ifNew === true) return appendIfNew(draft, mailbox, messages, given);
   if (!needsTable(mailbox, messages)) return appendNew(draft, mailbox, messages, given);
   return draft.loadTable(mailbox).then(() => appendNew(draft, mailbox, messages, given));
+}
+
+/** Of two that come at once the second finds the first one: decisions are made one after the other. */
+async function appendIfNew(
+  draft: Draft,
+  mailbox: DraftMailbox,
+  messages: readonly NewMessage[],
+  given: Given,
+): Promise<Appended> {
+  const [message] = messages;
+  if (message === undefined || messages.length > 1)
+    throw new MailError('invalidArgument', 'one message at a time is looked for');
+  await draft.loadTable(mailbox);
+  const { bytes, digest } = message.prepared;
+  const alike = mailbox.emailsOfSize(bytes.length);
+  await draft.loadEmails(alike);
+  const isThere = alike.some((id) => draft.email(id)?.digest.every((byte, at) => byte === digest[at]));
+  if (!isThere) return appendNew(draft, mailbox, messages, given);
+  const { id: mailboxId, uidValidity, uidNext: uid, highestModSeq: modSeq } = mailbox.record;
+  return appended({ mailboxId, uidValidity, uid, emailId: draft.account.nextEmailId, count: 0, modSeq });
 }
 
 /** Nearly always a delivery does without the columns; but who looks for a keyword's place must know what is in use. */

@@ -77,7 +77,7 @@ function addAddAndSet(account: Command): void {
     );
   withSettings(account.command('set <account>').description('change an account'))
     .option('--no-groups', 'it is in no group any more')
-    .option('--enabled <yes|no>', 'whether it takes mail and logins', parseBoolean)
+    .option('--enabled <yes|no>', 'whether it takes mail and logins; no ends its sessions', parseBoolean)
     .action(
       withContext(async ({ client, output }, name: string, options: AccountOptions) => {
         output.record(
@@ -128,7 +128,7 @@ function addListShowRemove(account: Command): void {
 function addPassword(account: Command): void {
   account
     .command('password <account>')
-    .description('set the password: asked for, or read from standard input')
+    .description('set the password: asked for, or read from standard input; open sessions end')
     .option('--random-password', 'make one and print it')
     .action(
       withContext(async ({ client, output }, name: string, options: AccountOptions) => {
@@ -187,7 +187,7 @@ function addAppPasswords(account: Command): void {
     );
   app
     .command('remove <account> <id>')
-    .description('take one back')
+    .description('take one back; open sessions of the account end')
     .action(
       withContext(async ({ client, output }, name: string, id: string, _options: object) => {
         await client.call({

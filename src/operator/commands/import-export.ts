@@ -17,6 +17,7 @@ interface ImportOptions {
   readonly account: string;
   readonly mailbox?: string;
   readonly skip?: number;
+  readonly duplicates?: boolean;
 }
 
 const sources: Record<string, (path: string) => Promise<MessageSource>> = {
@@ -39,7 +40,9 @@ function folderName(name: string): string {
 export function addImportCommands(program: Command): void {
   const command = program
     .command('import')
-    .description('bring mail in from files, keeping dates, flags and folders');
+    .description(
+      'bring mail in from files, keeping dates, flags and folders; what is there already is left as it is',
+    );
   for (const [format, open] of Object.entries(sources)) {
     command
       .command(`${format} <path>`)
@@ -48,9 +51,10 @@ export function addImportCommands(program: Command): void {
       .option('--mailbox <name>', 'put all of it there instead of the folders it was in')
       .option(
         '--skip <number>',
-        'leave out the first ones: to go on after an import that broke off',
+        'leave out the first ones: quicker than finding that they are there already',
         parseWholeNumber,
       )
+      .option('--duplicates', 'import again what is in the mailbox already, byte for byte')
       .action(
         withContext(async (context, path: string, options: ImportOptions) =>
           importAll(context, await open(path), options),
@@ -73,19 +77,23 @@ async function importAll(
   const { skip = 0 } = options;
   let taken = 0;
   let done = 0;
+  let alreadyThere = 0;
   const upload = async (message: StoredMessage): Promise<void> => {
     const query = {
       mailbox: options.mailbox ?? message.mailbox,
       flags: message.flags.join(','),
       date: message.date,
+      ifNew: String(options.duplicates !== true),
     };
-    await client
-      .call({ method: 'POST', path: `${accountPath(options.account)}/messages`, query, body: message.bytes })
+    const path = `${accountPath(options.account)}/messages`;
+    const stored = await client
+      .call<{ uid: number | null }>({ method: 'POST', path, query, body: message.bytes })
       .catch((error: Error) => {
         throw isOfAll(error, done) ? error : new CommandFailure(`${message.source}: ${error.message}`);
       });
     done++;
-    progress.update(done + skip, source.total);
+    if (stored.uid === null) alreadyThere++;
+    progress.update(done + skip, source.total, alreadyThere === 0 ? '' : `${alreadyThere} already there`);
   };
   try {
     // One after the other: UIDs rise in the order the messages had.
@@ -93,11 +101,13 @@ async function importAll(
   } catch (error) {
     progress.stop();
     if (isOfAll(error, done)) throw error;
-    const told = `${done} of ${source.total} messages were imported; mend the cause and go on with --skip ${skip + done}`;
+    const told =
+      `${done} of ${source.total} messages are in the account; mend the cause and run it again: ` +
+      `what is there is left as it is (--skip ${skip + done} goes on without looking)`;
     throw new CommandFailure(`${(error as Error).message}\n${told}`);
   }
   progress.stop();
-  output.record({ account: options.account, imported: done });
+  output.record({ account: options.account, imported: done - alreadyThere, alreadyThere });
 }
 
 interface ExportedMailbox {

@@ -68,6 +68,8 @@ export class CommandLoop {
     } catch (error) {
       if (error instanceof LineTooLong) return 'Command line is too long';
       if (error instanceof IdleTimeout) return 'Idle for too long';
+      if (error instanceof ConnectionClosed && session.connection.isDismissed)
+        return 'Session was ended by an administrator';
       if (error instanceof ConnectionClosed && session.connection.closing.aborted) {
         return 'Server is shutting down';
       }

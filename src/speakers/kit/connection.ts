@@ -3,6 +3,7 @@
 // pull stops the socket (back-pressure), a peer that does not read stops the writer.
 
 import type { Logger } from '../../base/log.ts';
+import type { SessionUser } from './open-sessions.ts';
 
 export interface TlsInfo {
   readonly protocol: string;
@@ -45,6 +46,10 @@ export interface Connection {
   /** Undefined while in the clear. */
   readonly tls: TlsInfo | undefined;
   readonly log: Logger;
+  /** Set by the session when somebody has logged in. */
+  user: SessionUser | undefined;
+  /** An administrator ends this session: as `closing`, for it alone. */
+  readonly isDismissed: boolean;
 
   /**
    * The next line with its terminator, when it is buffered already; undefined: `await fill()` and try again.
@@ -61,7 +66,7 @@ export interface Connection {
   readonly bufferedBytes: number;
   /**
    * Waits for more input than the last take saw; returns at once when it came meanwhile. False at the peer's end of
-   * stream. Throws IdleTimeout, ConnectionClosed. While the server drains (`closing`) it throws ConnectionClosed, also
+   * stream. Throws IdleTimeout, ConnectionClosed. While the server drains (`closing`, `isDismissed`) it throws ConnectionClosed, also
    * out of a wait under way, unless `midCommand`: then the rest of a command (a literal, DATA) may still come.
    * After that the session may still write its goodbye. Called again during a wait it returns the same promise.
    */

@@ -8,6 +8,7 @@ import { constants, createInflateRaw, deflateRaw, deflateRawSync, type InflateRa
 import type { Logger } from '../../base/log.ts';
 import { type Connection, ConnectionClosed, type TlsInfo } from './connection.ts';
 import { InputBuffer } from './input-buffer.ts';
+import type { SessionUser } from './open-sessions.ts';
 
 /** What a flush may repeat by reference: more makes small flushes slower than smaller. */
 const historyBytesMax = 8 * 1024;
@@ -82,6 +83,18 @@ export class DeflatedConnection implements Connection {
 
   get closing(): AbortSignal {
     return this.#under.closing;
+  }
+
+  get isDismissed(): boolean {
+    return this.#under.isDismissed;
+  }
+
+  get user(): SessionUser | undefined {
+    return this.#under.user;
+  }
+
+  set user(user: SessionUser | undefined) {
+    this.#under.user = user;
   }
 
   get bufferedBytes(): number {

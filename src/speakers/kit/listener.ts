@@ -15,6 +15,7 @@ import { ConnectionClosed, IdleTimeout, type RefusalReason, type SessionProtocol
 import { type ConnectionLimits, connectionLimitsDefault } from './connection-limits.ts';
 import { DeadlineTicker } from './deadline-ticker.ts';
 import type { ListenerMetrics } from './listener-metrics.ts';
+import type { OpenSession } from './open-sessions.ts';
 import { pacedBy } from './pace.ts';
 import { parseProxyHeader, proxyHeaderBytesMax } from './proxy-protocol.ts';
 import { RateWindow } from './rate-window.ts';
@@ -58,6 +59,9 @@ export interface Listener extends AsyncDisposable {
   readonly address: string;
   readonly port: number;
   readonly connections: number;
+  openSessions(): Iterable<OpenSession>;
+  /** As OpenSessions.end. */
+  endSessions(isWanted: (session: OpenSession) => boolean): number;
   /** For a reload of the configuration. */
   setLimits(limits: ListenerLimits): void;
   /** New connections speak it; those open go on with theirs. For a reload of the configuration. */
@@ -72,6 +76,8 @@ const backlog = 2048;
 const proxyHeaderTimeoutMs = 5_000;
 /** A balancer that is not known as one is told of once in this time, however many clients it sends. */
 const strangeProxyMs = 60_000;
+/** A session that an administrator ends finishes its command in this time, or is cut off. */
+const dismissedMsMax = 10_000;
 /** Peers that vanished without a word are found by the kernel. */
 const keepAliveDelayMs = 300_000;
 
@@ -118,6 +124,7 @@ class SocketListener implements Listener {
     const { tlsContexts } = options;
     this.#environment = {
       ticker: options.ticker ?? new DeadlineTicker(options.clock),
+      clock: options.clock,
       log: options.log.child({ listener: options.name }),
       closing: this.#closing.signal,
       tlsContexts: options.tls === 'none' ? undefined : tlsContexts,
@@ -151,6 +158,27 @@ class SocketListener implements Listener {
 
   get connections(): number {
     return this.#sessions.size;
+  }
+
+  *openSessions(): Generator<OpenSession> {
+    for (const session of this.#sessions) if (session.isOpen) yield this.#shown(session);
+  }
+
+  endSessions(isWanted: (session: OpenSession) => boolean): number {
+    const ending = [...this.#sessions].filter((session) => session.isOpen && isWanted(this.#shown(session)));
+    for (const session of ending) {
+      this.#environment.pace(() => session.dismiss());
+      this.#options.clock.after(dismissedMsMax, () => {
+        if (this.#sessions.has(session)) session.destroy();
+      });
+    }
+    return ending.length;
+  }
+
+  #shown(session: SocketConnection): OpenSession {
+    const { traceId: id, remoteAddress, remotePort, connectedAt, tls, user } = session;
+    const common = { id, listener: this.name, remoteAddress, remotePort, user };
+    return { ...common, connectedAt: Math.floor(connectedAt / 1000), tls: tls?.protocol };
   }
 
   setLimits(limits: ListenerLimits): void {

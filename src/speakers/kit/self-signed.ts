@@ -1,8 +1,8 @@
 // The certificate of a server that was given none: self-signed, made once and kept in the data directory, so that clients that
 // trusted it go on trusting it. Renewed when less than a month is left.
 
-import { X509Certificate as NodeCertificate, webcrypto } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { createPrivateKey, X509Certificate as NodeCertificate, webcrypto } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
@@ -25,27 +25,28 @@ export async function ensureSelfSigned(options: SelfSignedOptions): Promise<Cert
   const certificateFile = join(options.directory, 'self-signed.crt');
   const keyFile = join(options.directory, 'self-signed.key');
   const files = { certificateFile, keyFile };
-  if (existsSync(certificateFile) && existsSync(keyFile) && isGood(certificateFile, options)) return files;
+  if (isGood(files, options)) return files;
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   const { certificate, key } = await makeSelfSigned(options);
-  // The key first: a certificate without its key would stop the next start, a key without its certificate is made anew.
+  // When it ends between the two, they are no pair, and the next start makes both anew.
   await writeWhole(keyFile, key, 0o600);
   await writeWhole(certificateFile, certificate, 0o644);
   return files;
 }
 
-function isGood(file: string, options: SelfSignedOptions): boolean {
+function isGood({ certificateFile, keyFile }: CertificateFiles, options: SelfSignedOptions): boolean {
   try {
-    const certificate = new NodeCertificate(readFileSync(file));
+    const certificate = new NodeCertificate(readFileSync(certificateFile));
     const isFresh = certificate.validToDate.getTime() - options.clock.now() > renewDays * dayMs;
-    return isFresh && certificate.checkHost(options.hostname) !== undefined;
+    const isPair = certificate.checkPrivateKey(createPrivateKey(readFileSync(keyFile)));
+    return isFresh && isPair && certificate.checkHost(options.hostname) !== undefined;
   } catch {
-    return false; // not readable as a certificate: made anew
+    return false; // missing, or not readable as a certificate and its key: made anew
   }
 }
 
 async function writeWhole(file: string, text: string, mode: number): Promise<void> {
-  await writeFile(`${file}.new`, text, { mode });
+  await writeFile(`${file}.new`, text, { mode, flush: true });
   await rename(`${file}.new`, file);
 }
 

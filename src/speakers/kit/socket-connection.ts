@@ -6,11 +6,13 @@
 import type { Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
 import { assert } from '../../base/assert.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import { type Connection, ConnectionClosed, IdleTimeout, type TlsInfo } from './connection.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import type { DeadlineTicker } from './deadline-ticker.ts';
 import { InputBuffer } from './input-buffer.ts';
+import type { SessionUser } from './open-sessions.ts';
 import { OutputBuffer } from './output-buffer.ts';
 import type { Pace } from './pace.ts';
 import { attach, attachSecure, awaitHandshake, detach, type SocketOwner } from './socket-listeners.ts';
@@ -20,6 +22,7 @@ import { TlsSession } from './tls-session.ts';
 /** What all connections of a listener share. */
 export interface ConnectionEnvironment {
   readonly ticker: DeadlineTicker;
+  readonly clock: Pick<Clock, 'now'>;
   readonly log: Logger;
   readonly closing: AbortSignal;
   readonly tlsContexts: TlsContexts | undefined;
@@ -61,6 +64,10 @@ export class SocketConnection implements Connection, SocketOwner {
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
+  /** Milliseconds since 1970 UTC. */
+  readonly connectedAt: number;
+  user: SessionUser | undefined = undefined;
+  isDismissed = false;
   readonly #environment: ConnectionEnvironment;
   readonly #input = new InputBuffer();
   readonly #output = new OutputBuffer();
@@ -88,6 +95,7 @@ export class SocketConnection implements Connection, SocketOwner {
     this.remotePort = endpoints.remotePort;
     this.localAddress = endpoints.localAddress;
     this.localPort = endpoints.localPort;
+    this.connectedAt = environment.clock.now();
     environment.ticker.add(this);
     attach(socket, this);
   }
@@ -103,6 +111,11 @@ export class SocketConnection implements Connection, SocketOwner {
 
   get closing(): AbortSignal {
     return this.#environment.closing;
+  }
+
+  /** False: the last word is said, and the peer may have to take it still. */
+  get isOpen(): boolean {
+    return this.#state === 'open';
   }
 
   get bufferedBytes(): number {
@@ -134,7 +147,8 @@ export class SocketConnection implements Connection, SocketOwner {
     }
     if (this.#state !== 'open') return Promise.reject(new ConnectionClosed());
     if (this.#peerEnded) return Promise.resolve(false);
-    if (this.#environment.closing.aborted && !midCommand) return Promise.reject(new ConnectionClosed());
+    const mustEnd = this.#environment.closing.aborted || this.isDismissed;
+    if (mustEnd && !midCommand) return Promise.reject(new ConnectionClosed());
     this.#fillMidCommand = midCommand;
     this.#readDeadline = this.#environment.ticker.deadlineIn(idleTimeoutMs);
     this.#fillWaiter = Promise.withResolvers<boolean>();
@@ -254,6 +268,12 @@ export class SocketConnection implements Connection, SocketOwner {
   /** The server drains: a session that waits for its next command is woken (Connection.fill rejects). */
   wakeForClosing(): void {
     if (this.#fillWaiter !== undefined && !this.#fillMidCommand) this.#rejectFill(new ConnectionClosed());
+  }
+
+  /** The same for this session alone. */
+  dismiss(): void {
+    this.isDismissed = true;
+    this.wakeForClosing();
   }
 
   checkDeadlines(nowMs: number): void {

@@ -24,13 +24,14 @@ export async function enterTransaction(session: Pop3Session, principal: Principa
   const ahead = new ReadAhead(environment.answersAhead);
   const maildrop = await Maildrop.open(account, { limits: environment.limits, utf8: session.utf8, ahead });
   session.principal = principal;
+  connection.user = principal;
   session.account = account;
   session.maildrop = maildrop;
   session.user = undefined;
   session.state = 'transaction';
   // The account was removed or disabled: nothing of it is given out any more.
   const told = (event: AccountEvent): void => {
-    if (event.type === 'closed') connection.destroy();
+    if (event.type === 'closed') session.loginEnded();
   };
   const unwatch = account.watch(told, { service: 'pop3', count: () => 1, epoch });
   const unwatchActor = ofActor?.watch(told, {

@@ -54,6 +54,8 @@ export class Pop3Session {
   unwatch: (() => void) | undefined;
   #badCommands = 0;
   #isOk = true;
+  /** For its next command. */
+  #isWaiting = false;
   readonly #loginDeadlineMs: number;
 
   constructor(environment: Pop3Environment, connection: Connection) {
@@ -107,9 +109,28 @@ export class Pop3Session {
    */
   fill(): Promise<boolean> {
     const { clock, limits } = this.environment;
-    if (this.state !== 'authorization') return this.connection.fill(limits.idleTimeoutMs);
+    if (this.state !== 'authorization') return this.#fillForUser(limits.idleTimeoutMs);
     const restMs = this.#loginDeadlineMs - clock.monotonic();
     return restMs > 0 ? this.connection.fill(restMs) : Promise.reject(new IdleTimeout());
+  }
+
+  /** The account is closed, or the login has ended: nothing more of it is given out. */
+  loginEnded(): void {
+    if (this.#isWaiting) {
+      this.err('login has ended, or the account is no longer available');
+      void this.connection.end();
+    } else {
+      this.connection.destroy();
+    }
+  }
+
+  async #fillForUser(timeoutMs: number): Promise<boolean> {
+    this.#isWaiting = true;
+    try {
+      return await this.connection.fill(timeoutMs);
+    } finally {
+      this.#isWaiting = false;
+    }
   }
 
   async #serve(): Promise<void> {
@@ -131,7 +152,9 @@ export class Pop3Session {
     } catch (error) {
       if (error instanceof LineTooLong) this.err('line is too long');
       else if (error instanceof IdleTimeout) this.err('idle for too long');
-      else if (error instanceof ConnectionClosed && connection.closing.aborted) {
+      else if (error instanceof ConnectionClosed && connection.isDismissed) {
+        this.err('session was ended by an administrator');
+      } else if (error instanceof ConnectionClosed && connection.closing.aborted) {
         this.err('server is shutting down', 'SYS/TEMP');
       } else throw error;
     }

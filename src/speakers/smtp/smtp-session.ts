@@ -238,6 +238,8 @@ export class SmtpSession {
     const { hostname } = this.dependencies;
     if (error instanceof IdleTimeout) return `421 4.4.2 ${hostname} Idle for too long, closing\r\n`;
     if (!(error instanceof ConnectionClosed)) return `421 4.3.0 ${hostname} Internal error, closing\r\n`;
+    if (this.connection.isDismissed)
+      return `421 4.7.0 ${hostname} Session was ended by an administrator, closing\r\n`;
     return this.connection.closing.aborted ? `421 4.3.2 ${hostname} Shutting down, closing\r\n` : '';
   }
 }

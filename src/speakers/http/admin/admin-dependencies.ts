@@ -11,6 +11,7 @@ import type { AdministrationArea } from '../../../config/schema.ts';
 import type { DirectoryAdministration } from '../../../directory/directory.ts';
 import type { ApiToken, ApiTokens } from '../../../directory/tokens.ts';
 import type { Engine } from '../../../storage/engine.ts';
+import type { OpenSessions } from '../../kit/open-sessions.ts';
 
 export interface AdminTokens extends Pick<ApiTokens, 'verify' | 'create' | 'revoke'> {
   list(): Promise<readonly ApiToken[]>;
@@ -27,6 +28,8 @@ export interface AdminDependencies {
   readonly accounts: AccountPorts;
   readonly tokens: AdminTokens;
   readonly engine: Engine;
+  /** Of this process; absent: it has no listeners. */
+  readonly sessions?: OpenSessions;
   readonly prepareMessage: (bytes: Uint8Array) => Promise<PreparedMessage>;
   readonly checkStore: (
     options: Pick<StoreCheckOptions, 'repair' | 'accountsOnly'>,

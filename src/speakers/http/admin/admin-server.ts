@@ -42,6 +42,7 @@ import { messageRoutes } from './routes/messages.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { passwordRoutes } from './routes/password.ts';
+import { sessionRoutes } from './routes/sessions.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 
 declare module 'fastify' {
@@ -230,6 +231,7 @@ export async function buildAdminApp(dependencies: AdminDependencies, options: Ap
     clusterTokenRoutes,
     clusterConfigurationRoutes,
     nodeRoutes,
+    sessionRoutes,
   ];
   await app.register(async (scope) => {
     for (const routes of routeSets) routes(scope as unknown as AdminApp, dependencies);

@@ -53,6 +53,8 @@ const summaries: Record<string, string> = {
   'GET /api/cluster/shards': 'List the shards, with the node that hosts each',
   'POST /api/cluster/shards/{shard}/move': 'Move a shard to a node and keep it there',
   'POST /api/cluster/rebalance': 'Spread the shards evenly',
+  'GET /api/sessions': 'List open sessions, of all nodes',
+  'DELETE /api/sessions': 'End the sessions of an account, or one',
   'GET /api/cluster/who/{account}': 'Which node hosts an account, and where its sessions are',
   'GET /api/cluster/balancer': 'What balancer configurations are made from',
   'GET /api/cluster/tokens': 'List the join tokens that are out',

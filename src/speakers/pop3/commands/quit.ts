@@ -7,8 +7,6 @@ import { isMailError } from '../../../mail/mail-error.ts';
 import type { Maildrop } from '../maildrop.ts';
 import type { Pop3Session } from '../pop3-session.ts';
 
-const operationIdLength = 26;
-
 export function quit(session: Pop3Session): Promise<void> | undefined {
   const { maildrop } = session;
   if (maildrop !== undefined) return update(session, maildrop);
@@ -20,7 +18,8 @@ export function quit(session: Pop3Session): Promise<void> | undefined {
 async function update(session: Pop3Session, maildrop: Maildrop): Promise<void> {
   const marked = maildrop.length - maildrop.remaining;
   try {
-    const operation = session.environment.random.identifier(operationIdLength) as OperationId;
+    // The only one of the session.
+    const operation = `${session.connection.traceId}.0` as OperationId;
     await maildrop.commit(operation);
     // Before the answer: a client that comes back at once finds the maildrop free.
     session.maildrop = undefined;

@@ -55,6 +55,7 @@ async function exchange(
   }
   if (step.type === 'failure') return failureReply(step.reason.kind);
   session.principal = step.principal;
+  session.connection.user = step.principal;
   return '235 2.7.0 Authenticated\r\n';
 }
 

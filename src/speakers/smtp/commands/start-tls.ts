@@ -12,6 +12,7 @@ async function startTls(session: SmtpSession): Promise<string> {
   session.hello = undefined;
   session.extended = false;
   session.principal = undefined;
+  session.connection.user = undefined;
   try {
     await connection.startTls();
   } catch (error) {

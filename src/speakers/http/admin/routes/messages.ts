@@ -30,6 +30,11 @@ const appendQuery = z.object({
     .max(dateMax)
     .optional()
     .describe('Internal date, seconds since 1970 UTC.'),
+  ifNew: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((text) => text === 'true')
+    .describe('true: a message that the mailbox has, byte for byte, is not stored again; uid is null then.'),
 });
 /** One read of a large message's export. */
 const exportPieceBytes = 1024 * 1024;
@@ -42,25 +47,28 @@ export function messageRoutes(app: AdminApp, dependencies: AdminDependencies): v
 
 function addAppend(
   app: AdminApp,
-  { directory, accounts, prepareMessage, random, messageBytesMax }: AdminDependencies,
+  { directory, accounts, prepareMessage, messageBytesMax }: AdminDependencies,
 ): void {
   const params = z.object({ account: z.string() });
-  const stored = z.object({ mailbox: z.number(), uid: z.number() });
+  const stored = z.object({ mailbox: z.number(), uid: z.number().nullable() });
   const options = {
     config: { scope: 'write:accounts' as const, area: 'mail' as const, within: withinAccount },
     bodyLimit: messageBytesMax,
-    schema: { params, querystring: appendQuery, response: { 201: stored } },
+    schema: { params, querystring: appendQuery, response: { 200: stored, 201: stored } },
   };
   app.post('/api/accounts/:account/messages', options, async (request, reply) => {
     const { id } = await findAccount(directory, request.params.account);
     if (!Buffer.isBuffer(request.body))
       throw new MailError('invalidArgument', 'send the message as Content-Type: message/rfc822');
     const port = await accounts.open(id);
-    const { mailbox, flags, date } = request.query;
-    const target = await mailboxNamed(port, mailbox, () => random.identifier(24) as OperationId);
+    const { mailbox, flags, date, ifNew } = request.query;
+    let operations = 0;
+    const operation = (): OperationId => `${request.id}.${operations++}` as OperationId;
+    const target = await mailboxNamed(port, mailbox, operation);
     const appended = await port.append({
-      operation: random.identifier(24) as OperationId,
+      operation: operation(),
       target: { id: target.id },
+      ifNew,
       messages: [
         {
           prepared: await prepareMessage(request.body),
@@ -69,7 +77,8 @@ function addAppend(
         },
       ],
     });
-    return reply.status(201).send({ mailbox: appended.mailboxId, uid: appended.uids[0]! });
+    const [uid = null] = appended.uids;
+    return reply.status(uid === null ? 200 : 201).send({ mailbox: appended.mailboxId, uid });
   });
 }
 
