@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { systemClock } from '../base/clock.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
 import { silentLog } from '../base/log.ts';
 import type { AccountId, Epoch } from '../mail/ids.ts';
 import { raiseEpoch } from '../storage/fence.ts';
@@ -48,4 +48,25 @@ test('what was loaded under one epoch is never written under a later one of the 
   await hosts.closeShard(shard);
   assert.equal((await append(await hosts.open(testAccountId), inbox)).uids[0], 2);
   await hosts.close();
+});
+
+test('a shard leaves without waiting for an index that waits for its turn', async () => {
+  const { hosts: before, engine, blobs } = await openTestHosts();
+  const [asked, turn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const clock: Clock = {
+    ...systemClock,
+    sleep: () => {
+      asked.resolve();
+      return turn.promise;
+    },
+  };
+  const shards = { epochOf: () => 1 as Epoch };
+  const limits = { indexMessagesMin: 1 };
+  const hosts = openAccountHosts({ engine, blobs, shards, clock, log: silentLog, limits });
+  await append(await hosts.open(testAccountId), inbox);
+  await asked.promise;
+  await hosts.closeShard(shardOf(testAccountId));
+  turn.resolve();
+  await hosts.close();
+  await before.close();
 });

@@ -58,7 +58,7 @@ export interface AccountHosts extends AccountPorts, AsyncDisposable {
   remove(accountId: AccountId): Promise<void>;
   /** Ends all sessions of an account, which was disabled or got a new password. */
   endSessions(accountId: AccountId): void;
-  /** Another node hosts the shard from now on: ends its accounts' sessions and forgets them when what is under way ended. */
+  /** Another node hosts the shard from now on: ends its accounts' sessions and forgets them when the commits under way ended. */
   closeShard(shard: ShardId): Promise<void>;
   /** Whether the account is in memory: nothing is read to open it. */
   isLoaded(accountId: AccountId): boolean;
@@ -86,6 +86,8 @@ class LocalAccountHosts implements AccountHosts {
   readonly #accounts = new Map<AccountId, WeakRef<LocalAccount>>();
   /** Loaded, watched or locked, in no order. */
   readonly #held = new Set<LocalAccount>();
+  /** Of accounts that have moved: what reads on for a moment. */
+  readonly #ending = new Set<Promise<void>>();
   readonly #finalized: FinalizationRegistry<AccountId>;
   readonly #removing = new Set<AccountId>();
   readonly #metrics: AccountMetrics;
@@ -162,9 +164,18 @@ class LocalAccountHosts implements AccountHosts {
       // The writer first: whoever hears of the end of a session finds the account refused.
       closing.push(account.writer.close(new MailError('unavailable', 'the account has moved')));
       account.end();
-      closing.push(account.settled());
+      this.#endLater(account);
     }
     await Promise.all(closing);
+  }
+
+  /**
+   * What nobody waits for (an index that waits for its turn) can change nothing any more, as the writer refuses it: whoever
+   * hosts the account next does not wait for it.
+   */
+  #endLater(account: LocalAccount): void {
+    const ending = account.settled().finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
   }
 
   isLoaded(accountId: AccountId): boolean {
@@ -190,7 +201,7 @@ class LocalAccountHosts implements AccountHosts {
     const stopping = new MailError('unavailable', 'the server is stopping');
     const accounts = [...this.#held];
     await Promise.all(accounts.map((account) => account.writer.close(stopping)));
-    await Promise.all(accounts.map((account) => account.settled()));
+    await Promise.all([...accounts.map((account) => account.settled()), ...this.#ending]);
     this.#held.clear();
     this.#accounts.clear();
   }

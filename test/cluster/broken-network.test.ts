@@ -21,7 +21,7 @@ test(`what connects the nodes breaks, CLUSTER_SEED=${seed}`, { skip: missingPost
   const [one, two, three] = cluster.nodes as [NodeProcess, NodeProcess, NodeProcess];
 
   const underLoad = async (what: string, hit: () => Promise<void>): Promise<ClusterLoad> => {
-    using load = new ClusterLoad(cluster, seededRandom(seed));
+    using load = new ClusterLoad(cluster, seededRandom(seed), { title: `${what}, CLUSTER_SEED=${seed}` });
     await load.start();
     await load.untilAcknowledged(100);
     await load.fault(what, hit);
@@ -33,7 +33,7 @@ test(`what connects the nodes breaks, CLUSTER_SEED=${seed}`, { skip: missingPost
   };
 
   await t.test("PostgreSQL's connections are cut", async () => {
-    const load = await underLoad('connections cut', () => cutConnections(cluster));
+    const load = await underLoad('connections cut', () => cluster.cutStoreConnections());
     load.assertUntroubled();
   });
 
@@ -81,13 +81,3 @@ test(`what connects the nodes breaks, CLUSTER_SEED=${seed}`, { skip: missingPost
 
   await cluster.stop(lostLeaseErrors);
 });
-
-async function cutConnections(cluster: ClusterProcesses): Promise<void> {
-  const cut =
-    'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = ';
-  const database = new URL(cluster.storeUrl).pathname.slice(1);
-  for (let times = 0; times < 5; times++) {
-    await cluster.postgres.query(`${cut}'${database}'`);
-    await systemClock.sleep(200);
-  }
-}

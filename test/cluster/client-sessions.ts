@@ -43,9 +43,20 @@ export async function openLmtp(node: Entrance): Promise<LineSession> {
   return session;
 }
 
+export async function openSmtp(node: Entrance, listener: 'mx' | 'submission' = 'mx'): Promise<LineSession> {
+  const session = await LineSession.open(node.port(listener), node.host);
+  await session.reply();
+  await session.reply('EHLO load.example');
+  return session;
+}
+
 /** Up to DATA's 354. */
-export async function beginDelivery(session: LineSession, users: readonly string[]): Promise<void> {
-  assert.match(await session.reply('MAIL FROM:<a@example.org>'), /^250/);
+export async function beginDelivery(
+  session: LineSession,
+  users: readonly string[],
+  from = 'a@example.org',
+): Promise<void> {
+  assert.match(await session.reply(`MAIL FROM:<${from}>`), /^250/);
   for (const user of users) assert.match(await session.reply(`RCPT TO:<${addressOf(user)}>`), /^250/);
   assert.match(await session.reply('DATA'), /^354/);
 }
@@ -66,6 +77,32 @@ export function makeMail(subject: string, bodyBytes = 200, from = 'a@example.org
   return `From: ${from}\r\nSubject: ${subject}\r\n\r\n${body}`;
 }
 
+/** Where a session is under test: `near`; `far` is neither that nor the host of the account. */
+export interface Place {
+  readonly near: Entrance;
+  readonly far: Entrance;
+  readonly user: string;
+  /** Another one at the same host. */
+  readonly neighbour: string;
+}
+
+/** So many copies of one message are the last ones of INBOX; resolves with the first's number. */
+export async function fill(
+  { far, user }: Pick<Place, 'far' | 'user'>,
+  count: number,
+  bytes?: number,
+): Promise<number> {
+  await deliver(far, user, [makeMail('one of many', bytes)]);
+  const session = await openInbox(far, user);
+  const first = (await fetchSeen(session)).length;
+  for (let last = 1; last < count; last = Math.min(2 * last, count)) {
+    const more = Math.min(last, count - last);
+    await session.command(`c COPY ${first}:${first + more - 1} INBOX`, 'c OK');
+  }
+  session.end();
+  return first;
+}
+
 /** What a session says of its mailbox, by sequence number. `session` has it selected. */
 export async function fetchSeen(session: LineSession): Promise<Seen[]> {
   session.write('v UID FETCH 1:* (UID FLAGS)\r\n');
@@ -81,14 +118,15 @@ export async function fetchSeen(session: LineSession): Promise<Seen[]> {
 export function parseSeen(items: string): Seen {
   const uid = Number(/\bUID (\d+)/.exec(items)?.[1]);
   const flags = /FLAGS \(([^)]*)\)/.exec(items)?.[1] ?? '';
-  return {
-    uid,
-    flags: flags
-      .split(' ')
-      .filter((flag) => flag !== '' && flag !== '\\Recent')
-      .sort()
-      .join(' '),
-  };
+  return { uid, flags: sortedFlags(flags.split(' ')) };
+}
+
+/** As `Seen` has them. */
+export function sortedFlags(flags: Iterable<string>): string {
+  return [...flags]
+    .filter((flag) => flag !== '' && flag !== '\\Recent')
+    .sort()
+    .join(' ');
 }
 
 /** What a new session sees. */

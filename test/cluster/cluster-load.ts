@@ -1,12 +1,15 @@
 // A load on a whole cluster while things are done to it: mail comes in through all nodes, every account is changed and
-// watched through all nodes, all the time. At the end it proves that the cluster kept its word (mail-ledger.ts) and that
-// every watcher's view is exactly what a new session sees.
+// watched through all nodes, all the time, by raw sessions and by the libraries that applications use. At the end it proves
+// that the cluster kept its word (mail-ledger.ts) and that every watcher's view is exactly what a new session sees.
 
 import assert from 'node:assert/strict';
+import { basename } from 'node:path';
 import { systemClock } from '../../src/base/clock.ts';
 import { type Random, systemRandom } from '../../src/base/random.ts';
+import { applyAlways, submitAlways } from './application-clients.ts';
 import { type Entrance, freshSeen } from './client-sessions.ts';
 import type { ClusterProcesses } from './cluster-processes.ts';
+import { FaultReport, type LoadFacts } from './fault-report.ts';
 import {
   changeAlways,
   deliverAlways,
@@ -15,15 +18,20 @@ import {
   type Watched,
   watchAlways,
 } from './load-clients.ts';
-import { MailLedger } from './mail-ledger.ts';
+import { MailLedger, senders } from './mail-ledger.ts';
 import { NodeProcess } from './node-process.ts';
 
-interface Fault {
-  readonly what: string;
-  readonly at: number;
-  /** Users to their first success of something asked after the fault, milliseconds. */
-  readonly successes: Map<string, number>;
+export interface ClusterLoadOptions {
+  /** In the report; with what repeats the test, as its own title. Default: the test's file. */
+  readonly title?: string;
+  /** Whose accounts; default all of the cluster's. */
+  readonly users?: readonly string[];
 }
+
+/** Of nodemailer; more of them find nothing more. */
+const submitters = 2;
+/** Every so many users have an application as well, which costs this process more than a raw session. */
+const usersPerApplication = 2;
 
 export class ClusterLoad implements Disposable {
   readonly ledger = new MailLedger(systemRandom.identifier(8));
@@ -31,7 +39,8 @@ export class ClusterLoad implements Disposable {
   readonly #cluster: ClusterProcesses;
   readonly #random: Random;
   readonly #users: readonly string[];
-  readonly #faults: Fault[] = [];
+  readonly #title: string;
+  readonly #report = new FaultReport();
   readonly #ended: Promise<void>[] = [];
   readonly #watched: Promise<Watched>[] = [];
   readonly #settled = Promise.withResolvers<void>();
@@ -39,10 +48,11 @@ export class ClusterLoad implements Disposable {
   readonly #failed = Promise.withResolvers<never>();
   #isStopping = false;
 
-  constructor(cluster: ClusterProcesses, random: Random, users = cluster.users) {
+  constructor(cluster: ClusterProcesses, random: Random, options: ClusterLoadOptions = {}) {
     this.#cluster = cluster;
     this.#random = random;
-    this.#users = users;
+    this.#users = options.users ?? cluster.users;
+    this.#title = options.title ?? basename(process.argv[1] ?? '');
     this.#failed.promise.catch(() => {});
   }
 
@@ -65,14 +75,17 @@ export class ClusterLoad implements Disposable {
         const up = (entrances ?? this.#cluster.nodes).filter(isUp);
         return up[this.#random.integer(Math.max(1, up.length))];
       },
-      worked: (user, askedAt) => this.#worked(user, askedAt),
+      worked: (user, askedAt) => this.#report.worked(user, askedAt),
       troubled: (trouble) => this.troubles.push(trouble),
     };
     for (const listener of ['lmtp', 'lmtp', 'mx'] as const)
       this.#ended.push(deliverAlways(load, users, listener));
-    for (const user of users) {
+    for (const sender of users.slice(0, submitters)) this.#ended.push(submitAlways(load, users, sender));
+    const settled = (): Promise<void> => this.#settled.promise;
+    for (const [index, user] of users.entries()) {
       this.#ended.push(changeAlways(load, user));
-      this.#watched.push(watchAlways(load, user, () => this.#settled.promise));
+      this.#watched.push(watchAlways(load, user, settled));
+      if (index % usersPerApplication === 0) this.#watched.push(applyAlways(load, user, settled));
     }
     for (const client of [...this.#ended, ...this.#watched]) client.catch(this.#failed.reject);
   }
@@ -84,7 +97,7 @@ export class ClusterLoad implements Disposable {
 
   /** As `during`: a fault, from which the time to each account's first success is counted. */
   async fault<T>(what: string, work: () => Promise<T>): Promise<T> {
-    this.#faults.push({ what, at: systemClock.monotonic(), successes: new Map() });
+    this.#report.begin(what);
     return this.during(work());
   }
 
@@ -96,13 +109,13 @@ export class ClusterLoad implements Disposable {
 
   /** Every user's account has worked since the last fault: something asked after it was answered. */
   async untilAllWork(): Promise<void> {
-    const last = this.#faults.at(-1);
     const deadline = systemClock.monotonic() + allWorkMsMax;
-    while (last !== undefined && last.successes.size < this.#users.length) {
-      const missing = this.#users.filter((user) => !last.successes.has(user));
+    for (;;) {
+      const waiting = this.#report.waiting(this.#users);
+      if (waiting.length === 0) return;
       assert.ok(
         systemClock.monotonic() < deadline,
-        `after ${last.what} nothing works for ${missing.join(', ')}`,
+        `after ${this.#report.last} nothing works for ${waiting.join(', ')}`,
       );
       await this.during(systemClock.sleep(20));
     }
@@ -130,7 +143,11 @@ export class ClusterLoad implements Disposable {
       assert.deepEqual(view, await freshSeen(up.find((each) => each !== node)!, user), `the view of ${user}`);
     }
     await this.ledger.check(this.#users, up);
-    this.#report();
+    const facts = this.#facts();
+    for (const [sender, count] of Object.entries(facts.acknowledged))
+      assert.ok(count > 0, `nothing of ${sender} was acknowledged`);
+    this.#report.print(facts);
+    this.#report.keep(facts);
   }
 
   /** A test that has failed: the clients end with the nodes. */
@@ -139,32 +156,17 @@ export class ClusterLoad implements Disposable {
     this.#settled.resolve();
   }
 
-  #worked(user: string, askedAt: number): void {
-    const now = systemClock.monotonic();
-    for (const { at, successes } of this.#faults) {
-      if (askedAt >= at && !successes.has(user)) successes.set(user, Math.round(now - at));
-    }
-  }
-
-  /** Diagnostics: what a client saw of each fault. */
-  #report(): void {
-    for (const { what, successes } of this.#faults) {
-      const times = [...successes.values()].sort((a, b) => a - b);
-      const at = (share: number): number | undefined =>
-        times[Math.min(times.length - 1, Math.floor(share * times.length))];
-      say(`${what}: first success per account p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`);
-    }
-    const disconnected = this.troubles.filter(({ what }) => what === 'disconnected').length;
-    const failed = this.troubles.length - disconnected;
-    say(
-      `${this.ledger.acknowledged} messages acknowledged, 0 lost, 0 doubled; ${disconnected} disconnects, ${failed} failed commands`,
-    );
+  #facts(): LoadFacts {
+    const disconnects = this.troubles.filter(({ what }) => what === 'disconnected').length;
+    return {
+      title: this.#title,
+      nodes: this.#cluster.nodes.length,
+      acknowledged: Object.fromEntries(senders.map((sender) => [sender, this.ledger.acknowledgedOf(sender)])),
+      disconnects,
+      failedCommands: this.troubles.length - disconnects,
+    };
   }
 }
 
 /** Above a lease, a hand-over and whatever a loaded machine adds. */
 const allWorkMsMax = 60_000;
-
-function say(text: string): void {
-  process.stdout.write(`# ${text}\n`);
-}

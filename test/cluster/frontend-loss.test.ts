@@ -47,7 +47,7 @@ suite('the loss of a frontend', { skip: missingPostgres() || missingPrograms('ha
     test(`it ${how}: its sessions come back, no mail is lost, no new connection fails`, async () => {
       const lost = site.frontends[how === 'hangs' ? 1 : 0]!;
       const goOn = await Promise.all([idling, popping, submitting].map((begin) => begin(balancer, lost)));
-      using load = new ClusterLoad(site.cluster, systemRandom, loadUsers);
+      using load = new ClusterLoad(site.cluster, systemRandom, { users: loadUsers });
       await load.start([balancer]);
       await using probe = new ConnectionProbe(balancer);
       await load.during(probe.since(0, connectionsAround));

@@ -17,7 +17,9 @@ import type { NodeProcess } from './node-process.ts';
 const seed = Number(process.env.CLUSTER_SEED ?? systemRandom.integer(2 ** 31));
 const users = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi'];
 
-test(`an owner frozen beyond its lease, CLUSTER_SEED=${seed}`, { skip: missingPostgres() }, async (t) => {
+const title = `an owner frozen beyond its lease, CLUSTER_SEED=${seed}`;
+
+test(title, { skip: missingPostgres() }, async (t) => {
   await using cluster = await ClusterProcesses.start({ users });
   const [one, two, three] = cluster.nodes as [NodeProcess, NodeProcess, NodeProcess];
 
@@ -105,7 +107,7 @@ test(`an owner frozen beyond its lease, CLUSTER_SEED=${seed}`, { skip: missingPo
   );
 
   await t.test('again and again under load', async () => {
-    using load = new ClusterLoad(cluster, seededRandom(seed));
+    using load = new ClusterLoad(cluster, seededRandom(seed), { title });
     await load.start([one, three]);
     for (let round = 0; round < 2; round++) {
       await load.untilAcknowledged(50);

@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict';
 import { systemClock } from '../../src/base/clock.ts';
 import type { Random } from '../../src/base/random.ts';
-import { LineSession, ServerGone } from '../faults/line-session.ts';
+import { type LineSession, ServerGone } from '../faults/line-session.ts';
 import { addressOf } from '../server-process.ts';
-import { type Entrance, openImap, openLmtp, parseSeen, type Seen } from './client-sessions.ts';
+import { type Entrance, openImap, openLmtp, openSmtp, parseSeen, type Seen } from './client-sessions.ts';
 import type { Known, MailLedger } from './mail-ledger.ts';
 
 export interface Trouble {
@@ -30,12 +30,12 @@ export interface Surroundings {
 }
 
 /** So that the load leaves processor time to what it loads. */
-const pauseMsMax = 120;
+export const pauseMsMax = 120;
 const reconnectMs = 50;
-const idleMsMax = 700;
+export const idleMsMax = 700;
 
 /** Works on sessions until the load stops; `work` returns then, and rejects with ServerGone when its session ended. */
-async function onSessions(
+export async function onSessions(
   load: Surroundings,
   client: string,
   work: (node: Entrance) => Promise<void>,
@@ -93,13 +93,6 @@ export function deliverAlways(
       session.end();
     }
   });
-}
-
-async function openSmtp(node: Entrance): Promise<LineSession> {
-  const session = await LineSession.open(node.port('mx'), node.host);
-  await session.reply();
-  await session.reply('EHLO load.example');
-  return session;
 }
 
 /** Appends, flags, moves and expunges in one account. It is the only one who changes what it appended. */
@@ -205,9 +198,9 @@ class Changer {
   }
 
   async #move(known: Known): Promise<void> {
-    const { load, user } = this.#parts;
+    const { load, user, mine } = this.#parts;
     const before = known.uid;
-    this.#forget(known);
+    load.ledger.forget(known, mine);
     const answer = await this.command(`UID MOVE ${before} Archive`);
     if (answer === undefined) return;
     const uid = Number(/COPYUID \d+ \d+ (\d+)/.exec(answer)?.[1]);
@@ -218,17 +211,10 @@ class Changer {
 
   async #expunge(known: Known): Promise<void> {
     const { uid } = known;
-    this.#forget(known);
+    this.#parts.load.ledger.forget(known, this.#parts.mine);
     if ((await this.command(`UID STORE ${uid} +FLAGS.SILENT (\\Deleted)`)) === undefined) return;
     const answer = await this.command(`UID EXPUNGE ${uid}`);
     if (answer !== undefined) known.isExpunged = true;
-  }
-
-  /** It is not worked on again; until an answer says otherwise it may be where it was, elsewhere or gone. */
-  #forget(known: Known): void {
-    const { mine } = this.#parts;
-    mine.splice(mine.indexOf(known), 1);
-    Object.assign(known, { isUnanswered: true, mailbox: undefined, uid: undefined });
   }
 }
 

@@ -12,10 +12,22 @@ import type { NodeProcess } from './node-process.ts';
 export const mailboxes = ['INBOX', 'Archive'] as const;
 export type MailboxName = (typeof mailboxes)[number];
 
+/** Who sends: raw sessions of these tests, or the libraries that applications use. */
+export const senders = ['raw', 'imapflow', 'nodemailer'] as const;
+type Sender = (typeof senders)[number];
+
+interface MakeOptions {
+  /** Default raw. */
+  readonly sender?: Sender;
+  /** An address. */
+  readonly from?: string;
+}
+
 /** What is known of a message after everything that was answered; `undefined` is "either way". */
 export interface Known {
   readonly number: number;
   readonly user: string;
+  readonly sender: Sender;
   readonly digest: string;
   /** Its delivery was acknowledged. */
   isThere: boolean;
@@ -27,11 +39,15 @@ export interface Known {
   isUnanswered: boolean;
 }
 
-interface Found {
+/** A message as a client read it; characters of one byte each. */
+interface Read {
   readonly uid: number;
-  readonly flags: string;
   readonly text: string;
   readonly mailbox: MailboxName;
+}
+
+interface Found extends Read {
+  readonly flags: string;
 }
 
 const digestOf = (text: string): string => createHash('sha256').update(text, 'latin1').digest('hex');
@@ -49,7 +65,8 @@ export class MailLedger {
     this.#name = name;
   }
 
-  make(user: string, random: Random): { known: Known; text: string } {
+  make(user: string, random: Random, options: MakeOptions = {}): { known: Known; text: string } {
+    const { sender = 'raw', from = 'a@example.org' } = options;
     const number = this.messages.length;
     // Some are large enough for a blob of their own.
     const length = random.integer(8) === 0 ? 60_000 + random.integer(100_000) : 200 + random.integer(3000);
@@ -58,6 +75,7 @@ export class MailLedger {
     const known: Known = {
       number,
       user,
+      sender,
       digest: digestOf(body),
       isThere: false,
       isExpunged: false,
@@ -67,7 +85,13 @@ export class MailLedger {
       isUnanswered: false,
     };
     this.messages.push(known);
-    return { known, text: `From: a@example.org\r\nSubject: ${this.#name} ${number}\r\n\r\n${body}` };
+    return { known, text: `From: ${from}\r\nSubject: ${this.#name} ${number}\r\n\r\n${body}` };
+  }
+
+  /** No client works on it again; until an answer says otherwise it may be where it was, elsewhere or gone. */
+  forget(known: Known, mine: Known[]): void {
+    mine.splice(mine.indexOf(known), 1);
+    Object.assign(known, { isUnanswered: true, mailbox: undefined, uid: undefined });
   }
 
   /** A client was told that this UID is this message. */
@@ -94,6 +118,23 @@ export class MailLedger {
     return this.messages.filter((each) => each.isThere).length;
   }
 
+  acknowledgedOf(sender: Sender): number {
+    return this.messages.filter((each) => each.isThere && each.sender === sender).length;
+  }
+
+  /** A client read this, while things are done to the cluster or at rest. Its number, when it is of this ledger. */
+  saw(user: string, read: Read): number | undefined {
+    const [, name, digits] = /^Subject: (\w+) (\d+)\r$/m.exec(read.text) ?? [];
+    if (name !== this.#name) return undefined;
+    const number = Number(digits);
+    const known = this.messages[number];
+    assert.ok(known?.user === user, `message ${number} of ${user} was never sent`);
+    this.told(user, read.mailbox, { uid: read.uid, number });
+    const body = read.text.slice(read.text.indexOf('\r\n\r\n') + 4);
+    assert.equal(digestOf(body), known.digest, `message ${number} of ${known.sender} is not what was sent`);
+    return number;
+  }
+
   /** Everything at rest: what is there is what was told, through every one of these nodes. */
   async check(users: readonly string[], nodes: readonly NodeProcess[]): Promise<void> {
     for (const user of users) {
@@ -107,26 +148,14 @@ export class MailLedger {
   #checkUser(user: string, found: readonly Found[]): void {
     const byNumber = new Map<number, Found>();
     for (const one of found) {
-      const [, name, number] = /^Subject: (\w+) (\d+)\r$/m.exec(one.text) ?? [];
-      if (name === this.#name) this.#checkFound(user, one, { number: Number(number), byNumber });
+      const number = this.saw(user, one);
+      if (number === undefined) continue;
+      const twice = byNumber.get(number);
+      assert.equal(twice, undefined, `message ${number} is there twice: ${told(twice)} and ${told(one)}`);
+      byNumber.set(number, one);
     }
     for (const known of this.messages)
       if (known.user === user) checkMessage(known, byNumber.get(known.number));
-  }
-
-  #checkFound(
-    user: string,
-    one: Found,
-    { number, byNumber }: { readonly number: number; readonly byNumber: Map<number, Found> },
-  ): void {
-    const known = this.messages[number];
-    assert.ok(known?.user === user, `message ${number} of ${user} was never sent`);
-    const twice = byNumber.get(number);
-    assert.equal(twice, undefined, `message ${number} is there twice: ${told(twice)} and ${told(one)}`);
-    byNumber.set(number, one);
-    this.told(user, one.mailbox, { uid: one.uid, number });
-    const body = one.text.slice(one.text.indexOf('\r\n\r\n') + 4);
-    assert.equal(digestOf(body), known.digest, `message ${number} is not what was sent`);
   }
 
   async #readAll(node: NodeProcess, user: string): Promise<Found[]> {

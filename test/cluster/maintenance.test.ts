@@ -11,12 +11,12 @@ import type { NodeProcess } from './node-process.ts';
 const seed = Number(process.env.CLUSTER_SEED ?? systemRandom.integer(2 ** 31));
 const users = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi'];
 
-test(`drain, join and rolling restart under load, CLUSTER_SEED=${seed}`, {
-  skip: missingPostgres(),
-}, async () => {
+const title = `drain, join and rolling restart under load, CLUSTER_SEED=${seed}`;
+
+test(title, { skip: missingPostgres() }, async () => {
   await using cluster = await ClusterProcesses.start({ users });
   const [, two] = cluster.nodes as [NodeProcess, NodeProcess];
-  using load = new ClusterLoad(cluster, seededRandom(seed));
+  using load = new ClusterLoad(cluster, seededRandom(seed), { title });
   await load.start();
   await load.fault('drain', () => cluster.drain(two));
   await load.untilAllWork();

@@ -1,74 +1,74 @@
-// Sessions on one node whose accounts another node hosts, when that one is killed, drained or stopped in the middle of what
-// they do: they go on without reconnecting, their views are exact, and what was on its way arrives once.
+// Sessions whose accounts another node hosts, when that one is killed, drained or stopped in the middle of what they do: they
+// go on without reconnecting, their views are exact, and what was on its way arrives once. On a node that hosts accounts
+// itself, and on a frontend of the outer zone, which has no store.
 // (PROMISES 2, 33, 63, 76, 100; the issue's "What a client sees".)
 
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import type { LineSession } from '../faults/line-session.ts';
-import { LineSession as Session } from '../faults/line-session.ts';
+import { systemClock } from '../../src/base/clock.ts';
 import { missingPostgres } from '../postgres-server.ts';
-import { addressOf, passwordOf } from '../server-process.ts';
-import {
-  beginDelivery,
-  deliver,
-  fetchSeen,
-  freshSeen,
-  makeMail,
-  openInbox,
-  openLmtp,
-  subjectsOf,
-} from './client-sessions.ts';
+import { makeTemporaryFolder, type TemporaryFolder } from '../run-program.ts';
+import type { Place } from './client-sessions.ts';
 import { ClusterProcesses } from './cluster-processes.ts';
 import type { NodeProcess } from './node-process.ts';
+import { startOuterNode } from './outer-node.ts';
+import { scenarios } from './session-scenarios.ts';
 
-/** Where a scenario happens: the session is on `near`; `far` is neither that nor the host. */
-interface Place {
-  readonly near: NodeProcess;
-  readonly far: NodeProcess;
-  readonly user: string;
-  /** Another one at the same host. */
-  readonly neighbour: string;
+const kinds = ['member', 'outer'] as const;
+const names = Object.keys(scenarios).flatMap((name) => kinds.map((kind) => ({ name, kind })));
+const userOf = ({ name, kind }: (typeof names)[number]): string => `${name.toLowerCase()}.${kind}`;
+const users = [...names.map(userOf), 'neighbour'];
+
+/** Far above every time the cluster promises, on a loaded machine too. */
+const goOnMsMax = 120_000;
+
+/** Else one session that does not go on would hide what became of the others. */
+async function inTime(work: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = systemClock.after(goOnMsMax, () => late.reject(new Error('it does not go on')));
+  try {
+    await Promise.race([work, late.promise]);
+  } finally {
+    timer.cancel();
+  }
 }
-
-/** Brings a session to the middle of something; the result goes on, after the fault. */
-type Scenario = (place: Place) => Promise<() => Promise<void>>;
-
-const scenarios: Readonly<Record<string, Scenario>> = {
-  IDLE: idling,
-  FETCH: fetching,
-  STORE: storing,
-  APPEND: appending,
-  EXPUNGE: expunging,
-  POP3: popping,
-  LMTP: (place) => delivering(place, 'lmtp'),
-  SMTP: (place) => delivering(place, 'mx'),
-};
-
-const users = [...Object.keys(scenarios).map((name) => name.toLowerCase()), 'neighbour'];
 
 suite('sessions whose host goes', { skip: missingPostgres() }, () => {
   let cluster: ClusterProcesses;
+  let folder: TemporaryFolder;
+  let outer: NodeProcess;
 
   before(async () => {
     cluster = await ClusterProcesses.start({ users });
+    folder = await makeTemporaryFolder();
+    outer = await startOuterNode(cluster, { name: 'outer', host: '127.0.0.9', data: folder.at('outer') });
   });
   after(async () => {
-    await cluster?.stop();
-    await cluster?.[Symbol.asyncDispose]();
+    try {
+      await outer?.terminate();
+      await cluster?.stop();
+    } finally {
+      await outer?.end();
+      await cluster?.[Symbol.asyncDispose]();
+      await folder?.remove();
+    }
   });
 
   async function goOnWhile(hit: (host: NodeProcess) => Promise<void>): Promise<void> {
-    const [near, host, far] = cluster.nodes as [NodeProcess, NodeProcess, NodeProcess];
+    const [member, host, far] = cluster.nodes as [NodeProcess, NodeProcess, NodeProcess];
     await cluster.place(users, host);
-    const names = Object.keys(scenarios);
     const goOn = await Promise.all(
-      names.map((name) => scenarios[name]!({ near, far, user: name.toLowerCase(), neighbour: 'neighbour' })),
+      names.map((each) => {
+        const near = each.kind === 'outer' ? outer : member;
+        const place: Place = { near, far, user: userOf(each), neighbour: 'neighbour' };
+        return scenarios[each.name]!(place);
+      }),
     );
     const hitting = hit(host);
-    const ended = await Promise.allSettled(goOn.map((finish) => finish()));
+    const ended = await Promise.allSettled(goOn.map((finish) => inTime(finish())));
     await hitting;
     const failures = ended.flatMap((each, index) =>
-      each.status === 'rejected' ? [`${names[index]}: ${(each.reason as Error).stack}`] : [],
+      each.status === 'rejected' ? [`${userOf(names[index]!)}: ${(each.reason as Error).stack}`] : [],
     );
     assert.deepEqual(failures, []);
   }
@@ -94,208 +94,3 @@ suite('sessions whose host goes', { skip: missingPostgres() }, () => {
     await backAgain(cluster.nodes[1]!);
   });
 });
-
-async function idling({ near, far, user }: Place): Promise<() => Promise<void>> {
-  await deliver(far, user, [makeMail('before')]);
-  const session = await openInbox(near, user);
-  const before = await fetchSeen(session);
-  session.write('i IDLE\r\n');
-  await session.until('+ ');
-  return async () => {
-    await deliver(far, user, [makeMail('while it was away')]);
-    await session.until(`* ${before.length + 1} EXISTS`);
-    await session.command('DONE', 'i OK');
-    assert.deepEqual(await fetchSeen(session), await freshSeen(far, user));
-    await logOut(session);
-  };
-}
-
-/** More than the network's buffers hold is on its way when the host goes. */
-async function fetching({ near, far, user }: Place): Promise<() => Promise<void>> {
-  const rounds = 20;
-  const messages = Array.from({ length: 10 }, (_, index) => makeMail(`large ${index}`, 200_000));
-  await deliver(far, user, messages);
-  const session = await openInbox(near, user);
-  const first = (await fetchSeen(session)).length - messages.length + 1;
-  for (let round = 0; round < rounds; round++)
-    session.write(`f${round} FETCH ${first}:* (BODY.PEEK[TEXT])\r\n`);
-  await session.line();
-  session.pause();
-  return async () => {
-    session.resume();
-    const bodies = messages.map((message) => message.slice(message.indexOf('\r\n\r\n') + 4));
-    await session.bytes(bodies[0]!.length);
-    await session.line();
-    for (let round = 0; round < rounds; round++) {
-      for (const [index, body] of bodies.entries()) {
-        if (round === 0 && index === 0) continue;
-        const line = await session.line();
-        assert.equal(line, `* ${first + index} FETCH (BODY[TEXT] {${body.length}}`, `round ${round}`);
-        const text = (await session.bytes(body.length)).toString('latin1');
-        assert.ok(text === body, `message ${index} of round ${round} is not what was sent`);
-        assert.equal(await session.line(), ')');
-      }
-      assert.match((await session.until(`f${round} `)).at(-1)!, / OK /);
-    }
-    await logOut(session);
-  };
-}
-
-/** Flags are set one after another while the host goes; a second session idles on the same mailbox. */
-async function storing({ near, far, user }: Place): Promise<() => Promise<void>> {
-  const keyword = `k${Date.now()}`;
-  await deliver(
-    far,
-    user,
-    Array.from({ length: 40 }, (_, index) => makeMail(`flagged ${index}`)),
-  );
-  const session = await openInbox(near, user);
-  const uids = (await fetchSeen(session)).map(({ uid }) => uid);
-  const watcher = await openInbox(near, user);
-  watcher.write('i IDLE\r\n');
-  await watcher.until('+ ');
-  const store = async (uid: number): Promise<void> => {
-    session.write(`c UID STORE ${uid} +FLAGS (${keyword})\r\n`);
-    const lines = await session.until('c ');
-    assert.match(lines.at(-1)!, /^c OK/);
-    const told = lines.some((line) => line.includes(`UID ${uid}`) && line.includes(keyword));
-    assert.ok(told, `the flags of ${uid} are not told: ${lines.join(' | ')}`);
-  };
-  const half = uids.length / 2;
-  for (const uid of uids.slice(0, half)) await store(uid);
-  return async () => {
-    for (const uid of uids.slice(half)) await store(uid);
-    const fresh = await freshSeen(far, user);
-    assert.ok(fresh.every(({ flags }) => flags.includes(keyword)));
-    assert.deepEqual(await fetchSeen(session), fresh);
-    await watcher.command('DONE', 'i OK');
-    watcher.write('n NOOP\r\n');
-    await watcher.until('n OK');
-    assert.deepEqual(await fetchSeen(watcher), fresh);
-    await logOut(session);
-    await logOut(watcher);
-  };
-}
-
-async function appending({ near, far, user }: Place): Promise<() => Promise<void>> {
-  const subject = `appended ${Date.now()}`;
-  const message = makeMail(subject, 20_000);
-  const session = await openInbox(near, user);
-  session.write(`a APPEND INBOX (\\Seen) {${message.length}}\r\n`);
-  await session.until('+');
-  session.write(message.slice(0, 5000));
-  return async () => {
-    session.write(message.slice(5000));
-    const uid = Number(/APPENDUID \d+ (\d+)/.exec(await session.command('', 'a '))?.[1]);
-    assert.ok(uid > 0);
-    const fresh = await freshSeen(far, user);
-    assert.deepEqual(fresh.at(-1), { uid, flags: '\\Seen' });
-    assert.deepEqual(await fetchSeen(session), fresh);
-    assert.equal((await subjectsOf(far, user)).filter((each) => each === subject).length, 1);
-    await logOut(session);
-  };
-}
-
-/** Expunged one by one, moved in between: sequence numbers would tell a view that is not exact. */
-async function expunging({ near, far, user }: Place): Promise<() => Promise<void>> {
-  await deliver(
-    far,
-    user,
-    Array.from({ length: 30 }, (_, index) => makeMail(`goes ${index}`)),
-  );
-  const session = await openInbox(near, user);
-  const left = (await fetchSeen(session)).map(({ uid }) => uid);
-  await session.command('m CREATE Elsewhere', 'm ');
-  const take = async (place: number): Promise<void> => {
-    const [uid] = left.splice(place, 1);
-    session.write(`x UID STORE ${uid} +FLAGS.SILENT (\\Deleted)\r\n`);
-    assert.match((await session.until('x ')).at(-1)!, /^x OK/);
-    session.write(place % 2 === 0 ? `x UID EXPUNGE ${uid}\r\n` : `x UID MOVE ${uid} Elsewhere\r\n`);
-    const lines = await session.until('x ');
-    assert.match(lines.at(-1)!, /^x OK/);
-    const gone = lines.filter((line) => line.endsWith(' EXPUNGE'));
-    assert.deepEqual(gone, [`* ${place + 1} EXPUNGE`]);
-  };
-  for (let count = 0; count < 10; count++) await take(count);
-  return async () => {
-    for (let count = 0; count < 10; count++) await take(count);
-    const fresh = await freshSeen(far, user);
-    assert.deepEqual(
-      fresh.map(({ uid }) => uid),
-      left,
-    );
-    assert.deepEqual(await fetchSeen(session), fresh);
-    await logOut(session);
-  };
-}
-
-async function popping({ near, far, user }: Place): Promise<() => Promise<void>> {
-  const subjects = [0, 1, 2, 3].map((index) => `popped ${index}`);
-  await deliver(
-    far,
-    user,
-    subjects.map((subject) => makeMail(subject)),
-  );
-  const earlier = (await subjectsOf(far, user)).slice(0, -subjects.length);
-  const session = await Session.open(near.port('pop3'), near.host);
-  await session.line();
-  await session.command(`USER ${addressOf(user)}`, '+OK');
-  await session.command(`PASS ${passwordOf(user)}`, '+OK');
-  const retrieve = async (index: number): Promise<void> => {
-    session.write(`RETR ${earlier.length + index + 1}\r\n`);
-    const lines = await session.until('.', '-ERR');
-    assert.match(lines[0]!, /^\+OK/);
-    assert.ok(lines.includes(`Subject: ${subjects[index]}`), lines.slice(0, 9).join('\n'));
-  };
-  await retrieve(0);
-  await session.command(`DELE ${earlier.length + 1}`, '+OK');
-  return async () => {
-    await retrieve(1);
-    await session.command(`DELE ${earlier.length + 2}`, '+OK');
-    // The maildrop stays this session's, on the new host too.
-    await deliver(far, user, [makeMail('came meanwhile')]);
-    await retrieve(2);
-    assert.match(await session.command('QUIT', '+OK', '-ERR'), /^\+OK/);
-    session.end();
-    const wanted = [...earlier, ...subjects.slice(2), 'came meanwhile'];
-    assert.deepEqual(await subjectsOf(far, user), wanted);
-  };
-}
-
-/** Half of a message has been sent when the host goes. */
-async function delivering(
-  { near, far, user, neighbour }: Place,
-  protocol: 'lmtp' | 'mx',
-): Promise<() => Promise<void>> {
-  const subject = `${protocol} ${Date.now()}`;
-  const message = makeMail(subject, 50_000);
-  const session = protocol === 'lmtp' ? await openLmtp(near) : await openSmtp(near);
-  const recipients = [user, neighbour];
-  await beginDelivery(session, recipients);
-  session.write(message.slice(0, 20_000));
-  return async () => {
-    session.write(`${message.slice(20_000)}.\r\n`);
-    const answers = protocol === 'lmtp' ? recipients : [user];
-    for (const _ of answers) assert.match(await session.reply(), /^250/);
-    // The session is of use for the next message.
-    await beginDelivery(session, [user]);
-    assert.match(await session.reply(`${makeMail(`${subject} again`)}.`), /^250/);
-    session.end();
-    for (const recipient of recipients) {
-      const found = await subjectsOf(far, recipient);
-      assert.equal(found.filter((each) => each === subject).length, 1, recipient);
-    }
-  };
-}
-
-async function openSmtp(node: NodeProcess): Promise<LineSession> {
-  const session = await Session.open(node.port('mx'), node.host);
-  await session.reply();
-  assert.match(await session.reply('EHLO load.example'), /^250/);
-  return session;
-}
-
-async function logOut(session: LineSession): Promise<void> {
-  await session.command('q LOGOUT', 'q OK');
-  session.end();
-}
