@@ -12,9 +12,17 @@ export function flagsOf(text: string): string {
   return names.sort().join(' ');
 }
 
+export interface CachingStyle {
+  /** Knows no message numbers (RFC 9586). */
+  readonly uidOnly?: boolean;
+  readonly compressed?: boolean;
+}
+
 export class CachingClient {
+  readonly uidOnly: boolean;
   readonly #port: number;
   readonly #name: string;
+  readonly #isCompressed: boolean;
   readonly #mailbox = new Map<number, string>();
   #uidValidity = 0;
   #modSeq = 0;
@@ -25,9 +33,11 @@ export class CachingClient {
   #client: ImapClient | undefined;
   #tag = 0;
 
-  constructor(port: number, name: string) {
+  constructor(port: number, name: string, { uidOnly = false, compressed = false }: CachingStyle = {}) {
     this.#port = port;
     this.#name = name;
+    this.uidOnly = uidOnly;
+    this.#isCompressed = compressed;
   }
 
   get mailbox(): Mailbox {
@@ -38,12 +48,16 @@ export class CachingClient {
   async synchronise(style: number): Promise<void> {
     if (this.#client === undefined) {
       this.#client = await ImapClient.login(this.#port, this.#name);
-      await this.#client.send('ENABLE QRESYNC').ok();
+      if (this.#isCompressed) {
+        await this.#client.send('COMPRESS DEFLATE').ok();
+        this.#client.socket.startDeflate();
+      }
+      await this.#client.send(`ENABLE QRESYNC${this.uidOnly ? ' UIDONLY' : ''}`).ok();
     }
     const cached = [...this.#mailbox.keys()].sort((a, b) => a - b).filter((uid) => uid < this.#uidNext);
     let parameter = `${this.#uidValidity} ${this.#modSeq}`;
     if (style % 3 === 1 && this.#uidNext > 1) parameter += ` 1:${this.#uidNext - 1}`;
-    if (style % 2 === 1 && cached.length > 0) {
+    if (style % 2 === 1 && cached.length > 0 && !this.uidOnly) {
       const places = cached.map((_, index) => index).filter((index) => (index + style) % 3 === 0);
       const [numbers, uids] = [places.map((index) => index + 1), places.map((index) => cached[index])];
       if (places.length > 0) parameter += ` (${numbers.join()} ${uids.join()})`;
@@ -105,11 +119,13 @@ export class CachingClient {
       return;
     }
     assert.doesNotMatch(line, / EXPUNGE$/);
-    const fetched = /^\* \d+ FETCH \((.*)\)$/.exec(line);
+    const fetched = /^\* (\d+) (UID)?FETCH \((.*)\)$/.exec(line);
     if (fetched === null) return;
-    const uid = Number(/UID (\d+)/.exec(fetched[1]!)![1]);
-    this.#toldModSeq = Math.max(this.#toldModSeq, Number(/MODSEQ \((\d+)\)/.exec(fetched[1]!)?.[1] ?? 0));
-    const flags = /FLAGS \(([^)]*)\)/.exec(fetched[1]!)?.[1];
+    const [, number, byUid, items = ''] = fetched;
+    assert.equal(byUid !== undefined, this.uidOnly, line);
+    const uid = Number(this.uidOnly ? number : /UID (\d+)/.exec(items)![1]);
+    this.#toldModSeq = Math.max(this.#toldModSeq, Number(/MODSEQ \((\d+)\)/.exec(items)?.[1] ?? 0));
+    const flags = /FLAGS \(([^)]*)\)/.exec(items)?.[1];
     if (flags === undefined) return;
     // Of messages it does not know the client asks later, all of them in order.
     if (uid < this.#uidNext ? this.#mailbox.has(uid) : command.startsWith('UID FETCH')) {

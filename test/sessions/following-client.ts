@@ -1,47 +1,84 @@
 // A client that follows its selected mailbox by what it is told and nothing else, as RFC 9051 5.2 and 7.4 have it: numbers
-// shift with EXPUNGE and grow with EXISTS. What it is told is judged by the model as well, when there is one.
+// shift with EXPUNGE and grow with EXISTS; with UIDONLY (RFC 9586) there are none. What it is told is judged by the model as
+// well, when there is one.
 
 import assert from 'node:assert/strict';
+import { FollowedSearch, type Found, type SearchWish } from './followed-search.ts';
+import { password } from './harness.ts';
 import { type Answer, ImapClient } from './imap-client.ts';
-import { flagText, type ModelMailbox } from './model-mailboxes.ts';
+import { flagText, foundIn, type ModelMailbox } from './model-mailboxes.ts';
+import { expandSet } from './sequence-numbers.ts';
 
 interface KnownMessage {
   /** Undefined: told by EXISTS, not fetched yet. */
   uid: number | undefined;
   flags: string | undefined;
   modSeq: number;
-  /** Of the model, when the mod-sequence was told. */
+  /** Of the model, when the mod-sequence was told; -1: there was none. */
   version: number;
 }
 
-export type ClientKind = 'plain' | 'condstore' | 'qresync';
+export interface ClientKind {
+  /** What it enables. */
+  readonly extension: 'condstore' | 'qresync' | undefined;
+  readonly uidOnly: boolean;
+  /** From the login on; otherwise perhaps later. */
+  readonly compressed: boolean;
+}
+
+/** Where a client connects on 127.0.0.1, and as whom; as alice of the harness when nothing else is said. */
+export interface Entry {
+  readonly port: number;
+  readonly address?: string;
+  readonly password?: string;
+}
+
+/** Fewer than the server follows: none is refused. */
+const searchesMax = 4;
 
 export class FollowingClient {
   readonly kind: ClientKind;
   messages: KnownMessage[] = [];
   readOnly = false;
   isSelected = false;
+  isNotified = false;
   /** What is selected, as it should be; undefined: nobody knows. */
   model: ModelMailbox | undefined;
   /** Ends the IDLE that is under way. */
   idling: (() => Promise<Answer>) | undefined;
+  /** By their tags, the oldest first. */
+  readonly searches = new Map<string, FollowedSearch<KnownMessage>>();
   #client: ImapClient;
   #mayExpunge = true;
   #highestUid = 0;
+  /** All messages up to this UID were fetched. */
+  #fetchedUpTo = 0;
+  #isCompressed = false;
+  /** What is told of it may have been on its way. */
+  #cancelled: string | undefined;
 
   constructor(client: ImapClient, kind: ClientKind) {
     this.#client = client;
     this.kind = kind;
   }
 
-  static async login(port: number, kind: ClientKind): Promise<FollowingClient> {
-    const client = await ImapClient.login(port, 'alice');
-    if (kind !== 'plain') await client.send(`ENABLE ${kind}`).ok();
-    return new FollowingClient(client, kind);
+  static async login(entry: Entry, kind: ClientKind): Promise<FollowingClient> {
+    const client = await ImapClient.connect(entry.port);
+    const following = new FollowingClient(client, kind);
+    await client.send(`LOGIN ${entry.address ?? 'alice@example.test'} "${entry.password ?? password}"`).ok();
+    if (kind.compressed) await following.compress();
+    if (kind.extension !== undefined) await client.send(`ENABLE ${kind.extension}`).ok();
+    if (kind.uidOnly) await client.send('ENABLE UIDONLY').ok();
+    return following;
   }
 
   [Symbol.dispose](): void {
     this.#client[Symbol.dispose]();
+  }
+
+  /** Is told mod-sequences. */
+  get knowsModSeqs(): boolean {
+    return this.kind.extension !== undefined;
   }
 
   /** Sends and waits for the end; what was told is for `follow`. */
@@ -56,6 +93,41 @@ export class FollowingClient {
   async idle(): Promise<void> {
     const done = await this.#client.idle();
     this.idling = () => done().ok();
+  }
+
+  /** Is told of the selected mailbox at any time from now on (RFC 5465). */
+  async notify(): Promise<void> {
+    this.isNotified = true;
+    this.follow(
+      await this.#client.send('NOTIFY SET (SELECTED (MessageNew MessageExpunge FlagChange))').ok(),
+      true,
+    );
+  }
+
+  /** Nothing when it was done before. */
+  async compress(): Promise<void> {
+    if (this.#isCompressed) return;
+    this.#isCompressed = true;
+    this.follow(await this.#client.send('COMPRESS DEFLATE').ok(), true);
+    this.#client.socket.startDeflate();
+  }
+
+  /** Searches, and is told of the result from then on; the oldest one makes room. */
+  async search(wish: SearchWish): Promise<void> {
+    if (this.searches.size >= searchesMax) await this.cancelSearch();
+    const command = FollowedSearch.command(wish);
+    const tag = this.#client.write(command);
+    this.searches.set(tag, new FollowedSearch(wish));
+    this.follow(await this.#client.expect(tag, command).ok(), wish.uid);
+  }
+
+  /** The oldest one. */
+  async cancelSearch(): Promise<void> {
+    const [tag] = this.searches.keys();
+    if (tag === undefined) return;
+    this.searches.delete(tag);
+    this.#cancelled = tag;
+    this.follow(await this.#client.send(`CANCELUPDATE "${tag}"`).ok(), true);
   }
 
   /** The connection ends with these words. */
@@ -73,6 +145,8 @@ export class FollowingClient {
     this.readOnly = readOnly;
     this.model = model;
     this.#highestUid = 0;
+    this.#fetchedUpTo = 0;
+    this.searches.clear();
   }
 
   unselect(): void {
@@ -86,25 +160,81 @@ export class FollowingClient {
     for (const line of answer.untagged) this.#take(line);
   }
 
+  /** What was told while others were at work: the model is further than each of these lines. `check` judges where it ended. */
+  async followPushed(answer: Answer): Promise<void> {
+    const { model } = this;
+    this.model = undefined;
+    this.follow(answer, true);
+    if (model !== undefined) await this.fetchUnknown();
+    this.model = model;
+    for (const message of this.messages)
+      if (message.version < 0) Object.assign(message, { modSeq: 0, version: 0 });
+  }
+
+  /** Those that were told by EXISTS only. */
+  async fetchUnknown(): Promise<void> {
+    const unknown = this.messages.findIndex(({ uid }) => uid === undefined);
+    if (unknown < 0) return;
+    const { uidOnly } = this.kind;
+    const command = uidOnly ? `UID FETCH ${this.#fetchedUpTo + 1}:*` : `FETCH ${unknown + 1}:*`;
+    this.follow(await this.ask(`${command} (UID FLAGS)`), uidOnly);
+    this.#fetchedUpTo = Math.max(this.#fetchedUpTo, ...this.messages.map(({ uid }) => uid ?? 0));
+  }
+
+  /** The answer of a SELECT that was done: what comes before CLOSED is of the mailbox before (RFC 9051 7.1). */
+  followSelect(answer: Answer, model: ModelMailbox | undefined, readOnly = false): void {
+    const closed = answer.untagged.findIndex((line) => line.startsWith('* OK [CLOSED]'));
+    this.follow({ ...answer, untagged: answer.untagged.slice(0, Math.max(0, closed)) }, true);
+    this.select(model, readOnly);
+    this.follow({ ...answer, untagged: answer.untagged.slice(Math.max(0, closed)) }, true);
+  }
+
   /** With the model: all there is, and as it is. */
   check(): void {
-    assert(this.model !== undefined);
+    const { model } = this;
+    assert(model !== undefined);
     const known = this.messages.map(({ uid, flags }) => [uid, flags]);
-    const there = [...this.model.messages].map(([uid, { flags }], index) => {
+    const there = [...model.messages].map(([uid, { flags }], index) => {
       return [uid, this.messages[index]?.flags === undefined ? undefined : flagText(flags)];
     });
     assert.deepEqual(known, there);
+    for (const { wish, found } of this.searches.values()) {
+      const uids = found.map((one) => (typeof one === 'number' ? one : one.uid!));
+      if (wish.order === undefined) uids.sort((a, b) => a - b);
+      assert.deepEqual(uids, foundIn(model, wish), FollowedSearch.command(wish));
+    }
+  }
+
+  /** The server finds the same when it searches again, all being told. */
+  async checkSearches(): Promise<void> {
+    for (const { wish, found } of this.searches.values()) {
+      const again = new FollowedSearch<KnownMessage>(wish);
+      const answer = await this.ask(FollowedSearch.command(wish, 'ALL'));
+      again.take(answer.untagged[0]!.replace(/^[^)]*\)/, ''), this.messages);
+      assert.deepEqual(this.#numbersOf(found, wish), this.#numbersOf(again.found, wish));
+    }
+  }
+
+  #numbersOf(found: readonly Found<KnownMessage>[], { order }: SearchWish): number[] {
+    const numbers = found.map((one) => (typeof one === 'number' ? one : this.messages.indexOf(one) + 1));
+    return order === undefined ? numbers.sort((a, b) => a - b) : numbers;
   }
 
   #take(line: string): void {
     const [, first = '', word = '', rest = ''] = /^\* (\S+) ?(\S*) ?(.*)$/s.exec(line) ?? [];
     if (word === 'EXISTS') this.#exists(Number(first));
     else if (word === 'EXPUNGE') this.#expunge(Number(first));
-    else if (word === 'FETCH') this.#fetched(Number(first), rest);
+    else if (word === 'FETCH') this.#fetchedByNumber(Number(first), rest);
+    else if (word === 'UIDFETCH') this.#fetchedByUid(Number(first), rest);
     else if (word === 'RECENT') assert(Number(first) <= this.messages.length, line);
     else if (first === 'VANISHED') this.#vanished(word);
     else if (first === 'SEARCH') this.#found(line);
-    else assert.match(line, /^\* (FLAGS \(|OK \[(COPYUID|PERMANENTFLAGS|HIGHESTMODSEQ|CLOSED|U|MAILBOXID))/);
+    else if (first === 'ESEARCH') this.#followed(line);
+    else
+      assert.match(
+        line,
+        /^\* (FLAGS \(|OK \[(COPYUID|PERMANENTFLAGS|HIGHESTMODSEQ|CLOSED|U|MAILBOXID|INPROGRESS))/,
+      );
   }
 
   #exists(count: number): void {
@@ -119,32 +249,66 @@ export class FollowingClient {
   }
 
   #expunge(number: number): void {
-    assert(this.#mayExpunge && this.kind !== 'qresync', 'no EXPUNGE here');
+    assert(this.#mayExpunge && this.kind.extension !== 'qresync' && !this.kind.uidOnly, 'no EXPUNGE here');
     assert(number >= 1 && number <= this.messages.length, `${number} EXPUNGE of ${this.messages.length}`);
     const [gone] = this.messages.splice(number - 1, 1);
     assert(this.model?.messages.has(gone!.uid!) !== true, `${gone!.uid} is there`);
+    this.#isInNoResult(gone!);
   }
 
   #vanished(set: string): void {
-    assert(this.#mayExpunge && this.kind === 'qresync', 'no VANISHED here');
+    assert(this.#mayExpunge && (this.kind.extension === 'qresync' || this.kind.uidOnly), 'no VANISHED here');
     for (const uid of expandSet(set)) {
       const index = this.messages.findIndex((message) => message.uid === uid);
-      // One that was not fetched stands behind those below it.
-      const behind =
-        this.messages.findLastIndex((message) => message.uid !== undefined && message.uid < uid) + 1;
-      const place = index >= 0 ? index : behind;
-      assert(index >= 0 || (behind < this.messages.length && this.messages[behind]!.uid === undefined));
-      this.messages.splice(place, 1);
+      const place = index >= 0 ? index : this.#placeOfUnknown(uid);
+      const [gone] = this.messages.splice(place, 1);
       assert(this.model?.messages.has(uid) !== true, `${uid} is there`);
+      this.#isInNoResult(gone!);
     }
   }
 
-  #fetched(number: number, items: string): void {
+  /** One that was not fetched stands behind those below it: which of several makes no difference. */
+  #placeOfUnknown(uid: number): number {
+    const isUnknown = (message: KnownMessage | undefined): boolean =>
+      message !== undefined && message.uid === undefined;
+    const behind = this.messages.findLastIndex((message) => message.uid !== undefined && message.uid < uid);
+    const place = this.kind.uidOnly ? this.messages.findIndex(isUnknown) : behind + 1;
+    assert(isUnknown(this.messages[place]), `${uid} was never there`);
+    return place;
+  }
+
+  /** RFC 5267 4.3.2: a message leaves the results before its number is another's. */
+  #isInNoResult(gone: KnownMessage): void {
+    for (const { wish, found } of this.searches.values()) {
+      if (wish.uid) assert(gone.uid === undefined || !found.includes(gone.uid), `${gone.uid} is in a result`);
+      else assert(!found.includes(gone), `${gone.uid} is in a result`);
+    }
+  }
+
+  #fetchedByNumber(number: number, items: string): void {
+    assert(!this.kind.uidOnly, 'no numbers here');
     const message = this.messages[number - 1];
     assert(message !== undefined, `${number} FETCH of ${this.messages.length}`);
     const uid = Number(/UID (\d+)/.exec(items)![1]);
     message.uid ??= uid;
     assert.equal(uid, message.uid, `message ${number}`);
+    this.#fetched(message, uid, items);
+  }
+
+  /** Those that were not fetched yet are kept behind those that were. */
+  #fetchedByUid(uid: number, items: string): void {
+    assert(this.kind.uidOnly, 'numbers here');
+    let message = this.messages.find((known) => known.uid === uid);
+    if (message === undefined) {
+      [message] = this.messages.splice(this.#placeOfUnknown(uid), 1);
+      message!.uid = uid;
+      const behind = this.messages.findIndex((known) => known.uid === undefined || known.uid > uid);
+      this.messages.splice(behind < 0 ? this.messages.length : behind, 0, message!);
+    }
+    this.#fetched(message!, uid, items);
+  }
+
+  #fetched(message: KnownMessage, uid: number, items: string): void {
     this.#highestUid = Math.max(this.#highestUid, uid);
     const there = this.model?.messages.get(uid);
     if (this.model !== undefined) assert(there !== undefined, `${uid} is gone`);
@@ -154,8 +318,8 @@ export class FollowingClient {
       if (there !== undefined) assert.equal(message.flags, flagText(there.flags), `flags of ${uid}`);
     }
     const modSeq = /MODSEQ \((\d+)\)/.exec(items)?.[1];
-    assert(modSeq === undefined || this.kind !== 'plain', 'MODSEQ is for who asks for it');
-    if (modSeq !== undefined) this.#changedAt(message, Number(modSeq), there?.version ?? 0);
+    assert(modSeq === undefined || this.knowsModSeqs, 'MODSEQ is for who asks for it');
+    if (modSeq !== undefined) this.#changedAt(message, Number(modSeq), there?.version ?? -1);
   }
 
   #changedAt(message: KnownMessage, modSeq: number, version: number): void {
@@ -175,16 +339,17 @@ export class FollowingClient {
     if (this.model === undefined) return;
     const numbers = line.split(' ').slice(2).map(Number);
     const there = this.messages.flatMap(({ uid }, index) => {
-      return this.model!.messages.has(uid!) ? [index + 1] : [];
+      if (!this.model!.messages.has(uid!)) return [];
+      return [this.kind.uidOnly ? uid! : index + 1];
     });
     assert.deepEqual(numbers, there);
   }
-}
 
-/** `1:3,5` */
-export function expandSet(set: string): number[] {
-  return set.split(',').flatMap((range) => {
-    const [first, last = first] = range.split(':').map(Number);
-    return Array.from({ length: last! - first! + 1 }, (_, index) => first! + index);
-  });
+  #followed(line: string): void {
+    const [, tag, told] = /^\* ESEARCH \(TAG "?([^")]+)"?\)(.*)$/.exec(line)!;
+    if (tag === this.#cancelled) return;
+    const search = this.searches.get(tag!);
+    assert(search !== undefined, `nobody follows ${tag}`);
+    search.take(told!, this.messages);
+  }
 }

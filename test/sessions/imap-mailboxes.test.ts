@@ -220,6 +220,39 @@ test('revision 2: who writes a name in another way is told how it is written (RF
   assert((await a.send('EXAMINE inbox').ok()).untagged.includes('* LIST () "/" INBOX'));
 });
 
+test('revision 2: RENAME, DELETE and APPEND tell what a mailbox is called (RFC 9051 6.3.5, 6.3.6, 6.3.12)', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  const utf8 = (text: string): string => Buffer.from(text).toString('latin1');
+  const [apart, joined] = ['Entwu\u0308rfe', 'Entw\u00fcrfe'];
+  await a.send('CREATE old').tells();
+  await a.send('RENAME old new').tells();
+  await a.send('ENABLE IMAP4rev2').ok();
+  await a.send('RENAME new old').tells('* LIST () "/" old ("OLDNAME" (new))');
+  await a.send(utf8(`RENAME old "${apart}"`)).tells(utf8(`* LIST () "/" "${joined}" ("OLDNAME" (old))`));
+  await a.send(utf8(`CREATE "${apart}/in it"`)).ok();
+  const message = mail('one');
+  const append = `APPEND "${apart}" {${message.length}+}\r\n${message}`;
+  await a.send(utf8(append)).tells(utf8(`* LIST () "/" "${joined}" ("OLDNAME" ("${apart}"))`));
+  // As elsewhere: one mailbox, however its name is written (5.1).
+  await a.send(utf8(`LIST "" "${apart}"`)).tells(utf8(`* LIST (\\HasChildren) "/" "${joined}"`));
+  await a.send(utf8(`LIST "" "Entwu\u0308%"`)).tells(utf8(`* LIST (\\HasChildren) "/" "${joined}"`));
+  const searched = await a.send(utf8(`ESEARCH IN (mailboxes "${apart}") ALL`)).ok();
+  assert.equal(searched.untagged.length, 1);
+  await a
+    .send(utf8(`DELETE "${apart}"`))
+    .tells(utf8(`* LIST (\\Noselect) "/" "${joined}" ("OLDNAME" ("${apart}"))`));
+  await a
+    .send(utf8(`DELETE "${apart}/in it"`))
+    .tells(utf8(`* LIST (\\NonExistent) "/" "${joined}/in it" ("OLDNAME" ("${apart}/in it"))`));
+  await a.send(utf8(`DELETE "${joined}"`)).tells();
+  await a.send('RENAME INBOX kept').tells();
+  await a.send('RENAME kept INBOX/kept/').tells('* LIST () "/" INBOX/kept ("OLDNAME" (kept))');
+  await a.send('RENAME iNbOx/kept x').tells('* LIST () "/" x ("OLDNAME" (iNbOx/kept))');
+  await a.send(utf8(`RENAME INBOX "${apart}"`)).tells(utf8(`* LIST () "/" "${joined}" ("OLDNAME" (INBOX))`));
+  await a.send('DELETE x').tells();
+});
+
 test('a selected mailbox that is deleted: by the session itself, by another', async () => {
   await using server = await openImapServer();
   const a = await server.alice();

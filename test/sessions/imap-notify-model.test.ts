@@ -89,29 +89,39 @@ class Watched {
 
 test(`who follows NOTIFY has the server’s mailboxes (IMAP_MODEL_SEED=${seed})`, async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
-      await using server = await openImapServer({ badCommandsMax: 1000 });
-      const a = await server.alice();
-      const b = await server.alice();
-      const watched = await Watched.now(a);
-      const events = 'MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange';
-      await a.send(`NOTIFY SET (PERSONAL (${events}))`).tells();
-      const look = async (): Promise<void> => {
-        for (const line of (await a.send('NOOP').ok()).untagged) watched.hears(line);
-      };
-      for (const { command, looks } of steps) {
-        // Refused as often as not.
-        const { status } = await b.send(command).ended();
-        if (command.startsWith('SELECT') && status !== 'OK') await b.send('SELECT INBOX').ok();
-        if (looks) await look();
-      }
-      const real = await Watched.now(b);
-      for (const until = performance.now() + limitMs; performance.now() < until; await wait(retryMs)) {
-        await look();
-        if (JSON.stringify(watched.sorted) === JSON.stringify(real.sorted)) return;
-      }
-      assert.deepEqual(watched.sorted, real.sorted);
-    }),
+    fc.asyncProperty(
+      fc.array(step, { minLength: 5, maxLength: 40 }),
+      fc.boolean(),
+      fc.boolean(),
+      async (steps, compressed, uidOnly) => {
+        await using server = await openImapServer({ badCommandsMax: 1000 });
+        const a = await server.alice();
+        const b = await server.alice();
+        if (compressed) {
+          await a.send('COMPRESS DEFLATE').ok();
+          a.socket.startDeflate();
+        }
+        if (uidOnly) await a.send('ENABLE UIDONLY').ok();
+        const watched = await Watched.now(a);
+        const events = 'MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange';
+        await a.send(`NOTIFY SET (PERSONAL (${events}))`).tells();
+        const look = async (): Promise<void> => {
+          for (const line of (await a.send('NOOP').ok()).untagged) watched.hears(line);
+        };
+        for (const { command, looks } of steps) {
+          // Refused as often as not.
+          const { status } = await b.send(command).ended();
+          if (command.startsWith('SELECT') && status !== 'OK') await b.send('SELECT INBOX').ok();
+          if (looks) await look();
+        }
+        const real = await Watched.now(b);
+        for (const until = performance.now() + limitMs; performance.now() < until; await wait(retryMs)) {
+          await look();
+          if (JSON.stringify(watched.sorted) === JSON.stringify(real.sorted)) return;
+        }
+        assert.deepEqual(watched.sorted, real.sorted);
+      },
+    ),
     modelRuns,
   );
 });

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { CachingClient, flagsOf } from './caching-client.ts';
 import { type ImapClient, mail } from './imap-client.ts';
 import { type ImapServer, openImapServer } from './imap-server.ts';
+import { modelRuns, seed } from './model-steps.ts';
 
 type Step =
   | { readonly type: 'append' | 'copy' | 'move' | 'expunge' | 'fetchNew' | 'noop' | 'cut' }
@@ -64,6 +65,18 @@ function ownCommand(command: number, message: number): string {
   }
 }
 
+function uidCommand(command: number, { mailbox }: CachingClient): string {
+  const [uid = 1] = mailbox.keys();
+  switch (command) {
+    case 3:
+      return 'EXPUNGE';
+    case 5:
+      return `UID SEARCH RETURN (COUNT) UID ${uid}`;
+    default:
+      return `UID ${ownCommand(command % 3, uid)}`;
+  }
+}
+
 /** The truth, from a session of its own. */
 async function truth(server: ImapServer): Promise<Map<number, string>> {
   const client = await server.alice('INBOX');
@@ -117,19 +130,23 @@ async function perform(
     case 'own': {
       // Numbers beyond the mailbox are refused: not what is tried here.
       if (!online || step.place >= client.mailbox.size) return online;
-      await client.command(ownCommand(step.command, 1), step.lines);
+      await client.command(
+        client.uidOnly ? uidCommand(step.command, client) : ownCommand(step.command, 1),
+        step.lines,
+      );
       return step.lines === 99;
     }
   }
 }
 
-test('a client that is cut off anywhere resynchronises to the server’s state', async () => {
+test(`a client that is cut off anywhere resynchronises (IMAP_MODEL_SEED=${seed})`, async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { maxLength: 40 }),
       fc.nat(5),
       fc.boolean(),
-      async (steps, style, prunes) => {
+      fc.record({ uidOnly: fc.boolean(), compressed: fc.boolean() }),
+      async (steps, style, prunes, kind) => {
         await using server = await openImapServer(
           {},
           {},
@@ -137,7 +154,7 @@ test('a client that is cut off anywhere resynchronises to the server’s state',
         );
         const writer = await server.alice('INBOX');
         for (let count = 0; count < 3; count++) await writer.append('INBOX', mail('first')).ok();
-        const client = new CachingClient(server.port, 'alice');
+        const client = new CachingClient(server.port, 'alice', kind);
         let online = false;
         try {
           for (const [index, one] of steps.entries()) {
@@ -158,6 +175,6 @@ test('a client that is cut off anywhere resynchronises to the server’s state',
         }
       },
     ),
-    { numRuns: 60 },
+    { ...modelRuns, numRuns: 5 * modelRuns.numRuns },
   );
 });

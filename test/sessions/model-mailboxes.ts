@@ -1,9 +1,11 @@
 // An account too simple to be wrong: what IMAP sessions should find, command after command.
 
 import assert from 'node:assert/strict';
+import type { SearchWish } from './followed-search.ts';
 
 export interface ModelMessage {
   flags: ReadonlySet<string>;
+  readonly subject: string;
   /** Rises with every change of the flags, as its mod-sequence does. */
   version: number;
 }
@@ -14,8 +16,8 @@ export class ModelMailbox {
   /** Learnt from the first answer that names it. */
   uidValidity: string | undefined;
 
-  add(flags: ReadonlySet<string>): number {
-    this.messages.set(this.uidNext, { flags, version: 0 });
+  add(flags: ReadonlySet<string>, subject: string): number {
+    this.messages.set(this.uidNext, { flags, subject, version: 0 });
     return this.uidNext++;
   }
 
@@ -25,14 +27,14 @@ export class ModelMailbox {
       if (message === undefined) continue;
       const flags = changedFlags(message.flags, mode, names);
       if (flagText(flags) === flagText(message.flags)) continue;
-      this.messages.set(uid, { flags, version: message.version + 1 });
+      this.messages.set(uid, { ...message, flags, version: message.version + 1 });
     }
   }
 
   /** The new UIDs, for those of `uids` that are there. */
   copyTo(target: ModelMailbox, uids: readonly number[]): number[] {
     const found = uids.map((uid) => this.messages.get(uid)).filter((message) => message !== undefined);
-    return found.map(({ flags }) => target.add(flags));
+    return found.map(({ flags, subject }) => target.add(flags, subject));
   }
 
   remove(uids: readonly number[]): void {
@@ -49,6 +51,23 @@ export class ModelMailbox {
     this.uidValidity ??= uidValidity;
     assert.equal(uidValidity, this.uidValidity);
   }
+}
+
+/** What a search is to find, in its order: UIDs. Keys: ALL, a flag's, or NOT one; orders: by subject. */
+export function foundIn({ messages }: ModelMailbox, { key, order }: Omit<SearchWish, 'uid'>): number[] {
+  const flag = key.replace(/^NOT /, '').replace(/^KEYWORD /, '');
+  const has = (flags: ReadonlySet<string>): boolean =>
+    [...flags].some((name) => name.replace(/^\\/, '').toUpperCase() === flag.toUpperCase());
+  const matches = (flags: ReadonlySet<string>): boolean =>
+    flag === 'ALL' || has(flags) !== key.startsWith('NOT ');
+  const found = [...messages].filter(([, { flags }]) => matches(flags));
+  const sign = order?.startsWith('REVERSE') === true ? -1 : 1;
+  // RFC 5256 section 3: those that are alike stand as they do in the mailbox.
+  if (order !== undefined)
+    found.sort(([, one], [, other]) => {
+      return sign * (Number(one.subject > other.subject) - Number(one.subject < other.subject));
+    });
+  return found.map(([uid]) => uid);
 }
 
 export function changedFlags(

@@ -4,25 +4,36 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { systemRandom } from '../../src/base/random.ts';
-import { type ClientKind, FollowingClient } from './following-client.ts';
+import type { SearchWish } from './followed-search.ts';
+import { type ClientKind, type Entry, FollowingClient } from './following-client.ts';
 import { changedFlags, flagText } from './model-mailboxes.ts';
 
 export const seed = Number(process.env.IMAP_MODEL_SEED ?? systemRandom.integer(2 ** 31));
 
+const numRuns = Number(process.env.IMAP_MODEL_RUNS ?? 12);
+
 export const modelRuns = {
   seed,
-  numRuns: Number(process.env.IMAP_MODEL_RUNS ?? 12),
+  numRuns,
   // A failure is made smaller for so long: it must be told before the test's own time is over.
-  interruptAfterTimeLimit: 60_000,
+  interruptAfterTimeLimit: Math.max(60_000, numRuns * 5000),
   markInterruptAsFailure: true,
 };
 
-const kinds: readonly ClientKind[] = ['plain', 'condstore', 'qresync'];
+const plain: ClientKind = { extension: undefined, uidOnly: false, compressed: false };
+export const kinds: readonly ClientKind[] = [
+  plain,
+  { ...plain, extension: 'condstore', compressed: true },
+  { ...plain, extension: 'qresync' },
+  { ...plain, uidOnly: true, compressed: true },
+  { ...plain, extension: 'qresync', uidOnly: true },
+];
 export const names = ['INBOX', 'a', 'b', 'c'];
 export const flags = '\\Deleted \\Deleted \\Seen \\Flagged $One $Two $Three $Four'.split(' ');
 const actions = [
   'append append append store store store conditionalStore copy move expunge uidExpunge select select examine',
   'close unselect create rename delete noop noop idle fetch fetch search',
+  'follow follow follow cancel compress',
 ]
   .join(' ')
   .split(' ');
@@ -66,8 +77,8 @@ export const step: fc.Arbitrary<Step> = fc.record({
 });
 
 /** One of each kind, who have the mailboxes INBOX and `a`. */
-export async function loginClients({ port }: { readonly port: number }): Promise<FollowingClient[]> {
-  const clients = await Promise.all(kinds.map((kind) => FollowingClient.login(port, kind)));
+export async function loginClients(entry: Entry): Promise<FollowingClient[]> {
+  const clients = await Promise.all(kinds.map((kind) => FollowingClient.login(entry, kind)));
   assert.equal((await clients[0]!.ask('CREATE a')).status, 'OK');
   return clients;
 }
@@ -75,6 +86,25 @@ export async function loginClients({ port }: { readonly port: number }): Promise
 /** Places in the client's list of messages. */
 export function picked(client: FollowingClient, { picks }: Step): number[] {
   return [...client.messages.keys()].filter((index) => (picks >> (index % 8)) & 1);
+}
+
+/** With UIDONLY all messages are named by their UIDs. */
+export function stepOf({ kind }: FollowingClient, step: Step): Step {
+  return kind.uidOnly ? { ...step, uid: true } : step;
+}
+
+/** What a followed search is for: of half of them the order matters. */
+export function searchWish({ flag, mode, silent, picks, uid }: Step): SearchWish {
+  const name = flags[flag]!;
+  const has = name.startsWith('\\') ? name.slice(1).toUpperCase() : `KEYWORD ${name}`;
+  const key = mode === '' ? 'ALL' : mode === '-' ? `NOT ${has}` : has;
+  const order = picks % 2 === 0 ? 'SUBJECT' : 'REVERSE SUBJECT';
+  return { key, order: silent ? order : undefined, uid };
+}
+
+/** Of an appended message: few differ. */
+export function subjectOf({ picks }: Step): string {
+  return `s${picks % 5}`;
 }
 
 /** What STORE is to do. */

@@ -3,10 +3,11 @@
 // Invariant: what somebody did not share is not told from what is not there: noSuchMailbox. The account itself says what may
 // be done with what it has (account/shared-account.ts). Otherwise fails as the account port does.
 
+import { normalName } from '../../account/mailbox-name.ts';
 import type { AccountPort, MailboxInfo, SharedOwner } from '../../account/port.ts';
 import type { DirectoryAccount } from '../../directory/directory.ts';
 import { isMailError, MailError, undefinedWhen } from '../../mail/mail-error.ts';
-import { delimiter, normalizeInbox } from './mailbox-names.ts';
+import { delimiter } from './mailbox-names.ts';
 import { no, type Reply } from './reply.ts';
 import { accountOf, type ImapSession } from './session.ts';
 
@@ -110,11 +111,6 @@ export function noSuchTarget(error: unknown, given: string): Reply {
   return no('No such mailbox', codeOfMissing(given));
 }
 
-/** RFC 9051 6.3.9.7: the name that was given, where it is not written as the mailbox's own. */
-export function oldNameOf(given: string, name: string): { readonly oldName?: string } {
-  return given === name ? {} : { oldName: given };
-}
-
 /** UIDs in a mailbox are told to those who may open it (RFC 4315 section 5). */
 export async function tellsUids({ account, prefix, name }: MailboxLocation): Promise<boolean> {
   return prefix === '' || (await account.findMailbox({ name }))?.rights.includes('r') === true;
@@ -134,7 +130,7 @@ export function isInNamespaces(given: string): boolean {
 /** The name under which the mailbox is listed. */
 export function canonicalName(given: string): string {
   const parts = foreignParts(given);
-  if (parts === undefined) return given;
+  if (parts === undefined) return normalName(given);
   return parts.name === '' ? parts.top : parts.top + delimiter + parts.name;
 }
 
@@ -153,7 +149,7 @@ function foreignParts(given: string): ForeignParts | undefined {
   if (namespace !== otherUsersNamespace && namespace !== sharedNamespace) return undefined;
   if (address === undefined || !address.includes('@')) return undefined;
   const top = `${namespace}${delimiter}${address.normalize('NFKC').toLowerCase()}`;
-  return { top, name: normalizeInbox(rest.join(delimiter)) };
+  return { top, name: normalName(rest.join(delimiter)) };
 }
 
 /** The account whose mailboxes are under this name; undefined: nobody's that the session may know of. */

@@ -34,9 +34,3 @@ export function roleOfAttribute(attribute: string): MailboxRole | undefined {
 export function withoutTrailingDelimiter(name: string): string {
   return name.length > 1 && name.endsWith(delimiter) ? name.slice(0, -1) : name;
 }
-
-/** INBOX in any letter case is INBOX, also as the first level of a name (RFC 9051 5.1). */
-export function normalizeInbox(name: string): string {
-  if (name.length < 5 || name.slice(0, 5).toUpperCase() !== 'INBOX') return name;
-  return name.length === 5 || name[5] === delimiter ? `INBOX${name.slice(5)}` : name;
-}

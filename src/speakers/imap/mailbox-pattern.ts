@@ -2,7 +2,8 @@
 // most, by keeping the set of places reached, so that `*a*a*a*a*b` costs no more than any other pattern of its length;
 // and a pattern that asks for more than a name has costs nothing.
 
-import { delimiter, normalizeInbox } from './mailbox-names.ts';
+import { normalName } from '../../account/mailbox-name.ts';
+import { delimiter } from './mailbox-names.ts';
 
 export class MailboxPattern {
   readonly #pattern: string;
@@ -13,7 +14,7 @@ export class MailboxPattern {
   /** `reference` is put before the pattern as it is (RFC 9051 6.3.9 leaves its meaning to us). */
   constructor(reference: string, pattern: string) {
     // Wildcards in a row say no more than the strongest of them.
-    this.#pattern = normalizeInbox(reference + pattern).replace(/[*%]{2,}/g, (run) =>
+    this.#pattern = normalName(reference + pattern).replace(/[*%]{2,}/g, (run) =>
       run.includes('*') ? '*' : '%',
     );
     const literal = this.#pattern.replaceAll(/[*%]/g, '');

@@ -1,7 +1,10 @@
 // Identifiers as clients see them (RFC 8474): a letter that tells the kind, then our number. The letters keep them
 // apart, and keep a purely numeric id from looking like a UID. Each account counts by itself, so what is somebody else's has
 // the account behind it: no id stands for two things in one session (sections 4 and 5.1).
-// A copy into another account has an id of its own there, though 5.1 would have it keep the one it had.
+// A copy into another account has ids of its own there, though section 5.1 says that it MUST keep its EMAILID: that is why RFC
+// 8474 is done in part only. Keeping it would be no lie about the content, but 5.2 binds the THREADID to it, and threads are
+// each account's own: the copy would have to stand outside the conversation that it belongs to where it came to, or all of
+// that conversation to change ids that were told. Clients read a copied message once more, and group it rightly.
 
 import type { AccountPort } from '../../account/port.ts';
 import type { MailboxId } from '../../mail/ids.ts';

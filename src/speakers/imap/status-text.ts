@@ -16,8 +16,6 @@ export async function statusResponse(
 ): Promise<string> {
   const deletedBytes = items.includes('DELETED-STORAGE') ? await sumDeleted(info.account, info) : 0;
   const recent = items.includes('RECENT') ? await countRecent(info.account, info) : 0;
-  // RFC 7162 3.1: asking for it enables CONDSTORE.
-  if (items.includes('HIGHESTMODSEQ')) session.condstore = true;
   const { appendBytesMax } = session.environment.limits;
   const mailboxId = mailboxIdText(info.id, idSuffix(session, info.account));
   const known = { recent, appendBytesMax, deletedBytes, mailboxId };

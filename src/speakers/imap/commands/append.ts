@@ -9,6 +9,7 @@ import { newMessages } from '../new-messages.ts';
 import { replaceBetweenAccounts } from '../replace-between-accounts.ts';
 import { ok, type Reply } from '../reply.ts';
 import { type ImapSession, viewOf } from '../session.ts';
+import { tellNameOf } from '../told-names.ts';
 
 export async function append(session: ImapSession, command: AppendCommand): Promise<Reply> {
   const appended = await appendMessages(session, command);
@@ -35,6 +36,7 @@ export async function appendMessages(
         ? await account.append(options)
         : await replaceIn(session, account, { append: options, replaces });
     if (isSelected(session, account, appended.mailboxId)) session.stale = true;
+    await tellNameOf(session, location, command.mailbox);
     return { code: tells ? appendUidCode(appended.uidValidity, appended.uids) : undefined };
   } catch (error) {
     return noSuchTarget(error, command.mailbox);

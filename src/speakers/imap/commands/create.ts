@@ -1,14 +1,14 @@
 // CREATE (RFC 9051 6.3.4), with USE (RFC 6154 section 3) and MAILBOXID (RFC 8474 4.1).
 
 import type { MailboxInfo } from '../../../account/port.ts';
-import { formatList } from '../../../wire/imap/format-list.ts';
 import type { CreateCommand } from '../../../wire/imap/mailbox-command.ts';
 import { mailboxIdCode } from '../../../wire/imap/response-code.ts';
-import { locate, type MailboxLocation, oldNameOf } from '../mailbox-location.ts';
-import { attributesOfRole, delimiter, roleOfAttribute, withoutTrailingDelimiter } from '../mailbox-names.ts';
+import { locate, type MailboxLocation, placedAt } from '../mailbox-location.ts';
+import { roleOfAttribute, withoutTrailingDelimiter } from '../mailbox-names.ts';
 import { idSuffix, mailboxIdText } from '../object-ids.ts';
 import { no, ok, type Reply } from '../reply.ts';
 import type { ImapSession } from '../session.ts';
+import { listOfNamed } from '../told-names.ts';
 
 export async function create(session: ImapSession, command: CreateCommand): Promise<Reply> {
   const operation = session.operation();
@@ -34,10 +34,8 @@ function created(
   { account, prefix }: MailboxLocation,
   { given, info }: { readonly given: string; readonly info: MailboxInfo },
 ): Reply {
-  const name = prefix + info.name;
-  if (session.revision2 && name !== given) {
-    const entry = { name, attributes: attributesOfRole(info.role), delimiter, ...oldNameOf(given, name) };
-    session.connection.write(formatList('LIST', entry, session));
-  }
+  const placed = placedAt({ account, prefix }, info);
+  if (session.revision2 && placed.name !== given)
+    session.connection.write(listOfNamed(session, placed, given));
   return ok('Create completed', mailboxIdCode(mailboxIdText(info.id, idSuffix(session, account))));
 }
