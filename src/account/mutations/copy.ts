@@ -10,7 +10,7 @@ import type { Draft } from '../draft.ts';
 import { type DraftMailbox, uidMax } from '../draft-mailbox.ts';
 import { FlagTranslation, KeywordPlaces } from '../keyword-table.ts';
 import { normalTarget } from '../mailbox-name.ts';
-import { rowOf } from '../message-table.ts';
+import { rowOf } from '../message-columns.ts';
 import { decodeRuns, encodeRuns, type OperationResult } from '../operation-record.ts';
 import type { Copied, CopyOptions, MailboxTarget, MessageColumns } from '../port.ts';
 import { stagedCopy } from '../staged-copy.ts';

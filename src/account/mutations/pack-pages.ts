@@ -9,9 +9,10 @@ import { numberBehind } from '../account-keys.ts';
 import { pageBytesMax } from '../account-limits.ts';
 import type { Draft } from '../draft.ts';
 import { changesForPageMin } from '../draft-rows.ts';
+import { rowOf } from '../message-columns.ts';
 import { encodeMessagePage, inPage, inRow, MessagePage, pageOf, pageUids } from '../message-page.ts';
 import { decodeMessageRow } from '../message-row.ts';
-import { type MessageTable, rowOf } from '../message-table.ts';
+import type { MessageTable } from '../message-table.ts';
 import { internalMutation, type Mutation } from './mutation.ts';
 
 /** In one commit: a thousand rows, a millisecond or two. */
