@@ -11,12 +11,15 @@ import type { AccountEvent } from './port.ts';
 export class AccountSessions {
   readonly #accountId: AccountId;
   readonly #log: Logger;
+  readonly #ended: () => void;
   readonly #listeners = new Set<(event: AccountEvent) => void>();
   #maildropLocked = false;
 
-  constructor({ accountId, log }: { readonly accountId: AccountId; readonly log: Logger }) {
-    this.#accountId = accountId;
-    this.#log = log;
+  /** `ended`: nobody is left. */
+  constructor(options: { readonly accountId: AccountId; readonly log: Logger; readonly ended: () => void }) {
+    this.#accountId = options.accountId;
+    this.#log = options.log;
+    this.#ended = options.ended;
   }
 
   /** Somebody watches, or has the maildrop. */
@@ -32,6 +35,7 @@ export class AccountSessions {
     this.#listeners.add(own);
     return () => {
       this.#listeners.delete(own);
+      if (!this.any) this.#ended();
     };
   }
 

@@ -10,6 +10,7 @@ import { assert } from '../base/assert.ts';
 import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
 import { Slicer } from '../base/slicer.ts';
+import { traceOf } from '../mail/ids.ts';
 import { isMailError, MailError } from '../mail/mail-error.ts';
 import type { Batch, CommitResult, Engine, Fence } from '../storage/engine.ts';
 import { groupBytesMax, groupMutationsMax } from './account-limits.ts';
@@ -34,6 +35,7 @@ export interface WriterOptions extends DraftContext {
   /** Of the account's shard, now. */
   fence(): Fence | undefined;
   load(): Promise<AccountState>;
+  claimedTo(mailboxId: number): number;
   /** After a commit. */
   committed(draft: Draft): void;
   /** The state was thrown away after a commit of unknown outcome. */
@@ -54,6 +56,9 @@ type Decided = { readonly pending: Pending } & (
   | { readonly refused: true; readonly error: unknown }
 );
 
+/** In the log line of a commit that failed: enough to find the others by. */
+const operationsToldMax = 10;
+
 export class AccountWriter {
   readonly #options: WriterOptions;
   #queue: Pending[] = [];
@@ -63,6 +68,8 @@ export class AccountWriter {
   #closed: MailError | undefined;
   /** What is being decided, or committed. */
   #draft: Draft | undefined;
+  /** What is under way, or was last. */
+  #group: readonly Pending[] = [];
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -179,6 +186,7 @@ export class AccountWriter {
   }
 
   async #perform(group: readonly Pending[]): Promise<void> {
+    this.#group = group;
     try {
       for (let attempt = 1; !(await this.#try(group, attempt)); attempt++) await this.#putBlobs(group);
     } finally {
@@ -210,12 +218,24 @@ export class AccountWriter {
   #settle(decided: readonly Decided[], draft: Draft | undefined): void {
     const reload = draft !== undefined && (draft.reloadAfter || !this.#applied(draft));
     if (reload) this.#state = undefined;
+    if (draft !== undefined) this.#tellStored(decided, draft.state);
     for (const one of decided) {
       if (one.refused) one.pending.reject(one.error);
       else one.pending.resolve(one.value);
     }
     if (reload) this.#options.lost(draft.state);
     else if (draft !== undefined) this.#options.committed(draft);
+  }
+
+  /** The host's end of a trace: what came of a session or a message on whichever node is stored here. */
+  #tellStored(decided: readonly Decided[], { accountId: account }: AccountState): void {
+    const { log } = this.#options;
+    if (!log.isLevelEnabled('debug')) return;
+    for (const { pending, refused } of decided) {
+      const { name: change, operation } = pending.mutation;
+      if (refused || operation === undefined) continue;
+      log.debug({ traceId: traceOf(operation), account, operation, change }, 'change stored');
+    }
   }
 
   /** False when memory could not follow what is committed: a bug, after which only the engine's state is true. */
@@ -310,8 +330,9 @@ export class AccountWriter {
     this.#state = undefined;
     // A lease that ran out is no fault of the store: the account is read again here or by another node.
     const level = isMailError(error, 'unavailable') ? 'warn' : 'error';
+    const operations = this.#group.slice(0, operationsToldMax).map(({ mutation }) => mutation.operation);
     this.#options.log[level](
-      { err: error, account: state.accountId },
+      { err: error, account: state.accountId, operations },
       'a commit failed, the account is read again',
     );
     this.#options.lost(state);
@@ -319,7 +340,14 @@ export class AccountWriter {
 
   #context(state: AccountState): DraftContext {
     const { engine, blobs, clock, limits } = this.#options;
-    return { engine, blobs, clock, limits, stage: (batch) => this.#stage(state, batch) };
+    return {
+      engine,
+      blobs,
+      clock,
+      limits,
+      claimedTo: (mailboxId) => this.#options.claimedTo(mailboxId),
+      stage: (batch) => this.#stage(state, batch),
+    };
   }
 
   async #stage(state: AccountState, batch: Batch): Promise<void> {

@@ -101,7 +101,11 @@ function writeMailbox(draft: Draft, mailbox: DraftMailbox, batch: MutableBatch):
     batch.deleteRanges.push(keys.messages(id), keys.messagePages(id), keys.tombstones(id));
     return;
   }
-  if (mailbox.changed) batch.puts.push({ key: keys.mailbox(id), value: encodeMailbox(mailbox.record) });
+  if (mailbox.changed) {
+    const { record } = mailbox;
+    record.recentFrom = Math.max(record.recentFrom, draft.context.claimedTo?.(id) ?? 0);
+    batch.puts.push({ key: keys.mailbox(id), value: encodeMailbox(record) });
+  }
   writeRows(keys, mailbox, batch);
   const { tombstones } = mailbox;
   for (let index = 0; index < tombstones.length; index += 3) {

@@ -46,7 +46,8 @@ import type * as Reads from './port-reads.ts';
 import { emptyInbox } from './rename-inbox.ts';
 import { sharedOwners } from './shared-owners.ts';
 
-export interface LocalAccountOptions extends Omit<WriterOptions, 'committed' | 'lost' | 'fenced'> {
+export interface LocalAccountOptions
+  extends Omit<WriterOptions, 'claimedTo' | 'committed' | 'lost' | 'fenced'> {
   readonly accountId: AccountId;
   readonly shard: ShardId;
   readonly search: SharedSearch;
@@ -76,7 +77,7 @@ export class LocalAccount implements Port.AccountPort {
     this.accountId = options.accountId;
     this.shard = options.shard;
     this.#options = options;
-    this.#sessions = new AccountSessions(options);
+    this.#sessions = new AccountSessions({ ...options, ended: () => this.#mailboxes.sessionsEnded() });
     this.#chores = new AccountChores({ ...options, writer: () => this.writer });
     this.#mailboxes = new MailboxReader({
       ...options,
@@ -100,6 +101,7 @@ export class LocalAccount implements Port.AccountPort {
         this.#search.messagesCame(state.account.nextEmailId);
         return state;
       },
+      claimedTo: (mailboxId) => this.#mailboxes.claimedTo(mailboxId),
       committed: (draft) => this.#committed(draft),
       lost: (state) => this.#lost(state),
       fenced: () => this.end(),
@@ -187,8 +189,12 @@ export class LocalAccount implements Port.AccountPort {
     return this.#mailboxes.sentSizes(mailboxId);
   }
 
-  changesSince(mailboxId: MailboxId, since: ModSeq): Promise<Port.MailboxChanges> {
-    return this.#mailboxes.changesSince(mailboxId, since);
+  changesSince(
+    mailboxId: MailboxId,
+    since: ModSeq,
+    options?: Reads.ChangesOptions,
+  ): Promise<Port.MailboxChanges> {
+    return this.#mailboxes.changesSince(mailboxId, since, options);
   }
 
   append(options: Port.AppendOptions): Promise<Port.Appended> {
@@ -357,7 +363,7 @@ export class LocalAccount implements Port.AccountPort {
 
   /** A large message that cannot fit is refused before its bytes are written; the writer has the last word. */
   async #checkRoom(options: Port.AppendOptions | Port.ReplaceOptions): Promise<void> {
-    if ('replaces' in options) return;
+    if ('replaces' in options || options.ifNew === true) return; // what it takes is decided later
     const { account, operationSlots } = await this.loaded();
     if (operationSlots.has(options.operation) || account.bytesMax === undefined) return;
     let bytes = account.bytesUsed;

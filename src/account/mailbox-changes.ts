@@ -47,7 +47,7 @@ export interface ChangesContext {
 export async function changesSince(
   state: AccountState,
   mailbox: MailboxState,
-  since: number,
+  { since, recentFrom }: { readonly since: number; readonly recentFrom: Uid },
   context: ChangesContext,
 ): Promise<MailboxChanges> {
   // Everything of memory is taken before the first wait: one moment.
@@ -68,6 +68,7 @@ export async function changesSince(
     vanished: Uint32Array.from(vanished).sort(),
     // As it is now: rows may have been pruned while they were read.
     incomplete: since < mailbox.record.tombstonesFrom,
+    recentFrom,
     rights: allRights,
   };
 }

@@ -53,6 +53,7 @@ export class MailboxReader {
   /** To be told of every commit of the account. */
   committed(draft: Draft): void {
     this.#tables.committed(draft);
+    this.#claims.committed(draft);
     const { freshSummaries } = this.#options;
     for (const [emailId, { record, created }] of draft.emails)
       if (record !== undefined && created !== undefined)
@@ -92,11 +93,28 @@ export class MailboxReader {
     return sentSizes(this.#options, state.keys, table.all());
   }
 
-  async changesSince(mailboxId: MailboxId, since: ModSeq): Promise<Port.MailboxChanges> {
-    const state = await this.#options.loaded();
-    if (state.mailbox(mailboxId) === undefined) return goneMailboxChanges;
-    const opened = await this.#table({ id: mailboxId });
-    return changesSince(opened.state, opened.mailbox, since, this.#options);
+  async changesSince(
+    mailboxId: MailboxId,
+    since: ModSeq,
+    options?: Reads.ChangesOptions,
+  ): Promise<Port.MailboxChanges> {
+    const loaded = await this.#options.loaded();
+    if (loaded.mailbox(mailboxId) === undefined) return goneMailboxChanges;
+    const { state, mailbox } = await this.#table({ id: mailboxId });
+    const { record } = mailbox;
+    const recentFrom =
+      options?.claimRecent === true ? this.#claims.claimArrivals(record) : this.#claims.recentFrom(record);
+    return changesSince(state, mailbox, { since, recentFrom }, this.#options);
+  }
+
+  /** Messages of a mailbox before this uid are not \Recent to anybody else any more. */
+  claimedTo(mailboxId: number): number {
+    return this.#claims.claimedTo(mailboxId);
+  }
+
+  /** The account's last session has ended. */
+  sessionsEnded(): void {
+    this.#claims.commitAll();
   }
 
   async summaries(

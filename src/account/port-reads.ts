@@ -5,6 +5,10 @@ import type { EmailId, ThreadId, Uid } from '../mail/ids.ts';
 import type { SortCriterion } from '../mail/message-order.ts';
 import type { SearchKey } from '../mail/search-key.ts';
 
+export interface ChangesOptions {
+  readonly claimRecent: boolean;
+}
+
 /** Which part of a message's bytes; offsets are into the message as it came. */
 export interface ByteRange {
   readonly offset: number;

@@ -3,7 +3,8 @@
 //
 // Rules that keep it honest: methods are coarse and named after mail; arguments and results are plain data and
 // bytes; what can be large is pulled in bounded pieces; every mutation carries an operation id chosen by the caller,
-// so that a retry is applied once; nothing is announced before the engine said it is durable.
+// so that a retry is applied once, and that begins with the trace id of the session it is of (traceOf), so that the host's log
+// can be followed without a context beside the call; nothing is announced before the engine said it is durable.
 // Failures: MailError for refusals, Fault when storage or the way to the owner fails.
 
 import type { AccountId, MailboxId, ModSeq, OperationId, Uid } from '../mail/ids.ts';
@@ -12,6 +13,7 @@ import type { AclChangeMode, AclEntry, Rights } from '../mail/rights.ts';
 import type { SearchKey } from '../mail/search-key.ts';
 import type {
   ByteRange,
+  ChangesOptions,
   HeaderFields,
   HeaderFieldsOptions,
   MessageBytes,
@@ -105,6 +107,8 @@ export interface MailboxChanges {
   readonly vanished: Uint32Array;
   /** True: tombstones before `since` were pruned, `vanished` may lack some: compare with the mailbox's UIDs. */
   readonly incomplete: boolean;
+  /** As OpenedMailbox.recentFrom, of messages that the caller did not know. A node of before does not tell: then all of those. */
+  readonly recentFrom?: Uid;
   /** As MailboxInfo.rights. */
   readonly rights: Rights;
 }
@@ -129,6 +133,8 @@ export interface AppendOptions {
   readonly messages: readonly NewMessage[];
   /** A delivery to a mailbox that is not there: the INBOX instead of noSuchMailbox. */
   readonly orInbox?: boolean;
+  /** Of one message: it is stored only if the mailbox has none with the same bytes. Otherwise no uid is answered. */
+  readonly ifNew?: boolean;
 }
 
 export interface ReplaceOptions extends AppendOptions {
@@ -266,7 +272,8 @@ export interface AccountPort {
   columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<MailboxColumns>;
   /** The octets of every message as POP3 sends them. Reads no message for it. */
   sentSizes(mailboxId: MailboxId): Promise<SentSizes>;
-  changesSince(mailboxId: MailboxId, since: ModSeq): Promise<MailboxChanges>;
+  /** `claimRecent`: the caller tells a session what is \Recent of it, which becomes that session's as openMailbox has it. */
+  changesSince(mailboxId: MailboxId, since: ModSeq, options?: ChangesOptions): Promise<MailboxChanges>;
 
   append(options: AppendOptions): Promise<Appended>;
   /** RFC 8508: an append that takes another message away. Refuses as append does, and with noSuchMessage when that one is gone. */

@@ -113,13 +113,14 @@ export class SharedAccount implements Port.AccountPort {
     throw denied();
   }
 
-  /** Whoever may read it no longer is told what is told of a mailbox that was deleted. */
+  /** Whoever may read it no longer is told what is told of a mailbox that was deleted. Nothing is \Recent to a guest. */
   async changesSince(mailboxId: MailboxId, since: ModSeq): Promise<Port.MailboxChanges> {
     const access = await this.#access();
     const mailbox = access.state.mailbox(mailboxId);
     const rights = mailbox === undefined ? '' : rightsOn(access, mailbox);
     if (!rights.includes('r')) return goneMailboxChanges;
-    return { ...(await this.#host.changesSince(mailboxId, since)), rights };
+    const changes = await this.#host.changesSince(mailboxId, since);
+    return { ...changes, recentFrom: changes.uidNext, rights };
   }
 
   async append(options: Port.AppendOptions): Promise<Port.Appended> {

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testAccountId } from '../account/testing.ts';
-import type { MailboxId, ShardId } from '../mail/ids.ts';
+import type { MailboxId, ModSeq, ShardId } from '../mail/ids.ts';
+import { MailError } from '../mail/mail-error.ts';
 import { type AccountMethod, parseResult } from './remote-account-methods.ts';
 import type { AccountRouting } from './remote-account-routing.ts';
 import { RoutedAccount } from './routed-account.ts';
@@ -47,4 +48,33 @@ test('columns without keywords are named by the mailbox, whose table then only g
   assert.deepEqual(asked, ['columns']);
   answers.columns = { ...columns, keywords: ['now'], sizes: new Uint32Array() };
   await assert.rejects(account.columns(mailboxId, undefined));
+});
+
+test('changes are asked for without a claim where claims are not known', async () => {
+  const asked: unknown[] = [];
+  const changes = { exists: true, uidValidity: 1, modSeq: 2, uidNext: 2, keywords: [], rights: 'lr' };
+  const answer = { ...changes, changed: columns, vanished: uint32s, incomplete: false };
+  let refusal = new MailError('invalidArgument', 'too many arguments');
+  const routing = {
+    call: async (_: unknown, { given }: { given: readonly unknown[] }) => {
+      asked.push(given);
+      if (given.length > 2) throw refusal;
+      return parseResult('changesSince', answer);
+    },
+  } as unknown as AccountRouting;
+  const account = new RoutedAccount(routing, {
+    accountId: testAccountId,
+    shard: 0 as ShardId,
+    actor: undefined,
+  });
+  const claiming = { claimRecent: true };
+  const ask = () => account.changesSince(1 as MailboxId, 1 as ModSeq, claiming);
+  assert.deepEqual(await ask(), answer);
+  assert.deepEqual(asked, [
+    [1, 1, claiming],
+    [1, 1],
+  ]);
+  refusal = new MailError('unavailable', 'the account moves');
+  await assert.rejects(ask(), refusal);
+  assert.equal(asked.length, 3);
 });

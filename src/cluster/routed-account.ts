@@ -80,7 +80,7 @@ export class RoutedAccount implements Port.AccountPort {
   async changesSince(
     mailboxId: MailboxId,
     since: ModSeq,
-    options?: Port.ChangesOptions,
+    options?: Reads.ChangesOptions,
   ): Promise<Port.MailboxChanges> {
     if (options === undefined) return this.#call('changesSince', mailboxId, since);
     try {

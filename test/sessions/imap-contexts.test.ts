@@ -26,7 +26,8 @@ test('UPDATE tells what comes to a result and leaves it', async () => {
   await a
     .send('NOOP')
     .tells('* 2 FETCH (UID 2 FLAGS (\\Recent))', '* ESEARCH (TAG "t6") UID REMOVEFROM (0 2)');
-  await b.append('INBOX', mail('four'), '(\\Flagged)').ok();
+  const other = await server.alice();
+  await other.append('INBOX', mail('four'), '(\\Flagged)').ok();
   await a.send('NOOP').tells('* 4 EXISTS', '* 4 RECENT', '* ESEARCH (TAG "t6") UID ADDTO (0 4)');
 });
 
@@ -40,11 +41,12 @@ test('UPDATE by message numbers: gone before the EXPUNGE, in the order of a SORT
   await b.send('STORE 3 +FLAGS.SILENT (\\Deleted)').ok();
   await b.send('EXPUNGE').ok();
   await a.send('NOOP').tells('* ESEARCH (TAG "t6") REMOVEFROM (2 3)', '* 3 EXPUNGE');
-  await b.append('INBOX', mail('bravo')).ok();
-  await b.append('INBOX', mail('beta')).ok();
+  const other = await server.alice();
+  await other.append('INBOX', mail('bravo')).ok();
+  await other.append('INBOX', mail('beta')).ok();
   await a.send('NOOP').tells('* 4 EXISTS', '* 4 RECENT', '* ESEARCH (TAG "t6") ADDTO (2 4,3)');
   await a.send('CANCELUPDATE "t6"').ok();
-  await b.append('INBOX', mail('zulu')).ok();
+  await other.append('INBOX', mail('zulu')).ok();
   await a.send('NOOP').tells('* 5 EXISTS', '* 5 RECENT');
   await a.send('CANCELUPDATE "t6"').bad();
 });

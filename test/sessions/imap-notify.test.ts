@@ -24,9 +24,11 @@ test('of the selected mailbox, all is told at once, without a command', async ()
   await using server = await openImapServer();
   const a = await server.alice('INBOX');
   const b = await server.alice('INBOX');
+  const other = await server.alice();
   await a.send(`NOTIFY SET (SELECTED ${three})`).ok();
-  await b.append('INBOX', mail('one')).ok();
+  await other.append('INBOX', mail('one')).ok();
   assert.deepEqual(await lines(a, 2), ['* 1 EXISTS', '* 1 RECENT']);
+  await b.send('NOOP').ok();
   await b.send('STORE 1 +FLAGS (\\Deleted)').ok();
   assert.deepEqual(await lines(a, 1), ['* 1 FETCH (UID 1 FLAGS (\\Deleted \\Recent))']);
   await b.send('EXPUNGE').ok();
@@ -34,12 +36,13 @@ test('of the selected mailbox, all is told at once, without a command', async ()
   await nothing(a);
   // Until the next NOTIFY.
   await a.send('NOTIFY NONE').ok();
-  await b.append('INBOX', mail('two')).ok();
+  await other.append('INBOX', mail('two')).ok();
   await nothing(a);
   // NOTIFY SET implies a NOOP (3.1).
   const set = await a.send(`NOTIFY SET (SELECTED ${two})`).ok();
   assert.deepEqual(set.untagged, ['* 1 EXISTS', '* 1 RECENT']);
   // No flags were asked for.
+  await b.send('NOOP').ok();
   await b.send('STORE 1 +FLAGS (\\Seen)').ok();
   await nothing(a);
 });
@@ -54,7 +57,8 @@ test('SELECTED-DELAYED keeps expunges back until a command may tell them', async
   await b.send('UID STORE 1 +FLAGS (\\Deleted)').ok();
   assert.deepEqual(await lines(a, 1), ['* 1 FETCH (UID 1 FLAGS (\\Deleted \\Recent))']);
   await b.send('EXPUNGE').ok();
-  await b.append('INBOX', mail('three')).ok();
+  const other = await server.alice();
+  await other.append('INBOX', mail('three')).ok();
   assert.deepEqual(await lines(a, 2), ['* 3 EXISTS', '* 3 RECENT']);
   await a.send('FETCH 2 UID').tells('* 2 FETCH (UID 2)');
   await a.send('NOOP').tells('* 1 EXPUNGE');

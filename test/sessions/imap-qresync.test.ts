@@ -66,7 +66,8 @@ test('SELECT tells what vanished and what changed since, of what the client know
   await using _ = server;
   await expunge(a, '2:3');
   await a.send('UID STORE 5 +FLAGS (\\Seen)').ok();
-  await a.append('INBOX', mail('seven')).ok();
+  const sender = await server.alice();
+  await sender.append('INBOX', mail('seven')).ok();
   const q = await resyncing(server);
   const { uidValidity, modSeq } = known;
   const all = await q.send(`SELECT INBOX (QRESYNC (${uidValidity} ${modSeq}))`).ok('READ-WRITE');

@@ -8,7 +8,8 @@ import { mailboxOf } from './store-flags.ts';
 
 /** The messages from one uid on to before another; the result is the first. */
 export function claimRecentMutation(options: {
-  readonly operation: OperationId;
+  /** Undefined: of sessions that were told long since. */
+  readonly operation: OperationId | undefined;
   readonly mailboxId: number;
   readonly from: Uid;
   readonly to: number;

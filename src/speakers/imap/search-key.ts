@@ -42,7 +42,7 @@ export function searchKey(criterion: SearchCriterion, context: SearchContext): S
       return context.strict === true ? key : loosened(key);
     }
     case 'recent':
-      return uidsFrom(context.view.recentFrom);
+      return uidsKey(context.view.recentRanges());
     case 'sequence':
       if (context.uidOnly && !criterion.set.saved) throw numbersNotPossible();
       return uidsKey(rangesOf(numberedUids(context.view, criterion.set)));
@@ -101,10 +101,6 @@ function loosened(key: SearchKey): SearchKey {
 
 function uidsKey(ranges: readonly number[]): SearchKey {
   return ranges.length === 0 ? nothing : { type: 'uids', ranges };
-}
-
-function uidsFrom(uid: number): SearchKey {
-  return uid > 0xffff_ffff ? nothing : uidsKey([Math.max(1, uid), 0xffff_ffff]);
 }
 
 function uidSetKey(view: MailboxView, set: SequenceSet): SearchKey {

@@ -3,6 +3,7 @@
 // outside a command or IDLE. Failures of the account pass through; the view is then as it was.
 
 import type { MailboxChanges } from '../../account/port.ts';
+import type { ChangesOptions } from '../../account/port-reads.ts';
 import { Slicer } from '../../base/slicer.ts';
 import type { FetchItem } from '../../wire/imap/message-command.ts';
 import { formatSequenceSet } from '../../wire/imap/sequence-set.ts';
@@ -15,6 +16,8 @@ import type { MailboxView, ViewUpdate } from './view.ts';
 
 /** Messages told between two looks at the connection's back-pressure. */
 const batchMessages = 512;
+
+const claiming: ChangesOptions = { claimRecent: true };
 
 /**
  * Asks the account what changed and tells it, or what of it NOTIFY asked for: without MessageNew and MessageExpunge the view
@@ -31,7 +34,7 @@ export async function tellUpdates(session: ImapSession, mayExpunge: boolean, for
   session.stale = false;
   let changes: MailboxChanges;
   try {
-    changes = await account.changesSince(view.mailboxId, view.modSeq);
+    changes = await account.changesSince(view.mailboxId, view.modSeq, claims(session, view));
   } catch (error) {
     session.stale = true;
     throw error;
@@ -48,6 +51,11 @@ export async function tellUpdates(session: ImapSession, mayExpunge: boolean, for
   if (session.searchUpdates !== undefined) await tellResults(session);
   const fetch = notifications?.selected?.fetch;
   if (fetch !== undefined && update.exists !== undefined) await fetchNew(session, view, firstNew, fetch);
+}
+
+/** EXAMINE takes \Recent from nobody (RFC 3501 6.3.2), and IMAP4rev2 has none. */
+function claims({ revision2 }: ImapSession, { examines }: MailboxView): ChangesOptions | undefined {
+  return revision2 || examines ? undefined : claiming;
 }
 
 /** What NOTIFY asked to be told of new messages (RFC 5465 5.2). */

@@ -198,3 +198,26 @@ test('the saved search result loses what is expunged', () => {
   view.advance(mailbox.changesSince(view.modSeq), true);
   assert.deepEqual([...view.saved], [2]);
 });
+
+test('of ever so many ranges of \\Recent the last are remembered', () => {
+  const mailbox = new ModelMailbox();
+  const view = new MailboxView(mailbox.open(), { account: noAccount, prefix: '', examines: false });
+  for (let count = 1; count <= 200; count++) {
+    mailbox.append();
+    const recentFrom = (count % 2 === 0 ? count : mailbox.uidNext) as Uid;
+    view.advance({ ...mailbox.changesSince(view.modSeq), recentFrom }, true);
+  }
+  assert.equal(view.recent, 64);
+  assert.deepEqual(
+    [72, 74, 199, 200, 201].map((uid) => view.isRecent(uid)),
+    [false, true, false, true, false],
+  );
+  assert.deepEqual(view.recentRanges().slice(-4), [198, 198, 200, 200]);
+  // One after another they are one.
+  for (const recentFrom of [201, 202] as Uid[]) {
+    mailbox.append();
+    view.advance({ ...mailbox.changesSince(view.modSeq), recentFrom }, true);
+  }
+  assert.deepEqual(view.recentRanges().slice(-4), [198, 198, 200, 202]);
+  assert.equal(view.recent, 66);
+});

@@ -33,6 +33,9 @@ const nothing: readonly number[] = [];
 const noneReleased: Released = { numbers: nothing, uids: nothing };
 const noUids = new Uint32Array(0);
 
+/** Ranges of \Recent messages that are remembered: more come only when sessions take turns in being told first. */
+const recentRangesMax = 64;
+
 interface Answered {
   readonly uids: Uint32Array;
   readonly modSeqs: Float64Array;
@@ -49,19 +52,19 @@ export class MailboxView {
   /** What the session may do, as far as the client was told; the account has the last word. */
   rights: Rights;
   /** EXAMINE. */
-  readonly #examines: boolean;
+  readonly examines: boolean;
   readonly uidValidity: number;
   /** The client knows everything up to here, but for the messages held. */
   modSeq: ModSeq;
   /** UIDs from here on were never in the view. */
   uidNext: number;
-  /** RFC 3501 \Recent: this session is the first to be told of messages from here on. */
-  readonly recentFrom: number;
   keywords: readonly string[];
   /** RFC 5182: the result of the last SEARCH RETURN (SAVE), as UIDs. */
   saved: Uint32Array = noUids;
   #uids: Uint32Array;
   #count: number;
+  /** RFC 3501 \Recent: pairs of uids, each from one on to before another, ascending, of which this session was told first. */
+  #recent: readonly number[];
   /** Expunged elsewhere, still numbered here: UIDs. Undefined: none (nearly always). */
   #held: Set<number> | undefined;
   /** While some are held: up to here the client knows of all expunges. */
@@ -77,19 +80,19 @@ export class MailboxView {
     this.prefix = options.prefix;
     this.rights = opened.info.rights;
     this.mailboxId = opened.info.id;
-    this.#examines = options.examines;
+    this.examines = options.examines;
     this.uidValidity = opened.info.uidValidity;
     this.modSeq = opened.info.highestModSeq;
     this.uidNext = opened.info.uidNext;
-    this.recentFrom = opened.recentFrom;
     this.keywords = opened.info.keywords;
     // Many sessions idle in empty mailboxes.
     this.#uids = opened.uids.length === 0 ? noUids : opened.uids;
     this.#count = opened.uids.length;
+    this.#recent = withRange(nothing, opened.recentFrom, this.uidNext);
   }
 
   get readOnly(): boolean {
-    return this.#examines || !mayChange(this.rights);
+    return this.examines || !mayChange(this.rights);
   }
 
   /** The number of messages the client knows of. */
@@ -157,7 +160,22 @@ export class MailboxView {
 
   /** How many messages are \Recent to this session. */
   get recent(): number {
-    return this.#count - this.indexFrom(this.recentFrom);
+    const pairs = this.#recent;
+    let count = 0;
+    for (let at = 0; at < pairs.length; at += 2)
+      count += this.indexFrom(pairs[at + 1]!) - this.indexFrom(pairs[at]!);
+    return count;
+  }
+
+  isRecent(uid: number): boolean {
+    const pairs = this.#recent;
+    for (let at = pairs.length - 2; at >= 0; at -= 2) if (uid >= pairs[at]!) return uid < pairs[at + 1]!;
+    return false;
+  }
+
+  /** What is \Recent to this session as inclusive pairs of uids, ascending. */
+  recentRanges(): number[] {
+    return this.#recent.map((uid, at) => (at % 2 === 0 ? uid : uid - 1));
   }
 
   /** True when messages of the view are known to be gone: EXPUNGE is owed at the next occasion. */
@@ -199,6 +217,8 @@ export class MailboxView {
     const flags = this.learns(changes.keywords) || changes.rights !== this.rights;
     this.rights = changes.rights;
     this.modSeq = changes.modSeq;
+    const recentFrom = Math.max(this.uidNext, changes.recentFrom ?? 0);
+    this.#recent = withRange(this.#recent, recentFrom, changes.uidNext);
     this.uidNext = Math.max(this.uidNext, changes.uidNext);
     this.#answered = [];
     return { expunged, vanished, exists: this.#count > before ? this.#count : undefined, changed, flags };
@@ -289,6 +309,13 @@ export class MailboxView {
     this.#uids[this.#count++] = uid;
     assert(this.#count === 1 || this.#uids[this.#count - 2]! < uid, 'UIDs rise');
   }
+}
+
+/** Pairs and one behind them; what is too much goes in front. */
+function withRange(pairs: readonly number[], from: number, to: number): readonly number[] {
+  if (from >= to) return pairs;
+  if (pairs.at(-1) === from) return [...pairs.slice(0, -1), to];
+  return [...pairs, from, to].slice(-2 * recentRangesMax);
 }
 
 /** RFC 4314 5.2. */

@@ -53,9 +53,8 @@ function lineWriter(
 ): (row: number) => void {
   const view = viewOf(session);
   const { uids, flagsLow, flagsHigh, modSeqs } = columns;
-  const { uidOnly, condstore } = session;
+  const { uidOnly, condstore, revision2 } = session;
   const flagText = new FlagText(keywords);
-  const recentFrom = session.revision2 ? Number.POSITIVE_INFINITY : view.recentFrom;
   // Behind the parenthesis there is no space.
   const firstFrom = uidOnly ? 1 : 0;
   const flagsStart = flagsLabel.subarray(firstFrom);
@@ -68,7 +67,7 @@ function lineWriter(
     if (!uidOnly) writer.number(uid);
     if (hasFlags) {
       writer.label(flagsStart);
-      writer.text(flagText.list(flagsLow[row]!, flagsHigh[row]!, uid >= recentFrom));
+      writer.text(flagText.list(flagsLow[row]!, flagsHigh[row]!, !revision2 && view.isRecent(uid)));
     }
     if (condstore) {
       writer.label(modSeqStart);
