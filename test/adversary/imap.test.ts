@@ -1,10 +1,11 @@
-// IMAP under attack: every command of the table in every state, right and wrong, with arguments cut short, oversized, not
-// UTF-8, with NULs and out of all ranges: each has one tagged answer, which in a wrong state is never OK, nothing hangs, and
-// memory stays bounded.
+// IMAP under attack: every command of the table in every state, right and wrong, also with extensions enabled that change what
+// is taken, with arguments cut short, oversized, not UTF-8, with NULs and out of all ranges: each has one tagged answer, which
+// in a wrong state is never OK, nothing hangs, and memory stays bounded.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { commandTable } from '../../src/speakers/imap/command-table.ts';
+import type { SessionState } from '../../src/speakers/imap/session.ts';
 import { TestClient } from '../../src/speakers/kit/test-client.ts';
 import type { CommandName } from '../../src/wire/imap/command.ts';
 import { addressOf, passwordOf, ServerProcess } from '../server-process.ts';
@@ -101,6 +102,23 @@ const badArguments = [
   '{1',
 ];
 
+const login = `b1 LOGIN ${addressOf('bob')} "${passwordOf('bob')}"`;
+const select = 'b3 SELECT INBOX';
+const states: Readonly<Record<string, { readonly state: SessionState; readonly lines: readonly string[] }>> =
+  {
+    notAuthenticated: { state: 'notAuthenticated', lines: [] },
+    authenticated: { state: 'authenticated', lines: [login] },
+    selected: { state: 'selected', lines: [login, select] },
+    'selected, in UTF-8': {
+      state: 'selected',
+      lines: [login, 'b2 ENABLE IMAP4rev2 UTF8=ACCEPT QRESYNC', select],
+    },
+    'selected, without message numbers': {
+      state: 'selected',
+      lines: [login, 'b2 ENABLE UIDONLY CONDSTORE', select],
+    },
+  };
+
 /** Of the server, for a few sessions: lines and literals are given back. */
 const memoryGrowthMax = 150 * 1024 * 1024;
 
@@ -133,19 +151,14 @@ describe('IMAP under attack', () => {
   });
   after(() => unharmed(server));
 
-  const inState = async (state: string): Promise<TestClient> => {
+  const begun = async (lines: readonly string[]): Promise<TestClient> => {
     const client = await TestClient.connect(server.ports.imap);
     await client.line();
-    const lines = [`b1 LOGIN ${addressOf('bob')} "${passwordOf('bob')}"`, 'b2 SELECT INBOX'];
-    for (const line of lines.slice(0, ['notAuthenticated', 'authenticated', 'selected'].indexOf(state))) {
+    for (const line of lines) {
       client.send(line);
-      for (
-        let answer = await client.line();
-        !answer?.startsWith(line.slice(0, 3));
-        answer = await client.line()
-      ) {
-        assert(answer !== undefined, 'the session ended at its start');
-      }
+      let answer = await client.line();
+      while (answer !== undefined && !answer.startsWith(line.slice(0, 3))) answer = await client.line();
+      assert.match(answer ?? '', /^b\d OK /, 'the session did not begin');
     }
     return client;
   };
@@ -169,17 +182,17 @@ describe('IMAP under attack', () => {
     }
   };
 
-  for (const state of ['notAuthenticated', 'authenticated', 'selected'] as const) {
-    test(`every command with every damage has one answer: ${state}`, async () => {
+  for (const [what, { state, lines }] of Object.entries(states)) {
+    test(`every command with every damage has one answer: ${what}`, async () => {
       const memoryBefore = residentBytes(server);
-      let client = await inState(state);
+      let client = await begun(lines);
       let count = 0;
       for (const [name, example] of Object.entries(examples) as [CommandName, string][]) {
         const isWrong = !commandTable[name].states.includes(state);
         for (const command of isWrong ? [...damaged(example), example] : damaged(example)) {
           const tag = `x${++count}`;
           const answer = await ask(client, tag, command);
-          const told = `${state} ${JSON.stringify(command).slice(0, 120)} → ${answer}`;
+          const told = `${what} ${JSON.stringify(command).slice(0, 120)} → ${answer}`;
           if (answer !== undefined) assert.match(answer, /^(OK|NO|BAD) /, told);
           if (isWrong && command.toUpperCase().startsWith(example.split(' ', 1)[0]!))
             assert.doesNotMatch(answer ?? 'BAD', /^OK/, told);
@@ -187,7 +200,7 @@ describe('IMAP under attack', () => {
           const alive = answer === undefined ? undefined : await ask(client, `n${count}`, 'NOOP');
           if (alive === undefined || !isIn(state, answer!, name)) {
             client.destroy();
-            client = await inState(state);
+            client = await begun(lines);
           } else assert.match(alive, /^OK/, told);
         }
       }
@@ -199,7 +212,7 @@ describe('IMAP under attack', () => {
 });
 
 /** False: what worked after all may have changed the state. */
-function isIn(state: string, answer: string, name: CommandName): boolean {
+function isIn(state: SessionState, answer: string, name: CommandName): boolean {
   const changing = ['SELECT', 'EXAMINE', 'CLOSE', 'UNSELECT', 'AUTHENTICATE', 'LOGIN', 'DELETE'];
   if (state === 'selected' && (name === 'SELECT' || name === 'EXAMINE')) return false;
   return !(answer.startsWith('OK') && changing.includes(name));

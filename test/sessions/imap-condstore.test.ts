@@ -66,6 +66,25 @@ test('HIGHESTMODSEQ, MODSEQ and CHANGEDSINCE', async () => {
   await a.send('SELECT INBOX (QRESYNC (1 1))').bad();
 });
 
+test('a part that is read sets \\Seen and tells the new MODSEQ, also where flags are asked for (3.1)', async () => {
+  const { server, a } = await threeMessages();
+  await using _ = server;
+  const before = highest(await a.send('SELECT INBOX (CONDSTORE)').ok());
+  await a
+    .send('FETCH 1 (FLAGS BODY[TEXT])')
+    .tells(`* 1 FETCH (FLAGS (\\Seen \\Recent) BODY[TEXT] {7}\r\nHello\r\n MODSEQ (${before + 1}))`);
+  await a
+    .send('FETCH 2 BODY[TEXT]')
+    .tells(`* 2 FETCH (BODY[TEXT] {7}\r\nHello\r\n FLAGS (\\Seen \\Recent) MODSEQ (${before + 2}))`);
+  await a
+    .send('FETCH 3 (MODSEQ FLAGS BODY[TEXT])')
+    .tells(`* 3 FETCH (MODSEQ (${before + 3}) FLAGS (\\Seen \\Recent) BODY[TEXT] {7}\r\nHello\r\n)`);
+  // Nothing is changed any more.
+  await a
+    .send('FETCH 1 (FLAGS BODY[TEXT]<0.1>)')
+    .tells('* 1 FETCH (FLAGS (\\Seen \\Recent) BODY[TEXT]<0> {1}\r\nH)');
+});
+
 test('UNCHANGEDSINCE leaves alone what changed, and names it', async () => {
   const { server, a } = await threeMessages();
   await using _ = server;

@@ -143,3 +143,25 @@ test('LIST returns annotations', async () => {
   await a.send('LIST "" INBOX RETURN (METADATA ())').bad();
   await a.send('LIST "" INBOX RETURN (METADATA (colour))').bad();
 });
+
+test('RFC 6154 section 4: /private/specialuse tells the special use, and is not set', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  const drafts = '* METADATA Drafts (/private/specialuse "\\\\Drafts")';
+  await a.send('GETMETADATA Drafts /private/specialuse').tells(drafts);
+  await a.send('GETMETADATA Drafts (DEPTH 1) /private').tells(drafts);
+  await a.send('GETMETADATA INBOX /private/specialuse').tells('* METADATA INBOX (/private/specialuse NIL)');
+  await a.send('SETMETADATA INBOX (/private/specialuse "\\\\Flagged" /private/comment "x")').no('CANNOT');
+  await a.send('SETMETADATA Drafts (/PRIVATE/SpecialUse NIL)').no('CANNOT');
+  await a
+    .send('GETMETADATA INBOX (/private/specialuse /private/comment)')
+    .tells('* METADATA INBOX (/private/specialuse NIL /private/comment NIL)');
+  await a
+    .send('LIST "" Drafts RETURN (METADATA ("/private/specialuse"))')
+    .tells('* LIST (\\HasNoChildren \\Drafts) "/" Drafts', drafts);
+  await a.send('SETACL Drafts bob@example.test lr').ok();
+  const b = await server.bob();
+  await b
+    .send('GETMETADATA "Other Users/alice@example.test/Drafts" /private/specialuse')
+    .tells('* METADATA "Other Users/alice@example.test/Drafts" (/private/specialuse NIL)');
+});

@@ -10,15 +10,18 @@ import type { GetMetadataCommand, SetMetadataCommand } from '../../../wire/imap/
 import { metadataCode } from '../../../wire/imap/response-code.ts';
 import { isFilterKept } from '../filters.ts';
 import { type PlacedMailbox, placedMailbox } from '../mailbox-location.ts';
+import { attributesOfRole } from '../mailbox-names.ts';
 import { no, ok, type Reply } from '../reply.ts';
 import { accountOf, type ImapSession } from '../session.ts';
+
+/** What LIST tells as attributes (RFC 6154 section 4): no annotation that is kept, so it is only told. */
+const specialUseEntry = '/private/specialuse';
 
 const got = ok('Getmetadata completed');
 const done = ok('Setmetadata completed');
 
 export async function getMetadata(session: ImapSession, command: GetMetadataCommand): Promise<Reply> {
-  const { annotations, mailboxId } = await holder(session, command.mailbox);
-  const found = chosenEntries(await annotations.annotations(mailboxId), command);
+  const found = chosenEntries(await entriesOf(session, command.mailbox), command);
   const { maxSize } = command;
   const told = found.filter(
     ([, value]) => value === undefined || maxSize === undefined || value.length <= maxSize,
@@ -37,8 +40,10 @@ export async function setMetadata(session: ImapSession, command: SetMetadataComm
   if (changes.some(({ value }) => value !== undefined && value.length > annotationBytesMax)) {
     return no('Annotation is too large', metadataCode('MAXSIZE', annotationBytesMax));
   }
-  // RFC 5466 3.2.
   const isServer = command.mailbox === '';
+  if (!isServer && changes.some(({ name }) => name === specialUseEntry))
+    return no('Special uses are given by CREATE', 'CANNOT');
+  // RFC 5466 3.2.
   if (isServer && changes.some(({ name, value }) => value !== undefined && !isFilterKept(name, value)))
     return no('Not a search', 'CANNOT');
   const { annotations, mailboxId } = await holder(session, command.mailbox);
@@ -57,8 +62,8 @@ export async function metadataResponse(
   mailbox: PlacedMailbox,
   entries: readonly string[],
 ): Promise<string> {
-  const annotations = await mailbox.account.annotations(mailbox.id);
-  return formatMetadata(mailbox.name, chosenEntries(annotations, { entries, depth: 0 }), session);
+  const chosen = chosenEntries(await entriesOfMailbox(mailbox), { entries, depth: 0 });
+  return formatMetadata(mailbox.name, chosen, session);
 }
 
 async function holder(
@@ -68,6 +73,18 @@ async function holder(
   if (mailbox === '') return { annotations: accountOf(session), mailboxId: undefined };
   const { account, id } = await placedMailbox(session, mailbox);
   return { annotations: account, mailboxId: id };
+}
+
+async function entriesOf(session: ImapSession, mailbox: string): Promise<readonly Annotation[]> {
+  if (mailbox === '') return accountOf(session).annotations(undefined);
+  return entriesOfMailbox(await placedMailbox(session, mailbox));
+}
+
+async function entriesOfMailbox({ account, id, role }: PlacedMailbox): Promise<readonly Annotation[]> {
+  const annotations = await account.annotations(id);
+  const uses = attributesOfRole(role);
+  if (uses.length === 0) return annotations;
+  return [...annotations, { name: specialUseEntry, value: Buffer.from(uses.join(' ')) }];
 }
 
 /** What is asked by name is told as NIL when it is not there; what may be below it is not. */

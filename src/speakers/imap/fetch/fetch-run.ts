@@ -268,8 +268,10 @@ export class FetchRun {
   }
 
   #closeMessage(targets: Targets, row: number, seen: boolean): void {
-    if (seen && !this.#plan.hasFlags) {
-      this.#items.extraFlags(targets, row, this.#session.condstore && !this.#plan.hasModSeq);
+    if (seen) {
+      if (!this.#plan.hasFlags) this.#items.extraFlags(targets, row);
+      // RFC 7162 3.1: a change of flags is told with its mod-sequence.
+      if (this.#session.condstore && !this.#plan.hasModSeq) this.#items.extraModSeq(targets, row);
     }
     this.#items.close();
   }

@@ -14,6 +14,7 @@ import { formatText } from '../../../wire/imap/format-string.ts';
 import { FlagText } from '../flag-text.ts';
 import { emailIdText, idSuffix, threadIdText } from '../object-ids.ts';
 import { type ImapSession, viewOf } from '../session.ts';
+import type { MailboxView } from '../view.ts';
 import type { PlannedItem } from './fetch-plan.ts';
 import type { ResponseWriter } from './response-writer.ts';
 import type { Targets } from './targets.ts';
@@ -32,8 +33,8 @@ export class ItemWriter {
   readonly #utf8: boolean;
   /** RFC 9586: answers begin with UIDs. */
   readonly #uidOnly: boolean;
-  /** UIDs from here on are shown as \Recent. */
-  readonly #recentFrom: number;
+  /** Says what is \Recent; undefined: IMAP4rev2 has no such flag. */
+  readonly #recent: MailboxView | undefined;
   readonly #idSuffix: string;
   #flagText: FlagText;
 
@@ -42,7 +43,7 @@ export class ItemWriter {
     this.#writer = writer;
     this.#utf8 = session.utf8;
     this.#uidOnly = session.uidOnly;
-    this.#recentFrom = session.revision2 ? Number.POSITIVE_INFINITY : view.recentFrom;
+    this.#recent = session.revision2 ? undefined : view;
     this.#idSuffix = idSuffix(session, view.account);
     this.#flagText = new FlagText(view.keywords);
   }
@@ -63,10 +64,13 @@ export class ItemWriter {
   }
 
   /** ` FLAGS (…)` behind the items: what a part without PEEK changed. */
-  extraFlags(targets: Targets, row: number, withModSeq: boolean): void {
+  extraFlags(targets: Targets, row: number): void {
     this.#writer.label(flagsLabel);
     this.#flags(targets, row);
-    if (!withModSeq) return;
+  }
+
+  /** ` MODSEQ (…)` behind the items: of what was changed. */
+  extraModSeq(targets: Targets, row: number): void {
     this.#writer.label(modSeqLabel);
     this.#writer.number(targets.columns.modSeqs[row]!);
     this.#writer.byte(closeParenthesis);
@@ -125,7 +129,7 @@ export class ItemWriter {
 
   #flags(targets: Targets, row: number): void {
     const { uids, flagsLow, flagsHigh } = targets.columns;
-    const recent = uids[row]! >= this.#recentFrom;
+    const recent = this.#recent?.isRecent(uids[row]!) ?? false;
     this.#writer.text(this.#flagText.list(flagsLow[row]!, flagsHigh[row]!, recent));
   }
 }
