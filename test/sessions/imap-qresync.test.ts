@@ -164,9 +164,9 @@ test('while expunges are delayed the client is told a lower mod-sequence', async
   // RFC 7162 section 6: FETCH and STORE with message numbers may not tell of the expunge.
   const stored = await q.send('STORE 1 +FLAGS.SILENT (\\Seen)').ok();
   assert.deepEqual(stored.untagged.slice(0, 1), [`* 1 FETCH (UID 1 MODSEQ (${before + 3}))`]);
-  assert.equal(stored.untagged.at(-1), `* OK [HIGHESTMODSEQ ${before}] Expunges are delayed`);
+  assert.equal(stored.untagged.at(-1), `* OK [HIGHESTMODSEQ ${before}] Synchronised up to here`);
   const fetchedAgain = await q.send('FETCH 1 (MODSEQ)').ok();
-  assert.equal(fetchedAgain.untagged.at(-1), `* OK [HIGHESTMODSEQ ${before}] Expunges are delayed`);
+  assert.equal(fetchedAgain.untagged.at(-1), `* OK [HIGHESTMODSEQ ${before}] Synchronised up to here`);
   const told = await q.send('NOOP').ok(`HIGHESTMODSEQ ${before + 3}`);
   assert.deepEqual(told.untagged, ['* VANISHED 2']);
 });

@@ -64,7 +64,7 @@ function withModSeq(session: ImapSession, reply: Reply, settledBefore: number): 
   const { settledModSeq } = viewOf(session);
   const code = numberCode('HIGHESTMODSEQ', settledModSeq);
   if (session.toldModSeq > settledModSeq) {
-    session.connection.write(formatStatusResponse('*', 'OK', 'Expunges are delayed', code));
+    session.connection.write(formatStatusResponse('*', 'OK', 'Synchronised up to here', code));
   }
   if (reply.status !== 'OK') return reply;
   if (reply.code?.startsWith('HIGHESTMODSEQ ')) {
