@@ -104,8 +104,9 @@ export class ClusterConfigurationStore {
     return entries.map(({ value }) => decode(value));
   }
 
-  /** Refuses with invalidArgument when it is not kept (any more). */
+  /** 0: nothing was applied yet. Refuses with invalidArgument when it is not kept (any more). */
   async version(version: number): Promise<ClusterConfiguration> {
+    if (version === 0) return decode(undefined);
     const isNumber = Number.isSafeInteger(version) && version >= 1;
     const bytes = isNumber ? await this.#engine.get(versionKey(version)) : undefined;
     if (bytes === undefined)

@@ -158,6 +158,8 @@ test('versions rise, of two changes from one version one is refused, and a rollb
     ],
   );
   await assert.rejects(store.rollback(9, { version: 3, changedBy: 'ann' }), refused('invalidArgument'));
+  const none = await store.rollback(0, { version: 3, changedBy: 'ann' });
+  assert.deepEqual([none.version, none.settings, none.comment], [4, {}, 'back to version 0']);
 });
 
 test('the last hundred versions are kept', async () => {

@@ -62,6 +62,10 @@ test('an impossible combination is refused', () => {
     'FILE: listen.imaps: 127.0.0.1:2993 is also given to listen.imap; each listener needs its own',
   ]);
   assert.match(problemsIn('[limits]\nmessage_size = "1 GiB"')[0]!, /limits.intake_memory: must be at least/);
+  assert.match(problemsIn('[storage]\nengine = "postgres"\n')[0]!, /^FILE:2: .*needs storage\.url/);
+  const apart = '[storage]\nengine = "postgres"\nurl = "postgres://x/y"\nblobs = "directory"\n';
+  assert.match(problemsIn(apart)[0]!, /^FILE:4: storage\.blobs: .*needs storage\.blob_directory: all nodes/);
+  assert.deepEqual(problemsIn(`${apart}blob_directory = "/srv/blobs"\n`), []);
 });
 
 test('text that is not TOML is told with its line', () => {

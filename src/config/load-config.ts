@@ -196,6 +196,12 @@ function combinationProblems(
       'storage.engine "postgres" needs storage.url, such as "postgres://rookery@db.example/rookery"';
     problems.push({ source: file, line: lines.get('storage.engine'), key: 'storage.engine', message });
   }
+  const { engine, blobs, blob_directory } = config.storage;
+  if (engine === 'postgres' && blobs === 'directory' && blob_directory === undefined) {
+    const message =
+      '"directory" with storage.engine "postgres" needs storage.blob_directory: all nodes share it, and the data directory is a node’s own';
+    problems.push({ source: file, line: lines.get('storage.blobs'), key: 'storage.blobs', message });
+  }
   if (config.limits.intake_memory < intakeMemoryMin(config)) {
     const message = 'must be at least twice limits.message_size, or the largest messages could never come in';
     problems.push({

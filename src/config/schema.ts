@@ -218,7 +218,7 @@ const storageSchema = z.strictObject({
     .string()
     .optional()
     .describe(
-      'The directory for blobs; nodes of a cluster must share it (NFS or a cluster file system). Default: `blobs` in the data directory.',
+      'The directory for blobs; nodes of a cluster must share it (NFS or a cluster file system). Default with "lmdb": `blobs` in the data directory.',
     ),
   reserve: size('64 MiB').describe(
     'Room left free on the file system: commits that would use it are refused as "storage full" (SMTP 452, IMAP NO [UNAVAILABLE]) until there is more.',

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client } from 'pg';
+import { pino } from 'pino';
 import { missingPostgres, PostgresServer } from '../../test/postgres-server.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
@@ -96,6 +97,28 @@ describe('postgres', { skip }, () => {
       assert.equal((await engine.health!()).maySeeStandbys, true);
     } finally {
       await engine.close();
+    }
+  });
+
+  it('says what its commits wait for: the disk at the least, whatever the server has by default', async () => {
+    const url = await server.makeDatabase();
+    await server.query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET synchronous_commit = off`);
+    const lines: string[] = [];
+    const log = pino({ base: null }, { write: (line) => lines.push(line) });
+    await using _local = await openAt(url, { log });
+    assert.match(
+      lines[0]!,
+      /"durability":"local",.*"synchronousCommit":"on","msg":"the store is in PostgreSQL"/,
+    );
+    assert.match(lines[1]!, /"msg":"synchronous_commit is off on the server; our commits use on"/);
+    assert.equal(lines.length, 2);
+    for (const [allowAlone, follows] of [
+      [true, /names none \(synchronous_standby_names\): mail is on one machine only"/],
+      [false, /: nothing is written until there is one, unless storage\.postgres\.allow_alone is true"/],
+    ] as const) {
+      lines.length = 0;
+      await (await openAt(url, { log, durability: 'standby', allowAlone })).close();
+      assert.match(lines[2]!, follows);
     }
   });
 

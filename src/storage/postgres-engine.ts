@@ -29,7 +29,7 @@ import { addBatch, GroupCommit, type PendingCommit } from './group-commit.ts';
 import { connectPostgres, type SessionSettings } from './postgres-connect.ts';
 import { readHealth } from './postgres-health.ts';
 import { PostgresReaders } from './postgres-readers.ts';
-import { readMany, readPage } from './postgres-reads.ts';
+import { type RunStatement, readMany, readPage } from './postgres-reads.ts';
 import { prepareSchema } from './postgres-schema.ts';
 import type { PostgresSession } from './postgres-session.ts';
 import { PostgresSignals } from './postgres-signals.ts';
@@ -341,11 +341,20 @@ current_setting('synchronous_standby_names'), current_setting('server_version')`
     log.info({ ...stated, synchronousCommit: used }, 'the store is in PostgreSQL');
     if (used !== found) log.warn(`synchronous_commit is ${found} on the server; our commits use ${used}`);
     if (fsync !== 'on') log.error('PostgreSQL runs with fsync off: a crash of its machine loses mail');
-    if (durability === 'standby' && standbyNames === '') {
-      log.warn(
-        'durability is standby, and the server names no synchronous standby (synchronous_standby_names)',
-      );
-    }
+    if (durability === 'standby') await this.#warnWithoutStandby(session, standbyNames === '');
+  }
+
+  async #warnWithoutStandby(session: PostgresSession, isNoneNamed: boolean): Promise<void> {
+    const run: RunStatement = async (statement) => (await session.run(statement)).rows;
+    const { standbys, maySeeStandbys, role } = await readHealth(run);
+    if (standbys.some(({ isSynchronous }) => isSynchronous)) return;
+    const { log, allowAlone = false } = this.#options;
+    const unseen = maySeeStandbys ? 'none is attached' : `${role} may see none (GRANT pg_monitor TO ${role})`;
+    const found = isNoneNamed ? 'the server names none (synchronous_standby_names)' : unseen;
+    const follows = allowAlone
+      ? 'mail is on one machine only'
+      : 'nothing is written until there is one, unless storage.postgres.allow_alone is true';
+    log.warn(`durability is standby, and of synchronous standbys ${found}: ${follows}`);
   }
 
   /** Once an hour: what writers left that are gone, and how large the store is. */

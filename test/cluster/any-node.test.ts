@@ -1,26 +1,36 @@
 // Any user through any node: three nodes are one mail server (PROMISES 14, 15, 25, 30, 31, 33, 64).
 
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
 import { after, before, suite, test } from 'node:test';
-import { ImapFlow } from 'imapflow';
+import { type FetchMessageObject, type FetchQueryObject, ImapFlow } from 'imapflow';
 import { createTransport } from 'nodemailer';
 import { LineSession, ServerGone } from '../faults/line-session.ts';
 import { missingPostgres } from '../postgres-server.ts';
+import { makeTemporaryFolder, type TemporaryFolder } from '../run-program.ts';
 import { addressOf, passwordOf } from '../server-process.ts';
 import { ClusterProcesses } from './cluster-processes.ts';
 import type { NodeProcess } from './node-process.ts';
 
-const users = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi', 'ivan'];
+const users = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi', 'ivan', 'judy'];
 
 suite('three nodes', { skip: missingPostgres() }, () => {
   let cluster: ClusterProcesses;
+  let shared: TemporaryFolder;
 
   before(async () => {
-    cluster = await ClusterProcesses.start({ users });
+    shared = await makeTemporaryFolder();
+    // The others are told of it when they join.
+    const blobs = ['storage.blobs=directory', `storage.blob_directory=${shared.path}`];
+    cluster = await ClusterProcesses.start({
+      users,
+      settingsOf: (name) => (name === 'node1' ? blobs : []),
+    });
   });
   after(async () => {
     await cluster?.stop();
     await cluster?.[Symbol.asyncDispose]();
+    await shared?.remove();
   });
 
   test('every node hosts a share of the accounts', async () => {
@@ -46,6 +56,23 @@ suite('three nodes', { skip: missingPostgres() }, () => {
           );
         }),
       );
+  });
+
+  test('large messages lie in the directory that the nodes share: delivered and read through any', async () => {
+    assert.deepEqual(await blobsIn(shared.path), []);
+    const body = 'What does not fit into a row of the store.\r\n'.repeat(8_000);
+    for (const through of cluster.nodes) await send(through, 'judy', `large by ${through.name}`, body);
+    assert.equal((await blobsIn(shared.path)).length, cluster.nodes.length);
+    const wanted = cluster.nodes.map(({ name }) => `large by ${name}`);
+    for (const through of cluster.nodes) {
+      const texts = (await sources(through, 'judy')).filter((text) => text.length > body.length);
+      assert.deepEqual(
+        texts.map((text) => /^Subject: (.*)\r$/m.exec(text)?.[1]),
+        wanted,
+        through.name,
+      );
+      for (const text of texts) assert.ok(text.endsWith(`\r\n\r\n${body}`), through.name);
+    }
   });
 
   test('POP3 through any node is the same maildrop', async () => {
@@ -179,15 +206,37 @@ suite('three nodes', { skip: missingPostgres() }, () => {
   });
 });
 
-async function send(through: NodeProcess, user: string, subject: string): Promise<void> {
+async function send(
+  through: NodeProcess,
+  user: string,
+  subject: string,
+  text = `${subject}\r\n`,
+): Promise<void> {
   const transport = createTransport({ host: through.host, port: through.port('mx'), ignoreTLS: true });
   const [from, to] = ['sender@example.org', addressOf(user)];
-  await transport.sendMail({ from, to, subject, text: `${subject}\r\n` });
+  await transport.sendMail({ from, to, subject, text });
   transport.close();
 }
 
 /** Sorted, of all messages in INBOX. */
 async function subjects(through: NodeProcess, user: string, pass = passwordOf(user)): Promise<string[]> {
+  const found: string[] = [];
+  for (const { envelope } of await inbox(through, user, { pass, query: { envelope: true } }))
+    found.push(envelope?.subject ?? '');
+  return found.sort();
+}
+
+async function sources(through: NodeProcess, user: string): Promise<string[]> {
+  const query = { source: true };
+  const messages = await inbox(through, user, { pass: passwordOf(user), query });
+  return messages.map(({ source }) => source!.toString('latin1'));
+}
+
+async function inbox(
+  through: NodeProcess,
+  user: string,
+  { pass, query }: { readonly pass: string; readonly query: FetchQueryObject },
+): Promise<FetchMessageObject[]> {
   const client = new ImapFlow({
     host: through.host,
     port: through.port('imap'),
@@ -198,12 +247,14 @@ async function subjects(through: NodeProcess, user: string, pass = passwordOf(us
   });
   await client.connect();
   const { exists } = await client.mailboxOpen('INBOX');
-  const found: string[] = [];
-  if (exists > 0)
-    for await (const message of client.fetch('1:*', { envelope: true }))
-      found.push(message.envelope?.subject ?? '');
+  const found = exists > 0 ? await client.fetchAll('1:*', query) : [];
   await client.logout();
-  return found.sort();
+  return found;
+}
+
+async function blobsIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
 }
 
 async function popUniqueIds(through: NodeProcess, user: string): Promise<string[]> {

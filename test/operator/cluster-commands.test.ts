@@ -113,6 +113,14 @@ describe('the command line of a cluster', () => {
     assert.match(moved, /^shard 5 (moves from a to b|is at b and stays there)\n$/);
     assert.equal(await prints('a', 'cluster rebalance --dry-run'), '(none)\nthe load is even\n');
     assert.deepEqual(JSON.parse(await prints('a', '--json cluster rebalance')), []);
+    const { administration, member } = site.nodes[0]!;
+    for (let shard = 0; shard < 256; shard++) await administration.moveShard(shard, 'a');
+    await whenHosting(member, 'b', 0);
+    const planned = await prints('a', 'cluster rebalance --dry-run');
+    assert.match(planned, /^SHARD +FROM +TO\n(\d+ +a +b\n){128}128 shards would move\n$/);
+    assert.equal(await prints('a', 'cluster shards --node b'), '(none)\n', 'it was only said');
+    assert.match(await prints('a', 'cluster rebalance'), /^SHARD[\s\S]*\n128 shards move\n$/);
+    await whenHosting(member, 'b', 128);
     await fails('a', 'cluster move-shard five b', exitCodes.usage, /expected a number/);
     await fails('a', 'cluster move-shard 256 b', exitCodes.notFound, /numbered 0 to 255/);
   });
@@ -179,8 +187,11 @@ describe('the command line of a cluster', () => {
       history,
       /^VERSION +CHANGED +CHANGED BY +COMMENT\n3 +\S+Z +socket +again\n2 +\S+Z +socket\n1 +\S+Z +socket +fewer\n$/,
     );
+    const before = await prints('a', 'cluster config rollback 0');
+    assert.match(before, /^- limits\.recipients = 50\n.*\napplied as version 4\n$/);
+    await prints('a', 'cluster config rollback 3');
     const same = JSON.parse(await prints('a', `--json cluster config apply ${mine}`));
-    assert.equal(same.version, 3, 'nothing changes, nothing is applied or refused');
+    assert.equal(same.version, 5, 'nothing changes, nothing is applied or refused');
     assert.match(
       await prints('a', 'cluster config get 2'),
       /^# version 2 of .*\n\[limits\]\nrecipients = 51\n$/,

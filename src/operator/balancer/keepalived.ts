@@ -30,7 +30,8 @@ export function formatKeepalived(cluster: BalancedCluster, options: KeepalivedOp
   const { balancers, floatingAddresses } = cluster;
   const place = balancers.findIndex(({ name }) => name === balancer);
   const own = balancers[place];
-  if (own === undefined) throw wrong(`there is no balancer "${balancer}"`);
+  if (own === undefined)
+    throw wrong(`there is no balancer "${balancer}": --balancer ${balancer}=ADDRESS names it`);
   if (floatingAddresses.length === 0) throw wrong('there is no floating address');
   if (balancers.length > balancersMax) throw wrong(`there are more than ${balancersMax} balancers`);
   if (!Number.isInteger(routerId) || routerId < 1 || routerId > 255) throw wrong('a router id is 1 to 255');

@@ -46,7 +46,7 @@ export function addClusterConfigCommands(cluster: Command): void {
   addApply(config);
   config
     .command('rollback')
-    .argument('<version>', 'as `history` lists it', parseWholeNumber)
+    .argument('<version>', 'as `history` lists it; 0: as before anything was applied', parseWholeNumber)
     .description('make an older version the newest one')
     .option('--comment <text>', 'why, for the history')
     .action(

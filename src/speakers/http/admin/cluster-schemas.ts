@@ -155,7 +155,7 @@ export const clusterConfigurationSchema = configurationEntrySchema.extend({
   overrides: z.record(z.string(), settingsTree),
 });
 export const rollbackSchema = z.strictObject({
-  to: z.int().min(1),
+  to: z.int().nonnegative().describe('0: as before anything was applied.'),
   version: z.int().nonnegative().describe('The version that holds now.'),
   comment: z.string().optional(),
 });

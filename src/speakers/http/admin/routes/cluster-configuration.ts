@@ -35,7 +35,7 @@ export function clusterConfigurationRoutes(app: AdminApp, dependencies: AdminDep
   app.get(`${place}/history`, { ...read, schema: { response: { 200: history } } }, async () => ({
     items: (await findCluster(dependencies).configurationHistory()).map(entry),
   }));
-  const params = z.object({ version: z.coerce.number().int().min(1) });
+  const params = z.object({ version: z.coerce.number().int().nonnegative() });
   app.get(`${place}/history/:version`, { ...read, schema: { params, response } }, async (request) =>
     whole(await findCluster(dependencies).configurationVersion(request.params.version)),
   );
