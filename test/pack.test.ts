@@ -46,7 +46,7 @@ describe('the published package', () => {
     const files = await readdir(installed, { recursive: true });
     assert.ok(files.includes('dist/main.js'));
     assert.deepEqual(
-      files.filter((file) => file.endsWith('.ts') || /\.test\.|\/testing|-contract\./.test(file)),
+      files.filter((file) => file.endsWith('.ts') || /\.test\.|testing|-contract\./.test(file)),
       [],
     );
   });

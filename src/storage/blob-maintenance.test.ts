@@ -6,6 +6,8 @@ import { systemClock } from '../base/clock.ts';
 import { seededRandom } from '../base/random.ts';
 import { blobKey } from './blob-row.ts';
 import type { BlobLink } from './blob-store.ts';
+import type { CommitResult, Engine } from './engine.ts';
+import type { FilesystemBlobStore } from './filesystem-blob-store.ts';
 import {
   commitLink,
   digestOf,
@@ -15,9 +17,7 @@ import {
   openStore,
   putLinked,
   type WithStore,
-} from './blob-store-testing.ts';
-import type { CommitResult, Engine } from './engine.ts';
-import type { FilesystemBlobStore } from './filesystem-blob-store.ts';
+} from './testing-blob-store.ts';
 
 onEngines('blob maintenance', collecting, compressing, mending);
 

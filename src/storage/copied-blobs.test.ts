@@ -9,12 +9,12 @@ import { systemClock } from '../base/clock.ts';
 import { silentLog } from '../base/log.ts';
 import { seededRandom } from '../base/random.ts';
 import type { BlobDigest, BlobStore } from './blob-store.ts';
-import { digestOf, filesIn, openStore } from './blob-store-testing.ts';
 import { openCopiedBlobs } from './copied-blobs.ts';
 import { type CopyOptions, type CopyResult, copyStore } from './copy-store.ts';
 import type { Engine } from './engine.ts';
 import { openEngineBlobStore } from './engine-blob-store.ts';
 import { openMemoryEngine } from './memory-engine.ts';
+import { digestOf, filesIn, openStore } from './testing-blob-store.ts';
 import { encodeTuple } from './tuple.ts';
 
 const random = seededRandom(11);

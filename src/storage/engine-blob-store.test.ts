@@ -10,11 +10,11 @@ import { Fault } from '../base/fault.ts';
 import { silentLog } from '../base/log.ts';
 import { seededRandom } from '../base/random.ts';
 import type { BlobLink, BlobStore } from './blob-store.ts';
-import { commitLink, digestOf } from './blob-store-testing.ts';
 import type { Batch, CommitResult, Engine } from './engine.ts';
 import { chunkBytes, openEngineBlobStore } from './engine-blob-store.ts';
 import { openLmdbEngine } from './lmdb-engine.ts';
 import { openMemoryEngine } from './memory-engine.ts';
+import { commitLink, digestOf } from './testing-blob-store.ts';
 import { tuplePrefixRange } from './tuple.ts';
 
 const openStore = (engine: Engine, clock: Clock = systemClock): Promise<BlobStore> =>

@@ -11,9 +11,9 @@ import { Fault } from '../base/fault.ts';
 import { silentLog } from '../base/log.ts';
 import { seededRandom } from '../base/random.ts';
 import { isMailError } from '../mail/mail-error.ts';
-import { digestOf, filesIn, onEngines, openStore, putLinked, type WithStore } from './blob-store-testing.ts';
 import { openFilesystemBlobStore } from './filesystem-blob-store.ts';
 import { openMemoryEngine } from './memory-engine.ts';
+import { digestOf, filesIn, onEngines, openStore, putLinked, type WithStore } from './testing-blob-store.ts';
 
 onEngines('the filesystem blob store', keepingBytes, failing);
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { systemClock } from '../base/clock.ts';
 import { PostgresReaders } from './postgres-readers.ts';
-import { sessionOfNobody } from './postgres-session-testing.ts';
+import { sessionOfNobody } from './testing-postgres-session.ts';
 
 it('opens another connection when those there are were lost and their end is not told yet', async () => {
   const row = [Buffer.from('row')];

@@ -5,8 +5,8 @@ import { it } from 'node:test';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { silentLog } from '../base/log.ts';
 import { ConnectionLost, PostgresError } from './postgres-session.ts';
-import { type SessionOfNobody, sessionOfNobody } from './postgres-session-testing.ts';
 import { PostgresSignals } from './postgres-signals.ts';
+import { type SessionOfNobody, sessionOfNobody } from './testing-postgres-session.ts';
 import { Topics } from './topics.ts';
 
 interface Heard {

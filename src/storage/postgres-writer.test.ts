@@ -8,8 +8,8 @@ import { silentLog } from '../base/log.ts';
 import type { PendingCommit } from './group-commit.ts';
 import { noStandby } from './postgres-schema.ts';
 import { ConnectionLost, PostgresError } from './postgres-session.ts';
-import { type Answers, sessionOfNobody } from './postgres-session-testing.ts';
 import { PostgresWriter } from './postgres-writer.ts';
+import { type Answers, sessionOfNobody } from './testing-postgres-session.ts';
 
 const generation = Buffer.alloc(8);
 const takeOver: Answers = (name) => {

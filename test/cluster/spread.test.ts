@@ -146,11 +146,11 @@ suite('accounts and sessions spread by themselves', { skip: missingPostgres() },
     const onNew = found.get('node4')!;
     assert.ok(onNew.some((address) => newAccounts.includes(address)));
     assert.ok(onNew.some((address) => !newAccounts.includes(address)));
-    // Nothing went to and fro: what left its node for the new one's sake is what the new one has.
-    for (const [node, addresses] of before) {
-      const kept = addresses.filter((address) => found.get(node)!.includes(address));
-      assert.ok(kept.length >= 1, `${node} has kept none of ${addresses}`);
-    }
+    // Nothing went to and fro: what left its node for the new one's sake is a quarter of all, by chance more of the old ones.
+    const kept = [...before].map(([node, addresses]) =>
+      addresses.filter((address) => found.get(node)!.includes(address)),
+    );
+    assert.ok(kept.flat().length >= users.length / 3, `of the old accounts few stayed: ${kept.join(' | ')}`);
     for (const domain of domains) {
       const hosts = [...found.values()].filter((addresses) => addresses.some((one) => one.endsWith(domain)));
       assert.ok(hosts.length >= 2, `${domain} is on one node`);

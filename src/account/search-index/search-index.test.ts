@@ -10,9 +10,9 @@ import type { Batch } from '../../storage/engine.ts';
 import { openMemoryEngine } from '../../storage/memory-engine.ts';
 import { AccountKeys } from '../account-keys.ts';
 import { failingEngine, newOperation, openTestHosts, testAccountId } from '../testing.ts';
-import { deliver, scanned } from './scan-testing.ts';
 import { unpackDirectory } from './segment-directory.ts';
 import { chunksSection, positionsSection, segmentSections } from './segment-reader.ts';
+import { deliver, scanned } from './testing-scan.ts';
 
 const words = [
   'school',

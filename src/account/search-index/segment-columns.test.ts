@@ -11,9 +11,9 @@ import type { LocalAccount } from '../local-account.ts';
 import { openTestHosts, testAccountId } from '../testing.ts';
 import { headerColumnNames } from './header-columns.ts';
 import { packColumns, unpackColumns } from './packed-columns.ts';
-import { deliver } from './scan-testing.ts';
 import { unpackDirectory } from './segment-directory.ts';
 import { headersSection, segmentSections, termsSection } from './segment-reader.ts';
+import { deliver } from './testing-scan.ts';
 
 const keys = new AccountKeys(testAccountId);
 const limits = { indexMessagesMin: 1 };

@@ -6,9 +6,9 @@ import { seededRandom } from '../../base/random.ts';
 import type { MailboxId } from '../../mail/ids.ts';
 import { AccountKeys } from '../account-keys.ts';
 import { openTestHosts, testAccountId } from '../testing.ts';
-import { deliver, scanned } from './scan-testing.ts';
 import { unpackDirectory } from './segment-directory.ts';
 import { chunksSection } from './segment-reader.ts';
+import { deliver, scanned } from './testing-scan.ts';
 
 const keys = new AccountKeys(testAccountId);
 const random = seededRandom(20_261_122);
