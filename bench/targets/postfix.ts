@@ -27,6 +27,8 @@ export async function withPostfix(directory: string, behind: BenchTarget): Promi
 
 export interface RunningPostfix {
   readonly port: number;
+  /** What it has logged so far. */
+  log(): string;
   stop(): Promise<void>;
 }
 
@@ -38,6 +40,7 @@ export async function startPostfix(
 ): Promise<RunningPostfix> {
   const root = mkdtempSync(join(directory, 'postfix-'));
   const etc = join(root, 'etc');
+  const logFile = join(root, 'postfix.log');
   mkdirSync(etc);
   for (const name of ['queue', 'data']) mkdirSync(join(root, name), { mode: 0o755 });
   execFileSync('chown', ['postfix', join(root, 'data')]);
@@ -54,7 +57,7 @@ export async function startPostfix(
     `compatibility_level = 3.6
 queue_directory = ${join(root, 'queue')}
 data_directory = ${join(root, 'data')}
-maillog_file = ${join(root, 'postfix.log')}
+maillog_file = ${logFile}
 maillog_file_prefixes = ${directory}, /var, /dev/stdout
 myhostname = mx.bench.test
 mydestination =
@@ -78,5 +81,5 @@ alias_database =
     rmSync(root, { recursive: true, force: true });
   };
   await orStopped(() => portAnswers(port, child), stop);
-  return { port, stop };
+  return { port, log: () => readFileSync(logFile, 'utf8'), stop };
 }

@@ -85,6 +85,9 @@ for (const way of ['smtp', 'lmtp'] as const) {
           messages - messages / 10,
         );
       }
+    } catch (error) {
+      process.stdout.write(`# Postfix said:\n${postfix.log().replaceAll(/^/gm, '# ')}\n`);
+      throw error;
     } finally {
       await postfix.stop();
     }
