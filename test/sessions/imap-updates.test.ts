@@ -181,7 +181,8 @@ test('IDLE tells at once what happened before it, works without a mailbox, and m
   await other.append('INBOX', mail('new')).ok();
   const done = await b.idle();
   assert.equal(await b.line(), '* 2 EXISTS');
-  assert.equal(await b.line(), '* 1 RECENT');
+  // A hand-over may lose who was told of the first one.
+  assert.match(await b.line(), /^\* [12] RECENT$/);
   await done().tells();
   await b.send('UNSELECT').ok();
   const idling = await b.idle();
