@@ -6,6 +6,7 @@
 
 import { createServer as createPlainServer } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
+import { BoundedCounts } from '../../base/bounded-counts.ts';
 import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Logger } from '../../base/log.ts';
@@ -61,7 +62,7 @@ export class JoinServer {
   readonly #options: JoinServerOptions;
   readonly #throttle: LoginThrottle;
   readonly #refusals: ToldRefusals;
-  readonly #exchanges = new ExchangeCounts();
+  readonly #exchanges = new BoundedCounts();
 
   constructor(options: JoinServerOptions) {
     this.#options = options;
@@ -181,25 +182,6 @@ export class JoinServer {
     const { storage, nodes } = this.#options;
     if (zone !== outerZone) return { storage: { ...storage() } };
     return { nodes: [...(nodes?.() ?? [])].slice(0, nodePlacesMax) };
-  }
-}
-
-/** How many there are of each kind that has any. */
-class ExchangeCounts {
-  readonly #counts = new Map<string, number>();
-
-  /** False: there are so many. */
-  begin(of: string, max: number): boolean {
-    const count = this.#counts.get(of) ?? 0;
-    if (count >= max) return false;
-    this.#counts.set(of, count + 1);
-    return true;
-  }
-
-  end(of: string): void {
-    const left = this.#counts.get(of)! - 1;
-    if (left > 0) this.#counts.set(of, left);
-    else this.#counts.delete(of);
   }
 }
 

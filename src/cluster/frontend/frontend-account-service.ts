@@ -7,6 +7,7 @@
 
 import { prepareMessage } from '../../account/prepare.ts';
 import type { PreparedMessage } from '../../account/prepared-message.ts';
+import { BoundedCounts } from '../../base/bounded-counts.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { OperationId } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
@@ -30,7 +31,7 @@ export function openFrontendAccountService(options: FrontendAccountServiceOption
   const { hosted, gate, clock } = options;
   const prepare = (bytes: Uint8Array) => prepareWithin(bytes, options);
   const accounts = openAccountService({ hosted, authorize: () => {}, clock });
-  const watches = new HeldByAccount();
+  const held = new BoundedCounts();
   return async (call) => {
     const { accountId, given, actor } = parseAccountRequest(call.arguments);
     if (call.method === deliverMethod) {
@@ -47,8 +48,14 @@ export function openFrontendAccountService(options: FrontendAccountServiceOption
     if ((call.answerBytes ?? 0) > answerBytesMax)
       throw new MailError('limitReached', 'a longer answer than a session has a use for');
     if (call.held) {
-      using _ = watches.begin(`${call.peer} ${accountId}`);
-      return await endingAfter(accounts, call, claims.expiresAt - clock.now(), clock);
+      const holder = `${call.peer} ${accountId}`;
+      if (!held.begin(holder, heldPerAccountMax))
+        throw new MailError('limitReached', 'too many sessions of the account through one frontend');
+      try {
+        return await endingAfter(accounts, call, claims.expiresAt - clock.now(), clock);
+      } finally {
+        held.end(holder);
+      }
     }
     const request = { accountId, given: await preparedHere(given, prepare), actor };
     return accounts(withArguments(call, formatAccountRequest(request)));
@@ -57,26 +64,6 @@ export function openFrontendAccountService(options: FrontendAccountServiceOption
 
 /** As many sessions has an account through one node at the most: a mailbox that a large department shares. */
 const heldPerAccountMax = 2_000;
-
-/** Watches and locks that there are, of those nodes and accounts that have any. */
-class HeldByAccount {
-  readonly #counts = new Map<string, number>();
-
-  /** To be disposed of when it ends. */
-  begin(of: string): Disposable {
-    const count = this.#counts.get(of) ?? 0;
-    if (count >= heldPerAccountMax)
-      throw new MailError('limitReached', 'too many sessions of the account through one frontend');
-    this.#counts.set(of, count + 1);
-    return { [Symbol.dispose]: () => this.#end(of) };
-  }
-
-  #end(of: string): void {
-    const left = this.#counts.get(of)! - 1;
-    if (left > 0) this.#counts.set(of, left);
-    else this.#counts.delete(of);
-  }
-}
 
 /** Speakers take mail by the megabyte. What is over the room of a link would be one call's memory here. */
 const answerBytesMax = 64 * 1024 * 1024;

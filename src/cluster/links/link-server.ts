@@ -5,6 +5,7 @@
 
 import { type AddressInfo, createServer as createPlainServer, type Server, type Socket } from 'node:net';
 import { createServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { BoundedCounts } from '../../base/bounded-counts.ts';
 import { ByteBudget } from '../../base/byte-budget.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
@@ -78,7 +79,7 @@ export class LinkServer implements AsyncDisposable {
   readonly #links = new Set<ServingLink>();
   readonly #sockets = new Set<Socket>();
   /** Of each peer: its connections of which it is being asked whose name it is. */
-  readonly #admitting = new Map<NodeId, number>();
+  readonly #admitting = new BoundedCounts<NodeId>();
   readonly #halfOpen: HalfOpenConnections;
   /** Has what `#server` takes, and listens nowhere itself. */
   #tls: TlsServer | undefined;
@@ -246,14 +247,12 @@ export class LinkServer implements AsyncDisposable {
     const leave = (): void => {
       socket.destroy();
     };
-    const admitting = this.#admitting.get(peer.node) ?? 0;
     // It can have no more links than this; each question is one to the store.
-    if (admitting >= this.#limits.peerLinksMax) return leave();
+    if (!this.#admitting.begin(peer.node, this.#limits.peerLinksMax)) return leave();
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
-    this.#admitting.set(peer.node, admitting + 1);
     const isReplaced = await this.#isReplaced(peer);
-    this.#forgetAdmitting(peer.node);
+    this.#admitting.end(peer.node);
     if (isReplaced !== false || this.#closing || this.#links.size >= this.#limits.linksMax) leave();
     if (socket.destroyed) return;
     this.#serve(socket, peer.node, servicesFor?.(peer));
@@ -264,12 +263,6 @@ export class LinkServer implements AsyncDisposable {
     };
     let timer = check();
     socket.on('close', () => timer.cancel());
-  }
-
-  #forgetAdmitting(peer: NodeId): void {
-    const left = this.#admitting.get(peer)! - 1;
-    if (left > 0) this.#admitting.set(peer, left);
-    else this.#admitting.delete(peer);
   }
 
   /** Undefined: it cannot be told now. */

@@ -3,6 +3,7 @@
 // not kept, so the table is as small as the set of clients.
 
 import ipaddr from 'ipaddr.js';
+import { BoundedCounts } from '../../base/bounded-counts.ts';
 import { Fault } from '../../base/fault.ts';
 
 type ParsedAddress = ipaddr.IPv4 | ipaddr.IPv6;
@@ -51,21 +52,14 @@ export class AddressRanges {
 }
 
 export class ConnectionCounts {
-  readonly #counts = new Map<string, number>();
+  readonly #counts = new BoundedCounts();
 
   /** Counts one more connection of this client unless it has `max` already. */
   acquire(address: string, max: number): boolean {
-    const key = clientKey(address);
-    const count = this.#counts.get(key) ?? 0;
-    if (count >= max) return false;
-    this.#counts.set(key, count + 1);
-    return true;
+    return this.#counts.begin(clientKey(address), max);
   }
 
   release(address: string): void {
-    const key = clientKey(address);
-    const count = this.#counts.get(key) ?? 0;
-    if (count > 1) this.#counts.set(key, count - 1);
-    else this.#counts.delete(key);
+    this.#counts.end(clientKey(address));
   }
 }

@@ -6,6 +6,7 @@
 // Refuses with limitReached (too many at a time), unavailable (the server stops) and messageTooLarge (an answer that is too
 // long to be carried).
 
+import { BoundedCounts } from '../../../base/bounded-counts.ts';
 import {
   type AnswerAdministration,
   carriedFields,
@@ -41,7 +42,7 @@ export interface RelayedRequests {
 export function openRelayedRequests(apps: RelayedApps): RelayedRequests {
   const opened = new Map<keyof RelayedApps, Promise<AdminApp>>();
   const underWay = { operator: 0, inner: 0, outer: 0 };
-  const ofOuterNodes = new Map<NodeId, number>();
+  const ofOuterNodes = new BoundedCounts<NodeId>();
   let isClosed = false;
   const appFor = (kind: keyof RelayedApps): Promise<AdminApp> => {
     const known = opened.get(kind);
@@ -56,16 +57,14 @@ export function openRelayedRequests(apps: RelayedApps): RelayedRequests {
     answer: async (request, { peer, isOuter }) => {
       if (isClosed) throw new MailError('unavailable', 'the server is stopping');
       const kind = isOuter ? 'outer' : request.isOperator ? 'operator' : 'inner';
-      const ofPeer = isOuter ? (ofOuterNodes.get(peer) ?? 0) : 0;
-      if (underWay[kind] >= requestsMax || ofPeer >= outerNodeRequestsMax)
+      if (underWay[kind] >= requestsMax || (isOuter && !ofOuterNodes.begin(peer, outerNodeRequestsMax)))
         throw new MailError('limitReached', 'too many requests of other nodes are under way');
       underWay[kind]++;
-      if (isOuter) ofOuterNodes.set(peer, ofPeer + 1);
       try {
         return await inject(await appFor(kind), request, isOuter ? { [frontendField]: peer } : {});
       } finally {
         underWay[kind]--;
-        if (isOuter) ofOuterNodes.set(peer, ofOuterNodes.get(peer)! - 1);
+        if (isOuter) ofOuterNodes.end(peer);
       }
     },
     close: async () => {
