@@ -5,14 +5,17 @@
 // Invariant: a session that was opened here spoke to a writable server, with the settings below. When no host will do, it
 // rejects with a temporary Fault that says why for each; passwords are in no message.
 
+import { Socket } from 'node:net';
 import { Client } from 'pg';
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
+import { ReadBuffer } from '../base/read-buffer.ts';
 import { PostgresSession, type Silence } from './postgres-session.ts';
-import { PostgresSocket } from './postgres-socket.ts';
 
 const connectTimeoutMs = 5_000;
 const defaultPort = '5432';
+/** As much as the system gives in one read, mostly. */
+const readBufferBytes = 256 * 1024;
 
 export interface ConnectOptions {
   /** postgres://user:password@host1:5432,host2:5432/database?sslmode=…, as libpq's. A host may be a socket's folder, encoded. */
@@ -80,10 +83,15 @@ export async function connectPostgres(
 }
 
 async function connectHost(host: HostUrl, settings: SessionSettings, clock: Clock): Promise<PostgresSession> {
-  const own = new PostgresSocket();
+  const readBuffer = new ReadBuffer({
+    bytes: readBufferBytes,
+    // `pg` opens the connection, and listens to the socket; what it hears may last longer than the turn.
+    unheard: (piece) => socket.emit('data', Buffer.from(piece)),
+  });
+  const socket = new Socket({ onread: readBuffer.onread });
   const client = new Client({
     connectionString: host.url,
-    stream: () => own.socket,
+    stream: () => socket,
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
@@ -105,7 +113,8 @@ current_setting('default_transaction_read_only') AS reads`,
     await client.query(sessionSettings(settings));
     isReady = true;
     const { answerTimeoutMs, silence } = settings;
-    const isPlain = client.connection.stream === own.socket;
+    // Over TLS `pg` has another one on top, which reads the socket by itself.
+    const isPlain = client.connection.stream === socket;
     return new PostgresSession({
       client,
       address: host.address,
@@ -113,7 +122,7 @@ current_setting('default_transaction_read_only') AS reads`,
       clock,
       answerTimeoutMs,
       ...(silence === undefined ? {} : { silence: silence(rows[0].pid) }),
-      ...(isPlain ? { listen: (listener) => own.listen(listener) } : {}),
+      ...(isPlain ? { listen: (listener) => readBuffer.listen(listener) } : {}),
     });
   } finally {
     if (!isReady) client.connection.stream.destroy();

@@ -6,6 +6,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
+import { ReadBuffer } from '../base/read-buffer.ts';
 import { type Frame, type FramePayload, IncomingFrames, OutgoingFrames } from './served-frames.ts';
 import { replyTypes, unpackFailure } from './served-protocol.ts';
 import { UnknownOutcomeFault } from './unknown-outcome.ts';
@@ -45,17 +46,9 @@ export class ServedConnection {
 
   constructor(options: ServedConnectionOptions) {
     this.#options = options;
-    const buffer = Buffer.allocUnsafeSlow(readBufferBytes);
-    this.#socket = connect({
-      path: options.path,
-      onread: {
-        buffer,
-        callback: (length) => {
-          this.#take(buffer.subarray(0, length));
-          return true;
-        },
-      },
-    });
+    const readBuffer = new ReadBuffer({ bytes: readBufferBytes });
+    readBuffer.listen((piece) => this.#take(piece));
+    this.#socket = connect({ path: options.path, onread: readBuffer.onread });
   }
 
   /** Why nothing can be asked any more. */

@@ -5,6 +5,7 @@
 
 import type { Duplex } from 'node:stream';
 import type { Clock, Timer } from '../../base/clock.ts';
+import type { ReadBuffer } from '../../base/read-buffer.ts';
 import { Assembly } from './assembly.ts';
 import {
   controlBytesMax,
@@ -25,7 +26,6 @@ import type { LinkLimits } from './link-limits.ts';
 import { decodeValue } from './link-value.ts';
 import { Outbox, type OutgoingMessage } from './outbox.ts';
 import { OutboxStall } from './outbox-stall.ts';
-import type { ReadBuffer } from './read-buffer.ts';
 
 export interface LinkConnectionOptions {
   readonly socket: Duplex;

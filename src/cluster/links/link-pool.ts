@@ -9,6 +9,7 @@ import { ByteBudget } from '../../base/byte-budget.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Random } from '../../base/random.ts';
+import { ReadBuffer } from '../../base/read-buffer.ts';
 import type { LinkCredentials } from '../link-credentials.ts';
 import type { ShardPlace } from '../location.ts';
 import {
@@ -24,7 +25,6 @@ import { type LinkLimits, linkLimitsDefault } from './link-limits.ts';
 import type { LinkRequest } from './link-request.ts';
 import { clientTlsOptions, linkProtocolName } from './link-tls.ts';
 import { formatIntroduction, isLocalPlace } from './local-link.ts';
-import { ReadBuffer } from './read-buffer.ts';
 
 /** Where a node is reached. */
 export type LinkPlace = Pick<ShardPlace, 'node' | 'address'>;
@@ -60,6 +60,8 @@ const backOffMsMin = 50;
 const backOffMsMax = 2_000;
 /** Peers without a link whose failures are remembered. */
 const peersMax = 10_000;
+/** As much as the system gives in one read. */
+const readBufferBytes = 64 * 1024;
 
 export class LinkPool implements AsyncDisposable {
   readonly #options: LinkPoolOptions;
@@ -179,7 +181,8 @@ export class LinkPool implements AsyncDisposable {
 
   async #open(peer: Peer): Promise<CallingLink> {
     const { clock, log, versions } = this.#options;
-    const readBuffer = new ReadBuffer();
+    // What comes before the link listens is lost: the called side speaks second, so such a link ends for want of a hello.
+    const readBuffer = new ReadBuffer({ bytes: readBufferBytes });
     const socket = await this.#connectSocket(peer.place, readBuffer);
     if (socket.destroyed) throw new Error('the peer ended it at once');
     const link = new CallingLink({
