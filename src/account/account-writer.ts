@@ -35,7 +35,7 @@ export interface WriterOptions extends DraftContext {
   /** Of the account's shard, now. */
   fence(): Fence | undefined;
   load(): Promise<AccountState>;
-  claimedTo(mailboxId: number): number;
+  readonly claimedTo: (mailboxId: number) => number;
   /** After a commit. */
   committed(draft: Draft): void;
   /** The state was thrown away after a commit of unknown outcome. */
@@ -339,15 +339,8 @@ export class AccountWriter {
   }
 
   #context(state: AccountState): DraftContext {
-    const { engine, blobs, clock, limits } = this.#options;
-    return {
-      engine,
-      blobs,
-      clock,
-      limits,
-      claimedTo: (mailboxId) => this.#options.claimedTo(mailboxId),
-      stage: (batch) => this.#stage(state, batch),
-    };
+    const { engine, blobs, clock, limits, claimedTo } = this.#options;
+    return { engine, blobs, clock, limits, claimedTo, stage: (batch) => this.#stage(state, batch) };
   }
 
   async #stage(state: AccountState, batch: Batch): Promise<void> {

@@ -28,7 +28,7 @@ export interface DraftContext {
   readonly clock: Clock;
   readonly limits: AccountLimits;
   /** Messages of a mailbox before this uid were claimed (recent-claims.ts): written with whatever is written of it. */
-  claimedTo?(mailboxId: number): number;
+  readonly claimedTo?: (mailboxId: number) => number;
   /** Makes a part of an exclusive mutation durable before its commit. A failure leaves the outcome of all of it open. */
   stage?(batch: Batch): Promise<void>;
 }
