@@ -144,7 +144,8 @@ export async function startServer(readGiven: ReadConfig, place?: WorkerPlace): P
   });
   const deliveries = node?.accounts.deliveries ?? deliveriesThrough(accounts);
   const parts = { directory, accounts, deliveries, tls, clock, random, log, metrics, version };
-  await warmTables(clock);
+  // Alone, a server hosts all accounts, whatever its roles.
+  if (node === undefined || config.cluster.roles.includes('backend')) await warmTables(clock);
   const listeners = await MailListeners.open({
     config,
     sharesPorts: orders !== undefined,
