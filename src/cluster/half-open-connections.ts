@@ -7,7 +7,7 @@
 
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../base/clock.ts';
-import { networkOf } from '../directory/throttle.ts';
+import { networkOf } from '../base/network-of.ts';
 
 export interface HalfOpenLimits {
   readonly connectionsMax: number;

@@ -5,8 +5,8 @@
 // A node of the outer zone is believed nothing of addresses beyond its own clients: what it says of them counts for it alone.
 // It has a limit of its own, and half of each name's; so one that was broken into gains little and locks nobody out elsewhere.
 
-import ipaddr from 'ipaddr.js';
 import type { Clock } from '../base/clock.ts';
+import { networkOf } from '../base/network-of.ts';
 import type { NodeId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
 import type { LoginLimits } from './settings.ts';
@@ -109,15 +109,6 @@ export class LoginThrottle {
 function networkAt({ remoteAddress, frontend }: LoginOrigin): string {
   const network = networkOf(remoteAddress);
   return frontend === undefined ? network : `${network}\0${frontend}`;
-}
-
-/** IPv4: the address; IPv6: its /64; mapped IPv4 is IPv4. What is no address is its own network. */
-export function networkOf(remoteAddress: string): string {
-  if (!remoteAddress.includes(':')) return remoteAddress;
-  if (!ipaddr.isValid(remoteAddress)) return remoteAddress;
-  const address = ipaddr.process(remoteAddress);
-  if (address.kind() === 'ipv4') return address.toString();
-  return Buffer.from(address.toByteArray().slice(0, 8)).toString('hex');
 }
 
 class LeakingCounters {

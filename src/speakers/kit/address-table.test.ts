@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../../base/clock.ts';
-import { AddressRanges, ConnectionCounts, clientKey, plainAddress } from './address-table.ts';
+import { AddressRanges, ConnectionCounts, plainAddress } from './address-table.ts';
 import { DeadlineTicker } from './deadline-ticker.ts';
 import { RateWindow } from './rate-window.ts';
 
@@ -17,9 +17,19 @@ test('ranges hold addresses of both families, mapped ones too', () => {
 });
 
 test('an IPv6 client is its /64', () => {
-  assert.equal(clientKey('192.0.2.1'), '192.0.2.1');
-  assert.equal(clientKey('2001:db8:0:1::5'), clientKey('2001:db8:0:1:ffff::9'));
-  assert.notEqual(clientKey('2001:db8:0:1::5'), clientKey('2001:db8:0:2::5'));
+  const counts = new ConnectionCounts();
+  assert.equal(counts.acquire('2001:db8:0:1::5', 1), true);
+  assert.equal(counts.acquire('2001:db8:0:1:ffff::9', 1), false);
+  assert.equal(counts.acquire('2001:db8:0:2::5', 1), true);
+  counts.release('2001:db8:0:1:ffff::9');
+  assert.equal(counts.acquire('2001:db8:0:1::5', 1), true);
+  const window = new RateWindow(systemClock, 60_000);
+  assert.equal(window.take('2001:db8:0:1::5', 1), true);
+  assert.equal(window.take('2001:db8:0:1:ffff::9', 1), false);
+  assert.equal(window.take('2001:db8:0:2::5', 1), true);
+});
+
+test('a mapped IPv4 address is told as what it is', () => {
   assert.equal(plainAddress('::ffff:192.0.2.1'), '192.0.2.1');
   assert.equal(plainAddress('2001:db8::1'), '2001:db8::1');
 });

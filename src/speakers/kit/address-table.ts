@@ -1,10 +1,11 @@
-// Addresses as limits see them: who is trusted (CIDR ranges) and how many connections each client has. An IPv6 client
-// is its /64: one machine owns all addresses of it. Invariant: the count of an address that has no connection is
-// not kept, so the table is as small as the set of clients.
+// Addresses as limits see them: who is trusted (CIDR ranges) and how many connections each client has; an IPv6 client is its
+// /64 (networkOf). Invariant: the count of a client that has no connection is not kept, so the table is as small as the set
+// of clients.
 
 import ipaddr from 'ipaddr.js';
 import { BoundedCounts } from '../../base/bounded-counts.ts';
 import { Fault } from '../../base/fault.ts';
+import { networkOf } from '../../base/network-of.ts';
 
 type ParsedAddress = ipaddr.IPv4 | ipaddr.IPv6;
 
@@ -16,13 +17,6 @@ export function plainAddress(address: string): string {
 /** The one spelling of an address that somebody else wrote; a mapped IPv4 address is that, however it is written. */
 export function canonicalAddress(address: string): string {
   return ipaddr.isValid(address) ? ipaddr.process(address).toString() : address;
-}
-
-/** The address itself, or the /64 of an IPv6 address. */
-export function clientKey(address: string): string {
-  if (!address.includes(':') || !ipaddr.IPv6.isValid(address)) return address;
-  const parts = ipaddr.IPv6.parse(address).parts.slice(0, 4);
-  return `${parts.map((part) => part.toString(16)).join(':')}::/64`;
 }
 
 export class AddressRanges {
@@ -56,10 +50,10 @@ export class ConnectionCounts {
 
   /** Counts one more connection of this client unless it has `max` already. */
   acquire(address: string, max: number): boolean {
-    return this.#counts.begin(clientKey(address), max);
+    return this.#counts.begin(networkOf(address), max);
   }
 
   release(address: string): void {
-    this.#counts.end(clientKey(address));
+    this.#counts.end(networkOf(address));
   }
 }

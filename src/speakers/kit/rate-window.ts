@@ -2,7 +2,7 @@
 // ends. Invariant: memory is bounded; when more clients come in one window than are counted, the rest share a counter.
 
 import type { Clock } from '../../base/clock.ts';
-import { clientKey } from './address-table.ts';
+import { networkOf } from '../../base/network-of.ts';
 
 /** About 10 MB of counters at the worst, while somebody floods us from everywhere. */
 const clientsMax = 100_000;
@@ -27,7 +27,7 @@ export class RateWindow {
       this.#counts.clear();
       this.#endsAt = now + this.#windowMs;
     }
-    const client = clientKey(address);
+    const client = networkOf(address);
     const key = this.#counts.size < clientsMax || this.#counts.has(client) ? client : othersKey;
     const count = (this.#counts.get(key) ?? 0) + 1;
     this.#counts.set(key, count);
