@@ -17,13 +17,13 @@ import { AccountSessions } from './account-sessions.ts';
 import type { AccountState } from './account-state.ts';
 import { AccountWriter, type WriterOptions } from './account-writer.ts';
 import { decodeAnnotations, isSomebodyElses } from './annotation-record.ts';
+import { appendMessages, type MessageWriter } from './append-messages.ts';
 import { type ChunkWriter, copyInChunks, expungeInChunks, storeFlagsInChunks } from './changes-in-chunks.ts';
 import type { Draft } from './draft.ts';
 import type { FreshSummaries } from './fresh-summaries.ts';
 import { normalName, normalTarget } from './mailbox-name.ts';
 import { MailboxReader } from './mailbox-reader.ts';
 import { pageOf } from './message-page.ts';
-import { appendMutation } from './mutations/append.ts';
 import type { CopyManner } from './mutations/copy.ts';
 import { deleteMailboxMutation } from './mutations/delete-mailbox.ts';
 import type { ExpungeOptions } from './mutations/expunge.ts';
@@ -72,6 +72,7 @@ export class LocalAccount implements Port.AccountPort {
   readonly #search: AccountSearch;
   readonly #mailboxes: MailboxReader;
   readonly #chunks: ChunkWriter;
+  readonly #messages: MessageWriter;
 
   constructor(options: LocalAccountOptions) {
     this.accountId = options.accountId;
@@ -90,6 +91,12 @@ export class LocalAccount implements Port.AccountPort {
     });
     this.#chunks = {
       messagesPerCommit: options.limits.messagesPerCommit,
+      submit: (mutation) => this.#submit(mutation),
+    };
+    this.#messages = {
+      inlineBytesMax: options.limits.inlineBytesMax,
+      blobs: options.blobs,
+      loaded: () => this.loaded(),
       submit: (mutation) => this.#submit(mutation),
     };
     this.#search = new AccountSearch({ ...options, chores: this.#chores, writer: () => this.writer });
@@ -198,16 +205,16 @@ export class LocalAccount implements Port.AccountPort {
   }
 
   append(options: Port.AppendOptions): Promise<Port.Appended> {
-    return this.#append(options);
+    return appendMessages(this.#messages, options);
   }
 
   replace(options: Port.ReplaceOptions): Promise<Port.Appended> {
-    return this.#append(options);
+    return appendMessages(this.#messages, options);
   }
 
   async stage({ staging, from, ...append }: Port.StageOptions): Promise<void> {
     if (from === 0) await this.#submit(beginStagedMutation(staging));
-    const { mailboxId } = await this.#append(append, (draft) =>
+    const { mailboxId } = await appendMessages(this.#messages, append, (draft) =>
       stagedMailbox(draft, { staging, messages: from }),
     );
     this.#chores.expectStaged(mailboxId, staging);
@@ -222,24 +229,6 @@ export class LocalAccount implements Port.AccountPort {
 
   discardStaged({ staging }: { staging: OperationId }): Promise<void> {
     return this.#chores.discardStaged(staging);
-  }
-
-  /** `find`: as appendMutation has it. */
-  #append(
-    options: Port.AppendOptions | Port.ReplaceOptions,
-    find?: Parameters<typeof appendMutation>[2],
-  ): Promise<Port.Appended> {
-    const mutation = appendMutation(options, this.#options.limits.inlineBytesMax, find);
-    return mutation.blobs?.length ? this.#appendLarge(options, mutation) : this.#submit(mutation);
-  }
-
-  async #appendLarge(
-    options: Port.AppendOptions | Port.ReplaceOptions,
-    mutation: ReturnType<typeof appendMutation>,
-  ): Promise<Port.Appended> {
-    await this.#checkRoom(options);
-    for (const { digest, bytes } of mutation.blobs ?? []) await this.#options.blobs.put(digest, bytes);
-    return this.#submit(mutation);
   }
 
   /** `allowed`: the bits that may change. */
@@ -359,16 +348,6 @@ export class LocalAccount implements Port.AccountPort {
   #submit<T>(mutation: Parameters<typeof this.writer.submit<T>>[0]): Promise<T> {
     this.#options.used(this);
     return this.writer.submit(mutation);
-  }
-
-  /** A large message that cannot fit is refused before its bytes are written; the writer has the last word. */
-  async #checkRoom(options: Port.AppendOptions | Port.ReplaceOptions): Promise<void> {
-    if ('replaces' in options || options.ifNew === true) return; // what it takes is decided later
-    const { account, operationSlots } = await this.loaded();
-    if (operationSlots.has(options.operation) || account.bytesMax === undefined) return;
-    let bytes = account.bytesUsed;
-    for (const { prepared } of options.messages) bytes += prepared.bytes.length;
-    if (bytes > account.bytesMax) throw new MailError('overQuota', 'no room in bytes');
   }
 
   #committed(draft: Draft): void {
