@@ -10,7 +10,6 @@ import { readFile, stat } from 'node:fs/promises';
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
-import type { Random } from '../base/random.ts';
 import { isMailError } from '../mail/mail-error.ts';
 import { compressBlob, decompressBlob } from './blob-compression.ts';
 import type { BlobDirectory } from './blob-directory.ts';
@@ -31,7 +30,6 @@ export interface CompressionPolicy {
 export interface BlobMaintenanceOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  readonly random: Random;
   readonly compression: CompressionPolicy;
   readonly rows: BlobRows;
   readonly files: BlobDirectory;
@@ -72,14 +70,8 @@ export class BlobMaintenance {
   async collectOne(digest: BlobDigest): Promise<BlobRow | undefined> {
     const { rows, files, open } = this.#options;
     const found = await rows.find(digest);
-    if (found === undefined || (await rows.isLinked(digest))) return undefined;
-    const dying = await rows.replace(digest, found, { ...found.row, state: 'dying' });
-    if (dying === undefined) return undefined;
-    if (await rows.isLinked(digest)) {
-      await rows.replace(digest, dying, { ...dying.row, state: 'live' });
-      return undefined;
-    }
-    if (!(await rows.delete(digest, dying))) return undefined;
+    const dying = found && (await rows.condemn(digest, found));
+    if (dying === undefined || !(await rows.delete(digest, dying))) return undefined;
     open.forget(hex(digest));
     await files.remove(files.pathOf(hex(digest), dying.row.generation));
     return dying.row;
@@ -105,7 +97,7 @@ export class BlobMaintenance {
 
   /** Bytes saved. The old file goes after the row names the new one; whoever has it open reads on. */
   async #compressOne(digest: BlobDigest, found: FoundBlob): Promise<number> {
-    const { rows, files, open, random, compression, read } = this.#options;
+    const { rows, files, open, compression, read } = this.#options;
     const name = hex(digest);
     const bytes = await read(digest, 0, found.row.bytes);
     if (bytes === undefined) return 0;
@@ -115,7 +107,7 @@ export class BlobMaintenance {
       await rows.replace(digest, found, { ...found.row, form: 'kept' });
       return 0;
     }
-    const generation = random.bytes(8).toString('hex');
+    const generation = rows.newGeneration();
     await files.write(name, generation, pieces);
     const replaced = await rows.replace(digest, found, {
       ...found.row,
@@ -165,21 +157,14 @@ export class BlobMaintenance {
 
   /** What the row of a blob must say, by a file that holds it whole; undefined when there is none. */
   async #rowOfFiles(digest: BlobDigest): Promise<BlobRow | undefined> {
-    const { files, random, clock } = this.#options;
+    const { files, rows } = this.#options;
     for await (const file of files.filesOf(hex(digest))) {
       const stored = await readFile(file.path);
       const form = hasDigest(stored, digest) ? 'raw' : 'zstd';
       const content = form === 'raw' ? stored : await decompressBlob(stored).catch(ignoreDamage);
       if (content === undefined || !hasDigest(content, digest) || file.generation === undefined) continue;
-      return {
-        state: 'live',
-        form,
-        generation: file.generation,
-        token: random.bytes(8),
-        bytes: content.length,
-        bytesStored: stored.length,
-        createdAt: clock.now(),
-      };
+      const { generation } = file;
+      return { ...rows.newRow(form, content.length), generation, bytesStored: stored.length };
     }
     return undefined;
   }

@@ -2,11 +2,13 @@
 // totals of what the rows say. A row is only ever written on condition that it is as it was read.
 
 import type { Clock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import { Slicer } from '../base/slicer.ts';
 import {
   allLinksRange,
+  type BlobForm,
   type BlobRow,
   blobKey,
   blobKeyRange,
@@ -26,6 +28,9 @@ const rowPage = { entriesMax: 200, bytesMax: 1 << 20 };
 const oneRow = { entriesMax: 1, bytesMax: 1 };
 /** Tries against rivals for one row before the caller is told to come again. */
 export const rowAttemptsMax = 20;
+/** What the caller is told then. */
+export const rowContended = (): Fault =>
+  new Fault('a blob was changed by others all the time', { temporary: true });
 /** No row has this value, so a condition on it always fails: the caller is told to put the blob (again). */
 const impossible = Buffer.alloc(0);
 
@@ -59,6 +64,24 @@ export class BlobRows {
   async find(digest: BlobDigest): Promise<FoundBlob | undefined> {
     const value = await this.#engine.get(blobKey(digest));
     return value === undefined ? undefined : { value, row: decodeBlobRow(value) };
+  }
+
+  /** Which nobody used before. */
+  newGeneration(): string {
+    return this.#random.bytes(8).toString('hex');
+  }
+
+  /** The row of a blob that is stored now, under a new generation and as it came. */
+  newRow(form: BlobForm, bytes: number): BlobRow {
+    return {
+      state: 'live',
+      form,
+      generation: this.newGeneration(),
+      token: this.#random.bytes(8),
+      bytes,
+      bytesStored: bytes,
+      createdAt: this.#clock.now(),
+    };
   }
 
   /** The row with a token of its own, ready to be written. */
@@ -113,6 +136,18 @@ export class BlobRows {
 
   async isLinked(digest: BlobDigest): Promise<boolean> {
     return (await this.#engine.page(linkKeyRange(digest), oneRow)).entries.length > 0;
+  }
+
+  /**
+   * Steps (1) and (2) of collecting (filesystem-blob-store.ts): the dying row, whose deletion is (3). Undefined: the blob stays,
+   * as somebody links it or has touched its row.
+   */
+  async condemn(digest: BlobDigest, found: FoundBlob): Promise<FoundBlob | undefined> {
+    if (await this.isLinked(digest)) return undefined;
+    const dying = await this.replace(digest, found, { ...found.row, state: 'dying' });
+    if (dying === undefined || !(await this.isLinked(digest))) return dying;
+    await this.replace(digest, dying, { ...dying.row, state: 'live' });
+    return undefined;
   }
 
   async countLinks(digest: BlobDigest): Promise<number> {

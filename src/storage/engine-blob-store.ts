@@ -12,7 +12,7 @@ import type { Logger } from '../base/log.ts';
 import { type Random, systemRandom } from '../base/random.ts';
 import { verifyBlob } from './blob-maintenance.ts';
 import { type BlobRow, blobKey, linkKey } from './blob-row.ts';
-import { BlobRows, type FoundBlob, rowAttemptsMax } from './blob-rows.ts';
+import { BlobRows, type FoundBlob, rowAttemptsMax, rowContended } from './blob-rows.ts';
 import { type BlobDigest, type BlobLink, type BlobStatistics, type BlobStore, hex } from './blob-store.ts';
 import { BlobTasks } from './blob-tasks.ts';
 import { ChunkReads } from './chunk-reads.ts';
@@ -56,7 +56,6 @@ type Place = Pick<BlobRow, 'generation' | 'bytes'>;
 
 class EngineBlobs implements BlobStore {
   readonly #options: EngineBlobStoreOptions;
-  readonly #random: Random;
   readonly #rows: BlobRows;
   readonly #chunks: ChunkReads;
   readonly #known = new Map<string, Place>();
@@ -65,7 +64,6 @@ class EngineBlobs implements BlobStore {
   constructor(options: EngineBlobStoreOptions) {
     const { engine, clock, log, random = systemRandom } = options;
     this.#options = options;
-    this.#random = random;
     this.#rows = new BlobRows({ engine, random, clock, log });
     this.#chunks = new ChunkReads(engine, clock);
     const collect = (digests: readonly BlobDigest[]) => this.#collectAll(digests);
@@ -90,20 +88,12 @@ class EngineBlobs implements BlobStore {
         return;
       }
     }
-    throw new Fault('a blob was changed by others all the time', { temporary: true });
+    throw rowContended();
   }
 
   /** False when somebody else changed the row meanwhile; then nothing of it is left but what they will remove. */
   async #write(digest: BlobDigest, bytes: Uint8Array, found: FoundBlob | undefined): Promise<boolean> {
-    const row: BlobRow = {
-      state: 'live',
-      form: 'chunked',
-      generation: this.#random.bytes(8).toString('hex'),
-      token: this.#random.bytes(8),
-      bytes: bytes.length,
-      bytesStored: bytes.length,
-      createdAt: this.#options.clock.now(),
-    };
+    const row = this.#rows.newRow('chunked', bytes.length);
     const chunks = Math.ceil(bytes.length / chunkBytes);
     let left = found;
     for (let first = 0; ; first += chunksTogether) {
@@ -168,7 +158,7 @@ class EngineBlobs implements BlobStore {
         throw new Fault(`a chunk of blob ${name} is missing`, { temporary: false });
       }
     }
-    throw new Fault('a blob was changed by others all the time', { temporary: true });
+    throw rowContended();
   }
 
   async #find(digest: BlobDigest): Promise<Place | undefined> {
@@ -258,14 +248,8 @@ class EngineBlobs implements BlobStore {
       const isOld = found.row.createdAt < this.#options.clock.now() - writingAgeMs;
       return isOld && (await this.#remove(digest, found)) ? found.row : undefined;
     }
-    if (await this.#rows.isLinked(digest)) return undefined;
-    const dying = await this.#rows.replace(digest, found, { ...found.row, state: 'dying' });
-    if (dying === undefined) return undefined;
-    if (await this.#rows.isLinked(digest)) {
-      await this.#rows.replace(digest, dying, { ...dying.row, state: 'live' });
-      return undefined;
-    }
-    return (await this.#remove(digest, dying)) ? dying.row : undefined;
+    const dying = await this.#rows.condemn(digest, found);
+    return dying !== undefined && (await this.#remove(digest, dying)) ? dying.row : undefined;
   }
 
   /** The row and its chunks, if the row still is as found. */

@@ -27,7 +27,7 @@ import { BlobFile } from './blob-file.ts';
 import { BlobFileCache } from './blob-file-cache.ts';
 import { BlobMaintenance, type CompressionPolicy, verifyBlob } from './blob-maintenance.ts';
 import { type BlobRow, linkKey } from './blob-row.ts';
-import { BlobRows, type FoundBlob, rowAttemptsMax } from './blob-rows.ts';
+import { BlobRows, type FoundBlob, rowAttemptsMax, rowContended } from './blob-rows.ts';
 import {
   type BlobDigest,
   type BlobFinding,
@@ -84,7 +84,6 @@ export async function openFilesystemBlobStore(
 class FileBlobs implements FilesystemBlobStore {
   readonly #options: FilesystemBlobStoreOptions;
   readonly #files: BlobDirectory;
-  readonly #random: Random;
   readonly #rows: BlobRows;
   readonly #maintenance: BlobMaintenance;
   readonly #open = new BlobFileCache();
@@ -93,16 +92,13 @@ class FileBlobs implements FilesystemBlobStore {
   constructor(options: FilesystemBlobStoreOptions, files: BlobDirectory) {
     this.#options = options;
     this.#files = files;
-    this.#random = options.random ?? systemRandom;
-    const { engine, clock, log, compression } = options;
-    const random = this.#random;
+    const { engine, clock, log, compression, random = systemRandom } = options;
     this.#rows = new BlobRows({ engine, random, clock, log });
     const collect = (digests: readonly BlobDigest[]) => this.#maintenance.collectAll(digests);
     this.#tasks = new BlobTasks({ engine, clock, log, rows: this.#rows, collect });
     this.#maintenance = new BlobMaintenance({
       clock,
       log,
-      random,
       compression,
       files,
       rows: this.#rows,
@@ -130,22 +126,14 @@ class FileBlobs implements FilesystemBlobStore {
         return;
       }
     }
-    throw new Fault('a blob was changed by others all the time', { temporary: true });
+    throw rowContended();
   }
 
   /** True when the blob is there; false when somebody else changed its row meanwhile. */
   async #create(digest: BlobDigest, bytes: Uint8Array, found: FoundBlob | undefined): Promise<boolean> {
     const { clock } = this.#options;
     const startedAt = clock.monotonic();
-    const row: BlobRow = {
-      state: 'live',
-      form: 'raw',
-      generation: this.#random.bytes(8).toString('hex'),
-      token: this.#random.bytes(8),
-      bytes: bytes.length,
-      bytesStored: bytes.length,
-      createdAt: clock.now(),
-    };
+    const row = this.#rows.newRow('raw', bytes.length);
     await this.#files.write(hex(digest), row.generation, [bytes]);
     const path = this.#files.pathOf(hex(digest), row.generation);
     let made: FoundBlob | undefined;
@@ -261,6 +249,6 @@ class FileBlobs implements FilesystemBlobStore {
         }
       }
     }
-    throw new Fault('a blob was changed by others all the time', { temporary: true });
+    throw rowContended();
   }
 }
