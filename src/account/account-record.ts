@@ -55,6 +55,31 @@ export interface MailboxRecord {
   staging?: OperationId;
 }
 
+/** Of a mailbox that nothing came into yet. */
+export function emptyMailboxRecord(
+  given: Pick<MailboxRecord, 'id' | 'name' | 'role' | 'uidValidity' | 'highestModSeq'>,
+): MailboxRecord {
+  const { id, name, role, uidValidity, highestModSeq } = given;
+  return {
+    id,
+    name,
+    role,
+    selectable: true,
+    uidValidity,
+    uidNext: 1,
+    highestModSeq,
+    messages: 0,
+    unseen: 0,
+    deleted: 0,
+    bytes: 0,
+    keywords: [],
+    tombstones: 0,
+    tombstonesFrom: 0,
+    recentFrom: 1,
+    gone: false,
+  };
+}
+
 const version = 1;
 
 export function encodeAccount(record: AccountRecord): Buffer {

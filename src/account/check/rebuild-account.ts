@@ -15,6 +15,7 @@ import {
   type AccountRecord,
   decodeAccount,
   decodeMailbox,
+  emptyMailboxRecord,
   encodeAccount,
   encodeMailbox,
   type MailboxRecord,
@@ -185,22 +186,9 @@ export function lostMailbox(
   id: number,
   { isInbox, account, uidNext }: { isInbox: boolean; account: AccountRecord; uidNext: number },
 ): MailboxRecord {
-  return {
-    id,
-    name: isInbox ? 'INBOX' : `Recovered ${id}`,
-    role: isInbox ? 'inbox' : undefined,
-    selectable: true,
-    uidValidity: account.uidValidity,
-    uidNext,
-    highestModSeq: account.modSeq,
-    messages: 0,
-    unseen: 0,
-    deleted: 0,
-    bytes: 0,
-    keywords: [],
-    tombstones: 0,
-    tombstonesFrom: account.modSeq,
-    recentFrom: uidNext,
-    gone: false,
-  };
+  const { uidValidity, modSeq } = account;
+  const name = isInbox ? 'INBOX' : `Recovered ${id}`;
+  const role = isInbox ? 'inbox' : undefined;
+  const empty = emptyMailboxRecord({ id, name, role, uidValidity, highestModSeq: modSeq });
+  return { ...empty, uidNext, tombstonesFrom: modSeq, recentFrom: uidNext };
 }

@@ -5,7 +5,7 @@
 import { Slicer } from '../../base/slicer.ts';
 import type { OperationId } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
-import { type MailboxRecord, mailboxInfo } from '../account-record.ts';
+import { emptyMailboxRecord, type MailboxRecord, mailboxInfo } from '../account-record.ts';
 import type { Draft } from '../draft.ts';
 import type { DraftMailbox } from '../draft-mailbox.ts';
 import { depthMax, isInferior, nameBytesMax, normalName, superiorsOf, validName } from '../mailbox-name.ts';
@@ -30,24 +30,8 @@ export function addMailbox(draft: Draft, name: string, role: MailboxRole | undef
 /** The record of a new mailbox. */
 export function emptyMailbox(draft: Draft, name: string, role: MailboxRole | undefined): MailboxRecord {
   const highestModSeq = draft.nextModSeq();
-  return {
-    id: draft.newMailboxId(),
-    name,
-    role,
-    selectable: true,
-    uidValidity: draft.newUidValidity(),
-    uidNext: 1,
-    highestModSeq,
-    messages: 0,
-    unseen: 0,
-    deleted: 0,
-    bytes: 0,
-    keywords: [],
-    tombstones: 0,
-    tombstonesFrom: 0,
-    recentFrom: 1,
-    gone: false,
-  };
+  const id = draft.newMailboxId();
+  return emptyMailboxRecord({ id, name, role, uidValidity: draft.newUidValidity(), highestModSeq });
 }
 
 function infoMutation(
