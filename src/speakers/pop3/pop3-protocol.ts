@@ -1,12 +1,8 @@
 // The POP3 speaker: RFC 1939 with the extensions capa.ts lists, over a connection of the kit. Owns what its sessions share:
 // metrics and the times of last logins. A session's failures end that session only.
 
-import type { AccountPorts } from '../../account/port.ts';
 import { ByteBudget } from '../../base/byte-budget.ts';
-import type { Clock } from '../../base/clock.ts';
 import type { Metrics } from '../../base/metrics.ts';
-import type { Random } from '../../base/random.ts';
-import type { Authenticator } from '../../directory/directory.ts';
 import { errLine } from '../../wire/pop3/format-reply.ts';
 import type { SessionProtocol } from '../kit/connection.ts';
 import { answerBytesAheadMax } from '../kit/read-ahead.ts';
@@ -15,16 +11,8 @@ import { type Pop3Limits, pop3LimitsDefault } from './pop3-limits.ts';
 import { Pop3Metrics } from './pop3-metrics.ts';
 import { type Pop3Environment, Pop3Session } from './pop3-session.ts';
 
-export interface Pop3Dependencies {
-  readonly authenticator: Authenticator;
-  readonly accounts: AccountPorts;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly hostname: string;
-  /** STLS is offered on connections in the clear. */
-  readonly offersTls: boolean;
-  /** USER and AUTH are allowed without TLS: loopback, tests, TLS ended by a proxy. A function is asked for each client. */
-  readonly allowCleartextLogin: boolean | ((remoteAddress: string) => boolean);
+export interface Pop3Dependencies
+  extends Omit<Pop3Environment, 'answersAhead' | 'limits' | 'loginDelay' | 'metrics'> {
   /** As ImapDependencies.answersAhead. */
   readonly answersAhead?: ByteBudget;
   readonly limits?: Partial<Pop3Limits>;

@@ -30,7 +30,9 @@ export interface Pop3Environment {
   readonly clock: Clock;
   readonly random: Random;
   readonly hostname: string;
+  /** STLS is offered on connections in the clear. */
   readonly offersTls: boolean;
+  /** USER and AUTH are allowed without TLS: loopback, tests, TLS ended by a proxy. A function is asked for each client. */
   readonly allowCleartextLogin: boolean | ((remoteAddress: string) => boolean);
   readonly limits: Pop3Limits;
   readonly answersAhead: ByteBudget;
