@@ -72,6 +72,7 @@ export class AccountSearch {
       clock: options.clock,
       log: options.log,
       pace: search.pace,
+      accountId,
       segments: this.#segments,
       writer: options.writer,
       indexMessagesMin: limits.indexMessagesMin,
@@ -93,7 +94,8 @@ export class AccountSearch {
     const indexedThrough = this.#segments.knownDirectory?.indexedThrough ?? 0;
     const state = writer().state;
     const isBehind = nextEmailId - 1 - indexedThrough >= limits.indexMessagesMin;
-    if (!isBehind && (state === undefined || !this.#builder.hasLosses(state.account))) return;
+    const isDue = isBehind || this.#segments.hasSuspects;
+    if (!isDue && (state === undefined || !this.#builder.hasLosses(state.account))) return;
     this.#waits = true;
     clock.after(quietMs, () => {
       this.#waits = false;

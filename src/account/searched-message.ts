@@ -1,4 +1,5 @@
 // The message a search stands at: reads what its tests ask for, once, and only when they ask.
+// What was folded of a message is kept for the search's other keys, unless it is large.
 // Invariant: `moveTo` forgets what was read. A message that is gone has no header, no body and no thread.
 
 import { Slicer } from '../base/slicer.ts';
@@ -6,13 +7,54 @@ import { asBuffer } from '../mail/bytes.ts';
 import { decodeHeaderText } from '../mail/encoded-word.ts';
 import { fieldValues, type HeaderBlock, headerFields } from '../mail/header.ts';
 import type { MessageStructure } from '../mail/mime/structure.ts';
-import { headerText, searchTexts } from '../mail/mime/text.ts';
+import { headerTexts, searchTexts } from '../mail/mime/text.ts';
 import { decodeSummaryRecord, type SummaryRecord } from './email-record.ts';
 import { addressesText, isAddressField } from './header-texts.ts';
 import { readEmail } from './message-reader.ts';
 import type { SearchOptions } from './search.ts';
 import { summaryHeader, summaryHeaderBlock, summarySentDay, summaryStructure } from './summary.ts';
-import { foldLetters, foldText } from './text-folding.ts';
+import { foldLetters, foldText, foldWhiteSpace } from './text-folding.ts';
+
+/** Of a larger message the texts are made again for each key: one piece of them at a time is in memory. */
+const keptBytesMax = 1024 * 1024;
+
+/** Texts as they are compared, made when they are asked for. */
+class FoldedTexts {
+  readonly #source: Iterator<string>;
+  readonly #isKept: boolean;
+  readonly #letters: string[] = [];
+  readonly #texts: string[] = [];
+
+  constructor(source: Iterator<string>, isKept: boolean) {
+    this.#source = source;
+    this.#isKept = isKept;
+  }
+
+  /** Whether one of them has `text`. */
+  async have(text: string, slicer: Slicer): Promise<boolean> {
+    const isLetters = !text.includes(' ');
+    for (let at = 0; ; at++) {
+      const letters = this.#letters[at] ?? this.#next();
+      if (letters === undefined) return false;
+      if ((isLetters ? letters : this.#text(at, letters)).includes(text)) return true;
+      if (slicer.due()) await slicer.rest();
+    }
+  }
+
+  #next(): string | undefined {
+    const next = this.#source.next();
+    if (next.done === true) return undefined;
+    const letters = foldLetters(next.value);
+    if (this.#isKept) this.#letters.push(letters);
+    return letters;
+  }
+
+  #text(at: number, letters: string): string {
+    const text = this.#texts[at] ?? foldWhiteSpace(letters);
+    if (this.#isKept) this.#texts[at] = text;
+    return text;
+  }
+}
 
 export class SearchedMessage {
   readonly #options: SearchOptions;
@@ -24,6 +66,8 @@ export class SearchedMessage {
   #bytes: Uint8Array | undefined;
   #bytesRead = false;
   #structure: MessageStructure | undefined;
+  #header: FoldedTexts | undefined;
+  #body: FoldedTexts | undefined;
 
   constructor(options: SearchOptions) {
     this.#options = options;
@@ -37,6 +81,8 @@ export class SearchedMessage {
     this.#bytes = undefined;
     this.#bytesRead = false;
     this.#structure = undefined;
+    this.#header = undefined;
+    this.#body = undefined;
   }
 
   async threadId(): Promise<number | undefined> {
@@ -66,19 +112,20 @@ export class SearchedMessage {
     const structure = this.#structure;
     if (bytes === undefined || structure === undefined) return false;
     if (text === '') return true;
-    const fold = text.includes(' ') ? foldText : foldLetters;
-    for (const piece of searchTexts(bytes, structure)) {
-      if (fold(piece).includes(text)) return true;
-      if (this.#slicer.due()) await this.#slicer.rest();
-    }
-    return false;
+    const isKept = bytes.length <= keptBytesMax;
+    const body = this.#body ?? new FoldedTexts(searchTexts(bytes, structure), isKept);
+    if (isKept) this.#body = body;
+    return body.have(text, this.#slicer);
   }
 
   async textMatches(text: string): Promise<boolean> {
     const bytes = await this.#readBytes();
     const structure = this.#structure;
     if (bytes === undefined || structure === undefined) return false;
-    return foldText(headerText(bytes, structure.root)).includes(text) || this.bodyMatches(text);
+    const isKept = bytes.length <= keptBytesMax;
+    const header = this.#header ?? new FoldedTexts(headerTexts(bytes, structure.root), isKept);
+    if (isKept) this.#header = header;
+    return (await header.have(text, this.#slicer)) || this.bodyMatches(text);
   }
 
   get #emailId(): number {

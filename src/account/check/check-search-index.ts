@@ -1,10 +1,11 @@
-// The pass over the search index: every row must be readable, and the index must not know of emails that the account never
-// had. It is derived data: when anything is wrong all of it goes, and it is built again in the background.
+// The pass over the search index: every row must be readable, none of a segment may be missing, and the index must not know of
+// emails that the account never had. It is derived data: when anything is wrong all of it goes, and it is built again in the background.
 
 import { unlessDamaged } from '../../storage/record.ts';
 import { pageBytesMax } from '../account-limits.ts';
 import { unpackColumns } from '../search-index/packed-columns.ts';
 import { unpackDirectory } from '../search-index/segment-directory.ts';
+import { segmentSections } from '../search-index/segment-reader.ts';
 import type { CheckContext } from './check-context.ts';
 
 export async function checkSearchIndex(context: CheckContext): Promise<void> {
@@ -19,10 +20,12 @@ export async function checkSearchIndex(context: CheckContext): Promise<void> {
   context.account.forgetIndex();
 }
 
-async function searchIndexRows({ engine, keys, account, clock }: CheckContext) {
+async function searchIndexRows(context: CheckContext) {
+  const { engine, keys, account, clock } = context;
   const range = keys.rows('i');
   const found: Uint8Array[] = [];
   let isSound = true;
+  const before = await engine.get(keys.searchDirectory());
   for (let start: Uint8Array | undefined = range.start; start !== undefined; ) {
     const page = await engine.page({ start, end: range.end }, { entriesMax: 8, bytesMax: pageBytesMax });
     for (const { key, value } of page.entries) {
@@ -36,5 +39,21 @@ async function searchIndexRows({ engine, keys, account, clock }: CheckContext) {
     start = page.next;
     await clock.yieldTurn();
   }
+  if (isSound) isSound = await isComplete(context, before, found);
   return { isSound, keys: found };
+}
+
+/** Nothing is missing of the index whose directory was there before and after its rows were read: else it changed, and is alive. */
+async function isComplete(
+  { engine, keys }: CheckContext,
+  before: Uint8Array | undefined,
+  found: readonly Uint8Array[],
+): Promise<boolean> {
+  const after = await engine.get(keys.searchDirectory());
+  if (before === undefined || after === undefined) return before !== after || found.length === 0;
+  if (Buffer.compare(before, after) !== 0) return true;
+  const there = new Set(found.map((key) => Buffer.from(key).toString('latin1')));
+  return unpackDirectory(after).segments.every(({ number }) =>
+    segmentSections.every((section) => there.has(keys.searchSegment(number, section).toString('latin1'))),
+  );
 }

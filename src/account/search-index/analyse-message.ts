@@ -15,7 +15,7 @@ import { decodeHeaderText } from '../../mail/encoded-word.ts';
 import { fieldValues, type HeaderBlock } from '../../mail/header.ts';
 import { ownMessageId, referencedIds } from '../../mail/message-ids.ts';
 import { leafParts, type MessageStructure } from '../../mail/mime/structure.ts';
-import { headerText, searchTexts } from '../../mail/mime/text.ts';
+import { headerTexts, searchTexts } from '../../mail/mime/text.ts';
 import { baseSubject } from '../../mail/subject.ts';
 import { addressesText, isAddressField } from '../header-texts.ts';
 import { collationKey, foldLetters, foldText } from '../text-folding.ts';
@@ -161,7 +161,10 @@ export async function addTerms(
   const { terms, positions } = taken;
   if (textBytes(structure) > textBytesMax) terms.addOpen(message);
   else {
-    await addText(taken, headerText(bytes, structure.root), { message, where: inHeader, slicer });
+    for (const text of headerTexts(bytes, structure.root)) {
+      await addText(taken, text, { message, where: inHeader, slicer });
+      if (slicer.due()) await slicer.rest();
+    }
     positions.endHeader();
     for (const text of searchTexts(bytes, structure)) {
       if (text !== '') await addText(taken, text, { message, where: inBody, slicer });

@@ -9,6 +9,7 @@ import { Fault } from '../../base/fault.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Slicer } from '../../base/slicer.ts';
 import { headerFields } from '../../mail/header.ts';
+import type { AccountId } from '../../mail/ids.ts';
 import type { Bytes, Entry } from '../../storage/engine.ts';
 import { unlessDamaged } from '../../storage/record.ts';
 import { numberBehind } from '../account-keys.ts';
@@ -45,6 +46,7 @@ export interface IndexBuilderOptions extends ReaderContext {
   readonly log: Logger;
   readonly pace: BackgroundPace;
   readonly segments: SegmentReader;
+  readonly accountId: AccountId;
   readonly writer: () => AccountWriter;
   readonly indexMessagesMin: number;
 }
@@ -58,7 +60,7 @@ export class IndexBuilder {
   }
 
   /**
-   * Until fewer messages wait than are worth a segment, and no segment has lost too many. Ends early when the account is
+   * Until fewer messages wait than are worth a segment, no segment has lost too many and none is damaged. Ends early when the account is
    * closed.
    */
   async run(): Promise<void> {
@@ -67,6 +69,10 @@ export class IndexBuilder {
       const { account } = await writer().open();
       const lastEmailId = account.nextEmailId - 1;
       const directory = await segments.directory();
+      if (segments.hasSuspects) {
+        await pace.inTurn(() => this.#lookAtSuspects());
+        continue;
+      }
       if (lastEmailId - directory.indexedThrough >= indexMessagesMin) {
         await pace.inTurn(() => this.#step(lastEmailId));
         continue;
@@ -96,6 +102,24 @@ export class IndexBuilder {
     // When it cannot be written again, not until as many are gone once more.
     this.#losses.looked(segment, isWorn ? 0 : lost, removed);
     if (isWorn) await this.#replace([segment], slicer);
+  }
+
+  /** Begins the index anew when a segment cannot be read: its messages would be searched slowly for ever. */
+  async #lookAtSuspects(): Promise<void> {
+    const { log, pace, segments } = this.#options;
+    const directory = await segments.directory();
+    const slicer = pace.slicer();
+    for (const segment of segments.takeSuspects()) {
+      // It may only have been put together with others just then.
+      if (!directory.segments.includes(segment)) continue;
+      if ((await segments.parts(segment, slicer)) !== undefined) continue;
+      const { accountId } = this.#options;
+      log.warn({ accountId, segment: segment.number }, 'the search index is damaged and is built again');
+      const removed = await this.#removed();
+      const replaced = directory.segments;
+      await this.#commit(directory, { indexedThrough: 0, packed: undefined, removed, replaced });
+      return;
+    }
   }
 
   async #step(lastEmailId: number): Promise<void> {
@@ -233,16 +257,17 @@ export class IndexBuilder {
       segments: (added === undefined ? kept : [...kept, added]).sort(
         (a, b) => a.firstEmailId - b.firstEmailId,
       ),
-      older: [],
     };
     const puts: Entry[] = [{ key: keys.searchDirectory(), value: packDirectory(after) }];
     for (const [section, value] of packed === undefined ? [] : packedSections(packed))
       puts.push({ key: keys.searchSegment(number, section), value });
-    const gone = [...before.older, ...replaced.map((segment) => segment.number)];
-    const deleteRanges = gone.map((one) => ({
-      start: keys.searchSegment(one, 0),
-      end: keys.searchSegment(one + 1, 0),
+    const deleteRanges: { start: Bytes; end: Bytes }[] = replaced.map((segment) => ({
+      start: keys.searchSegment(segment.number, 0),
+      end: keys.searchSegment(segment.number + 1, 0),
     }));
+    // Whatever is there is of an index before: of an older version, or one whose directory is lost.
+    if (before.indexedThrough === 0)
+      deleteRanges.push({ start: keys.searchSegment(1, 0), end: keys.rows('i').end });
     const bytes = puts.reduce((sum, { value }) => sum + value.length, 0);
     const mutation = internalMutation('index', (draft) => {
       // Store check took the index away: what was made for it has no place.

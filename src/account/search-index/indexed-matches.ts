@@ -1,6 +1,6 @@
 // What the index knows of a search before any message is read: for each key that it can answer a column of the mailbox's
 // rows, saying yes, no, or that only the message's bytes tell. The search then reads messages only where it must.
-// Invariant: yes and no are what a scan of the bytes would say (search.test.ts compares).
+// Invariant: yes and no are what a scan of the bytes would say (search-against-scan.test.ts compares).
 
 import type { Clock } from '../../base/clock.ts';
 import { Slicer } from '../../base/slicer.ts';
@@ -21,7 +21,7 @@ import type { SegmentInfo } from './segment-directory.ts';
 import type { SegmentReader } from './segment-reader.ts';
 import { refineBySequence } from './sequence-matches.ts';
 import { inBody, inHeader, matchMaybe, matchNo, matchYes } from './term-table.ts';
-import { termQuery } from './terms.ts';
+import { type TermQuery, termQuery } from './terms.ts';
 import type { TextColumn } from './text-column.ts';
 
 /** One entry a row of the mailbox: matchNo, matchYes or matchMaybe. */
@@ -38,6 +38,9 @@ export interface IndexedMatchesOptions {
 /** Columns of one search, together: a byte a message and key. */
 const columnBytesMax = 32 * 1024 * 1024;
 
+/** A search of more keys would leave nothing else in memory: what segments say of its keys is not kept. */
+const keptKeysMax = 16;
+
 /** Columns for those keys of a tree that the index can say something about. */
 export async function indexedMatches(
   key: SearchKey,
@@ -52,7 +55,8 @@ export async function indexedMatches(
   leaves.length = Math.min(leaves.length, Math.floor(columnBytesMax / Math.max(1, rows)));
   const slicer = new Slicer(options.clock);
   for (const leaf of leaves) {
-    const { runs, bySource } = await leafMatches(leaf, { ...options, slicer });
+    const isKept = leaves.length <= keptKeysMax;
+    const { runs, bySource } = await leafMatches(leaf, { ...options, slicer, isKept });
     matches.set(leaf, rowMatches(rows, runs, bySource));
   }
   return matches;
@@ -81,6 +85,8 @@ interface LeafMatches {
 
 interface LeafOptions extends IndexedMatchesOptions {
   readonly slicer: Slicer;
+  /** What segments say of texts is: the next mailbox of the account asks the same segments. */
+  readonly isKept: boolean;
 }
 
 function leafMatches(key: SearchKey, options: LeafOptions): Promise<LeafMatches> {
@@ -119,17 +125,25 @@ async function ofEach<Name extends HeaderColumnName>(
   return { runs, bySource };
 }
 
+/** Of longer texts what segments say is not kept. */
+const keptNameMax = 200;
+
 /** Segments looked at side by side: an engine that is asked over the network answers for all of them at a time. */
 const segmentsAtOnce = 4;
 
 type TextKey = SearchKey & { type: 'body' | 'text' };
 
-async function textMatches(key: TextKey, { mailbox, segments, slicer }: LeafOptions): Promise<LeafMatches> {
+async function textMatches(key: TextKey, options: LeafOptions): Promise<LeafMatches> {
+  const { mailbox, slicer } = options;
   const { sources, runs } = await mailbox.places();
+  const folded = foldText(key.text);
+  const query = termQuery(folded);
+  if (query === undefined) return { runs, bySource: [] };
+  const asked = { folded, query, where: key.type === 'body' ? inBody : inBody | inHeader };
   const bySource: (Uint8Array | undefined)[] = [];
   for (let start = 0; start < sources.length; start += segmentsAtOnce) {
     const some = sources.slice(start, start + segmentsAtOnce).map(({ info, emailIds }) => {
-      return info && segmentMatches(key, { info, segments, count: emailIds.length, slicer });
+      return info && keptMatches(asked, { ...options, info, count: emailIds.length });
     });
     bySource.push(...(await Promise.all(some)));
     if (slicer.due()) await slicer.rest();
@@ -137,23 +151,40 @@ async function textMatches(key: TextKey, { mailbox, segments, slicer }: LeafOpti
   return { runs, bySource };
 }
 
-interface SegmentMatchesOptions {
+interface AskedText {
+  readonly folded: string;
+  readonly query: TermQuery;
+  /** Bits as in the term table. */
+  readonly where: number;
+}
+
+interface SegmentMatchesOptions extends LeafOptions {
   readonly info: SegmentInfo;
-  readonly segments: SegmentReader;
   readonly count: number;
-  readonly slicer: Slicer;
+}
+
+async function keptMatches(
+  asked: AskedText,
+  options: SegmentMatchesOptions,
+): Promise<Uint8Array | undefined> {
+  const { segments, info } = options;
+  const name = `${asked.where} ${asked.folded}`;
+  const isKept = options.isKept && name.length <= keptNameMax;
+  const kept = isKept ? segments.keptMatches(info, name) : undefined;
+  const matches = kept ?? (await segmentMatches(asked, options));
+  if (isKept && kept === undefined && matches !== undefined) segments.keepMatches(info, name, matches);
+  return matches;
 }
 
 async function segmentMatches(
-  key: TextKey,
+  { query, where }: AskedText,
   { info, segments, count, slicer }: SegmentMatchesOptions,
 ): Promise<Uint8Array | undefined> {
-  const query = termQuery(foldText(key.text));
-  const terms = query && (await segments.terms(info));
+  const terms = await segments.terms(info);
   if (terms === undefined) return undefined;
-  const where = key.type === 'body' ? inBody : inBody | inHeader;
-  const states = terms.match(query!, where, count);
-  const { sequence, isSequenceExact } = query!;
+  if (slicer.due()) await slicer.rest();
+  const states = await terms.match(query, { where, count, slicer });
+  const { sequence, isSequenceExact } = query;
   if (sequence !== undefined && states.includes(matchMaybe)) {
     const sequenceQuery = { sequence, isExact: isSequenceExact };
     await refineBySequence(states, sequenceQuery, { info, segments, terms, where, slicer });

@@ -19,8 +19,6 @@ export interface SegmentDirectory {
   readonly indexedThrough: number;
   readonly nextNumber: number;
   readonly segments: readonly SegmentInfo[];
-  /** Numbers of segments of an older version, whose rows are still there. */
-  readonly older: readonly number[];
 }
 
 /** Raised when what segments hold, or how texts are folded, changes: older indexes are built again. */
@@ -30,7 +28,6 @@ export const emptyDirectory: SegmentDirectory = Object.freeze({
   indexedThrough: 0,
   nextNumber: 1,
   segments: Object.freeze([]),
-  older: Object.freeze([]),
 });
 
 export function packDirectory(directory: SegmentDirectory): Buffer {
@@ -59,8 +56,6 @@ export function unpackDirectory(value: Uint8Array): SegmentDirectory {
       bytes: rest[at + 4]!,
     });
   }
-  if (version === indexVersion)
-    return { indexedThrough: indexedThrough!, nextNumber: nextNumber!, segments, older: [] };
-  const older = segments.map(({ number }) => number);
-  return { ...emptyDirectory, nextNumber: nextNumber!, older };
+  if (version !== indexVersion) return { ...emptyDirectory, nextNumber: nextNumber! };
+  return { indexedThrough: indexedThrough!, nextNumber: nextNumber!, segments };
 }

@@ -1,6 +1,7 @@
 // Reads an account's search index: its directory, and the header columns, term tables and positions of segments through the
 // cache that all accounts share. A part of a segment that is damaged, or was put together with others meanwhile, reads as
-// undefined; of a segment that lacks a header column the messages count as not indexed from then on.
+// undefined, and is looked at again by the builder; of a segment that lacks a header column the messages count as not indexed.
+// Invariant: no number of a segment is used twice in the life of a process, whatever becomes of the directory.
 
 import type { Slicer } from '../../base/slicer.ts';
 import type { Bytes, Reader } from '../../storage/engine.ts';
@@ -43,6 +44,9 @@ const chunksAtOnce = 32;
 /** What a chunk costs in memory besides what is in it. */
 const chunkOverheadBytes = 400;
 
+/** What the matches of a text cost in memory besides a byte a message. */
+const keptMatchesBytes = 400;
+
 export interface SegmentReaderOptions {
   readonly engine: Reader;
   readonly keys: AccountKeys;
@@ -58,6 +62,10 @@ export class SegmentReader {
   #changes = 0;
   /** Numbers of segments of which a header column is not there. */
   #broken = new Set<number>();
+  /** Of these something was not there, or damaged. */
+  readonly #suspects = new Set<SegmentInfo>();
+  /** All numbers below may have been used. */
+  #nextNumber = emptyDirectory.nextNumber;
 
   constructor(options: SegmentReaderOptions) {
     this.#options = options;
@@ -68,9 +76,15 @@ export class SegmentReader {
       const before = this.#changes;
       const value = await this.#options.engine.get(this.#options.keys.searchDirectory());
       const read = value === undefined ? undefined : unlessDamaged(() => unpackDirectory(value));
-      if (before === this.#changes) this.#directory ??= read ?? emptyDirectory;
+      if (before === this.#changes) this.#directory ??= this.#unused(read ?? emptyDirectory);
     }
     return this.#directory;
+  }
+
+  /** Searches that are under way know what the numbers meant before. */
+  #unused(directory: SegmentDirectory): SegmentDirectory {
+    this.#nextNumber = Math.max(this.#nextNumber, directory.nextNumber);
+    return { ...directory, nextNumber: this.#nextNumber };
   }
 
   /** The directory as far as it is known without reading. */
@@ -85,9 +99,26 @@ export class SegmentReader {
 
   /** After the commit that changed it; undefined: read it again. */
   replace(directory: SegmentDirectory | undefined): void {
-    this.#directory = directory;
+    this.#directory = directory && this.#unused(directory);
     this.#changes++;
     this.#broken.clear();
+    this.#suspects.clear();
+  }
+
+  /** A segment could not be read, or not all of it. */
+  get hasSuspects(): boolean {
+    return this.#suspects.size > 0;
+  }
+
+  /** Each once: whoever takes them looks at them. */
+  takeSuspects(): readonly SegmentInfo[] {
+    const suspects = [...this.#suspects];
+    this.#suspects.clear();
+    return suspects;
+  }
+
+  #suspect(segment: SegmentInfo): void {
+    if (this.#directory?.segments.includes(segment) === true) this.#suspects.add(segment);
   }
 
   /** Whether its messages must count as not indexed. */
@@ -115,6 +146,7 @@ export class SegmentReader {
         if (value === undefined || column === undefined) {
           // What was replaced meanwhile is not there, and is not broken.
           if (before === this.#changes) this.#broken.add(some[index]!.number);
+          this.#suspect(some[index]!);
           return undefined;
         }
         this.#options.cache.set(keys[index]!, column, value.length * bytesInMemory);
@@ -127,6 +159,12 @@ export class SegmentReader {
 
   /** All of it, to be made part of another segment; undefined: something is not there, or damaged. Not kept. */
   async parts(segment: SegmentInfo, slicer: Slicer): Promise<SegmentParts | undefined> {
+    const parts = await this.#readParts(segment, slicer);
+    if (parts === undefined) this.#suspect(segment);
+    return parts;
+  }
+
+  async #readParts(segment: SegmentInfo, slicer: Slicer): Promise<SegmentParts | undefined> {
     const sections = [termsSection, positionsSection, ...headerSections];
     const values = await this.#values(sections.map((section) => [segment, section]));
     if (values.includes(undefined)) return undefined;
@@ -147,6 +185,17 @@ export class SegmentReader {
 
   positions(segment: SegmentInfo): Promise<TermPositions | undefined> | TermPositions {
     return this.#section(segment, positionsSection, (value) => new TermPositions(value));
+  }
+
+  /** What was kept of what the segment's messages are to a text; `name`: of the text, and of where it is looked for. */
+  keptMatches(segment: SegmentInfo, name: string): Uint8Array | undefined {
+    return this.#options.cache.get<Uint8Array>(this.#matchesKey(segment, name));
+  }
+
+  /** Not to be changed any more. */
+  keepMatches(segment: SegmentInfo, name: string, matches: Uint8Array): void {
+    const bytes = matches.length + keptMatchesBytes + name.length * 2;
+    this.#options.cache.set(this.#matchesKey(segment, name), matches, bytes);
   }
 
   /** Those that need not be read. */
@@ -175,7 +224,10 @@ export class SegmentReader {
       else chunks.set(number, chunk);
     }
     const read = await this.#readChunks(segment, missing, slicer);
-    if (read === undefined) return undefined;
+    if (read === undefined) {
+      this.#suspect(segment);
+      return undefined;
+    }
     for (const [number, chunk] of read) {
       chunks.set(number, chunk);
       cache.set(this.#chunkKey(segment, number), chunk, chunk.length + chunkOverheadBytes);
@@ -238,7 +290,8 @@ export class SegmentReader {
     const { section, key, open } = given;
     const value = await this.#options.engine.get(this.#options.keys.searchSegment(segment.number, section));
     const opened = value === undefined ? undefined : unlessDamaged(() => open(value));
-    if (opened !== undefined) this.#options.cache.set(key, opened, opened.bytes);
+    if (opened === undefined) this.#suspect(segment);
+    else this.#options.cache.set(key, opened, opened.bytes);
     return opened;
   }
 
@@ -246,6 +299,10 @@ export class SegmentReader {
     const { engine, keys } = this.#options;
     if (rows.length === 0) return Promise.resolve([]);
     return engine.getMany(rows.map(([{ number }, section]) => keys.searchSegment(number, section)));
+  }
+
+  #matchesKey(segment: SegmentInfo, name: string): string {
+    return `${this.#cacheKey(segment, termsSection)} ${name}`;
   }
 
   #chunkKey(segment: SegmentInfo, number: number): string {

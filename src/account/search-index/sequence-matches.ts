@@ -50,7 +50,7 @@ export async function refineBySequence(
   const isWorth = segments.keptPositions(info) !== undefined || bytesWorth > terms.positionsRowBytes;
   const positions = isWorth ? await segments.positions(info) : undefined;
   if (positions === undefined) return;
-  const steps = stepsOf(query, positions, terms);
+  const steps = await stepsOf(query, { positions, terms, slicer });
   const isSomewhere = steps.every(({ lists }) => lists.length > 0);
   let begins: Int32Array | undefined;
   if (isSomewhere) {
@@ -70,11 +70,19 @@ export async function refineBySequence(
 }
 
 /** Those with the shortest lists first: they leave the fewest places. */
-function stepsOf({ sequence }: SequenceQuery, positions: TermPositions, terms: TermTable): readonly Step[] {
-  const steps = sequence.map((step, offset) => {
-    const lists = positions.listsOf(step, terms);
-    return { offset, lists, bytes: lists.reduce((sum, list) => sum + positions.listBytes(list), 0) };
-  });
+async function stepsOf(
+  { sequence }: SequenceQuery,
+  given: { readonly positions: TermPositions; readonly terms: TermTable; readonly slicer: Slicer },
+): Promise<readonly Step[]> {
+  const { positions, terms, slicer } = given;
+  const steps: Step[] = [];
+  for (const [offset, step] of sequence.entries()) {
+    const lists = await positions.listsOf(step, terms, slicer);
+    let bytes = 0;
+    for (const list of lists) bytes += positions.listBytes(list);
+    steps.push({ offset, lists, bytes });
+    if (slicer.due()) await slicer.rest();
+  }
   return steps.sort((a, b) => a.bytes - b.bytes);
 }
 
@@ -101,6 +109,7 @@ async function beginsOf(steps: readonly Step[], options: ListOptions): Promise<I
       }
     });
     begins = after;
+    if (!hasBitBetween(begins, 0, positions)) break;
   }
   return begins!;
 }

@@ -58,9 +58,12 @@ export class TermPositions {
     return Math.ceil((this.#ends[this.#ends.length - 1] ?? 0) / chunkBytes);
   }
 
-  /** The lists of all that may stand at this step. */
-  listsOf(step: SequenceStep, terms: TermTable): readonly number[] {
-    if ('needle' in step) return terms.indexesWith(step.needle).filter((list) => this.listBytes(list) > 0);
+  /** The lists of all that may stand at this step, ascending. In slices. */
+  async listsOf(step: SequenceStep, terms: TermTable, slicer: Slicer): Promise<readonly number[]> {
+    if ('needle' in step) {
+      const indexes = await terms.indexesWith(step.needle, slicer);
+      return indexes.filter((list) => this.listBytes(list) > 0);
+    }
     const gap = this.#gaps.indexOf(step.gap);
     return gap === -1 ? [] : [this.#ends.length - this.#gaps.length + gap];
   }
@@ -72,10 +75,13 @@ export class TermPositions {
   /** The numbers of the chunks that these lists lie in, ascending. */
   chunksOf(lists: readonly number[]): number[] {
     const numbers = new Set<number>();
+    let added = -1;
     for (const list of lists) {
       const last = Math.floor((this.#ends[list]! - 1) / chunkBytes);
-      for (let number = Math.floor(this.#startOfList(list) / chunkBytes); number <= last; number++)
-        numbers.add(number);
+      const first = Math.floor(this.#startOfList(list) / chunkBytes);
+      // Neighbours lie in one chunk mostly.
+      for (let number = first; number <= last; number++) if (number !== added) numbers.add(number);
+      added = last;
     }
     return [...numbers].sort((a, b) => a - b);
   }

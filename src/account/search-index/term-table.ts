@@ -165,21 +165,29 @@ export class TermTable {
     return this.#ends.byteLength;
   }
 
-  /** What each of `count` messages is to the query; `where`: the bits of which one must be set. */
-  match(query: TermQuery, where: number, count: number): Uint8Array {
+  /** What each of `count` messages is to the query; `where`: the bits of which one must be set. In slices. */
+  async match(
+    query: TermQuery,
+    { where, count, slicer }: { readonly where: number; readonly count: number; readonly slicer: Slicer },
+  ): Promise<Uint8Array> {
     // How many needles were found so far, all that came before included.
     const met = new Uint8Array(count);
+    let left = count;
     for (const [index, needle] of query.needles.entries()) {
-      let some = false;
-      this.#eachTermWith(needle, (term) => {
+      const before = left;
+      left = 0;
+      const walk = this.#termsWith(needle);
+      for (let term = walk.next(); term !== -1 && left < before; term = walk.next()) {
         this.#eachPosting(term, (value) => {
           const message = value >>> 2;
           if ((value & where) === 0 || met[message] !== index) return;
           met[message] = index + 1;
-          some = true;
+          left++;
         });
-      });
-      if (!some) return this.#withOpen(met.fill(matchNo));
+        if (walk.isStepDone(this.#listBytes(term)) && slicer.due()) await slicer.rest();
+      }
+      if (left === 0) return this.#withOpen(met.fill(matchNo));
+      if (slicer.due()) await slicer.rest();
     }
     const wanted = query.needles.length;
     const state = query.isExact ? matchYes : matchMaybe;
@@ -188,10 +196,14 @@ export class TermTable {
     return this.#withOpen(met);
   }
 
-  /** The indexes of the terms that, between their marks, contain `needle`. */
-  indexesWith(needle: string): number[] {
+  /** The indexes of the terms that, between their marks, contain `needle`, ascending. In slices. */
+  async indexesWith(needle: string, slicer: Slicer): Promise<number[]> {
     const indexes: number[] = [];
-    this.#eachTermWith(needle, (index) => indexes.push(index));
+    const walk = this.#termsWith(needle);
+    for (let term = walk.next(); term !== -1; term = walk.next()) {
+      indexes.push(term);
+      if (walk.isStepDone(0) && slicer.due()) await slicer.rest();
+    }
     return indexes;
   }
 
@@ -209,23 +221,21 @@ export class TermTable {
   }
 
   #withOpen(states: Uint8Array): Uint8Array {
-    this.#eachTermWith(termMark + openTerm + termMark, (term) => {
+    const walk = this.#termsWith(termMark + openTerm + termMark);
+    for (let term = walk.next(); term !== -1; term = walk.next()) {
       this.#eachPosting(term, (value) => {
         states[value >>> 2] = matchMaybe;
       });
-    });
+    }
     return states;
   }
 
-  #eachTermWith(needle: string, visit: (term: number) => void): void {
-    for (const { text, starts, first } of this.#texts) {
-      for (let at = text.indexOf(needle); at !== -1; ) {
-        const index = lastNotAbove(starts, needle.startsWith(termMark) ? at + 1 : at);
-        visit(first + index);
-        // The mark before the next term: a needle may begin with it.
-        at = text.indexOf(needle, starts[index + 1]! - 1);
-      }
-    }
+  #termsWith(needle: string): TermsWith {
+    return new TermsWith(this.#texts, needle);
+  }
+
+  #listBytes(term: number): number {
+    return this.#ends[term]! - (term === 0 ? 0 : this.#ends[term - 1]!);
   }
 
   #eachPosting(term: number, visit: (value: number) => void): void {
@@ -243,6 +253,71 @@ export class TermTable {
       visit(value);
     }
   }
+}
+
+/** Bytes of lists, and terms at eight each, that are looked at between two looks at the clock: some ten microseconds. */
+const stepBytes = 8 * 1024;
+const termStepBytes = 8;
+
+/** The terms that contain a needle, ascending. */
+class TermsWith {
+  readonly #texts: readonly MarkedTerms[];
+  readonly #needle: string;
+  /** Behind the beginning of a hit: a needle may begin with the mark before its term. */
+  readonly #termStart: number;
+  #textIndex = 0;
+  #from = 0;
+  /** Of the last term found, in its text. */
+  #index = 0;
+  #bytes = 0;
+
+  constructor(texts: readonly MarkedTerms[], needle: string) {
+    this.#texts = texts;
+    this.#needle = needle;
+    this.#termStart = needle.startsWith(termMark) ? 1 : 0;
+  }
+
+  /** Its index; -1: there are no more. */
+  next(): number {
+    for (; this.#textIndex < this.#texts.length; this.#textIndex++) {
+      const { text, starts, first } = this.#texts[this.#textIndex]!;
+      const at = text.indexOf(this.#needle, this.#from);
+      if (at !== -1) {
+        const index = lastNotAboveFrom(starts, at + this.#termStart, this.#index);
+        this.#from = starts[index + 1]! - 1;
+        this.#index = index;
+        return first + index;
+      }
+      this.#from = 0;
+      this.#index = 0;
+    }
+    return -1;
+  }
+
+  /** `listBytes`: what was read of the term's list. */
+  isStepDone(listBytes: number): boolean {
+    this.#bytes += listBytes + termStepBytes;
+    if (this.#bytes < stepBytes) return false;
+    this.#bytes = 0;
+    return true;
+  }
+}
+
+/** As lastNotAbove, which is not before `from`, and seldom far behind it where there are many. */
+function lastNotAboveFrom(numbers: Uint32Array, value: number, from: number): number {
+  let low = from;
+  let step = 1;
+  while (low + step < numbers.length && numbers[low + step]! <= value) {
+    low += step;
+    step *= 2;
+  }
+  let high = Math.min(low + step, numbers.length) - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if (numbers[middle]! <= value) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 /** The index of the last of ascending numbers that is not above `value`; the first one is not. */

@@ -68,3 +68,11 @@ test('a text that is taken apart in steps gives the same terms and gaps', () => 
     ),
   );
 });
+
+test('a text of any length asks for few terms in a row, and does not say that they are all of it', () => {
+  for (const repeated of ['the ', 'the of ', '東京 a, ', 'x-']) {
+    const query = termQuery(repeated.repeat(10_000).trim())!;
+    assert.ok(query.needles.length < 64 && query.sequence!.length < 100, repeated);
+    assert.deepEqual([query.isExact, query.isSequenceExact], [false, false], repeated);
+  }
+});

@@ -9,6 +9,8 @@ const termLengthMax = 64;
 const partLengthMax = 32;
 /** A text of more words is narrowed by its first ones. */
 const needlesMax = 32;
+/** Of repeated words too: each step reads its list again. */
+const stepsMax = 64;
 
 const separator = 0;
 const word = 1;
@@ -127,7 +129,7 @@ export interface TermQuery {
   readonly needles: readonly string[];
   /** Every message with them has the text; else their positions, or only the message's bytes tell. */
   readonly isExact: boolean;
-  /** What must stand in a row in one of the message's texts; undefined: positions do not tell more. */
+  /** What must stand in a row in one of the message's texts, few steps; undefined: positions do not tell more. */
   readonly sequence: readonly SequenceStep[] | undefined;
   /** Every message with the sequence has the text. */
   readonly isSequenceExact: boolean;
@@ -146,7 +148,7 @@ export function termQuery(folded: string): TermQuery | undefined {
   let ended = -1;
   let before = separator;
   let at = 0;
-  while (at < length && needles.size < needlesMax) {
+  while (at < length && needles.size < needlesMax && steps.length < stepsMax) {
     const kind = kinds[folded.charCodeAt(at)]!;
     const start = at++;
     if (kind === separator) continue;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseMessage } from './parse-message.ts';
-import { decodedText, preview, searchTexts } from './text.ts';
+import { decodedText, headerTexts, preview, searchTexts } from './text.ts';
 
 function message(...lines: string[]): Buffer {
   return Buffer.from(lines.join('\r\n'), 'latin1');
@@ -171,4 +171,34 @@ test('what lies before a long stretch without text is found together with what c
     pieces.some((piece) => piece.includes('needle in a haystack')),
     JSON.stringify(pieces),
   );
+});
+
+test('a large body without line ends is not cut within a character', () => {
+  const head = 'Content-Type: text/plain; charset=utf-8\r\n\r\n';
+  const bodies = { 'no space': '東'.repeat(300_000), 'some spaces': 'Größe 東京 '.repeat(60_000).trim() };
+  for (const [what, body] of Object.entries(bodies)) {
+    const bytes = Buffer.from(head + body);
+    const pieces = [...searchTexts(bytes, parseMessage(bytes))];
+    assert.ok(pieces.length > 2, what);
+    for (const piece of pieces) assert.ok(body.includes(piece), what);
+  }
+});
+
+test('a large header comes in pieces that overlap and miss nothing', () => {
+  const count = 12_000;
+  const fields = Array.from(
+    { length: count },
+    (_, at) => `X-Field: some word ${at}\r\n folded =?utf-8?q?=C3=BC${at}?=\r\n`,
+  );
+  const bytes = Buffer.from(`${fields.join('')}\r\nbody\r\n`);
+  const pieces = [...headerTexts(bytes, parseMessage(bytes).root)];
+  assert.ok(pieces.length > 2 && pieces.every((piece) => piece.length < 300_000));
+  let piece = 0;
+  for (let at = 0; at + 1 < count; at++) {
+    // From one field to the next.
+    const text = `word ${at} folded ü${at}\nX-Field: some word ${at + 1} `;
+    while (!pieces[piece]!.includes(text)) assert.ok(++piece < pieces.length, text);
+  }
+  const small = Buffer.from('Subject: a\r\nTo: b\r\n\r\n');
+  assert.deepEqual([...headerTexts(small, parseMessage(small).root)], ['Subject: a\nTo: b']);
 });

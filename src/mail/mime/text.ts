@@ -153,21 +153,31 @@ export function* searchTexts(bytes: Uint8Array, structure: MessageStructure): Ge
     const fileName = decodedFileName(part);
     if (fileName !== undefined && fileName !== '') yield fileName;
     if (part.message !== undefined) {
-      yield headerText(bytes, part.message.root);
+      yield* headerTexts(bytes, part.message.root);
       pending.push(part.message.root);
     } else if (part.type === 'text' || part.type === 'message') yield* bodyPieces(bytes, part);
   }
 }
 
-/** A header decoded for searching, a line a field. At most `decodedBytesMax` of it. */
-export function headerText(bytes: Uint8Array, root: MessagePart): string {
+/** A header decoded for searching, a line a field; a large one in pieces, as bodies. At most `decodedBytesMax` of it. */
+export function* headerTexts(bytes: Uint8Array, root: MessagePart): Generator<string, void, void> {
   const end = Math.min(root.headerEnd, root.headerStart + decodedBytesMax);
   const raw = asBuffer(bytes).toString('latin1', root.headerStart, end);
-  return raw
-    .trimEnd()
-    .split(/\r?\n(?![ \t])/)
-    .map((line) => decodeHeaderText(unfold(line)))
-    .join('\n');
+  yield* overlapping(fieldsInPieces(raw.trimEnd()));
+}
+
+function* fieldsInPieces(raw: string): Generator<string, void, void> {
+  const fieldEnd = /\n(?![ \t])/g;
+  for (let start = 0; start < raw.length; ) {
+    fieldEnd.lastIndex = start + searchPieceBytes;
+    const end = fieldEnd.test(raw) ? fieldEnd.lastIndex : raw.length;
+    yield raw
+      .slice(start, end)
+      .split(/\r?\n(?![ \t])/)
+      .map((line) => decodeHeaderText(unfold(line)))
+      .join('\n');
+    start = end;
+  }
 }
 
 function* bodyPieces(bytes: Uint8Array, part: MessagePart): Generator<string, void, void> {
@@ -216,10 +226,21 @@ function* linesInPieces(body: Buffer, part: MessagePart, charset: string): Gener
     const decoded = [rest, decoder.push(body.subarray(start, start + searchPieceBytes))];
     if (isLast) decoded.push(decoder.end());
     const piece = Buffer.concat(decoded);
-    // Cut at a line's end: no character and no shift state of a charset goes across it.
-    const lineEnd = isLast ? piece.length : piece.lastIndexOf(10) + 1;
-    const cut = lineEnd === 0 ? piece.length : lineEnd;
+    const cut = isLast ? piece.length : cutOf(piece);
     rest = piece.subarray(cut);
     yield decodeCharset(piece.subarray(0, cut), charset);
   }
+}
+
+/** At a line's end: no character and no shift state of a charset goes across it. Where there is none, not within a character. */
+function cutOf(piece: Buffer): number {
+  const lineEnd = piece.lastIndexOf(10) + 1;
+  if (lineEnd > 0) return lineEnd;
+  // No charset's characters of several bytes hold a space.
+  const wordEnd = piece.lastIndexOf(32) + 1;
+  if (wordEnd > 0) return wordEnd;
+  // UTF-8: before the last byte that begins a character.
+  for (let at = piece.length - 1; at > piece.length - 5 && at > 0; at--)
+    if ((piece[at]! & 0xc0) !== 0x80) return at;
+  return piece.length;
 }
