@@ -14,6 +14,8 @@ import { ClusterProcesses } from './cluster-processes.ts';
 
 /** Each has an account of its own: it begins with nothing. */
 const users = ['model1', 'model2', 'model3'];
+/** Whose account stays where the sessions are. */
+const guest = 'guest';
 const stepsPerRound = 60;
 /** After the command has been sent: it is under way at any stage, or ended. */
 const killedAfterMsMax = 12;
@@ -22,7 +24,7 @@ suite('the model on a cluster', { skip: missingPostgres() }, () => {
   let cluster: ClusterProcesses;
 
   before(async () => {
-    cluster = await ClusterProcesses.start({ nodes: 2, users });
+    cluster = await ClusterProcesses.start({ nodes: 2, users: [...users, guest] });
   });
   after(async () => {
     try {
@@ -37,10 +39,16 @@ suite('the model on a cluster', { skip: missingPostgres() }, () => {
       const [near, host] = cluster.nodes;
       if (!host!.isRunning) await host!.start();
       await cluster.place([user], host!);
+      await cluster.place([guest], near!);
       const random = seededRandom(seed + round);
       const steps = fc.sample(step, { seed: seed + round, numRuns: stepsPerRound });
       const [diesAt, afterMs] = [random.integer(stepsPerRound), random.integer(killedAfterMsMax)];
-      const entry = { port: near!.port('imap'), address: addressOf(user), password: passwordOf(user) };
+      const entry = {
+        port: near!.port('imap'),
+        address: addressOf(user),
+        password: passwordOf(user),
+        guest: { address: addressOf(guest), password: passwordOf(guest) },
+      };
       const scene = await Scene.open(entry);
       try {
         for (const [index, one] of steps.entries()) {

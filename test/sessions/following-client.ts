@@ -3,8 +3,9 @@
 // well, when there is one.
 
 import assert from 'node:assert/strict';
+import { allRights, type Rights, rightOfFlag } from '../../src/mail/rights.ts';
+import { type ClientKind, type Entry, guestOf, ownerOf } from './client-kind.ts';
 import { FollowedSearch, type Found, type SearchWish } from './followed-search.ts';
-import { password } from './harness.ts';
 import { type Answer, ImapClient } from './imap-client.ts';
 import { flagText, foundIn, type ModelMailbox } from './model-mailboxes.ts';
 import { expandSet } from './sequence-numbers.ts';
@@ -18,30 +19,16 @@ interface KnownMessage {
   version: number;
 }
 
-export interface ClientKind {
-  /** What it enables. */
-  readonly extension: 'condstore' | 'qresync' | undefined;
-  readonly uidOnly: boolean;
-  /** From the login on; otherwise perhaps later. */
-  readonly compressed: boolean;
-}
-
-/** Where a client connects on 127.0.0.1, and as whom; as alice of the harness when nothing else is said. */
-export interface Entry {
-  readonly port: number;
-  readonly address?: string;
-  readonly password?: string;
-}
-
 /** Fewer than the server follows: none is refused. */
 const searchesMax = 4;
 
 export class FollowingClient {
   readonly kind: ClientKind;
   messages: KnownMessage[] = [];
-  readOnly = false;
   isSelected = false;
   isNotified = false;
+  /** UIDs of the result that it saved last; undefined: none. */
+  saved: ReadonlySet<number> | undefined;
   /** What is selected, as it should be; undefined: nobody knows. */
   model: ModelMailbox | undefined;
   /** Ends the IDLE that is under way. */
@@ -49,6 +36,11 @@ export class FollowingClient {
   /** By their tags, the oldest first. */
   readonly searches = new Map<string, FollowedSearch<KnownMessage>>();
   #client: ImapClient;
+  /** What stands before the names of the mailboxes. */
+  readonly #prefix: string;
+  #examines = false;
+  /** The flags that it was told to be able to change. */
+  #permanent: readonly string[] = [];
   #mayExpunge = true;
   #highestUid = 0;
   /** All messages up to this UID were fetched. */
@@ -57,15 +49,18 @@ export class FollowingClient {
   /** What is told of it may have been on its way. */
   #cancelled: string | undefined;
 
-  constructor(client: ImapClient, kind: ClientKind) {
+  constructor(client: ImapClient, kind: ClientKind, prefix: string) {
     this.#client = client;
     this.kind = kind;
+    this.#prefix = prefix;
   }
 
   static async login(entry: Entry, kind: ClientKind): Promise<FollowingClient> {
     const client = await ImapClient.connect(entry.port);
-    const following = new FollowingClient(client, kind);
-    await client.send(`LOGIN ${entry.address ?? 'alice@example.test'} "${entry.password ?? password}"`).ok();
+    const owner = ownerOf(entry);
+    const person = kind.isGuest ? guestOf(entry) : owner;
+    const following = new FollowingClient(client, kind, kind.isGuest ? `Other Users/${owner.address}/` : '');
+    await client.send(`LOGIN ${person.address} "${person.password}"`).ok();
     if (kind.compressed) await following.compress();
     if (kind.extension !== undefined) await client.send(`ENABLE ${kind.extension}`).ok();
     if (kind.uidOnly) await client.send('ENABLE UIDONLY').ok();
@@ -81,13 +76,40 @@ export class FollowingClient {
     return this.kind.extension !== undefined;
   }
 
+  /** On the selected mailbox. */
+  get rights(): Rights {
+    return this.rightsOn(this.model);
+  }
+
+  /** It was told that it can change nothing. */
+  get readOnly(): boolean {
+    return this.#permanent.length === 0;
+  }
+
+  /** It was told that it can set \Deleted. */
+  get mayDelete(): boolean {
+    return this.#permanent.includes('\\Deleted');
+  }
+
+  /** Where nobody knows the mailbox, nobody takes any. */
+  rightsOn(mailbox: ModelMailbox | undefined): Rights {
+    return this.kind.isGuest ? (mailbox?.guestRights ?? allRights) : allRights;
+  }
+
+  /** It is there, and all of `needs` are given on it. */
+  may(mailbox: ModelMailbox | undefined, needs: string): boolean {
+    const rights = this.rightsOn(mailbox);
+    return mailbox !== undefined && [...needs].every((right) => rights.includes(right));
+  }
+
+  /** As it is called for this client, for commands. */
+  nameOf(mailbox: string): string {
+    return `"${this.#prefix}${mailbox}"`;
+  }
+
   /** Sends and waits for the end; what was told is for `follow`. */
   ask(command: string): Promise<Answer> {
     return this.#client.send(command).ended();
-  }
-
-  append(mailbox: string, message: string, flags: string): Promise<Answer> {
-    return this.#client.append(mailbox, message, flags).ended();
   }
 
   async idle(): Promise<void> {
@@ -130,20 +152,36 @@ export class FollowingClient {
     this.follow(await this.#client.send(`CANCELUPDATE "${tag}"`).ok(), true);
   }
 
-  /** The connection ends with these words. */
-  async saysGoodbye(): Promise<string | undefined> {
-    this.#client.write('NOOP');
-    let last: string | undefined;
-    for (let line = await this.#client.line(); line !== undefined; line = await this.#client.line())
-      last = line;
-    return last;
+  /** From now on the result is `$` (RFC 5182). */
+  async save(key: string): Promise<void> {
+    const command = `UID SEARCH RETURN (SAVE ALL) ${key}`;
+    const known = new Set(this.messages.map(({ uid }) => uid));
+    const tag = this.#client.write(command);
+    const search = new FollowedSearch<KnownMessage>({ key, order: undefined, uid: true });
+    this.searches.set(tag, search);
+    this.follow(await this.#client.expect(tag, command).ok(), true);
+    this.searches.delete(tag);
+    this.saved = new Set(search.found as readonly number[]);
+    if (this.model === undefined) return;
+    const there = foundIn(this.model, search.wish).filter((uid) => known.has(uid));
+    assert.deepEqual([...this.saved], there, command);
   }
 
-  select(model: ModelMailbox | undefined, readOnly: boolean): void {
+  /** Places of the messages of the saved result that are there. */
+  savedPlaces(): number[] {
+    return [...this.messages.keys()].filter((place) => this.saved!.has(this.messages[place]!.uid!));
+  }
+
+  saysGoodbye(): Promise<string | undefined> {
+    return this.#client.saysGoodbye();
+  }
+
+  select(model: ModelMailbox | undefined, examines: boolean): void {
     this.messages = [];
     this.isSelected = true;
-    this.readOnly = readOnly;
+    this.#examines = examines;
     this.model = model;
+    this.saved = undefined;
     this.#highestUid = 0;
     this.#fetchedUpTo = 0;
     this.searches.clear();
@@ -182,10 +220,10 @@ export class FollowingClient {
   }
 
   /** The answer of a SELECT that was done: what comes before CLOSED is of the mailbox before (RFC 9051 7.1). */
-  followSelect(answer: Answer, model: ModelMailbox | undefined, readOnly = false): void {
+  followSelect(answer: Answer, model: ModelMailbox | undefined, examines = false): void {
     const closed = answer.untagged.findIndex((line) => line.startsWith('* OK [CLOSED]'));
     this.follow({ ...answer, untagged: answer.untagged.slice(0, Math.max(0, closed)) }, true);
-    this.select(model, readOnly);
+    this.select(model, examines);
     this.follow({ ...answer, untagged: answer.untagged.slice(Math.max(0, closed)) }, true);
   }
 
@@ -198,6 +236,10 @@ export class FollowingClient {
       return [uid, this.messages[index]?.flags === undefined ? undefined : flagText(flags)];
     });
     assert.deepEqual(known, there);
+    // RFC 4314 5.1.1: it knows of the rights that it has now.
+    const rights = this.#examines ? '' : this.rights;
+    for (const flag of ['\\Seen', '\\Deleted', '\\Flagged'])
+      assert.equal(this.#permanent.includes(flag), rights.includes(rightOfFlag(flag)), `${flag}: ${rights}`);
     for (const { wish, found } of this.searches.values()) {
       const uids = found.map((one) => (typeof one === 'number' ? one : one.uid!));
       if (wish.order === undefined) uids.sort((a, b) => a - b);
@@ -230,10 +272,12 @@ export class FollowingClient {
     else if (first === 'VANISHED') this.#vanished(word);
     else if (first === 'SEARCH') this.#found(line);
     else if (first === 'ESEARCH') this.#followed(line);
+    else if (word.startsWith('[PERMANENTFLAGS'))
+      this.#permanent = /\((.+)\)/.exec(line)?.[1]?.split(' ') ?? [];
     else
       assert.match(
         line,
-        /^\* (FLAGS \(|OK \[(COPYUID|PERMANENTFLAGS|HIGHESTMODSEQ|CLOSED|U|MAILBOXID|INPROGRESS))/,
+        /^\* (FLAGS \(|OK \[(APPENDUID|COPYUID|HIGHESTMODSEQ|CLOSED|U|MAILBOXID|INPROGRESS))/,
       );
   }
 

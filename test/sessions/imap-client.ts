@@ -128,6 +128,14 @@ export class ImapClient {
     return line;
   }
 
+  /** A command to which the server's last words are the answer. */
+  async saysGoodbye(): Promise<string | undefined> {
+    this.write('NOOP');
+    let last: string | undefined;
+    for (let line = await this.line(); line !== undefined; line = await this.line()) last = line;
+    return last;
+  }
+
   [Symbol.dispose](): void {
     this.socket.destroy();
   }

@@ -54,21 +54,30 @@ function wishOf({ kind }: FollowingClient, step: Step): SearchWish {
   return { ...wish, uid: wish.uid || kind.extension === 'qresync' };
 }
 
+function appendCommand(
+  client: FollowingClient,
+  mailbox: string,
+  given: { readonly flags: string; readonly text: string },
+): string {
+  return `APPEND ${client.nameOf(mailbox)} (${given.flags}) {${given.text.length}+}\r\n${given.text}`;
+}
+
 function commandOf(client: FollowingClient, step: Step, places: readonly number[], name: string): string {
   const text = mail(subjectOf(step));
-  if (step.action === 'append') return `APPEND ${name} (${flags[step.flag]}) {${text.length}+}\r\n${text}`;
-  if (step.action === 'select') return `SELECT ${name}`;
+  if (step.action === 'append')
+    return `APPEND ${client.nameOf(name)} (${flags[step.flag]}) {${text.length}+}\r\n${text}`;
+  if (step.action === 'select') return `SELECT ${client.nameOf(name)}`;
   if (places.length === 0 || !client.isSelected) return 'NOOP';
   switch (step.action) {
     case 'store':
-      return `${numbered(client, 'STORE', step.uid, places)} ${storeChange(step)}`;
+      return `${numbered(client, 'STORE', step, places)} ${storeChange(step)}`;
     case 'fetch':
-      return `${numbered(client, 'FETCH', step.uid, places)} (UID FLAGS)`;
+      return `${numbered(client, 'FETCH', step, places)} (UID FLAGS)`;
     case 'copy':
     case 'move':
-      return `${numbered(client, step.action, step.uid, places)} ${names[step.other % 2]!}`;
+      return `${numbered(client, step.action, step, places)} ${client.nameOf(names[step.other % 2]!)}`;
     case 'close':
-      return `${numbered(client, 'STORE', step.uid, places)} +FLAGS (\\Deleted)`;
+      return `${numbered(client, 'STORE', step, places)} +FLAGS (\\Deleted)`;
     case 'expunge':
     case 'uidExpunge':
       return 'EXPUNGE';
@@ -80,7 +89,7 @@ function commandOf(client: FollowingClient, step: Step, places: readonly number[
 /** Later each new keyword takes the place of another one. */
 async function fillKeywords(client: FollowingClient, name: string): Promise<void> {
   const keywords = Array.from({ length: keywordsMax }, (_, at) => `old${at}`).join(' ');
-  await client.append(name, mail('keywords'), `(${keywords})`);
+  await client.ask(appendCommand(client, name, { flags: keywords, text: mail('keywords') }));
   assert.equal((await client.ask(`SELECT ${name}`)).status, 'OK');
   assert.equal((await client.ask('UID STORE 1 FLAGS.SILENT ()')).status, 'OK');
 }
@@ -96,7 +105,7 @@ test(`all at once, every client ends with the server’s state (IMAP_MODEL_SEED=
         await clients.find(({ kind }) => kind.uidOnly)!.notify();
         for (const name of names.slice(0, 2)) await fillKeywords(clients[0]!, name);
         for (const client of clients) {
-          await client.append('INBOX', mail('first'), '()');
+          await client.ask(appendCommand(client, 'INBOX', { flags: '', text: mail('first') }));
           await perform(client, { ...plainStep, action: 'select' });
         }
         await Promise.all(

@@ -157,6 +157,11 @@ test('names and subscriptions are told by LIST', async () => {
   await b.send('CREATE unwatched').ok();
   await b.send('CREATE watched').ok();
   assert.deepEqual(await lines(a, 1), ['* LIST (\\HasNoChildren) "/" watched']);
+  // Wherever it goes.
+  await b.send('RENAME watched away').ok();
+  assert.deepEqual(await lines(a, 1), ['* LIST (\\HasNoChildren) "/" away ("OLDNAME" (watched))']);
+  await b.send('RENAME away watched').ok();
+  assert.deepEqual(await lines(a, 1), ['* LIST (\\HasNoChildren) "/" watched ("OLDNAME" (away))']);
   await a.send('NOTIFY SET (SUBSCRIBED (MessageNew MessageExpunge))').ok();
   await b.append('watched', mail('one')).ok();
   await nothing(a);

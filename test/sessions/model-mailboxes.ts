@@ -1,6 +1,7 @@
 // An account too simple to be wrong: what IMAP sessions should find, command after command.
 
 import assert from 'node:assert/strict';
+import { allRights, type Rights, rightOfFlag } from '../../src/mail/rights.ts';
 import type { SearchWish } from './followed-search.ts';
 
 export interface ModelMessage {
@@ -13,6 +14,10 @@ export interface ModelMessage {
 export class ModelMailbox {
   readonly messages = new Map<number, ModelMessage>();
   uidNext = 1;
+  /** The owner has all. */
+  guestRights: Rights = '';
+  /** /shared/comment; undefined: there is none. */
+  comment: string | undefined;
   /** Learnt from the first answer that names it. */
   uidValidity: string | undefined;
 
@@ -21,20 +26,20 @@ export class ModelMailbox {
     return this.uidNext++;
   }
 
-  store(uids: readonly number[], mode: string, names: readonly string[]): void {
+  store(uids: readonly number[], mode: string, names: readonly string[], rights: Rights): void {
     for (const uid of uids) {
       const message = this.messages.get(uid);
       if (message === undefined) continue;
-      const flags = changedFlags(message.flags, mode, names);
+      const flags = changedFlags(message.flags, mode, names, rights);
       if (flagText(flags) === flagText(message.flags)) continue;
       this.messages.set(uid, { ...message, flags, version: message.version + 1 });
     }
   }
 
-  /** The new UIDs, for those of `uids` that are there. */
-  copyTo(target: ModelMailbox, uids: readonly number[]): number[] {
+  /** The new UIDs, for those of `uids` that are there. `rights`: on the target. */
+  copyTo(target: ModelMailbox, uids: readonly number[], rights: Rights): number[] {
     const found = uids.map((uid) => this.messages.get(uid)).filter((message) => message !== undefined);
-    return found.map(({ flags, subject }) => target.add(flags, subject));
+    return found.map(({ flags, subject }) => target.add(flagsWithin(flags, rights), subject));
   }
 
   remove(uids: readonly number[]): void {
@@ -70,13 +75,22 @@ export function foundIn({ messages }: ModelMailbox, { key, order }: Omit<SearchW
   return found.map(([uid]) => uid);
 }
 
+/** What may not be changed stays as it is (RFC 4314 section 4). */
 export function changedFlags(
   before: ReadonlySet<string>,
   mode: string,
   names: readonly string[],
+  rights: Rights = allRights,
 ): ReadonlySet<string> {
-  if (mode === '+') return before.union(new Set(names));
-  return mode === '-' ? before.difference(new Set(names)) : new Set(names);
+  const changed = flagsWithin(names, rights);
+  if (mode === '+') return before.union(changed);
+  return mode === '-'
+    ? before.difference(changed)
+    : before.difference(flagsWithin(before, rights)).union(changed);
+}
+
+export function flagsWithin(names: Iterable<string>, rights: Rights): ReadonlySet<string> {
+  return new Set([...names].filter((name) => rights.includes(rightOfFlag(name))));
 }
 
 /** Sorted, without \Recent, which is a session's own. */

@@ -10,25 +10,27 @@ import { isOthersName, type PlacedMailbox } from '../mailbox-location.ts';
 import { delimiter } from '../mailbox-names.ts';
 import { MailboxTree } from '../mailbox-tree.ts';
 import type { ImapSession } from '../session.ts';
+import { type NameChanges, nameChanges } from './name-changes.ts';
 import type { Notifications } from './notifications.ts';
 import type { KnownMailbox, WatchedAccount } from './watched-account.ts';
 
-/** Looks at the account's names again, and tells what of it was asked for. */
+/** Looks at the account's names again, and tells what of it was asked for. Gives its mailboxes, as they were then. */
 export async function tellNames(
   session: ImapSession,
   notifications: Notifications,
   watched: WatchedAccount,
-): Promise<void> {
+): Promise<readonly PlacedMailbox[]> {
   // Who is closed out is told that nothing is there.
   const { mailboxes, subscriptions } = watched.isClosed
     ? { mailboxes: [], subscriptions: [] }
     : await watched.list();
-  const oldNames = affectedNames(watched.known, mailboxes);
-  const affected = new Set([...oldNames.keys()].filter((name) => notifications.covers(name, 'names')));
+  const isCovered = (name: string): boolean => notifications.covers(name, 'names');
+  const changes = nameChanges(watched.known, mailboxes, isCovered);
+  const affected = new Set([...changes.names].filter(isCovered));
   for (const name of readableOrNot(watched.known, mailboxes)) {
     if (notifications.watches(name)) affected.add(name);
   }
-  const changed = watched.rememberNames(mailboxes);
+  const changed = watched.rememberNames(mailboxes, changes);
   if (notifications.wants('messages')) for (const id of changed) watched.changedMailboxes.add(id);
   let tree = new MailboxTree<PlacedMailbox>({ mailboxes, subscriptions: [] });
   if (watched === notifications.own) {
@@ -36,7 +38,9 @@ export async function tellNames(
     if (subscribing.some(isOthersName)) tree = await treeWith(session, subscribing);
     for (const name of subscribing) affected.add(name);
   }
-  await tellLists(session, notifications, { tree, names: [...affected].sort(), oldNames });
+  const { renames } = changes;
+  await tellLists(session, notifications, { tree, renames, names: [...affected].sort() });
+  return mailboxes;
 }
 
 /** Mailboxes of an account that has just begun to be watched: their names are new, of their messages nothing is. */
@@ -45,10 +49,10 @@ export async function tellCome(
   notifications: Notifications,
   mailboxes: readonly PlacedMailbox[],
 ): Promise<void> {
-  const oldNames = affectedNames(new Map(), mailboxes);
-  const names = [...oldNames.keys()].filter((name) => notifications.covers(name, 'names'));
+  const isCovered = (name: string): boolean => notifications.covers(name, 'names');
+  const { names } = nameChanges(new Map(), mailboxes, isCovered);
   const tree = new MailboxTree<PlacedMailbox>({ mailboxes, subscriptions: [] });
-  await tellLists(session, notifications, { tree, names: names.sort(), oldNames });
+  await tellLists(session, notifications, { tree, renames: [], names: [...names].filter(isCovered).sort() });
 }
 
 /** RFC 5465 3.1: mailboxes that were named and may not be read. */
@@ -61,8 +65,8 @@ export async function tellUnreadable(
   const tree = new MailboxTree<PlacedMailbox>({ mailboxes, subscriptions: [] });
   await tellLists(session, notifications, {
     tree,
+    renames: [],
     names: named.map(({ name }) => name),
-    oldNames: new Map(),
   });
 }
 
@@ -71,15 +75,16 @@ async function tellLists(
   { subscribed }: Notifications,
   told: {
     readonly tree: MailboxTree<PlacedMailbox>;
+    readonly renames: NameChanges['renames'];
     readonly names: readonly string[];
-    readonly oldNames: ReadonlyMap<string, string | undefined>;
   },
 ): Promise<void> {
-  for (const name of told.names) {
+  // What is renamed first: what is told of a name is then about what has it now.
+  const lists = [...told.renames, ...told.names.map((name) => ({ name, oldName: undefined }))];
+  for (const { name, oldName } of lists) {
     const attributes = told.tree.attributes(name);
     if (told.tree.mailboxes.get(name)?.rights.includes('r') === false) attributes.push('\\NoAccess');
     if (subscribed.has(name)) attributes.push('\\Subscribed');
-    const oldName = told.oldNames.get(name);
     const entry = { name, attributes, delimiter, ...(oldName === undefined ? {} : { oldName }) };
     session.connection.write(formatList('LIST', entry, session));
     if (session.connection.congested) await session.connection.drain();
@@ -103,37 +108,6 @@ function changedSubscriptions(notifications: Notifications, subscriptions: reado
 async function treeWith(session: ImapSession, names: readonly string[]): Promise<MailboxTree<PlacedMailbox>> {
   const under = (prefix: string): boolean => names.some((name) => name.startsWith(prefix));
   return new MailboxTree(await placedMailboxes(session, { any: true, under }));
-}
-
-/** Names of mailboxes that came, went or were renamed (with the old one), and the parents of the first two (5.4). */
-function affectedNames(
-  known: ReadonlyMap<MailboxId, KnownMailbox>,
-  mailboxes: readonly PlacedMailbox[],
-): Map<string, string | undefined> {
-  const affected = new Map<string, string | undefined>();
-  const renamed = new Map<string, string>();
-  const there = new Set(mailboxes.map(({ id }) => id));
-  const comesOrGoes = (name: string): void => {
-    affected.set(name, undefined);
-    const parent = name.slice(0, Math.max(0, name.lastIndexOf(delimiter)));
-    if (parent !== '' && !affected.has(parent)) affected.set(parent, undefined);
-  };
-  for (const [id, { name }] of known) if (!there.has(id)) comesOrGoes(name);
-  for (const { id, name, selectable } of mailboxes) {
-    const before = known.get(id);
-    // A place that was made a mailbox is created, too.
-    if (before?.selectable !== selectable) comesOrGoes(name);
-    if (before !== undefined && before.name !== name) renamed.set(name, before.name);
-  }
-  for (const [name, before] of renamed) {
-    // What was renamed with its superior is not told.
-    const end = name.lastIndexOf(delimiter);
-    const beforeEnd = before.lastIndexOf(delimiter);
-    const isWithParent =
-      end > 0 && beforeEnd > 0 && renamed.get(name.slice(0, end)) === before.slice(0, beforeEnd);
-    if (!isWithParent) affected.set(name, before);
-  }
-  return affected;
 }
 
 /** Those that may be read now and might not before, or the other way round. */

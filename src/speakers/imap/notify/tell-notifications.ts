@@ -2,6 +2,7 @@
 // The selected one is told by updates.ts. Invariant: whole lines only, and never two tellers of one session at a time. What
 // could not be asked of the account is told with the next event.
 
+import type { MailboxInfo } from '../../../account/port.ts';
 import type { MailboxId } from '../../../mail/ids.ts';
 import { formatMetadataNames } from '../../../wire/imap/format-metadata.ts';
 import type { StatusItem } from '../../../wire/imap/mailbox-command.ts';
@@ -59,13 +60,25 @@ async function tellOthers(
     session.stopWatching(watched);
   } catch (error) {
     if (errorResponse(error) === undefined) throw error;
-    watched.isOwed = true;
     const { accountId: owner } = watched.account;
     session.connection.log.warn({ err: error, owner }, 'an account that is watched could not be asked');
   }
 }
 
 async function tellAccount(
+  session: ImapSession,
+  notifications: Notifications,
+  watched: WatchedAccount,
+): Promise<void> {
+  try {
+    await tellPending(session, notifications, watched);
+  } catch (error) {
+    watched.isOwed = true;
+    throw error;
+  }
+}
+
+async function tellPending(
   session: ImapSession,
   notifications: Notifications,
   watched: WatchedAccount,
@@ -133,18 +146,26 @@ async function tellMailbox(
   const { account } = watched;
   if (isSelected(session, account, mailboxId)) return;
   const found = await account.findMailbox({ id: mailboxId });
-  // Section 5: the rights l and r.
-  if (found === undefined || !found.selectable || !['l', 'r'].every((right) => found.rights.includes(right)))
-    return;
-  const info = placedAt(watched, found);
-  // The event of its name may come behind that of its messages: a name that is not known yet is told first.
-  if (!watched.isNameKnown(info)) await tellNames(session, notifications, watched);
+  if (!isReadable(found)) return;
+  let info: PlacedMailbox | undefined = placedAt(watched, found);
+  // The event of its name may come behind that of its messages: a name that is not known yet is told first. It may have got
+  // another one meanwhile, or be gone: what is told of its messages is of the same moment.
+  if (!watched.isNameKnown(info)) {
+    const mailboxes = await tellNames(session, notifications, watched);
+    info = mailboxes.find(({ id }) => id === mailboxId);
+    if (!isReadable(info)) return;
+  }
   const before = watched.known.get(mailboxId);
   const items = statusItems(session, notifications, { info, before });
   watched.told(info);
   if (items.length === 0 || before?.highestModSeq === info.highestModSeq) return;
   session.connection.write(await statusResponse(session, info, items));
   if (session.connection.congested) await session.connection.drain();
+}
+
+/** Section 5: the rights l and r. */
+function isReadable<Info extends MailboxInfo>(info: Info | undefined): info is Info {
+  return info?.selectable === true && ['l', 'r'].every((right) => info.rights.includes(right));
 }
 
 /** RFC 5465 5.1 to 5.3; nothing when what changed was not asked for. */

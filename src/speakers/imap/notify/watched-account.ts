@@ -6,6 +6,7 @@
 import type { AccountEvent, AccountPort } from '../../../account/port.ts';
 import type { MailboxId } from '../../../mail/ids.ts';
 import { type PlacedMailbox, placedAt } from '../mailbox-location.ts';
+import type { NameChanges } from './name-changes.ts';
 
 /** A mailbox as the client was last told of it. */
 export interface KnownMailbox {
@@ -22,6 +23,9 @@ export interface KnownMailbox {
 }
 
 const untold = { messages: 0, uidNext: 1, unseen: 0, highestModSeq: 0 } as const;
+
+/** What the client knows is another one's: whatever there is differs. */
+const mistaken = { messages: -1, uidNext: 0, unseen: -1, highestModSeq: 0 } as const;
 
 export class WatchedAccount {
   readonly account: AccountPort;
@@ -85,14 +89,19 @@ export class WatchedAccount {
   }
 
   /** Takes the names for told; of messages the client knows what it knew. Gives the mailboxes of which there is more to tell. */
-  rememberNames(mailboxes: readonly PlacedMailbox[]): MailboxId[] {
+  rememberNames(
+    mailboxes: readonly PlacedMailbox[],
+    { replaced, lost }: Pick<NameChanges, 'replaced' | 'lost'>,
+  ): MailboxId[] {
     const before = new Map(this.known);
     this.known.clear();
     const changed: MailboxId[] = [];
     for (const info of mailboxes) {
       const known = before.get(info.id);
-      // What may be read only now is as new.
-      const told = known?.readable === true ? known : untold;
+      // What may be read or selected only now is as new.
+      const isKnown = known?.readable === true && known.selectable === info.selectable;
+      const remembered = isKnown && !lost.has(info.id) ? known : untold;
+      const told = replaced.has(info.id) ? mistaken : remembered;
       this.known.set(info.id, { ...told, ...nameOf(info) });
       if (told.highestModSeq !== info.highestModSeq) changed.push(info.id);
     }
