@@ -4,10 +4,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { AccountId } from '../mail/ids.ts';
-import { RecordDamaged } from '../storage/record.ts';
+import { decodeRecord, encodeRecord, RecordDamaged } from '../storage/record.ts';
 import { encodeTuple } from '../storage/tuple.ts';
 import { AccountKeys, isContentKey, numberBehind } from './account-keys.ts';
-import { decodeEmail, encodeEmail } from './email-record.ts';
+import {
+  decodeCheckedSummary,
+  decodeContent,
+  decodeEmail,
+  decodeSummaryRecord,
+  encodeContent,
+  encodeEmail,
+  encodeSummaryRecord,
+} from './email-record.ts';
 import { decodeMessageRow, encodeMessageRow } from './message-row.ts';
 import { decodeRuns, encodeRuns } from './operation-record.ts';
 import { TombstoneRing } from './tombstone-ring.ts';
@@ -87,6 +95,7 @@ test('a message row and an email come back as they were', () => {
       digest: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes)),
       inline: fc.boolean(),
       sentOtherwise: fc.boolean(),
+      isNulFree: fc.boolean(),
       createdModSeq: whole,
       threadHashes: fc.array(fc.nat({ max: 2 ** 48 - 1 }), { maxLength: 20 }),
       memberships: fc.array(fc.tuple(word, word), { maxLength: 10 }).map((pairs) => pairs.flat()),
@@ -94,6 +103,30 @@ test('a message row and an email come back as they were', () => {
     { noNullPrototype: true },
   );
   fc.assert(fc.property(email, (given) => assert.deepEqual(decodeEmail(encodeEmail(given)), given)));
+});
+
+test('content and summaries say whether they are of a message that is known to have no NUL', () => {
+  const bytes = Buffer.from('a message');
+  for (const isNulFree of [true, false]) {
+    assert.deepEqual(decodeContent(encodeContent({ bytes, isNulFree })), { bytes, isNulFree });
+    const record = { threadId: 2 ** 40, summary: bytes, isNulFree };
+    const encoded = encodeSummaryRecord(record);
+    assert.deepEqual(decodeSummaryRecord(encoded), record);
+    assert.deepEqual(decodeCheckedSummary(Buffer.concat([bytes, encoded]), 9, 9 + encoded.length), record);
+  }
+});
+
+test('of what was stored before NULs were noted nothing is known, and who does not note them reads what is noted', () => {
+  const bytes = Buffer.from('a message');
+  assert.deepEqual(decodeContent(encodeRecord('content', 1, bytes)), { bytes, isNulFree: false });
+  const head = Buffer.alloc(8);
+  const before = decodeSummaryRecord(encodeRecord('summary', 1, head, bytes));
+  assert.deepEqual(before, { threadId: 0, summary: bytes, isNulFree: false });
+  for (const isNulFree of [true, false]) {
+    assert.deepEqual(decodeRecord('content', 1, encodeContent({ bytes, isNulFree })).payload, bytes);
+    const summary = encodeSummaryRecord({ threadId: 0, summary: bytes, isNulFree });
+    assert.deepEqual(decodeRecord('summary', 1, summary).payload, Buffer.concat([head, bytes]));
+  }
 });
 
 test('any flipped bit of a record is damage', () => {

@@ -17,6 +17,8 @@ export interface EmailRecord {
   readonly inline: boolean;
   /** There is a record of its size as it is sent. */
   readonly sentOtherwise: boolean;
+  /** As PreparedMessage.isNulFree. False of emails that were stored before it was noted. */
+  readonly isNulFree: boolean;
   /** The mod-sequence it came with. */
   readonly createdModSeq: number;
   /** Hashes of the thread rows that go with this email. */
@@ -30,6 +32,12 @@ const version = 1;
 const versionSentOtherwise = 2;
 const isInline = 1;
 const isSentOtherwise = 2;
+const hasNoNul = 4;
+/**
+ * Of summaries and content of emails without NUL, which are read by the hundred without their email records. The payload is the
+ * same: who does not know this version reads it as the other.
+ */
+const versionNulFree = 0;
 const fixedBytes = 8 + 4 + 1 + 8 + 32 + 2;
 
 export function encodeEmail(email: EmailRecord): Buffer {
@@ -37,7 +45,10 @@ export function encodeEmail(email: EmailRecord): Buffer {
   const bytes = Buffer.allocUnsafe(fixedBytes + threadHashes.length * 6 + memberships.length * 4);
   bytes.writeDoubleBE(email.threadId, 0);
   bytes.writeUInt32BE(email.size, 8);
-  bytes[12] = (email.inline ? isInline : 0) | (email.sentOtherwise ? isSentOtherwise : 0);
+  bytes[12] =
+    (email.inline ? isInline : 0) |
+    (email.sentOtherwise ? isSentOtherwise : 0) |
+    (email.isNulFree ? hasNoNul : 0);
   bytes.writeDoubleBE(email.createdModSeq, 13);
   bytes.set(email.digest, 21);
   bytes.writeUInt16BE(threadHashes.length, 53);
@@ -63,6 +74,7 @@ export function decodeEmail(value: Uint8Array): EmailRecord {
     size: payload.readUInt32BE(8),
     inline: (payload[12]! & isInline) !== 0,
     sentOtherwise: (payload[12]! & isSentOtherwise) !== 0,
+    isNulFree: (payload[12]! & hasNoNul) !== 0,
     createdModSeq: payload.readDoubleBE(13),
     digest: payload.subarray(21, 53),
     threadHashes,
@@ -74,34 +86,49 @@ export interface SummaryRecord {
   readonly threadId: number;
   /** Undefined when it was of an older form than this program writes: prepare it again from the content. */
   readonly summary: Uint8Array;
+  /** As EmailRecord.isNulFree. */
+  readonly isNulFree: boolean;
 }
 
-export function encodeSummaryRecord(threadId: number, summary: Uint8Array): Buffer {
+export function encodeSummaryRecord({ threadId, summary, isNulFree }: SummaryRecord): Buffer {
   const head = Buffer.allocUnsafe(8);
   head.writeDoubleBE(threadId, 0);
-  return encodeRecord('summary', version, head, summary);
+  return encodeRecord('summary', isNulFree ? versionNulFree : version, head, summary);
 }
 
 /** Throws RecordDamaged. */
 export function decodeSummaryRecord(value: Uint8Array): SummaryRecord {
-  const { payload } = decodeRecord('summary', version, value);
+  const { payload, version: found } = decodeRecord('summary', version, value);
   if (payload.length < 8) throw new RecordDamaged('summary record is cut short');
-  return { threadId: payload.readDoubleBE(0), summary: payload.subarray(8) };
+  const isNulFree = found === versionNulFree;
+  return { threadId: payload.readDoubleBE(0), summary: payload.subarray(8), isNulFree };
 }
 
 /** The same of a record that is known to be sound, from one byte of `bytes` to before another. */
 export function decodeCheckedSummary(bytes: Buffer, start: number, end: number): SummaryRecord {
   const payload = start + recordHeaderBytes;
-  return { threadId: bytes.readDoubleBE(payload), summary: bytes.subarray(payload + 8, end) };
+  return {
+    threadId: bytes.readDoubleBE(payload),
+    summary: bytes.subarray(payload + 8, end),
+    // A record begins with its version.
+    isNulFree: bytes[start] === versionNulFree,
+  };
 }
 
-export function encodeContent(bytes: Uint8Array): Buffer {
-  return encodeRecord('content', version, bytes);
+export interface Content {
+  readonly bytes: Uint8Array;
+  /** As EmailRecord.isNulFree. */
+  readonly isNulFree: boolean;
+}
+
+export function encodeContent({ bytes, isNulFree }: Content): Buffer {
+  return encodeRecord('content', isNulFree ? versionNulFree : version, bytes);
 }
 
 /** Throws RecordDamaged. */
-export function decodeContent(value: Uint8Array): Buffer {
-  return decodeRecord('content', version, value).payload;
+export function decodeContent(value: Uint8Array): Content {
+  const record = decodeRecord('content', version, value);
+  return { bytes: record.payload, isNulFree: record.version === versionNulFree };
 }
 
 export function encodeSentSize({ lineEnds, surrogate }: SentSizeDifference): Buffer {

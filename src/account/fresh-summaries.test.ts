@@ -14,7 +14,15 @@ test('summaries of several accounts are found until newer ones take their room',
   const count = 4_000;
   for (let emailId = 1; emailId <= count; emailId++)
     for (const [account, places] of accounts.entries())
-      fresh.keep(places, emailId, encodeSummaryRecord(emailId * 2, summary(emailId, account)));
+      fresh.keep(
+        places,
+        emailId,
+        encodeSummaryRecord({
+          threadId: emailId * 2,
+          summary: summary(emailId, account),
+          isNulFree: emailId % 3 === 0,
+        }),
+      );
   let bytes = 0;
   for (const [account, places] of accounts.entries()) {
     assert.equal(fresh.find(places, 1), undefined);
@@ -22,6 +30,7 @@ test('summaries of several accounts are found until newer ones take their room',
     for (const emailId of places.keys()) {
       const found = fresh.find(places, emailId)!;
       assert.equal(found.threadId, emailId * 2);
+      assert.equal(found.isNulFree, emailId % 3 === 0);
       assert.deepEqual(Buffer.from(found.summary), summary(emailId, account));
       bytes += found.summary.length;
     }
@@ -32,7 +41,8 @@ test('summaries of several accounts are found until newer ones take their room',
 test('a very large summary is not kept', () => {
   const fresh = new FreshSummaries();
   const places: FreshPlaces = new Map();
-  fresh.keep(places, 1, encodeSummaryRecord(1, Buffer.alloc(20_000)));
+  const large = { threadId: 1, summary: Buffer.alloc(20_000), isNulFree: true };
+  fresh.keep(places, 1, encodeSummaryRecord(large));
   assert.equal(fresh.find(places, 1), undefined);
 });
 

@@ -9,7 +9,13 @@ import type { BlobStore } from '../storage/blob-store.ts';
 import type { Bytes, Reader } from '../storage/engine.ts';
 import { unlessDamaged } from '../storage/record.ts';
 import type { AccountKeys } from './account-keys.ts';
-import { decodeContent, decodeEmail, decodeSummaryRecord, type SummaryRecord } from './email-record.ts';
+import {
+  type Content,
+  decodeContent,
+  decodeEmail,
+  decodeSummaryRecord,
+  type SummaryRecord,
+} from './email-record.ts';
 import type { MessageTable } from './message-table.ts';
 import type { MessageColumns } from './port.ts';
 import type { ByteRange, MessageBytes, MessageSummary } from './port-reads.ts';
@@ -85,6 +91,7 @@ export async function readSummaries(
       emailId: emailId as EmailId,
       threadId: (record?.threadId ?? 0) as ThreadId,
       summary: record?.summary,
+      isNulFree: record?.isNulFree ?? false,
     });
   }
   return summaries;
@@ -120,7 +127,9 @@ export async function summaryAgain(
   if (row === undefined) return undefined;
   const { threadId, size } = decodeEmail(row);
   const bytes = await readEmail(context, emailId, { offset: 0, length: size });
-  return bytes === undefined ? undefined : { threadId, summary: prepareSmallMessage(bytes).summary };
+  if (bytes === undefined) return undefined;
+  const { summary, isNulFree } = prepareSmallMessage(bytes);
+  return { threadId, summary, isNulFree };
 }
 
 export interface StoredHeader {
@@ -198,31 +207,45 @@ async function readFound(
   const values = await getMany(context, inline, (emailId) => context.keys.content(emailId));
   let next = 0;
   // Files are read side by side: each has a way to a thread and back.
-  const bytes = found.map((message) => {
+  const contents = found.map((message) => {
     const value = message.size <= context.inlineBytesMax ? values[next++] : undefined;
-    if (value !== undefined) return decodeContent(value).subarray(0, bytesMax);
+    if (value !== undefined) return decodeContent(value);
     if (message.emailId === undefined) return undefined;
-    return readEmail(context, message.emailId, { offset: 0, length: Math.min(message.size, bytesMax) });
+    return readContent(context, message.emailId, { offset: 0, length: Math.min(message.size, bytesMax) });
   });
-  const settled = await Promise.all(bytes);
-  return found.map(({ uid, size }, index) => ({ uid: uid as Uid, bytes: settled[index], size }));
+  const settled = await Promise.all(contents);
+  return found.map(({ uid, size }, index) => {
+    const content = settled[index];
+    const bytes = content?.bytes.subarray(0, bytesMax);
+    return { uid: uid as Uid, bytes, size, isNulFree: content?.isNulFree ?? false };
+  });
 }
 
 /** A range of an email's bytes, wherever they are; undefined when it is gone. */
 export async function readEmail(
   context: ReaderContext,
   emailId: number,
-  { offset, length }: ByteRange,
+  range: ByteRange,
 ): Promise<Uint8Array | undefined> {
+  return (await readContent(context, emailId, range))?.bytes;
+}
+
+async function readContent(
+  context: ReaderContext,
+  emailId: number,
+  { offset, length }: ByteRange,
+): Promise<Content | undefined> {
   const value = await context.engine.get(context.keys.email(emailId));
   if (value === undefined) return undefined;
   const email = decodeEmail(value);
   if (email.inline) {
     const content = await context.engine.get(context.keys.content(emailId));
-    return content === undefined ? undefined : decodeContent(content).subarray(offset, offset + length);
+    if (content === undefined) return undefined;
+    const { bytes, isNulFree } = decodeContent(content);
+    return { bytes: bytes.subarray(offset, offset + length), isNulFree };
   }
   const bytes = await context.blobs.read(email.digest, offset, length);
-  if (bytes !== undefined) return bytes;
+  if (bytes !== undefined) return { bytes, isNulFree: email.isNulFree };
   // Expunged between the two reads, or lost.
   if ((await context.engine.get(context.keys.email(emailId))) === undefined) return undefined;
   throw new Fault(`the blob of email ${emailId} is missing`, { temporary: false });

@@ -20,6 +20,8 @@ export interface MessageBytes {
   /** The bytes from offset 0; shorter than `size` when they would not fit: pull the rest by readRange. Undefined: expunged. */
   readonly bytes: Uint8Array | undefined;
   readonly size: number;
+  /** True: there is no NUL in the whole message. False: there may be. */
+  readonly isNulFree: boolean;
 }
 
 export interface MessageSummary {
@@ -28,6 +30,8 @@ export interface MessageSummary {
   readonly threadId: ThreadId;
   /** The encoded summary (summary.ts), undefined when the message is gone. */
   readonly summary: Uint8Array | undefined;
+  /** As MessageBytes.isNulFree. */
+  readonly isNulFree: boolean;
 }
 
 /** Which fields of headers, as IMAP's HEADER.FIELDS and HEADER.FIELDS.NOT say it. */

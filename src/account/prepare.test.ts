@@ -38,6 +38,19 @@ test('an ordinary message is prepared without a look at the clock', async () => 
   assert.deepEqual(await prepareMessage(bytes, { clock }), prepareSmallMessage(bytes));
 });
 
+for (const size of [1_000, 300_000, 5_000_000]) {
+  test(`a NUL is found wherever it is in ${size} bytes`, async () => {
+    for (const at of [undefined, 0, 512 * 1024 - 1, 512 * 1024, size - 1]) {
+      const bytes = Buffer.alloc(size, 'text\r\n');
+      if (at !== undefined && at < size) bytes[at] = 0;
+      const isNulFree = at === undefined || at >= size;
+      for (const isCrlf of [false, true])
+        assert.equal((await prepareMessage(bytes, { clock: systemClock, isCrlf })).isNulFree, isNulFree);
+      assert.equal(prepareSmallMessage(bytes).isNulFree, isNulFree);
+    }
+  });
+}
+
 for (const size of [100_000, 300_000, 5_000_000]) {
   test(`${size} bytes are prepared as a whole would be, wherever they are hashed`, async () => {
     const line = Buffer.from('a line of text that ends with a line feed alone\n');

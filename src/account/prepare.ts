@@ -57,10 +57,11 @@ export async function prepareMessage(bytes: Uint8Array, options: PrepareOptions)
   const slicer = new Slicer(clock);
   const [digest, message] = await Promise.all([digestOf(bytes, slicer), slicer.finish(parsing)]);
   const bareLineFeeds = isCrlf ? 0 : await countBareLineFeeds(bytes, slicer);
+  const isNulFree = !(await hasNul(bytes, slicer));
   const structure = await slicer.finish(encodeStructureSteps(message));
   const bodyStructure = await slicer.finish(formatBodyStructureSteps(message.root));
   if (slicer.due()) await slicer.rest();
-  return prepared(bytes, message, { digest, bareLineFeeds, structure, bodyStructure });
+  return prepared(bytes, message, { digest, bareLineFeeds, isNulFree, structure, bodyStructure });
 }
 
 async function digestOf(bytes: Uint8Array, slicer: Slicer): Promise<Uint8Array> {
@@ -84,6 +85,14 @@ async function countBareLineFeeds(bytes: Uint8Array, slicer: Slicer): Promise<nu
   return count;
 }
 
+async function hasNul(bytes: Uint8Array, slicer: Slicer): Promise<boolean> {
+  for (let start = 0; start < bytes.length; start += hashStepBytes) {
+    if (asBuffer(bytes.subarray(start, start + hashStepBytes)).includes(0)) return true;
+    if (slicer.due()) await slicer.rest();
+  }
+  return false;
+}
+
 /** The same at once, whatever the size: for callers that know it is small. */
 export function prepareSmallMessage(bytes: Uint8Array): PreparedMessage {
   return preparedAtOnce(bytes, parseMessage(bytes), false);
@@ -93,6 +102,7 @@ function preparedAtOnce(bytes: Uint8Array, message: ParsedMessage, isCrlf: boole
   return prepared(bytes, message, {
     digest: hash('sha256', bytes, 'buffer'),
     bareLineFeeds: isCrlf ? 0 : lineFeeds(asBuffer(bytes), 0, bytes.length).bare,
+    isNulFree: !asBuffer(bytes).includes(0),
     structure: encodeStructure(message),
     bodyStructure: formatBodyStructure(message.root),
   });
@@ -102,13 +112,14 @@ function preparedAtOnce(bytes: Uint8Array, message: ParsedMessage, isCrlf: boole
 interface Measured {
   readonly digest: Uint8Array;
   readonly bareLineFeeds: number;
+  readonly isNulFree: boolean;
   readonly structure: Uint8Array;
   readonly bodyStructure: string;
 }
 
 function prepared(bytes: Uint8Array, message: ParsedMessage, measured: Measured): PreparedMessage {
   const { envelope, root, header } = message;
-  const { digest, bareLineFeeds, structure, bodyStructure } = measured;
+  const { digest, bareLineFeeds, isNulFree, structure, bodyStructure } = measured;
   const references = findField(bytes, header, 'References');
   const own = ownMessageId(envelope.messageId);
   const referenced = referencedIds(
@@ -136,6 +147,7 @@ function prepared(bytes: Uint8Array, message: ParsedMessage, measured: Measured)
     messageIds,
     baseSubject: baseSubject(envelope.subject).text.toLowerCase(),
     sentSize: sentSizeDifference(asBuffer(bytes), bareLineFeeds),
+    isNulFree,
   };
 }
 

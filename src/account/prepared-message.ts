@@ -16,4 +16,6 @@ export interface PreparedMessage {
   readonly baseSubject: string;
   /** Undefined: POP3 sends it with the size it has. */
   readonly sentSize: SentSizeDifference | undefined;
+  /** True: there is no NUL in the bytes. False: there may be, as nobody said so. */
+  readonly isNulFree: boolean;
 }

@@ -6,7 +6,7 @@
 // Fails as the local account does.
 
 import type { AccountId, MailboxId, ModSeq, OperationId, Uid } from '../mail/ids.ts';
-import type { AclEntry } from '../mail/rights.ts';
+import { type AclEntry, mayAnnotate, type Rights } from '../mail/rights.ts';
 import type { SearchKey } from '../mail/search-key.ts';
 import { privateNameOf } from './annotation-record.ts';
 import type { LocalAccount } from './local-account.ts';
@@ -235,7 +235,7 @@ export class SharedAccount implements Port.AccountPort {
   /** Those of /shared/, and of /private/ the actor's own. Of the account itself there are none for him. */
   async annotations(mailboxId: MailboxId | undefined): Promise<readonly Port.Annotation[]> {
     if (mailboxId === undefined) throw denied();
-    await this.#mayRead(mailboxId);
+    await this.#mayAnnotate(mailboxId);
     const own = privateNameOf(this.#actor);
     const annotations: Port.Annotation[] = [];
     for (const { name, value } of await this.#host.allAnnotations(mailboxId)) {
@@ -248,9 +248,9 @@ export class SharedAccount implements Port.AccountPort {
   async setAnnotations(options: Port.SetAnnotationsOptions): Promise<ModSeq | undefined> {
     const { mailboxId } = options;
     if (mailboxId === undefined) throw denied();
+    const rights = await this.#mayAnnotate(mailboxId);
     // RFC 5464 section 5 leaves it to the server; who may write flags may write what all see.
-    const needs = options.changes.some(({ name }) => isShared(name)) ? 'rw' : 'r';
-    allowed(await this.#access(), { id: mailboxId }, needs);
+    if (options.changes.some(({ name }) => isShared(name)) && !rights.includes('w')) throw denied();
     const own = privateNameOf(this.#actor);
     const changes = options.changes.map(({ name, value }) => {
       if (!isShared(name) && !name.startsWith(ownPrivate)) throw denied();
@@ -339,6 +339,13 @@ export class SharedAccount implements Port.AccountPort {
 
   async #mayRead(mailboxId: MailboxId): Promise<void> {
     allowed(await this.#access(), { id: mailboxId }, 'r');
+  }
+
+  /** RFC 5464 3.3. */
+  async #mayAnnotate(mailboxId: MailboxId): Promise<Rights> {
+    const { rights } = allowed(await this.#access(), { id: mailboxId }, 'l');
+    if (!mayAnnotate(rights)) throw denied();
+    return rights;
   }
 
   /** A mailbox that was just made or renamed, as the actor may see it. */

@@ -18,6 +18,7 @@ import {
   columns,
   copied,
   isEven,
+  isNulFree,
   listOf,
   mailboxColumns,
   mailboxInfo,
@@ -157,7 +158,9 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
   readSummaries: {
     ...read(
       z.tuple([whole, uint32s, whole]),
-      z.array(z.object({ uid: whole, emailId: whole, threadId: whole, summary: bytes.optional() })),
+      z.array(
+        z.object({ uid: whole, emailId: whole, threadId: whole, summary: bytes.optional(), isNulFree }),
+      ),
     ),
     answerBytes: thirdArgument,
   },
@@ -175,7 +178,7 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
   readMessages: {
     ...read(
       z.tuple([whole, uint32s, whole]),
-      z.array(z.object({ uid: whole, bytes: bytes.optional(), size: whole })),
+      z.array(z.object({ uid: whole, bytes: bytes.optional(), size: whole, isNulFree })),
     ),
     answerBytes: thirdArgument,
   },

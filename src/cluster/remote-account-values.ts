@@ -106,6 +106,9 @@ export const chosenHeaderFields = z
     return answered > 0 && ends.length === uids.length && isAscending && isWhole;
   });
 
+/** Nodes of before did not look. */
+export const isNulFree = z.boolean().default(false);
+
 export const newMessage = z.object({
   prepared: z.object({
     bytes,
@@ -114,6 +117,7 @@ export const newMessage = z.object({
     messageIds: texts,
     baseSubject: text,
     sentSize: z.object({ lineEnds: whole, surrogate: z.number().int() }).optional(),
+    isNulFree,
   }),
   flags: texts,
   internalDate: z.number().optional(),

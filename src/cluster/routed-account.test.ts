@@ -2,10 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { testAccountId } from '../account/testing.ts';
+import type { NewMessage } from '../account/port.ts';
+import { newMessage, testAccountId } from '../account/testing.ts';
 import type { MailboxId, ModSeq, ShardId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
-import { type AccountMethod, parseResult } from './remote-account-methods.ts';
+import { type AccountMethod, parseArguments, parseResult } from './remote-account-methods.ts';
 import type { AccountRouting } from './remote-account-routing.ts';
 import { RoutedAccount } from './routed-account.ts';
 
@@ -77,4 +78,16 @@ test('changes are asked for without a claim where claims are not known', async (
   refusal = new MailError('unavailable', 'the account moves');
   await assert.rejects(ask(), refusal);
   assert.equal(asked.length, 3);
+});
+
+test('where nobody says whether a message has NULs it may have some', () => {
+  const message = { uid: 1, bytes: Buffer.from('a message'), size: 9 };
+  assert.deepEqual(parseResult('readMessages', [message]), [{ ...message, isNulFree: false }]);
+  const summary = { uid: 1, emailId: 1, threadId: 1, summary: Buffer.of(1) };
+  assert.deepEqual(parseResult('readSummaries', [summary]), [{ ...summary, isNulFree: false }]);
+  const { isNulFree: _, ...prepared } = newMessage().prepared;
+  const messages = [{ ...newMessage(), prepared }];
+  const given = [{ operation: 'one', target: { id: 1 }, messages }];
+  const [options] = parseArguments('append', given) as [{ readonly messages: readonly NewMessage[] }];
+  assert.equal(options.messages[0]!.prepared.isNulFree, false);
 });

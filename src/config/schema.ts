@@ -122,6 +122,12 @@ const imapSchema = z.strictObject({
     .describe(
       'Messages with 8-bit characters in their header that an IMAP client stores (APPEND) without having enabled UTF8=ACCEPT or IMAP4rev2. "refuse": as RFC 6855 demands. "accept": for moving old mail here with programs that enable neither (imapsync, mbsync, offlineimap). Either way every message that is stored here is shown as it came.',
     ),
+  unauthenticate: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe(
+      'UNAUTHENTICATE (RFC 8437), by which a client logs out and leaves its connection to another user. "off" where something between the clients and this server sees to who they are by connections.',
+    ),
 });
 
 export const administrationAreas = ['password', 'directory', 'mail', 'site'] as const;

@@ -61,6 +61,11 @@ export function rightsIn(acl: readonly AclEntry[], identifiers: readonly string[
   return rightsOf((right) => given.includes(right) && !refused.includes(right));
 }
 
+/** Whether annotations of a mailbox are for who has these rights (RFC 5464 3.3). */
+export function mayAnnotate(rights: Rights): boolean {
+  return rights.includes('l') && /[rswip]/.test(rights);
+}
+
 /** The right that changing a flag takes (RFC 4314 section 4). */
 export function rightOfFlag(name: string): FlagRight {
   const flag = name.toLowerCase();

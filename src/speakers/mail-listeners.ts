@@ -189,6 +189,7 @@ export class MailListeners {
         offersTls: name === 'imap',
         allowCleartextLogin: isCleartextAllowed,
         acceptsRawHeaders: config.imap.raw_headers === 'accept',
+        allowsUnauthenticate: config.imap.unauthenticate === 'on',
         limits: {
           appendBytesMax: limits.message_size,
           messagesMax: limits.imap_messages,

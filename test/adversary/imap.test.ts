@@ -1,6 +1,7 @@
 // IMAP under attack: every command of the table in every state, right and wrong, also with extensions enabled that change what
-// is taken, with arguments cut short, oversized, not UTF-8, with NULs and out of all ranges: each has one tagged answer, which
-// in a wrong state is never OK, nothing hangs, and memory stays bounded.
+// is taken and with compression, with arguments cut short, oversized, not UTF-8, with NULs and out of all ranges, and where
+// the server waits for something else: each has one tagged answer, which in a wrong state is never OK, nothing hangs, and
+// memory stays bounded.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -11,15 +12,19 @@ import type { CommandName } from '../../src/wire/imap/command.ts';
 import { addressOf, passwordOf, ServerProcess } from '../server-process.ts';
 import { deliver, residentBytes, unharmed } from './attacked-server.ts';
 
-/** One line a command, with all it may have. A new command does not compile until it is attacked here. */
-const examples: Readonly<Record<CommandName, string>> = {
+/** Each command in all its forms, with all it may have. A new command does not compile until it is attacked here. */
+const examples: Readonly<Record<CommandName, string | readonly string[]>> = {
   CAPABILITY: 'CAPABILITY',
   NOOP: 'NOOP',
   LOGOUT: 'LOGOUT',
   ID: 'ID ("name" "sodr" "version" NIL)',
   STARTTLS: 'STARTTLS',
-  AUTHENTICATE: 'AUTHENTICATE PLAIN AGEAYg==',
-  LOGIN: 'LOGIN nobody@example.test "wrong"',
+  AUTHENTICATE: [
+    'AUTHENTICATE PLAIN AGEAYg==',
+    'AUTHENTICATE SCRAM-SHA-256 biwsbj1hLHI9Yg==',
+    'AUTHENTICATE EXTERNAL =',
+  ],
+  LOGIN: ['LOGIN nobody@example.test "wrong"', 'LOGIN {3+}\r\nabc {3+}\r\nabc'],
   COMPRESS: 'COMPRESS DEFLATE',
   UNAUTHENTICATE: 'UNAUTHENTICATE',
   ENABLE: 'ENABLE X-NOTHING X-MORE',
@@ -46,23 +51,43 @@ const examples: Readonly<Record<CommandName, string>> = {
   LSUB: 'LSUB "" "%"',
   NAMESPACE: 'NAMESPACE',
   STATUS: 'STATUS INBOX (MESSAGES UIDNEXT SIZE)',
-  APPEND: 'APPEND INBOX (\\Seen) "17-Jul-1996 02:44:25 -0700" {3+}\r\nabc',
-  REPLACE: 'UID REPLACE 1 INBOX (\\Seen) {3+}\r\nabc',
+  APPEND: [
+    'APPEND INBOX (\\Seen) "17-Jul-1996 02:44:25 -0700" {3+}\r\nabc',
+    'APPEND INBOX {3+}\r\nabc (\\Draft) UTF8 (~{3+}\r\na\0c)',
+    'APPEND INBOX CATENATE (URL "/INBOX;UIDVALIDITY=1/;UID=1/;SECTION=HEADER" TEXT {3+}\r\nabc URL ;UID=1/;PARTIAL=0.5)',
+  ],
+  REPLACE: [
+    'UID REPLACE 1 INBOX (\\Seen) {3+}\r\nabc',
+    'REPLACE * INBOX CATENATE (URL "/INBOX;UID=1" TEXT ~{3+}\r\na\0c)',
+  ],
   IDLE: 'IDLE',
   CHECK: 'CHECK',
   CLOSE: 'CLOSE',
   UNSELECT: 'UNSELECT',
-  EXPUNGE: 'UID EXPUNGE 1:3',
-  SEARCH: 'UID SEARCH RETURN (MIN ALL) CHARSET UTF-8 OR SUBJECT "a" NOT (LARGER 5 SINCE 1-Feb-1994)',
-  SORT: 'SORT RETURN (COUNT) (REVERSE DATE SUBJECT) UTF-8 UNSEEN',
-  THREAD: 'UID THREAD REFERENCES UTF-8 TEXT "a"',
+  EXPUNGE: ['UID EXPUNGE 1:3', 'EXPUNGE'],
+  SEARCH: [
+    'UID SEARCH RETURN (MIN ALL) CHARSET UTF-8 OR SUBJECT "a" NOT (LARGER 5 SINCE 1-Feb-1994)',
+    'SEARCH RETURN (SAVE PARTIAL -1:-5) $ FUZZY TEXT {3+}\r\nabc MODSEQ "/flags/\\\\draft" all 6 HEADER X-A ""',
+  ],
+  SORT: [
+    'SORT RETURN (COUNT) (REVERSE DATE SUBJECT) UTF-8 UNSEEN',
+    'UID SORT RETURN (UPDATE CONTEXT PARTIAL 1:5) (DISPLAYFROM) UTF-8 BODY {3+}\r\nabc UID 1:*',
+  ],
+  THREAD: ['UID THREAD REFERENCES UTF-8 TEXT "a"', 'THREAD ORDEREDSUBJECT US-ASCII OLDER 5'],
   ESEARCH: 'ESEARCH IN (mailboxes "INBOX" subtree "b") RETURN (MIN) UNSEEN',
   CANCELUPDATE: 'CANCELUPDATE "B01" "B02"',
-  FETCH: 'FETCH 1:2,* (FLAGS BODY.PEEK[1.2.HEADER.FIELDS (DATE "a b")]<0.10> BINARY[1]) (CHANGEDSINCE 5)',
-  STORE: 'UID STORE 1 (UNCHANGEDSINCE 5) +FLAGS.SILENT (\\Flagged $Label)',
-  COPY: 'COPY 1:* Archive',
-  MOVE: 'UID MOVE 9:* Archive',
+  FETCH: [
+    'FETCH 1:2,* (FLAGS BODY.PEEK[1.2.HEADER.FIELDS (DATE "a b")]<0.10> BINARY[1]) (CHANGEDSINCE 5)',
+    'UID FETCH 1:*,$ (BINARY.SIZE[1] PREVIEW (LAZY)) (PARTIAL -1:-9 CHANGEDSINCE 5 VANISHED)',
+  ],
+  STORE: ['UID STORE 1 (UNCHANGEDSINCE 5) +FLAGS.SILENT (\\Flagged $Label)', 'STORE $ -FLAGS \\Seen x'],
+  COPY: ['COPY 1:* Archive', 'UID COPY $ "Other Users/nobody@example.test/INBOX"'],
+  MOVE: ['UID MOVE 9:* Archive', 'MOVE 1:2 {3+}\r\nabc'],
 };
+
+const commands = Object.entries(examples).flatMap(([name, forms]) =>
+  [forms].flat().map((form) => [name as CommandName, form] as const),
+);
 
 const badArguments = [
   '',
@@ -104,41 +129,72 @@ const badArguments = [
 
 const login = `b1 LOGIN ${addressOf('bob')} "${passwordOf('bob')}"`;
 const select = 'b3 SELECT INBOX';
-const states: Readonly<Record<string, { readonly state: SessionState; readonly lines: readonly string[] }>> =
-  {
-    notAuthenticated: { state: 'notAuthenticated', lines: [] },
-    authenticated: { state: 'authenticated', lines: [login] },
-    selected: { state: 'selected', lines: [login, select] },
-    'selected, in UTF-8': {
-      state: 'selected',
-      lines: [login, 'b2 ENABLE IMAP4rev2 UTF8=ACCEPT QRESYNC', select],
-    },
-    'selected, without message numbers': {
-      state: 'selected',
-      lines: [login, 'b2 ENABLE UIDONLY CONDSTORE', select],
-    },
-  };
+interface Beginning {
+  readonly state: SessionState;
+  readonly lines: readonly string[];
+  /** One command of so many: deflating takes its time. */
+  readonly every?: number;
+}
+const states: Readonly<Record<string, Beginning>> = {
+  notAuthenticated: { state: 'notAuthenticated', lines: [] },
+  authenticated: { state: 'authenticated', lines: [login] },
+  selected: { state: 'selected', lines: [login, select] },
+  'selected, in UTF-8': {
+    state: 'selected',
+    lines: [login, 'b2 ENABLE IMAP4rev2 UTF8=ACCEPT QRESYNC', select],
+  },
+  'selected, without message numbers': {
+    state: 'selected',
+    lines: [login, 'b2 ENABLE UIDONLY CONDSTORE', select],
+  },
+  'selected, compressed': { state: 'selected', lines: [login, 'b2 COMPRESS DEFLATE', select], every: 5 },
+};
 
 /** Of the server, for a few sessions: lines and literals are given back. */
 const memoryGrowthMax = 150 * 1024 * 1024;
 
+/** A line for itself and after each of its literals, damaged there. */
 function* damaged(example: string): Generator<string> {
-  const [line, literal] = example.split('\r\n');
-  for (let length = 1; length < line!.length; length++) {
-    // What would be a literal that never comes is left to others.
-    if (!/\{\d+\+?\}$/.test(line!.slice(0, length))) yield line!.slice(0, length);
+  const lines = example.split('\r\n');
+  for (const [at, line] of lines.entries()) {
+    const before = lines.slice(0, at).map((earlier) => `${earlier}\r\n`);
+    const literalLength = Number(/\{(\d+)\+\}$/.exec(lines[at - 1] ?? '')?.[1] ?? 0);
+    const after = lines.slice(at + 1).map((later) => `\r\n${later}`);
+    for (const rest of damagedLine(line, Math.max(1, literalLength), after.join('')))
+      yield before.join('') + rest;
   }
-  const words = line!.split(' ');
+}
+
+/** What is behind it follows as long as its literal is announced. */
+function* damagedLine(line: string, lengthMin: number, after: string): Generator<string> {
+  for (let length = lengthMin; length < line.length; length++) {
+    // What would be a literal that never comes is left to others.
+    if (!/\{\d+\+?\}$/.test(line.slice(0, length))) yield line.slice(0, length);
+  }
+  const words = line.split(' ');
   const first = words[0] === 'UID' ? 2 : 1;
   for (const bad of badArguments) {
-    yield `${words.slice(0, first).join(' ')} ${bad}`;
-    if (literal === undefined) yield `${line} ${bad}`;
+    if (first < words.length || after === '') yield `${words.slice(0, first).join(' ')} ${bad}`;
+    if (after === '') yield `${line} ${bad}`;
     for (let place = first; place < words.length; place++) {
       const whole = words.with(place, bad).join(' ');
-      yield literal === undefined || place === words.length - 1 ? whole : `${whole}\r\n${literal}`;
+      yield place === words.length - 1 ? whole : whole + after;
     }
   }
 }
+
+/** Where the server waits for a line or for octets that are no command. */
+const waits: readonly (readonly [string, readonly string[]])[] = [
+  ['IDLE', [login, select]],
+  ['AUTHENTICATE PLAIN', []],
+  ['AUTHENTICATE LOGIN', []],
+  ['AUTHENTICATE SCRAM-SHA-256', []],
+  ['APPEND INBOX {3}', [login]],
+  ['APPEND INBOX CATENATE (TEXT {3}', [login, select]],
+  ['SELECT {3}', [login]],
+];
+/** The longest of them. */
+const awaitedBytes = 3;
 
 describe('IMAP under attack', () => {
   let server: ServerProcess;
@@ -159,13 +215,18 @@ describe('IMAP under attack', () => {
       let answer = await client.line();
       while (answer !== undefined && !answer.startsWith(line.slice(0, 3))) answer = await client.line();
       assert.match(answer ?? '', /^b\d OK /, 'the session did not begin');
+      if (line.includes('COMPRESS')) client.startDeflate();
     }
     return client;
   };
 
   /** The tagged answer; undefined when the session ended, which it may with a BYE. */
-  const ask = async (client: TestClient, tag: string, command: string): Promise<string | undefined> => {
+  const ask = (client: TestClient, tag: string, command: string): Promise<string | undefined> => {
     client.write(`${tag} ${command}\r\n`);
+    return answered(client, tag, command);
+  };
+
+  const answered = async (client: TestClient, tag: string, command: string): Promise<string | undefined> => {
     let isEnding = false;
     for (;;) {
       const line = await client.line();
@@ -182,15 +243,16 @@ describe('IMAP under attack', () => {
     }
   };
 
-  for (const [what, { state, lines }] of Object.entries(states)) {
+  for (const [what, { state, lines, every = 1 }] of Object.entries(states)) {
     test(`every command with every damage has one answer: ${what}`, async () => {
       const memoryBefore = residentBytes(server);
       let client = await begun(lines);
       let count = 0;
-      for (const [name, example] of Object.entries(examples) as [CommandName, string][]) {
+      for (const [name, example] of commands) {
         const isWrong = !commandTable[name].states.includes(state);
         for (const command of isWrong ? [...damaged(example), example] : damaged(example)) {
-          const tag = `x${++count}`;
+          if (++count % every > 0) continue;
+          const tag = `x${count}`;
           const answer = await ask(client, tag, command);
           const told = `${what} ${JSON.stringify(command).slice(0, 120)} → ${answer}`;
           if (answer !== undefined) assert.match(answer, /^(OK|NO|BAD) /, told);
@@ -209,6 +271,36 @@ describe('IMAP under attack', () => {
       assert(grown < memoryGrowthMax, `${grown} bytes more`);
     });
   }
+
+  for (const [wait, lines] of waits)
+    test(`every command and all rubbish has one answer where it is not expected: ${wait}`, async () => {
+      let client = await begun(lines);
+      const texts = [...commands.map(([, example]) => `x ${example}`), ...badArguments];
+      for (const [count, text] of texts.entries()) {
+        const tag = `w${count}`;
+        client.send(`${tag} ${wait}`);
+        let line = await client.line();
+        while (line?.startsWith('* ')) line = await client.line();
+        assert.match(line ?? '', /^\+/, `${wait}, before ${text.slice(0, 120)}`);
+        client.send(text.padEnd(awaitedBytes));
+        const answer = await answered(client, tag, text);
+        const told = `${wait} ${JSON.stringify(text).slice(0, 120)} → ${answer}`;
+        if (answer !== undefined) assert.match(answer, /^(?:OK|NO|BAD) /, told);
+        if (!wait.startsWith('APPEND')) assert.doesNotMatch(answer ?? 'BAD', /^OK/, told);
+        // What of it is taken for commands has answers of its own, and the session goes on.
+        client.send(`n${count} NOOP`);
+        let after = await client.line();
+        while (after !== undefined && !after.startsWith(`n${count} `)) {
+          assert(!after.startsWith(`${tag} `), `two answers: ${told}, ${after}`);
+          after = await client.line();
+        }
+        if (answer === undefined || after === undefined) {
+          client.destroy();
+          client = await begun(lines);
+        }
+      }
+      client.destroy();
+    });
 });
 
 /** False: what worked after all may have changed the state. */

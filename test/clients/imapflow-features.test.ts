@@ -1,13 +1,15 @@
-// imapflow, the rest of what it can do beyond an ordinary session (imapflow.test.ts): what it asks of a server by itself (ID,
-// namespaces, ENABLE, COMPRESS), every kind of search, parts of messages, conditional changes, and following with QRESYNC.
+// imapflow, the rest of what it can do beyond an ordinary session (imapflow.test.ts) and besides its options
+// (imapflow-options.test.ts): what it asks of a server by itself (ID, namespaces, ENABLE, COMPRESS), every kind of search, parts of
+// messages, conditional changes, and following with QRESYNC.
 
 import assert from 'node:assert/strict';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
-import { type ExpungeEvent, ImapFlow, type ImapFlowOptions, type SearchObject } from 'imapflow';
+import type { ExpungeEvent, ImapFlow, ImapFlowOptions, SearchObject } from 'imapflow';
 import { messagesOf, numberedMessage, storeMessage } from '../account-content.ts';
-import { addressOf, passwordOf, ServerProcess } from '../server-process.ts';
+import { ServerProcess } from '../server-process.ts';
+import { type OpenedImapFlow, openImapFlow } from './imapflow-client.ts';
 
 const messages = 12;
 const mailbox = 'Projekte/Größe';
@@ -40,9 +42,8 @@ const parts = [
 
 describe('imapflow, all its features', () => {
   let server: ServerProcess;
+  let opened: OpenedImapFlow;
   let client: ImapFlow;
-  /** What it logged of its own doing. */
-  const log: string[] = [];
   before(async () => {
     server = await ServerProcess.start({ accounts: ['alice'] });
     for (let number = 0; number < messages; number++)
@@ -52,35 +53,16 @@ describe('imapflow, all its features', () => {
         flags: number % 4 === 0 ? ['\\Seen', '$Work'] : number % 3 === 0 ? ['\\Answered', '\\Flagged'] : [],
         date: dayOf(number).getTime() / 1000 + noonSeconds,
       });
-    client = await open({ emitLogs: true });
+    opened = await open();
+    client = opened.flow;
   });
   after(async () => {
     await client.logout();
     await server.stop();
   });
 
-  async function open(options: Partial<ImapFlowOptions> = {}): Promise<ImapFlow> {
-    const opened = new ImapFlow({
-      host: '127.0.0.1',
-      port: server.ports.imap,
-      secure: false,
-      doSTARTTLS: false,
-      auth: { user: addressOf('alice'), pass: passwordOf('alice') },
-      clientInfo: { name: 'rookery test', version: '1' },
-      logger: false,
-      disableAutoIdle: true,
-      ...options,
-    });
-    opened.on('error', () => {});
-    opened.on('log', (entry: { msg?: string }) => log.push(entry.msg ?? ''));
-    await opened.connect();
-    return opened;
-  }
-
-  const locked = async (path: string, readOnly = false): Promise<AsyncDisposable> => {
-    const lock = await client.getMailboxLock(path, { readOnly });
-    return { [Symbol.asyncDispose]: async () => lock.release() };
-  };
+  const open = (options: Partial<ImapFlowOptions> = {}): Promise<OpenedImapFlow> =>
+    openImapFlow(server, 'alice', options);
 
   test('by itself: ID, namespace, CONDSTORE, UTF8=ACCEPT, compression', async () => {
     assert.equal(client.serverInfo?.name, 'Rookery');
@@ -90,8 +72,8 @@ describe('imapflow, all its features', () => {
       [...client.enabled].join(),
     );
     assert.ok(
-      log.some((line) => line.endsWith('OK DEFLATE is active')),
-      log.join('\n'),
+      opened.lines.some((line) => line.endsWith('OK DEFLATE is active')),
+      opened.lines.join('\n'),
     );
   });
 
@@ -129,14 +111,11 @@ describe('imapflow, all its features', () => {
 
   test('opens with its ids and counts, read-only when asked', async () => {
     {
-      await using _lock = await locked(mailbox, true);
-      const opened = client.mailbox as Exclude<typeof client.mailbox, false>;
-      assert.deepEqual(
-        [opened.path, opened.exists, opened.uidNext, opened.readOnly],
-        [mailbox, 12, 13, true],
-      );
-      assert.match(opened.mailboxId!, /^F\d+$/);
-      assert.ok(opened.highestModseq! > 0n && opened.flags.has('$Work'));
+      await using _lock = await opened.lock(mailbox, true);
+      const found = client.mailbox as Exclude<typeof client.mailbox, false>;
+      assert.deepEqual([found.path, found.exists, found.uidNext, found.readOnly], [mailbox, 12, 13, true]);
+      assert.match(found.mailboxId!, /^F\d+$/);
+      assert.ok(found.highestModseq! > 0n && found.flags.has('$Work'));
       assert.equal(await client.messageFlagsAdd('1', ['\\Draft'], { uid: true }), false);
     }
     await client.mailboxOpen(mailbox);
@@ -149,7 +128,7 @@ describe('imapflow, all its features', () => {
   });
 
   test('searches by every key', async () => {
-    await using _lock = await locked(mailbox);
+    await using _lock = await opened.lock(mailbox);
     const numbers = Array.from({ length: messages }, (_, number) => number);
     const uidsOf = (isWanted: (number: number) => boolean): number[] =>
       numbers.filter(isWanted).map((number) => number + 1);
@@ -205,7 +184,7 @@ describe('imapflow, all its features', () => {
   test('fetches parts, headers and pieces', async () => {
     const appended = await client.append('INBOX', parts, ['\\Flagged']);
     assert.ok(appended);
-    await using _lock = await locked('INBOX');
+    await using _lock = await opened.lock('INBOX');
     const query = {
       ...{ envelope: true, bodyStructure: true, flags: true, size: true, threadId: true, internalDate: true },
       headers: ['Subject', 'Cc'],
@@ -237,7 +216,7 @@ describe('imapflow, all its features', () => {
   });
 
   test('changes on condition, silently, in colours; fetches what has changed', async () => {
-    await using _lock = await locked(mailbox);
+    await using _lock = await opened.lock(mailbox);
     const before = (client.mailbox as Exclude<typeof client.mailbox, false>).highestModseq!;
     await client.messageFlagsAdd([2, 3], ['\\Draft'], { uid: true, silent: true });
     await client.setFlagColor('2', 'green', { uid: true });
@@ -261,10 +240,15 @@ describe('imapflow, all its features', () => {
 
   test('follows with QRESYNC: hears what vanished by UID', async () => {
     const expunged: ExpungeEvent[] = [];
-    const follower = await open({ qresync: true, expungeHandler: (event) => void expunged.push(event) });
+    await using following = await open({
+      qresync: true,
+      expungeHandler: (event) => void expunged.push(event),
+    });
+    const follower = following.flow;
     await follower.mailboxOpen(mailbox);
     assert.ok(follower.enabled.has('QRESYNC'));
-    const other = await open({ disableCompression: true });
+    await using changing = await open({ disableCompression: true });
+    const other = changing.flow;
     await other.mailboxOpen(mailbox);
     await other.messageDelete('4:5', { uid: true });
     await follower.noop();
@@ -279,7 +263,5 @@ describe('imapflow, all its features', () => {
     await other.messageFlagsAdd('6', ['\\Flagged'], { uid: true });
     await follower.noop();
     assert.equal((await flagged).uid, 6);
-    await other.logout();
-    await follower.logout();
   });
 });

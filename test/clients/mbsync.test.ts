@@ -42,6 +42,24 @@ Remove Both
 Expunge Both
 CopyArrivalDate yes
 SyncState ${folder.path}/state/
+
+IMAPStore others
+Account rookery
+UseNamespace no
+Path "Other Users/"
+
+MaildirStore nearothers
+Path ${folder.path}/others/
+SubFolders Verbatim
+
+Channel shared
+Far :others:
+Near :nearothers:
+Pattern "bob*"
+Create Near
+Remove None
+Expunge Both
+SyncState ${folder.path}/others-state/
 `;
 }
 
@@ -62,9 +80,9 @@ describe('mbsync', { skip: missingPrograms('mbsync') }, () => {
   let folder: TemporaryFolder;
   before(async () => {
     folder = await makeTemporaryFolder();
-    server = await ServerProcess.start({ accounts: ['alice'] });
+    server = await ServerProcess.start({ accounts: ['alice', 'bob'] });
     await mkdir(folder.at('mail'));
-    await mkdir(folder.at('state'));
+    for (const name of ['state', 'others', 'others-state']) await mkdir(folder.at(name));
     await writeFile(folder.at('mbsyncrc'), configuration(server, folder), { mode: 0o600 });
     for (let from = 0; from < messages; from += atOnce) {
       const numbers = Array.from({ length: Math.min(atOnce, messages - from) }, (_, at) => from + at);
@@ -84,8 +102,8 @@ describe('mbsync', { skip: missingPrograms('mbsync') }, () => {
       date: 1_700_000_000 + number * 60,
     });
   /** Gives the commands it sent that change or fetch something, by their first words. */
-  const synchronise = async (): Promise<Record<string, number>> => {
-    const { stdout } = await runWell('mbsync', ['-Dn', '-c', folder.at('mbsyncrc'), 'all']);
+  const synchronise = async (channel = 'all'): Promise<Record<string, number>> => {
+    const { stdout } = await runWell('mbsync', ['-Dn', '-c', folder.at('mbsyncrc'), channel]);
     const counts: Record<string, number> = {};
     for (const [, command] of stdout.matchAll(/>>> \d+ (.*)/g)) {
       const work = /^(?:APPEND|CREATE|DELETE|EXPUNGE|UID (?:STORE|EXPUNGE|FETCH .*BODY))/.exec(command!)?.[0];
@@ -164,5 +182,29 @@ describe('mbsync', { skip: missingPrograms('mbsync') }, () => {
     assert.deepEqual(await synchronise(), { 'UID FETCH': 1 });
     assert.equal((await fileNames(folder.at('mail', 'Remote'))).length, 2);
     assert.deepEqual(await synchronise(), {});
+  });
+
+  test("takes and brings to others' mailboxes, past one that may be seen and not opened", async () => {
+    for (const number of [1, 2])
+      await storeMessage(server.admin, 'bob', { bytes: numberedMessage(number), mailbox: 'Team/Räume' });
+    for (const [mailbox, rights] of [
+      ['Team', 'l'],
+      ['Team/Räume', 'lrswite'],
+    ] as const)
+      await server.json(['mailbox', 'acl', 'set', addressOf('bob'), mailbox, addressOf('alice'), rights]);
+    assert.deepEqual(await synchronise('shared'), { 'UID FETCH': 2 });
+    const near = folder.at('others', addressOf('bob'), 'Team', 'R&AOQ-ume');
+    const [first] = await fileNames(near);
+    const uid = Number(/,U=(\d+)/.exec(first!)![1]);
+    await rename(join(near, first!), join(near, 'cur', `${first!.replace(/^new\//, '')}:2,T`));
+    await writeFile(join(near, 'cur', '1700000000.1.host:2,S'), 'Subject: for all\n\nx\n');
+    assert.deepEqual(await synchronise('shared'), { APPEND: 1, 'UID STORE': 1 });
+    const rows = await messagesOf(server.admin, 'bob', 'Team/Räume');
+    const kept = rows.map((row) => [row.uid, row.flags] as const);
+    assert.deepEqual(kept, [
+      [uid === 1 ? 2 : 1, []],
+      [3, ['\\Seen']],
+    ]);
+    assert.deepEqual(await synchronise('shared'), {});
   });
 });

@@ -6,7 +6,7 @@ import { makeTemporaryFolder, missingPrograms, runWell, type TemporaryFolder } f
 import { addressOf, passwordOf, ServerProcess } from '../server-process.ts';
 
 const imapScript = `
-import imaplib
+import email.header, imaplib
 for login in ('LOGIN', 'PLAIN'):
     m = imaplib.IMAP4('localhost', ports['imap'])
     m.starttls(tls)
@@ -41,6 +41,45 @@ assert ok(m.expunge()) == [b'1']
 assert ok(m.noop()) is not None
 ok(m.close())
 ok(m.delete('"With space"'))
+# The rest of what it knows, in the order of its commands.
+ok(m.create('R&AOQ-ume'))
+for number in (1, 2, 3):
+    subject = email.header.Header(f'Re: größe {number}', 'utf-8').encode()
+    text = f'From: b{4 - number}@x.test\\r\\nSubject: {subject}\\r\\n\\r\\nbody {number}\\r\\n'
+    ok(m.append('R&AOQ-ume', None, None, text.encode()))
+# With it on, this imaplib writes the word UTF8 into the messages that it appends.
+ok(m.enable('UTF8=ACCEPT'))
+ok(m.rename('"Räume"', '"Räume 2"'))
+assert any('Räume 2' in line.decode() for line in ok(m.list('""', '*'))), 'listed'
+status = ok(m.status('"Räume 2"', '(MESSAGES UNSEEN UIDNEXT)'))
+assert b'MESSAGES 3 UNSEEN 3 UIDNEXT 4' in status[0], status
+assert ok(m.select('"Räume 2"', readonly=True)) == [b'3']
+assert m.store('1', '+FLAGS', r'(\\Seen)')[0] == 'NO', 'stored in what is read only'
+assert ok(m.select('"Räume 2"')) == [b'3']
+assert m.response('UIDNEXT')[1] == [b'4'] and m.response('UIDVALIDITY')[1] != [None]
+assert ok(m.sort('(FROM)', 'UTF-8', 'ALL')) == [b'3 2 1']
+assert ok(m.uid('SORT', '(REVERSE SUBJECT)', 'UTF-8', 'ALL')) == [b'3 2 1']
+assert ok(m.thread('ORDEREDSUBJECT', 'UTF-8', 'ALL')) == [b'(1)(2)(3)']
+m.literal = 'GRÖSSE 2'.encode()
+assert ok(m.search(None, 'SUBJECT')) == [b'2']
+flags = ok(m.fetch('1:2', '(FLAGS BODY.PEEK[TEXT]<0.4>)'))
+assert [part[1] for part in flags if isinstance(part, tuple)] == [b'body', b'body'], flags
+ok(m.copy('1', 'Archive'))
+ok(m.uid('MOVE', '2', 'Trash'))
+assert ok(m.search(None, 'ALL')) == [b'1 2']
+assert m.recent()[0] == 'OK'
+ok(m.check())
+assert b'(("" "/"))' in ok(m.namespace())[0]
+ok(m.setacl('Archive', 'bob@example.test', 'lr'))
+assert b'"bob@example.test" lr' in ok(m.getacl('Archive'))[0]
+assert b'lrswipkxtea' in ok(m.myrights('Archive'))[0]
+ok(m.deleteacl('Archive', 'bob@example.test'))
+assert m.getquotaroot('INBOX')[0] == 'OK'
+assert m.getquota('#user')[0] == 'NO' and m.setquota('#user', '(STORAGE 5)')[0] == 'NO'
+assert ok(m.xatom('ID', 'NIL')) and b'Rookery' in m.response('ID')[1][0]
+ok(m.unsubscribe('INBOX'))
+ok(m.unselect())
+ok(m.delete('"Räume 2"'))
 m.logout()
 `;
 

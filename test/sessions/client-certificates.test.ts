@@ -144,7 +144,7 @@ describe('logins by certificate', () => {
 
   test('an administrator sets quotas, and the limit of messages is told', async () => {
     using root = await shows({ emails: [addressOf('root')] });
-    await root.send('AUTHENTICATE EXTERNAL =').ok(/ QUOTASET MESSAGELIMIT=1000$/);
+    await root.send('AUTHENTICATE EXTERNAL =').ok(/ QUOTASET UNAUTHENTICATE MESSAGELIMIT=1000$/);
     const bobs = `"Other Users/${addressOf('bob')}"`;
     await root.send(`SETQUOTA ${bobs} (STORAGE 4096)`).tells(`* QUOTA ${bobs} (STORAGE 0 4096)`);
     using bob = await shows({ emails: [addressOf('bob')] });

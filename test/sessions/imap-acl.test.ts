@@ -110,6 +110,24 @@ test('SELECT: READ-ONLY without a right to change, and PERMANENTFLAGS by the rig
   assert(untagged.includes(`* LIST () "/" "${alices}/INBOX"`), untagged.join('\n'));
 });
 
+test('ESEARCH: r is enough for a mailbox that is named, others need l too (RFC 7377 2.2)', async () => {
+  await using server = await openImapServer();
+  const a = await sharedInbox(server, 'r', 2);
+  const b = await server.bob();
+  const inbox = `"${alices}/INBOX"`;
+  const found = / MAILBOX "Other Users\/alice@example\.test\/INBOX" .* COUNT 2$/;
+  const named = `ESEARCH IN (mailboxes (${inbox} Drafts ${inbox})) RETURN (COUNT) ALL`;
+  const { untagged } = await b.send(named).ok();
+  assert.equal(untagged.length, 1);
+  assert.match(untagged[0]!, found);
+  const below = `ESEARCH IN (subtree "${alices}") RETURN (COUNT) ALL`;
+  await b.send(below).tells();
+  await a.send('SETACL INBOX bob lr').ok();
+  assert.match((await b.send(below).ok()).untagged[0]!, found);
+  await a.send('SETACL INBOX bob l').ok();
+  await b.send(named).tells();
+});
+
 test('FETCH, SEARCH, SORT, THREAD of somebody else’s mailbox; \\Seen only with s', async () => {
   await using server = await openImapServer();
   const a = await sharedInbox(server, 'lr', 3);

@@ -103,6 +103,14 @@ test('LOGINDISABLED and STARTTLS in the clear, -PLUS behind TLS, SETQUOTA only w
   assert.deepEqual(await told(a), after.sort());
 });
 
+test('an operator may do without UNAUTHENTICATE (RFC 8437 section 8)', async () => {
+  await using server = await openImapServer({}, { allowsUnauthenticate: false });
+  const a = await server.alice('INBOX');
+  assert(!(await told(a)).includes('UNAUTHENTICATE'));
+  await a.send('UNAUTHENTICATE').bad();
+  await a.send('CHECK').ok();
+});
+
 test('what is told is done', () => {
   const rows = readFileSync(new URL('../../rfc/index.tsv', import.meta.url), 'utf8').split('\n');
   const status = new Map(

@@ -147,3 +147,24 @@ test('ESEARCH looks into several mailboxes', async () => {
     .send('ESEARCH IN (inboxes selected) RETURN (COUNT) ALL')
     .tells(`* ESEARCH (TAG "t23" MAILBOX folder1 UIDVALIDITY ${one}) UID COUNT 2`);
 });
+
+test('updates of an ESEARCH say of which mailbox they are (RFC 7377 2.1)', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice('INBOX');
+  const tag = a.write('ESEARCH RETURN (UPDATE COUNT) ALL');
+  // No response for a mailbox without matches.
+  await a.expect(tag).tells();
+  const { untagged } = await a.append('INBOX', mail('one')).ok();
+  const { code } = await a.append('INBOX', mail('two')).ok();
+  const uidValidity = /^APPENDUID (\d+) 2$/.exec(code!)![1]!;
+  const added = `* ESEARCH (TAG "${tag}" MAILBOX INBOX UIDVALIDITY ${uidValidity}) UID ADDTO (0 1)`;
+  assert.equal(untagged.at(-1), added);
+});
+
+test('a hint alone is answered by an ESEARCH too (RFC 5267 4.2, RFC 4466 2.6.2)', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice('INBOX');
+  await a.send('SEARCH RETURN (CONTEXT) ALL').tells('* ESEARCH (TAG "t3")');
+  await a.send('UID SORT RETURN (CONTEXT) (DATE) UTF-8 ALL').tells('* ESEARCH (TAG "t4") UID');
+  await a.send('SEARCH RETURN (CONTEXT SAVE) ALL').tells();
+});

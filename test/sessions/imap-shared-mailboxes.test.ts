@@ -112,7 +112,7 @@ test('LIST shows others’ mailboxes with *, their places with %, and only what 
   const everything = await b.send('LIST "" "*"').ok();
   assert.deepEqual(foreign(everything.untagged), [
     `* LIST (\\HasNoChildren) "/" "${alices}/INBOX"`,
-    `* LIST (\\HasNoChildren) "/" "${alices}/Work/Plans"`,
+    `* LIST (\\Noselect \\HasNoChildren) "/" "${alices}/Work/Plans"`,
     '* LIST (\\HasChildren) "/" Shared',
     '* LIST (\\HasNoChildren) "/" Shared/Own',
     '* LIST (\\HasNoChildren) "/" Shared/team@example.test/INBOX',
@@ -137,19 +137,19 @@ test('LIST shows others’ mailboxes with *, their places with %, and only what 
     .tells(
       `* LIST (\\HasNoChildren) "/" "${alices}/INBOX"`,
       `* MYRIGHTS "${alices}/INBOX" lr`,
-      `* LIST (\\HasNoChildren) "/" "${alices}/Work/Plans"`,
+      `* LIST (\\Noselect \\HasNoChildren) "/" "${alices}/Work/Plans"`,
       `* MYRIGHTS "${alices}/Work/Plans" l`,
       '* LIST (\\HasNoChildren) "/" Shared/Own',
       `* MYRIGHTS Shared/Own ${all}`,
       '* LIST (\\Noselect \\NonExistent \\HasChildren) "/" Shared/team@example.test',
     );
-  // What may be looked up and not read has no STATUS.
+  // What may be looked up and not read has no STATUS (RFC 5819 section 2), and is never told as if it could be selected.
   await b
     .send(`LIST "" "${alices}/*" RETURN (STATUS (MESSAGES))`)
     .tells(
       `* LIST (\\HasNoChildren) "/" "${alices}/INBOX"`,
       `* STATUS "${alices}/INBOX" (MESSAGES 1)`,
-      `* LIST (\\HasNoChildren) "/" "${alices}/Work/Plans"`,
+      `* LIST (\\Noselect \\HasNoChildren) "/" "${alices}/Work/Plans"`,
     );
   await b.send(`STATUS "${alices}/Work/Plans" (MESSAGES)`).no('NOPERM');
   await b.send(`SELECT "${alices}"`).no('NONEXISTENT');
@@ -248,6 +248,51 @@ test('METADATA and QUOTA of somebody else’s mailbox: shared annotations are th
     .tells(`* QUOTAROOT ${inbox} "${alices}"`, `* QUOTA "${alices}" (STORAGE 1 512)`);
   await b.send(`GETQUOTA "${alices}"`).tells(`* QUOTA "${alices}" (STORAGE 1 512)`);
   await b.send('GETQUOTA "Other Users/carol@example.test"').no('NONEXISTENT');
+});
+
+test('LIST marks what may not be selected with \\Noselect, as RFC 5819 section 2 has it for STATUS', async () => {
+  await using server = await openImapServer();
+  const a = await sharedInbox(server, 'l', 2);
+  const b = await server.bob();
+  const inbox = `"${alices}/INBOX"`;
+  await b.send(`LIST "" ${inbox}`).tells(`* LIST (\\Noselect \\HasNoChildren) "/" ${inbox}`);
+  const list = `LIST "" ${inbox} RETURN (STATUS (MESSAGES))`;
+  await b.send(list).tells(`* LIST (\\Noselect \\HasNoChildren) "/" ${inbox}`);
+  await a.send('SETACL INBOX bob lr').ok();
+  await b.send(list).tells(`* LIST (\\HasNoChildren) "/" ${inbox}`, `* STATUS ${inbox} (MESSAGES 2)`);
+  // What is a mere place has it once.
+  await a.send('CREATE top/below').ok();
+  await a.send('DELETE top').ok();
+  await a.send('LIST "" top RETURN (STATUS (MESSAGES))').tells('* LIST (\\Noselect \\HasChildren) "/" top');
+});
+
+test('annotations are for who has l and one of r, s, w, i and p (RFC 5464 3.3)', async () => {
+  await using server = await openImapServer();
+  const a = await server.alice();
+  const b = await server.bob();
+  const entry = '/private/comment';
+  for (const rights of ['ri', 'l', 'la', 'lkx']) {
+    await a.send(`CREATE ${rights}`).ok();
+    await a.send(`SETACL ${rights} bob ${rights}`).ok();
+    const mailbox = `"${alices}/${rights}"`;
+    await b.send(`GETMETADATA ${mailbox} ${entry}`).no();
+    await b.send(`SETMETADATA ${mailbox} (${entry} "x")`).no();
+    const { untagged } = await b.send(`LIST "" ${mailbox} RETURN (METADATA (${entry}))`).ok();
+    assert(!untagged.some((line) => line.startsWith('* METADATA ')), untagged.join('\n'));
+  }
+  for (const right of 'rswip') {
+    const rights = `l${right}`;
+    await a.send(`CREATE ${rights}`).ok();
+    await a.send(`SETACL ${rights} bob ${rights}`).ok();
+    const mailbox = `"${alices}/${rights}"`;
+    await b.send(`SETMETADATA ${mailbox} (${entry} "${right}")`).ok();
+    const told = `* METADATA ${mailbox} (${entry} "${right}")`;
+    await b.send(`GETMETADATA ${mailbox} ${entry}`).tells(told);
+    const list = b.send(`LIST "" ${mailbox} RETURN (METADATA (${entry}))`);
+    const closed = right === 'r' ? '' : '\\Noselect ';
+    await list.tells(`* LIST (${closed}\\HasNoChildren) "/" ${mailbox}`, told);
+    if (right !== 'w') await b.send(`SETMETADATA ${mailbox} (/shared/comment "x")`).no('NOPERM');
+  }
 });
 
 test('an account that cannot be reached keeps nobody from his own mailboxes', async () => {

@@ -40,6 +40,15 @@ test('a session of RFC 1939: greeting to QUIT', async () => {
   assert.equal(await raw.line(), undefined);
 });
 
+test('NULs are sent as they came', async () => {
+  await using server = await openPop3Server();
+  const lines = ['Subject: n\0l', '', 'a\0b', '\0'];
+  await deliver(server, `${lines.join('\r\n')}\r\n`);
+  using client = await Pop3Client.loggedIn(server);
+  assert.deepEqual(await client.askLines('RETR 1'), lines);
+  assert.deepEqual(await client.askLines('TOP 1 1'), lines.slice(0, 3));
+});
+
 test('QUIT removes what was marked, and only that; UIDL stays the same', async () => {
   await using server = await openPop3Server();
   await deliver(server, hello, dots, hello);

@@ -72,7 +72,9 @@ async function checkEmail(context: CheckContext, repair: Repair, checked: Checke
     threadHashes.length !== email.threadHashes.length ||
     sentOtherwise !== email.sentOtherwise
   ) {
-    repair.put(context.keys.email(emailId), encodeEmail({ ...current.email, threadHashes, sentOtherwise }));
+    const { isNulFree } = prepared;
+    const right = { ...current.email, threadHashes, sentOtherwise, isNulFree };
+    repair.put(context.keys.email(emailId), encodeEmail(right));
   }
 }
 
@@ -106,7 +108,7 @@ async function readBytes(
   const { keys, engine, blobs } = context;
   if (email.inline) {
     const value = await engine.get(keys.content(emailId));
-    const bytes = value === undefined ? undefined : unlessDamaged(() => decodeContent(value));
+    const bytes = value === undefined ? undefined : unlessDamaged(() => decodeContent(value).bytes);
     return bytes !== undefined && hasDigest(bytes, email.digest) ? bytes : undefined;
   }
   if ((await blobs.verify(email.digest)) !== 'sound') return undefined;
@@ -144,7 +146,7 @@ async function checkSummary(
     `the summary of email ${emailId} was ${record ? 'out of date' : 'lost or damaged'}`,
     'repaired',
   );
-  repair.put(key, encodeSummaryRecord(email.threadId, prepared.summary));
+  repair.put(key, encodeSummaryRecord({ ...prepared, threadId: email.threadId }));
 }
 
 /** Also of messages that were stored before it was noted. */

@@ -173,8 +173,9 @@ async function rescueEmail(context: CheckContext, row: MessageRow): Promise<Emai
     memberships: [],
     // The pass over emails sees to it.
     sentOtherwise: false,
+    isNulFree: false,
   };
-  const bytes = content === undefined ? undefined : unlessDamaged(() => decodeContent(content));
+  const bytes = content === undefined ? undefined : unlessDamaged(() => decodeContent(content).bytes);
   if (bytes !== undefined) {
     return { ...rescued, size: bytes.length, digest: hash('sha256', bytes, 'buffer'), inline: true };
   }

@@ -259,9 +259,9 @@ function applyAppend(
     const { threadId, owned } = joinThread(draft, emailId as EmailId, placing.hashes[index]!);
     const link = placing.links[index];
     const { keys } = draft.state;
-    const summary = encodeSummaryRecord(threadId, prepared.summary);
+    const summary = encodeSummaryRecord({ ...prepared, threadId });
     const puts = [{ key: keys.summary(emailId), value: summary }];
-    if (link === undefined) puts.push({ key: keys.content(emailId), value: encodeContent(prepared.bytes) });
+    if (link === undefined) puts.push({ key: keys.content(emailId), value: encodeContent(prepared) });
     const { sentSize } = prepared;
     if (sentSize !== undefined) puts.push({ key: keys.sentSize(emailId), value: encodeSentSize(sentSize) });
     draft.createEmail(
@@ -272,6 +272,7 @@ function applyAppend(
         digest: prepared.digest,
         inline: link === undefined,
         sentOtherwise: sentSize !== undefined,
+        isNulFree: prepared.isNulFree,
         createdModSeq: modSeq,
         threadHashes: owned,
         memberships: [mailbox.id, uid],

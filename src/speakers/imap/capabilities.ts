@@ -19,7 +19,6 @@ const authenticated: readonly Capability[] = [
   'NAMESPACE',
   'CHILDREN',
   'UNSELECT',
-  'UNAUTHENTICATE',
   'SPECIAL-USE',
   'CREATE-SPECIAL-USE',
   'LIST-EXTENDED',
@@ -77,10 +76,14 @@ export function capabilities(session: ImapSession): readonly Capability[] {
 }
 
 /** Those of sessions with an account, made once. */
-export function authenticatedCapabilities(limits: ImapLimits, setsQuotas: boolean): readonly Capability[] {
+export function authenticatedCapabilities(
+  limits: ImapLimits,
+  { setsQuotas, unauthenticates }: { readonly setsQuotas: boolean; readonly unauthenticates: boolean },
+): readonly Capability[] {
   const { appendBytesMax, messagesMax } = limits;
   const offered: Capability[] = [...always, ...authenticated, `APPENDLIMIT=${appendBytesMax}`];
   if (setsQuotas) offered.push('QUOTASET');
+  if (unauthenticates) offered.push('UNAUTHENTICATE');
   if (messagesMax !== undefined) offered.push(`MESSAGELIMIT=${messagesMax}`);
   return offered;
 }

@@ -37,6 +37,8 @@ export interface ImapDependencies {
   readonly allowCleartextLogin: boolean;
   /** See ImapEnvironment; left away: no. */
   readonly acceptsRawHeaders?: boolean;
+  /** UNAUTHENTICATE is there; left away: yes. */
+  readonly allowsUnauthenticate?: boolean;
   readonly limits?: Partial<ImapLimits>;
   readonly metrics?: Metrics | undefined;
 }
@@ -49,7 +51,10 @@ export function imapProtocol(dependencies: ImapDependencies): SessionProtocol {
     acceptsRawHeaders: dependencies.acceptsRawHeaders ?? false,
     limits,
     readerLimits: readerLimits(limits),
-    capabilities: authenticatedCapabilities(limits, dependencies.administration !== undefined),
+    capabilities: authenticatedCapabilities(limits, {
+      setsQuotas: dependencies.administration !== undefined,
+      unauthenticates: dependencies.allowsUnauthenticate ?? true,
+    }),
     watches: new AccountWatches(),
     slicer: new SparseSlicer(dependencies.clock),
     observeCommand: commandObserver(dependencies.metrics),

@@ -42,9 +42,10 @@ export function messagesListed(uids: Uint32Array, wanted: SearchReturn | undefin
   return wanted.relevancy ? uids.length : 0;
 }
 
-/** The answer to what would be done for all of the messages or for none. */
-export function tooManyMessages(session: ImapSession) {
-  const code = messageLimitCode(session.environment.limits.messagesMax!);
+/** The answer to what would be done for all of the messages or for none; `uids`: of those, where they have some. */
+export function tooManyMessages(session: ImapSession, uids?: Uint32Array) {
+  const lowestUid = uids && highestOf(session, uids)[0];
+  const code = messageLimitCode(session.environment.limits.messagesMax!, lowestUid);
   return { status: 'NO', code, text: 'Too many messages for one command' } as const;
 }
 
@@ -54,7 +55,7 @@ export function withLimit(session: ImapSession, reply: Reply, lowestUid: number 
   const code: ResponseCode = messageLimitCode(session.environment.limits.messagesMax!, lowestUid);
   const text = 'Done for as many messages as one command may work on';
   if (reply.status === 'OK' && reply.code === undefined) return { ...reply, text, code };
-  // Its own code (MODIFIED, HIGHESTMODSEQ, EXPUNGEISSUED) belongs into the tagged answer.
-  session.connection.write(formatStatusResponse('*', 'OK', text, code));
+  // Its own code (MODIFIED, HIGHESTMODSEQ, EXPUNGEISSUED) belongs into the tagged answer (RFC 9738 3.1).
+  session.connection.write(formatStatusResponse('*', 'NO', text, code));
   return reply;
 }

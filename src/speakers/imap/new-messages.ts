@@ -32,7 +32,11 @@ export interface Borrowed {
   bytes: number;
 }
 
-/** The messages, or the answer that says why there are none. */
+/**
+ * The messages, or the answer that says why there are none. NULs are taken in plain literals too, though a client must not send
+ * them (RFC 9051 4.3.1): who moves old mail in has messages of servers that do not mind, and would end at the first one or leave
+ * it behind. Dovecot takes them; nobody is sent them but in a literal8.
+ */
 export async function newMessages(
   session: ImapSession,
   given: readonly AppendMessage[],
@@ -112,7 +116,8 @@ async function locate(session: ImapSession, url: ImapMessageUrl | undefined): Pr
   if (summary?.summary === undefined || size === undefined) return undefined;
   const { clock } = session.environment;
   const source = { account, mailboxId: mailbox.id, clock, uid: url.uid, size, bytes: undefined };
-  const parts = new MessageParts({ ...source, summary: summary.summary });
+  const { isNulFree } = summary;
+  const parts = new MessageParts({ ...source, isNulFree, summary: summary.summary });
   const { section, partial } = url;
   const item = contentItem({ type: 'section', peek: true, section, partial, label: '' });
   const located = await undefinedWhen('noSuchMessage', Promise.resolve(parts.locate(item)));

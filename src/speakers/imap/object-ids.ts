@@ -2,9 +2,12 @@
 // apart, and keep a purely numeric id from looking like a UID. Each account counts by itself, so what is somebody else's has
 // the account behind it: no id stands for two things in one session (sections 4 and 5.1).
 // A copy into another account has ids of its own there, though section 5.1 says that it MUST keep its EMAILID: that is why RFC
-// 8474 is done in part only. Keeping it would be no lie about the content, but 5.2 binds the THREADID to it, and threads are
-// each account's own: the copy would have to stand outside the conversation that it belongs to where it came to, or all of
-// that conversation to change ids that were told. Clients read a copied message once more, and group it rightly.
+// 8474 is done in part only. An id that goes along would be a second one beside the email's own: stored, looked for by SEARCH,
+// and the same for two emails once a copy is copied back, which an account must then hold as one (JMAP's Email ids, which are
+// to be the same, are unique in an account). One made of the content would need no place, but 5.2 binds the THREADID to it:
+// made of the content too, it would part answers that name their parent only from the conversation; or else the copy stood
+// outside the conversation that it belongs to where it came to, for ids that were told may not change. Clients read a
+// copied message once more, and group it rightly.
 
 import type { AccountPort } from '../../account/port.ts';
 import type { MailboxId } from '../../mail/ids.ts';

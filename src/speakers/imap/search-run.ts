@@ -3,7 +3,7 @@
 
 import type { SortCriterion } from '../../mail/message-order.ts';
 import type { SearchKey } from '../../mail/search-key.ts';
-import { type EsearchResult, formatEsearch } from '../../wire/imap/format-esearch.ts';
+import { type EsearchMailbox, formatEsearch } from '../../wire/imap/format-esearch.ts';
 import type { SearchArguments, SearchProgram, SearchReturn } from '../../wire/imap/search-command.ts';
 import { idSuffix } from './object-ids.ts';
 import { partOf } from './partial-range.ts';
@@ -100,17 +100,15 @@ export interface FoundMessages {
   readonly wanted: SearchReturn;
   readonly modSeq: number | undefined;
   readonly score: ((uid: number) => number) | undefined;
-  readonly mailbox?: EsearchResult['mailbox'];
+  readonly mailbox?: EsearchMailbox;
 }
 
-/**
- * The ESEARCH response; '' when nothing was asked that it could tell (RFC 5182 2.1: SAVE alone). Without anything to tell but
- * updates to come, it says what tag they will have (RFC 4466 2.6.2).
- */
+/** The ESEARCH response, as an answer to any RETURN (RFC 4466 2.6.2); '' for SAVE alone (RFC 5182 2.1). */
 export function esearchText(view: MailboxView, found: FoundMessages): string {
   const { tag, uid, uids, wanted, modSeq, score, mailbox } = found;
   const { partial } = wanted;
   if (
+    wanted.save &&
     !wanted.min &&
     !wanted.max &&
     !wanted.all &&

@@ -4,7 +4,7 @@
 // invalid, ADDTO after the EXISTS that makes them valid. Failures of the account pass through; the next change tells.
 
 import type { MailboxChanges } from '../../account/port.ts';
-import { formatEsearchChanges, type ResultRun } from '../../wire/imap/format-esearch.ts';
+import { type EsearchMailbox, formatEsearchChanges, type ResultRun } from '../../wire/imap/format-esearch.ts';
 import { formatString } from '../../wire/imap/format-string.ts';
 import { formatStatusResponse } from '../../wire/imap/response-code.ts';
 import { findUids, type PreparedSearch } from './search-run.ts';
@@ -13,6 +13,8 @@ import type { MailboxView } from './view.ts';
 
 export interface SearchUpdate {
   readonly tag: string;
+  /** Of an ESEARCH (RFC 7377 2.1). */
+  readonly mailbox?: EsearchMailbox;
   /** Told as UIDs. */
   readonly uid: boolean;
   readonly view: MailboxView;
@@ -116,7 +118,7 @@ function displaced(before: readonly number[], now: readonly number[]): ReadonlyS
 }
 
 function tellChange(session: ImapSession, update: SearchUpdate, now: number[]): void {
-  const { tag, uid, view, prepared, results: before } = update;
+  const { uid, view, prepared, results: before } = update;
   const isSorted = prepared.criteria !== undefined;
   const number = (one: number): number => (uid ? one : view.sequenceOf(one));
   const present = new Set(now);
@@ -128,7 +130,7 @@ function tellChange(session: ImapSession, update: SearchUpdate, now: number[]): 
   update.results = now;
   if (removed.length === 0 && added.length === 0) return;
   // Pairs are carried out in order: removing from the end keeps the positions of those before.
-  session.connection.write(formatEsearchChanges({ tag, uid, removed: removed.reverse(), added }));
+  session.connection.write(formatEsearchChanges({ ...update, removed: removed.reverse(), added }));
 }
 
 /** Those of a list that are chosen, in runs with their positions; in one, at position 0, when the list has no order of its own. */

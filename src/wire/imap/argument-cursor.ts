@@ -23,7 +23,7 @@ const number64Max = '9223372036854775807';
 
 export interface ParseOptions {
   /**
-   * UTF8=ACCEPT or IMAP4rev2 is enabled: mailbox names are UTF-8, not modified UTF-7 (RFC 6855, RFC 9051).
+   * UTF8=ACCEPT or IMAP4rev2 is enabled: mailbox names are UTF-8, never modified UTF-7 (RFC 6855, RFC 9051).
    */
   readonly utf8: boolean;
   /** The command ends with the mark of a literal that is still to come. */
@@ -201,12 +201,14 @@ export class ArgumentCursor {
     return this.#decodedName(this.run(listCharacter) || this.stringOctets('mailbox pattern'));
   }
 
+  /** RFC 6855 section 3: names in UTF-8 are taken before it is enabled too; modified UTF-7 has no 8-bit octets. */
   #decodedName(octets: string): string {
-    const name = decodeMailboxName(octets, this.utf8);
+    const isUtf8Name = this.utf8 || hasHighBit(octets);
+    const name = decodeMailboxName(octets, isUtf8Name);
     if (name !== undefined) return name;
+    if (isUtf8Name) throw new ImapSyntaxError('mailbox name is not valid UTF-8');
     // RFC 5530 CANNOT: the command is well-formed, such a name can never be.
-    const encoding = this.utf8 ? 'UTF-8' : 'modified UTF-7';
-    throw new ImapSyntaxError(`mailbox name is not valid ${encoding}`, { status: 'NO', code: 'CANNOT' });
+    throw new ImapSyntaxError('mailbox name is not valid modified UTF-7', { status: 'NO', code: 'CANNOT' });
   }
 
   #quoted(): string {
@@ -251,13 +253,15 @@ function octetsOf(literal: Literal): Buffer {
   return literal.chunks.length === 1 ? literal.chunks[0]! : Buffer.concat(literal.chunks);
 }
 
+function hasHighBit(octets: string): boolean {
+  for (let index = 0; index < octets.length; index++) if (octets.charCodeAt(index) >= 0x80) return true;
+  return false;
+}
+
 /** Latin1 octets to text; refuses what is not UTF-8. */
 function decodeUtf8(octets: string, what: string): string {
-  for (let index = 0; index < octets.length; index++) {
-    if (octets.charCodeAt(index) < 0x80) continue;
-    const bytes = Buffer.from(octets, 'latin1');
-    if (!isUtf8(bytes)) throw new ImapSyntaxError(`${what} is not valid UTF-8`);
-    return bytes.toString('utf8');
-  }
-  return octets;
+  if (!hasHighBit(octets)) return octets;
+  const bytes = Buffer.from(octets, 'latin1');
+  if (!isUtf8(bytes)) throw new ImapSyntaxError(`${what} is not valid UTF-8`);
+  return bytes.toString('utf8');
 }

@@ -4,12 +4,21 @@
 import { formatMailboxName, formatString } from './format-string.ts';
 import { formatSequenceSet } from './sequence-set.ts';
 
-export interface EsearchResult {
+export interface EsearchMailbox {
+  readonly name: string;
+  readonly utf8: boolean;
+  readonly uidValidity: number;
+}
+
+interface Correlated {
   readonly tag: string;
   /** The numbers are UIDs. */
   readonly uid: boolean;
-  /** RFC 7377 2.1. */
-  readonly mailbox?: { readonly name: string; readonly utf8: boolean; readonly uidValidity: number };
+  /** Of the command ESEARCH (RFC 7377 2.1). */
+  readonly mailbox?: EsearchMailbox;
+}
+
+export interface EsearchResult extends Correlated {
   /** Each is written when it is there; leave min, max and all out when nothing matched. */
   readonly min?: number;
   readonly max?: number;
@@ -24,14 +33,17 @@ export interface EsearchResult {
   readonly modSeq?: number;
 }
 
-export function formatEsearch(result: EsearchResult): string {
-  const { mailbox, partial } = result;
-  let text = `* ESEARCH (TAG ${formatString(result.tag)}`;
+function formatCorrelators({ tag, uid, mailbox }: Correlated): string {
+  let text = `* ESEARCH (TAG ${formatString(tag)}`;
   if (mailbox !== undefined) {
     text += ` MAILBOX ${formatMailboxName(mailbox.name, mailbox.utf8)} UIDVALIDITY ${mailbox.uidValidity}`;
   }
-  text += ')';
-  if (result.uid) text += ' UID';
+  return uid ? `${text}) UID` : `${text})`;
+}
+
+export function formatEsearch(result: EsearchResult): string {
+  const { partial } = result;
+  let text = formatCorrelators(result);
   if (result.min !== undefined) text += ` MIN ${result.min}`;
   if (result.max !== undefined) text += ` MAX ${result.max}`;
   if (result.count !== undefined) text += ` COUNT ${result.count}`;
@@ -44,9 +56,7 @@ export function formatEsearch(result: EsearchResult): string {
 }
 
 /** RFC 5267 4.3: what came to a result or went from it; each set stands at its position (0: in mailbox order). */
-export interface EsearchChanges {
-  readonly tag: string;
-  readonly uid: boolean;
+interface EsearchChanges extends Correlated {
   readonly removed: readonly ResultRun[];
   readonly added: readonly ResultRun[];
 }
@@ -56,14 +66,14 @@ export interface ResultRun {
   readonly numbers: readonly number[];
 }
 
-export function formatEsearchChanges({ tag, uid, removed, added }: EsearchChanges): string {
+export function formatEsearchChanges(told: EsearchChanges): string {
   const runs = (name: string, list: readonly ResultRun[]): string => {
     if (list.length === 0) return '';
     const pairs = list.map(({ position, numbers }) => `${position} ${formatSequenceSet(numbers)}`);
     return ` ${name} (${pairs.join(' ')})`;
   };
-  const changes = runs('REMOVEFROM', removed) + runs('ADDTO', added);
-  return `* ESEARCH (TAG ${formatString(tag)})${uid ? ' UID' : ''}${changes}\r\n`;
+  const changes = runs('REMOVEFROM', told.removed) + runs('ADDTO', told.added);
+  return `${formatCorrelators(told)}${changes}\r\n`;
 }
 
 /** `* SEARCH 2 84 882`, `* SORT 84 2`; the mod-sequence only with matches (RFC 7162 3.1.5). */

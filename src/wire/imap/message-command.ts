@@ -54,6 +54,8 @@ export interface ExpungeCommand extends Tagged {
 
 /** Response labels are ready to write: latin1, one char a byte, no line ends. */
 export type FetchItem =
+  /** `implied`: UID FETCH has it without being asked for it. */
+  | { readonly type: 'uid'; readonly label: string; readonly implied: boolean }
   | {
       readonly type:
         | 'envelope'
@@ -63,7 +65,6 @@ export type FetchItem =
         /** BODY without a section: the structure without extension data. */
         | 'body'
         | 'bodyStructure'
-        | 'uid'
         /** RFC 7162. */
         | 'modSeq'
         /** RFC 8474. */

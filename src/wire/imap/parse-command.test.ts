@@ -112,22 +112,24 @@ test('SELECT with CONDSTORE and QRESYNC', () => {
   assert.equal(syntaxError('a SELECT a (FOO)'), 'a BAD unknown SELECT parameter');
 });
 
-test('mailbox names: modified UTF-7, or UTF-8 once enabled', () => {
+test('mailbox names: modified UTF-7 until UTF-8 is enabled, UTF-8 always (RFC 6855 section 3)', () => {
   assert.deepEqual(command('a DELETE "&ZeVnLIqe-/x y"'), { tag: 'a', name: 'DELETE', mailbox: '日本語/x y' });
   assert.deepEqual(command('a DELETE "&ZeVnLIqe-"', true), {
     tag: 'a',
     name: 'DELETE',
     mailbox: '&ZeVnLIqe-',
   });
-  assert.deepEqual(command('a DELETE "\xc3\xa9"', true), { tag: 'a', name: 'DELETE', mailbox: 'é' });
+  for (const utf8 of [true, false])
+    assert.deepEqual(command('a DELETE "\xc3\xa9&"', utf8), { tag: 'a', name: 'DELETE', mailbox: 'é&' });
   assert.deepEqual(command('a RENAME inbox Inbox/Old'), {
     tag: 'a',
     name: 'RENAME',
     from: 'INBOX',
     to: 'Inbox/Old',
   });
-  assert.equal(syntaxError('a DELETE "\xc3\xa9"'), 'a NO mailbox name is not valid modified UTF-7');
-  assert.equal(syntaxError('a DELETE "\xc3"', true), 'a NO mailbox name is not valid UTF-8');
+  assert.equal(syntaxError('a DELETE "&Jjo"'), 'a NO mailbox name is not valid modified UTF-7');
+  for (const utf8 of [true, false])
+    assert.equal(syntaxError('a DELETE "\xc3"', utf8), 'a BAD mailbox name is not valid UTF-8');
 });
 
 test('CREATE USE and STATUS', () => {

@@ -23,7 +23,8 @@ const flags: FetchItem = { type: 'flags', label: 'FLAGS' };
 const internalDate: FetchItem = { type: 'internalDate', label: 'INTERNALDATE' };
 const size: FetchItem = { type: 'size', label: 'RFC822.SIZE' };
 const body: FetchItem = { type: 'body', label: 'BODY' };
-const uidItem: FetchItem = { type: 'uid', label: 'UID' };
+const uidItem: FetchItem = { type: 'uid', label: 'UID', implied: false };
+const impliedUid: FetchItem = { ...uidItem, implied: true };
 const modSeq: FetchItem = { type: 'modSeq', label: 'MODSEQ' };
 
 /** Items without arguments, and the macros. BODY and BINARY with a section: parseSectionItem. */
@@ -60,7 +61,7 @@ export function parseFetch(cursor: ArgumentCursor, tag: string, uid: boolean): F
   cursor.expect(' ');
   const set = cursor.sequenceSet();
   cursor.expect(' ');
-  const items: FetchItem[] = uid ? [uidItem] : [];
+  const items: FetchItem[] = uid ? [impliedUid] : [];
   if (cursor.take('(')) {
     do parseItem(cursor, items);
     while (cursor.take(' '));
@@ -99,6 +100,7 @@ function addItem(items: FetchItem[], item: FetchItem): void {
     const other = items[index]!;
     if (other.label !== item.label) continue;
     if (other.type !== item.type) break;
+    if (item.type === 'uid') items[index] = item;
     if ('peek' in other && 'peek' in item && 'partial' in other && 'partial' in item) {
       if (other.partial?.bytes !== item.partial?.bytes) continue;
       if (other.peek && !item.peek) items[index] = item;

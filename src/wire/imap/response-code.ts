@@ -105,9 +105,9 @@ export function numberCode(
   return `${name} ${value}`;
 }
 
-/** INPROGRESS (tag NIL NIL): how far it is, is not told (RFC 9585). */
+/** INPROGRESS (tag NIL NIL): how far it is, is not told; nor is a tag that would end the code (RFC 9585 section 4). */
 export function inProgressCode(tag: string): ResponseCode {
-  return `INPROGRESS (${formatString(tag)} NIL NIL)`;
+  return `INPROGRESS (${tag.includes(']') ? 'NIL' : formatString(tag)} NIL NIL)`;
 }
 
 /** PERMANENTFLAGS (…); names may include `\*`. */

@@ -74,10 +74,18 @@ export class Marionette {
     return value.value as T;
   }
 
-  /** PNG of the window. */
-  async screenshot(): Promise<Buffer> {
+  /** PNG of the window that scripts run in, or of the one that was opened last. */
+  async screenshot(which: 'main' | 'last'): Promise<Buffer> {
+    const main = await this.call<{ value: string }>('WebDriver:GetWindowHandle');
+    const handles = await this.call<string[]>('WebDriver:GetWindowHandles');
+    if (which === 'last') await this.#switchTo(handles.findLast((handle) => handle !== main.value)!);
     const { value } = await this.call<{ value: string }>('WebDriver:TakeScreenshot', { full: true });
+    if (which === 'last') await this.#switchTo(main.value);
     return Buffer.from(value, 'base64');
+  }
+
+  async #switchTo(handle: string): Promise<void> {
+    await this.call('WebDriver:SwitchToWindow', { handle, focus: false });
   }
 
   /** Asks the program to end. */

@@ -1,6 +1,6 @@
-// Thunderbird with a profile of its own, on a screen nobody sees (Xvfb), with one account of a server: IMAP over TLS,
-// submission after STARTTLS. Its passwords and the server's certificate are given to it before it connects, because each
-// question it would ask is a window that waits for somebody. Ended by Marionette, or by its process id.
+// Thunderbird with a new profile, on a screen nobody sees (Xvfb), without an account until it is given one: IMAP over TLS,
+// submission after STARTTLS. It is told to trust the server's certificate before it connects, because each question it
+// would ask is a window that waits for somebody. Ended by Marionette, or by its process id.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,51 +19,13 @@ export function missingThunderbird(): string | false {
   return missing === false ? false : `${missing} (on Debian: apt-get install thunderbird xvfb, 250 MB)`;
 }
 
-function accountPreferences(server: ServerProcess, user: string): Record<string, string | number | boolean> {
-  const address = addressOf(user);
-  return {
-    'mail.accountmanager.accounts': 'account1,account2',
-    'mail.accountmanager.defaultaccount': 'account1',
-    'mail.accountmanager.localfoldersserver': 'server2',
-    'mail.account.account1.server': 'server1',
-    'mail.account.account1.identities': 'id1',
-    'mail.account.account2.server': 'server2',
-    'mail.server.server1.type': 'imap',
-    'mail.server.server1.hostname': host,
-    'mail.server.server1.port': server.ports.imaps,
-    'mail.server.server1.socketType': 3,
-    'mail.server.server1.authMethod': 3,
-    'mail.server.server1.userName': address,
-    'mail.server.server1.name': user,
-    // Not before it knows the password.
-    'mail.server.server1.login_at_startup': false,
-    'mail.server.server1.check_new_mail': false,
-    'mail.server.server1.using_subscription': false,
-    'mail.server.server2.type': 'none',
-    'mail.server.server2.hostname': 'Local Folders',
-    'mail.server.server2.userName': 'nobody',
-    'mail.server.server2.name': 'Local Folders',
-    'mail.identity.id1.fullName': user,
-    'mail.identity.id1.useremail': address,
-    'mail.identity.id1.smtpServer': 'smtp1',
-    'mail.identity.id1.compose_html': false,
-    'mail.identity.id1.valid': true,
-    'mail.smtpservers': 'smtp1',
-    'mail.smtp.defaultserver': 'smtp1',
-    'mail.smtpserver.smtp1.hostname': host,
-    'mail.smtpserver.smtp1.port': server.ports.submission,
-    'mail.smtpserver.smtp1.try_ssl': 2,
-    'mail.smtpserver.smtp1.authMethod': 3,
-    'mail.smtpserver.smtp1.username': address,
-  };
-}
-
 /** Nothing is fetched from elsewhere and nothing is asked. */
 const quietPreferences = {
   'app.update.enabled': false,
   'datareporting.policy.dataSubmissionPolicyBypassNotification': true,
   'extensions.update.enabled': false,
   'mail.biff.show_alert': false,
+  'mail.identity.default.compose_html': false,
   'mail.e2ee.auto_enable': false,
   'mail.inappnotifications.enabled': false,
   'mail.provider.suppress_dialog_on_startup': true,
@@ -79,7 +41,7 @@ const prelude = `
   const { MailServices } = ChromeUtils.importESModule('resource:///modules/MailServices.sys.mjs');
   const tabmail = document.getElementById('tabmail');
   const about = tabmail?.currentAbout3Pane;
-  const account = MailServices.accounts.getAccount('account1').incomingServer;
+  const account = MailServices.accounts.allServers.find(({ type }) => type === 'imap');
   const folderOf = (path) => account.rootFolder.descendants.find((folder) => pathOf(folder) === path);
   const pathOf = (folder) => folder.parent === account.rootFolder ? folder.name : pathOf(folder.parent) + '/' + folder.name;
   const pause = () => new Promise((resolve) => setTimeout(resolve, 30));
@@ -108,19 +70,19 @@ export class ThunderbirdProcess implements AsyncDisposable {
    * What it prints goes to `logFile`. On a loaded machine its main window has been seen not to get ready before Marionette gave
    * it up: that is before it knows of any server, and it is started once more.
    */
-  static async start(server: ServerProcess, user: string, logFile: string): Promise<ThunderbirdProcess> {
-    const start = (): Promise<ThunderbirdProcess> => ThunderbirdProcess.#startOnce(server, user, logFile);
+  static async start(server: ServerProcess, logFile: string): Promise<ThunderbirdProcess> {
+    const start = (): Promise<ThunderbirdProcess> => ThunderbirdProcess.#startOnce(server, logFile);
     return start().catch(async (error: unknown) => {
       await appendFile(logFile, `\nStarted again after: ${error}\n`);
       return start();
     });
   }
 
-  static async #startOnce(server: ServerProcess, user: string, logFile: string): Promise<ThunderbirdProcess> {
+  static async #startOnce(server: ServerProcess, logFile: string): Promise<ThunderbirdProcess> {
     const folder = await makeTemporaryFolder();
     await mkdir(folder.at('profile'));
     const port = await freePort();
-    const preferences = { ...quietPreferences, ...accountPreferences(server, user), 'marionette.port': port };
+    const preferences = { ...quietPreferences, 'marionette.port': port };
     const lines = Object.entries(preferences).map(
       ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
     );
@@ -142,7 +104,7 @@ export class ThunderbirdProcess implements AsyncDisposable {
     try {
       const marionette = await Marionette.connect(port, () => program.exitCode === null);
       const thunderbird = new ThunderbirdProcess(marionette, children, folder);
-      await thunderbird.#trust(server, user);
+      await thunderbird.#trust(server);
       return thunderbird;
     } catch (error) {
       kill();
@@ -156,9 +118,34 @@ export class ThunderbirdProcess implements AsyncDisposable {
     return this.#marionette.run<T>(prelude + script, ...args);
   }
 
-  /** Writes PNG. */
-  async screenshot(file: string): Promise<void> {
-    await writeFile(file, await this.#marionette.screenshot());
+  /**
+   * What its dialog for a new account does once somebody filled it in by hand and said Continue: it tries the account on the server
+   * and keeps it.
+   */
+  async configure(server: ServerProcess, user: string): Promise<void> {
+    await this.run(
+      `const [host, imap, submission, name, username, password] = args;
+      const load = (name) => ChromeUtils.importESModule('resource:///modules/accountcreation/' + name + '.sys.mjs')[name];
+      const AccountConfig = load('AccountConfig');
+      const config = new AccountConfig();
+      const login = { hostname: host, username, password, auth: Ci.nsMsgAuthMethod.passwordCleartext };
+      Object.assign(config.incoming, login, { type: 'imap', port: imap, socketType: Ci.nsMsgSocketType.SSL });
+      Object.assign(config.outgoing, login,
+        { type: 'smtp', port: submission, socketType: Ci.nsMsgSocketType.alwaysSTARTTLS, addThisServer: true });
+      config.identity = { realname: name, emailAddress: username };
+      config.displayName = name;
+      config.source = AccountConfig.kSourceUser;
+      config.rememberPassword = true;
+      const verifier = new (load('ConfigVerifier'))(window.msgWindow, new AbortController().signal);
+      await verifier.verifyConfig(config, true);
+      await load('CreateInBackend').createAccountInBackend(config);`,
+      ...[host, server.ports.imaps, server.ports.submission, user, addressOf(user), passwordOf(user)],
+    );
+  }
+
+  /** Writes PNG of the main window, or of the one that it opened last. */
+  async screenshot(file: string, which: 'main' | 'last' = 'main'): Promise<void> {
+    await writeFile(file, await this.#marionette.screenshot(which));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -172,21 +159,16 @@ export class ThunderbirdProcess implements AsyncDisposable {
     await this.#folder.remove();
   }
 
-  async #trust(server: ServerProcess, user: string): Promise<void> {
+  async #trust(server: ServerProcess): Promise<void> {
     const certificate = (await readFile(server.certificateFile, 'utf8')).replaceAll(/-----.*?-----|\s/g, '');
     const ports = [server.ports.imaps, server.ports.submission];
     await this.run(
-      `const [certificate, host, ports, user, password] = args;
+      `const [certificate, host, ports] = args;
       const database = Cc['@mozilla.org/security/x509certdb;1'].getService(Ci.nsIX509CertDB);
       const overrides = Cc['@mozilla.org/security/certoverride;1'].getService(Ci.nsICertOverrideService);
       for (const port of ports)
-        overrides.rememberValidityOverride(host, port, {}, database.constructX509FromBase64(certificate), false);
-      for (const origin of ['imap://' + host, 'smtp://' + host]) {
-        const login = Cc['@mozilla.org/login-manager/loginInfo;1'].createInstance(Ci.nsILoginInfo);
-        login.init(origin, null, origin, user, password, '', '');
-        await Services.logins.addLoginAsync(login);
-      }`,
-      ...[certificate, host, ports, addressOf(user), passwordOf(user)],
+        overrides.rememberValidityOverride(host, port, {}, database.constructX509FromBase64(certificate), false);`,
+      ...[certificate, host, ports],
     );
   }
 }

@@ -1,4 +1,4 @@
-// Thunderbird, driven in its own windows: opens an account, reads, replies, moves, searches, deletes, and hears of new mail. Each
+// Thunderbird, driven in its own windows: is given an account, reads, replies, moves, searches, deletes, and hears of new mail. Each
 // step is judged by what the server has afterwards and by what Thunderbird shows; pictures of it are left in a folder.
 
 import assert from 'node:assert/strict';
@@ -33,7 +33,7 @@ describe('Thunderbird', { skip: missingThunderbird() }, () => {
     for (let number = 0; number < messages; number++)
       await storeMessage(server.admin, 'alice', { bytes: fromBob(number), date: 1_700_000_000 + number });
     await storeMessage(server.admin, 'alice', { bytes: numberedMessage(100), mailbox: nested });
-    thunderbird = await ThunderbirdProcess.start(server, 'alice', join(artefacts, 'log'));
+    thunderbird = await ThunderbirdProcess.start(server, join(artefacts, 'log'));
   });
   after(async () => {
     await thunderbird?.[Symbol.asyncDispose]();
@@ -59,8 +59,9 @@ describe('Thunderbird', { skip: missingThunderbird() }, () => {
   const flagsOf = (found: readonly MessageRow[], uid: number): string[] | undefined =>
     found.find((row) => row.uid === uid)?.flags.toSorted();
 
-  test('opens the account: folders and messages', async (t) => {
+  test('tries and keeps the account it is given, and opens it: folders and messages', async (t) => {
     t.diagnostic(`pictures: ${artefacts}`);
+    await thunderbird.configure(server, 'alice');
     const { paths, subjects } = await thunderbird.run<{ paths: string[]; subjects: string[] }>(
       `const inbox = await until(() => account.rootFolder.getFolderWithFlags(Ci.nsMsgFolderFlags.Inbox));
       about.displayFolder(inbox.URI);
@@ -97,7 +98,11 @@ describe('Thunderbird', { skip: missingThunderbird() }, () => {
       await until(() => compose.document.readyState === 'complete' && compose.gMsgCompose?.editor
         && compose.gMsgCompose.editor.document.body.textContent.includes('message 3.'));
       compose.gMsgCompose.editor.QueryInterface(Ci.nsIEditor);
-      compose.gMsgCompose.editor.insertText('Schöne Antwort');
+      compose.gMsgCompose.editor.insertText('Schöne Antwort');`,
+    );
+    await thunderbird.screenshot(join(artefacts, 'reply.png'), 'last');
+    await thunderbird.run(
+      `const compose = Services.wm.getMostRecentWindow('msgcompose');
       compose.goDoCommand('cmd_sendNow');
       await until(() => compose.closed);`,
     );
@@ -166,25 +171,21 @@ describe('Thunderbird', { skip: missingThunderbird() }, () => {
     };
     const searchesBefore = await searches();
     const found = await thunderbird.run<string[]>(
-      `const session = Cc['@mozilla.org/messenger/searchSession;1'].createInstance(Ci.nsIMsgSearchSession);
-      const inbox = account.rootFolder.getFolderWithFlags(Ci.nsMsgFolderFlags.Inbox);
-      session.addScopeTerm(Ci.nsMsgSearchScope.onlineMail, inbox);
-      const term = session.createTerm();
-      term.attrib = Ci.nsMsgSearchAttrib.Body;
-      term.op = Ci.nsMsgSearchOp.Contains;
-      const value = term.value;
-      value.attrib = term.attrib;
-      value.str = 'message 9.';
-      term.value = value;
-      session.appendTerm(term);
-      const hits = [];
-      const onSearchHit = (header) => hits.push(header.mime2DecodedSubject);
-      await new Promise((onSearchDone) => {
-        session.registerListener({ onSearchHit, onSearchDone, onNewSearch() {} });
-        session.search(window.msgWindow);
-      });
-      return hits;`,
+      `const folder = account.rootFolder.getFolderWithFlags(Ci.nsMsgFolderFlags.Inbox);
+      window.openDialog('chrome://messenger/content/SearchDialog.xhtml', '_blank', 'chrome,dialog=no', { folder });
+      const dialog = await until(() => Services.wm.getMostRecentWindow('mailnews:search'));
+      const element = (id) => dialog.document.getElementById(id);
+      await until(() => dialog.document.readyState === 'complete' && element('searchVal0'));
+      element('checkSearchOnline').click();
+      element('searchAttr0').value = String(Ci.nsMsgSearchAttrib.Body);
+      element('searchOp0').value = String(Ci.nsMsgSearchOp.Contains);
+      element('searchVal0').querySelector('input').value = 'message 9.';
+      element('search-button').click();
+      const view = await until(() => dialog.gFolderDisplay.view.dbView?.rowCount > 0 && dialog.gFolderDisplay.view.dbView);
+      await until(() => element('search-button').getAttribute('data-l10n-id') === 'search-button');
+      return rowsOf(view);`,
     );
+    await thunderbird.screenshot(join(artefacts, 'searched on the server.png'), 'last');
     assert.deepEqual(found, ['number 9']);
     assert.ok((await searches()) > searchesBefore, 'it did not ask the server');
     const shown = await thunderbird.run<string[]>(

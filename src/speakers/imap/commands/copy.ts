@@ -12,7 +12,7 @@ import { type ImapSession, viewOf } from '../session.ts';
 
 export async function copy(session: ImapSession, command: CopyCommand): Promise<Reply> {
   const uids = resolveUids(viewOf(session), command.set, command.uid);
-  if (isTooMany(session, uids.length)) return tooManyMessages(session);
+  if (isTooMany(session, uids.length)) return tooManyMessages(session, uids);
   const outcome = await copyMessages(session, command, { uids, move: false });
   if ('status' in outcome) return outcome;
   if (outcome.targetUids.length === 0) return noneThere(command);

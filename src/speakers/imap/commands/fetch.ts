@@ -2,7 +2,7 @@
 
 import type { FetchCommand } from '../../../wire/imap/message-command.ts';
 import { FetchRun } from '../fetch/fetch-run.ts';
-import { highestOf, withLimit } from '../message-limit.ts';
+import { highestOf, isTooMany, tooManyMessages, withLimit } from '../message-limit.ts';
 import { resolvePlaces, uidsAt } from '../message-set.ts';
 import { partOf } from '../partial-range.ts';
 import { bad, expungeIssued, no, ok, type Reply } from '../reply.ts';
@@ -16,12 +16,16 @@ const unknownEncoding = no('Unknown content transfer encoding', 'UNKNOWN-CTE');
 export async function fetch(session: ImapSession, command: FetchCommand): Promise<Reply> {
   // RFC 7162 3.2.6.
   if (command.vanished && !session.qresync) return bad('VANISHED needs QRESYNC to be enabled');
+  const { partial } = command;
+  // RFC 9738 3.1: a client that asks for a page asks for none that is too large.
+  if (partial !== undefined && isTooMany(session, partial.to - partial.from + 1))
+    return tooManyMessages(session);
   const view = viewOf(session);
   if (command.items.some((item) => item.type === 'modSeq')) session.enableCondstore();
   if (command.vanished) await tellVanished(session, command);
   const named = resolvePlaces(view, command.set, command.uid);
   // RFC 9394 3.4: the range comes before CHANGEDSINCE.
-  const wanted = command.partial === undefined ? named : partOf(named, command.partial);
+  const wanted = partial === undefined ? named : partOf(named, partial);
   if (wanted.length === 0) return done;
   const places = highestOf(session, wanted);
   const run = new FetchRun(session, command, places.length);

@@ -2,6 +2,8 @@
 // Others' mailboxes are listed as far as their rights say (RFC 4314 section 4).
 
 import { Slicer } from '../../../base/slicer.ts';
+import { undefinedWhen } from '../../../mail/mail-error.ts';
+import { mayAnnotate } from '../../../mail/rights.ts';
 import { formatMyRights } from '../../../wire/imap/format-acl.ts';
 import { formatList, type ListEntry } from '../../../wire/imap/format-list.ts';
 import type { ListCommand } from '../../../wire/imap/mailbox-command.ts';
@@ -41,16 +43,18 @@ export async function list(session: ImapSession, command: ListCommand): Promise<
     const selected = selects(tree, command, name);
     const childSelected = withChild?.has(name) ?? false;
     if ((!selected && !childSelected) || !matches(name)) continue;
+    const info = tree.mailboxes.get(name);
     const attributes = listAttributes(tree, command, name);
+    const status = selected ? await statusOf(session, command, info) : undefined;
+    // What may be looked up and not read, or is gone meanwhile. RFC 5819 section 2 demands it with STATUS; without, clients that
+    // select all that is listed (mbsync) take the refusal for a failure.
+    const isClosed = status === '' || info?.rights.includes('r') === false;
+    if (isClosed && info?.selectable === true) attributes.unshift('\\Noselect');
     const told = { name, attributes, delimiter, ...(childSelected && { childInfo }) };
     connection.write(formatList('LIST', told, session));
-    const info = tree.mailboxes.get(name);
-    // RFC 5819 section 2: no STATUS for what cannot be selected.
-    if (command.return.status !== undefined && info?.selectable === true && selected && mayRead(info)) {
-      connection.write(await statusResponse(session, info, command.return.status));
-    }
+    if (status !== undefined) connection.write(status);
     // RFC 9590 section 3: none of what does not exist.
-    if (command.return.metadata !== undefined && info !== undefined && selected && mayRead(info)) {
+    if (command.return.metadata !== undefined && info !== undefined && selected && mayAnnotate(info.rights)) {
       connection.write(await metadataResponse(session, info, command.return.metadata));
     }
     // RFC 8440 section 4.
@@ -79,8 +83,15 @@ function matchesIn(tree: MailboxTree, pattern: MailboxPattern, name: string): bo
     : pattern.matches(name);
 }
 
-function mayRead({ rights }: PlacedMailbox): boolean {
-  return rights.includes('r');
+/** Undefined: nobody asks for it; '': it has none, or is gone meanwhile. */
+async function statusOf(
+  session: ImapSession,
+  { return: { status } }: ListCommand,
+  info: PlacedMailbox | undefined,
+): Promise<string | undefined> {
+  if (status === undefined) return undefined;
+  if (info?.selectable !== true || !info.rights.includes('r')) return '';
+  return (await undefinedWhen('noSuchMailbox', statusResponse(session, info, status))) ?? '';
 }
 
 function selects(tree: MailboxTree, command: ListCommand, name: string): boolean {

@@ -6,7 +6,9 @@ import { withFilters } from '../filters.ts';
 import { placedMailboxes, type WantedOwners } from '../mailbox-lists.ts';
 import {
   canonicalName,
+  findPlaced,
   isInNamespaces,
+  isOthersName,
   isSelected,
   type PlacedMailbox,
   placedAt,
@@ -72,6 +74,7 @@ async function searchOne(
   const wanted = command.return ?? returnAll;
   const prepared = await prepareSearch(session, view, { program: command });
   const uids = await findUids(view, prepared);
+  const mailbox = { name: info.name, utf8: session.utf8, uidValidity: info.uidValidity };
   told.messages += messagesListed(uids, wanted);
   // RFC 5182 2.1: what fails leaves nothing saved.
   if (wanted.save) view.saved = new Uint32Array(0);
@@ -81,11 +84,10 @@ async function searchOne(
   if (uids.length > 0) {
     const modSeq = await toldModSeq(view, { uids, asked: command });
     const score = wanted.relevancy ? await scoresOf(view, prepared) : undefined;
-    const mailbox = { name: info.name, utf8: session.utf8, uidValidity: info.uidValidity };
     const text = esearchText(view, { tag, uid: true, uids, wanted, modSeq, score, mailbox });
     session.connection.write(text);
   }
-  if (wanted.update) startUpdates(session, { tag, uid: true, view, prepared, results: [...uids] });
+  if (wanted.update) startUpdates(session, { tag, mailbox, uid: true, view, prepared, results: [...uids] });
   return true;
 }
 
@@ -103,7 +105,8 @@ async function viewOf({ account, id }: PlacedMailbox): Promise<MailboxView | und
 /** Each once, in the order of the sources. */
 async function mailboxesOf(session: ImapSession, sources: readonly SearchSource[]): Promise<PlacedMailbox[]> {
   const { mailboxes, subscriptions } = await placedMailboxes(session, wantedOwners(sources));
-  const selectable = mailboxes.filter((info) => info.selectable && info.rights.includes('r'));
+  const all = [...mailboxes, ...(await unlisted(session, sources, mailboxes))];
+  const selectable = all.filter((info) => info.selectable && info.rights.includes('r'));
   const subscribed = new Set(subscriptions);
   const chosen = new Set<PlacedMailbox>();
   for (const source of sources) {
@@ -113,6 +116,25 @@ async function mailboxesOf(session: ImapSession, sources: readonly SearchSource[
     for (const info of selectable) if (isOf(source, info, { session, subscribed })) chosen.add(info);
   }
   return [...chosen];
+}
+
+/** Others' mailboxes that may be read but not looked up: searched when the client names them (RFC 7377 2.2). */
+async function unlisted(
+  session: ImapSession,
+  sources: readonly SearchSource[],
+  listed: readonly PlacedMailbox[],
+): Promise<PlacedMailbox[]> {
+  const known = new Set(listed.map(({ name }) => name));
+  const found: PlacedMailbox[] = [];
+  for (const source of sources) {
+    if (source.type !== 'mailboxes') continue;
+    for (const name of source.mailboxes.map(canonicalName)) {
+      const info = isOthersName(name) && !known.has(name) ? await findPlaced(session, name) : undefined;
+      if (info !== undefined) found.push(info);
+      known.add(name);
+    }
+  }
+  return found;
 }
 
 /** Whose mailboxes the sources may name. */

@@ -1,4 +1,4 @@
-// GETQUOTA, GETQUOTAROOT and SETQUOTA (RFC 9208): one quota root an account: '' the session's own,
+// GETQUOTA, GETQUOTAROOT and SETQUOTA (RFC 9208): one quota root an account that has limits: '' the session's own,
 // `Other Users/ann@example.org` Ann's. Administrators see and set everybody's. The limits are the directory's, which tells the
 // account; an account that cannot be reached follows later, and the client is told so.
 
@@ -16,6 +16,7 @@ import { accountOf, type ImapSession } from '../session.ts';
 
 const ownRoot = '';
 const done = ok('Getquota completed');
+const noSuchRoot = no('No such quota root', 'NONEXISTENT');
 /** RFC 9208 5.1: STORAGE counts in units of 1024 octets. */
 const storageUnitBytes = 1024;
 const unitsOf: ReadonlyMap<string, number> = new Map([
@@ -25,8 +26,10 @@ const unitsOf: ReadonlyMap<string, number> = new Map([
 
 export async function getQuota(session: ImapSession, command: GetQuotaCommand): Promise<Reply> {
   const account = await accountOfRoot(session, command.root);
-  if (account === undefined) return no('No such quota root', 'NONEXISTENT');
-  session.connection.write(quotaResponse(command.root, await account.quota()));
+  if (account === undefined) return noSuchRoot;
+  const response = quotaResponse(command.root, await account.quota());
+  if (response === undefined) return no('Nothing is limited', 'NONEXISTENT');
+  session.connection.write(response);
   return done;
 }
 
@@ -35,7 +38,8 @@ export async function getQuotaRoot(session: ImapSession, command: GetQuotaRootCo
   const { account, prefix } = await locate(session, command.mailbox);
   const root = prefix.slice(0, -1);
   const response = quotaResponse(root, await account.quota());
-  session.connection.write(formatQuotaRoot(command.mailbox, [octets(root)], session) + response);
+  const roots = response === undefined ? [] : [octets(root)];
+  session.connection.write(formatQuotaRoot(command.mailbox, roots, session) + (response ?? ''));
   return done;
 }
 
@@ -43,7 +47,7 @@ export async function setQuota(session: ImapSession, { root, limits }: SetQuotaC
   const administration = await administrationOf(session);
   if (administration === undefined) return no('Only administrators set limits', 'NOPERM');
   const owner = await ownerOfRoot(session, root);
-  if (owner === undefined) return no('No such quota root', 'NONEXISTENT');
+  if (owner === undefined) return noSuchRoot;
   for (const [resource, limit] of limits) {
     const unit = unitsOf.get(resource);
     if (unit === undefined) return no('No such resource', 'CANNOT');
@@ -58,7 +62,7 @@ export async function setQuota(session: ImapSession, { root, limits }: SetQuotaC
   const quota = await (await session.environment.accounts.open(owner.id)).quota();
   if (quota.bytesMax !== wanted.quotaBytes || quota.messagesMax !== wanted.quotaMessages)
     return no('The limits are set; the account follows when it can be reached', 'UNAVAILABLE');
-  session.connection.write(quotaResponse(root, quota));
+  session.connection.write(quotaResponse(root, quota) ?? '');
   return ok('Setquota completed');
 }
 
@@ -90,15 +94,16 @@ function octets(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
+/** Undefined: nothing is limited, so there is no such root: its list has at least one resource (section 7, quota-list). */
 function quotaResponse(
   root: string,
   { bytesUsed, bytesMax, messagesUsed, messagesMax }: QuotaStatus,
-): string {
+): string | undefined {
   const resources: { name: string; used: number; max: number }[] = [];
   if (bytesMax !== undefined) {
     const used = Math.ceil(bytesUsed / storageUnitBytes);
     resources.push({ name: 'STORAGE', used, max: Math.floor(bytesMax / storageUnitBytes) });
   }
   if (messagesMax !== undefined) resources.push({ name: 'MESSAGE', used: messagesUsed, max: messagesMax });
-  return formatQuota(octets(root), resources);
+  return resources.length === 0 ? undefined : formatQuota(octets(root), resources);
 }

@@ -1,6 +1,7 @@
 // The values of a message's content items, made ready before its answer is begun: once a line is begun, it can only be
 // finished or the connection cut. Small values are in memory, of large ones the beginning, the rest is streamed.
 
+import type { MessageSummary } from '../../../account/port-reads.ts';
 import { summaryHeader, summaryHeaderBlock } from '../../../account/summary.ts';
 import { assert } from '../../../base/assert.ts';
 import { headerFields } from '../../../mail/header.ts';
@@ -17,6 +18,8 @@ export type ContentValue =
       readonly total: number;
       /** The first bytes. */
       readonly bytes: Uint8Array;
+      /** False: there is no NUL in all of it. */
+      readonly mayHaveNul: boolean;
       /** The rest is the message's range from here to `end`. */
       readonly restStart: number;
       readonly end: number;
@@ -47,26 +50,33 @@ export async function contentValues(
 
 async function contentValue(parts: MessageParts, item: ContentItem, located: Located): Promise<ContentValue> {
   if (located === undefined) return undefined;
-  if (located.type === 'bytes') return wholeValue(located.bytes, located.bytes.length);
+  const { isNulFree } = parts.source;
+  if (located.type === 'bytes') {
+    // Decoding makes NULs.
+    const mayHaveNul = item.type !== 'section' || !isNulFree;
+    return wholeValue(located.bytes, located.bytes.length, mayHaveNul);
+  }
   const { start, end } = located;
+  const mayHaveNul = located.type === 'encoded' ? located.mayHaveNul : !isNulFree;
   const total = located.type === 'encoded' ? located.total : end - start;
-  if (item.type === 'binarySize') return { total, bytes: none, restStart: end, end };
+  if (item.type === 'binarySize') return { total, bytes: none, mayHaveNul, restStart: end, end };
   if (located.type === 'encoded') {
     const { encoding, skip } = located;
-    return { total, bytes: none, restStart: start, end, decoded: { encoding, skip } };
+    return { total, bytes: none, mayHaveNul, restStart: start, end, decoded: { encoding, skip } };
   }
   if (end - start > valueBytesInMemory && parts.source.bytes === undefined) {
-    return { total: end - start, bytes: none, restStart: start, end };
+    return { total: end - start, bytes: none, mayHaveNul, restStart: start, end };
   }
-  return wholeValue(await parts.read(start, end), end - start);
+  return wholeValue(await parts.read(start, end), end - start, mayHaveNul);
 }
 
 /** Values of the message's own header, from its summary; undefined when the summary does not hold it. */
 export function keptHeaderValues(
-  summary: Uint8Array,
+  { summary, isNulFree }: MessageSummary,
   size: number,
   items: readonly ContentItem[],
-): readonly ContentValue[] | undefined {
+): ContentValues | undefined {
+  if (summary === undefined) return 'gone';
   const header = summaryHeader(summary);
   if (header === undefined) return undefined;
   const block = summaryHeaderBlock(summary) ?? headerFields(header);
@@ -76,13 +86,13 @@ export function keptHeaderValues(
     const { partial } = item;
     const all = chosenFields(item, header, { block, hasBody });
     const told = partial === undefined ? all : all.subarray(partial.offset, partial.offset + partial.bytes);
-    return wholeValue(told, told.length);
+    return wholeValue(told, told.length, !isNulFree);
   });
 }
 
 /** The value of BODY[] from the message's first bytes, which may be all of them. */
-export function wholeValue(bytes: Uint8Array, size: number): ContentValue {
-  return { total: size, bytes, restStart: bytes.length, end: size };
+export function wholeValue(bytes: Uint8Array, size: number, mayHaveNul: boolean): ContentValue {
+  return { total: size, bytes, mayHaveNul, restStart: bytes.length, end: size };
 }
 
 /** True when a message's bytes are the answer to all items: no promise is needed for such a message. */

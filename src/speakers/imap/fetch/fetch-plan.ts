@@ -43,10 +43,11 @@ const summaryTypes: ReadonlySet<FetchItem['type']> = new Set([
   'preview',
 ]);
 
-/** With `uidOnly` answers begin with the UID, so it is told as an item only when it is the only one. */
+/** With `uidOnly` answers begin with the UID, so it is told as an item only where it is asked for (RFC 9586 3.3). */
 export function fetchPlan(command: FetchCommand, uidOnly: boolean): FetchPlan {
-  const others = uidOnly ? command.items.filter((item) => item.type !== 'uid') : command.items;
-  const items = others.length > 0 ? others : command.items;
+  const items = uidOnly
+    ? command.items.filter((item) => item.type !== 'uid' || !item.implied)
+    : command.items;
   const content = items.filter(isContent).map(contentItem);
   const needsOthers = items.some((item) => summaryTypes.has(item.type));
   return {

@@ -10,6 +10,7 @@ import type { Uid } from '../../../mail/ids.ts';
 import { isMailError } from '../../../mail/mail-error.ts';
 import { transferDecoder } from '../../../mail/transfer-encoding.ts';
 import type { FetchCommand, FetchItem } from '../../../wire/imap/message-command.ts';
+import { withoutNul } from '../../../wire/imap/nul-octets.ts';
 import { ConnectionClosed } from '../../kit/connection.ts';
 import { ReadAhead } from '../../kit/read-ahead.ts';
 import { flagsResponses } from '../flag-text.ts';
@@ -140,7 +141,7 @@ export class FetchRun {
       const fields = await next();
       const end = row + fields.answered;
       next = this.#soon(() => this.#puller.headerFields(targets, end, choice));
-      const bytes = asBuffer(fields.bytes);
+      const bytes = asBuffer(withoutNul(fields.bytes));
       for (let place = 0, start = 0; row < end; row++) {
         if (fields.uids[place] !== targets.columns.uids[row]) {
           this.missing = true;
@@ -243,7 +244,7 @@ export class FetchRun {
       const value = message.values[place++];
       this.#writer.label(planned.label);
       this.#writeValueStart(planned.item.type, value);
-      if (value !== undefined) await this.#streamRest(targets.columns.uids[row]!, value);
+      if (value !== undefined) await this.#streamRest(targets.columns.uids[row]!, planned.item.type, value);
     }
     this.#closeMessage(targets, row, message.seen);
   }
@@ -259,12 +260,13 @@ export class FetchRun {
       writer.number(value.total);
       return;
     }
-    // RFC 3516 section 4.2: literal8 where NUL may come.
-    const mayHaveNul = type === 'binary' && (value.restStart < value.end || value.bytes.includes(0));
-    writer.label(mayHaveNul ? literal8Open : literalOpen);
+    const { bytes, mayHaveNul, restStart, end } = value;
+    // RFC 3516 section 4.3: literal8 only where NUL may come.
+    const isLiteral8 = mayHaveNul && type === 'binary' && (restStart < end || asBuffer(bytes).includes(0));
+    writer.label(isLiteral8 ? literal8Open : literalOpen);
     writer.number(value.total);
     writer.label(literalClose);
-    writer.bytes(value.bytes);
+    writer.bytes(mayHaveNul && type === 'section' ? withoutNul(bytes) : bytes);
   }
 
   #closeMessage(targets: Targets, row: number, seen: boolean): void {
@@ -277,8 +279,9 @@ export class FetchRun {
   }
 
   /** The rest of a large value. A line is begun: what fails now cuts the connection. */
-  async #streamRest(uid: number, value: NonNullable<ContentValue>): Promise<void> {
+  async #streamRest(uid: number, type: FetchItem['type'], value: NonNullable<ContentValue>): Promise<void> {
     const { restStart, end, decoded } = value;
+    const replacesNul = value.mayHaveNul && type === 'section';
     const decoder = decoded === undefined ? undefined : transferDecoder(decoded.encoding);
     let skip = decoded?.skip ?? 0;
     let left = restStart < end ? value.total - value.bytes.length : 0;
@@ -301,7 +304,7 @@ export class FetchRun {
         const told = piece.subarray(skip, skip + left);
         skip -= Math.min(skip, piece.length);
         left -= told.length;
-        this.#writer.bytes(told);
+        this.#writer.bytes(replacesNul ? withoutNul(told) : told);
       }
       if (ended && left > 0) this.#cutConnection();
       if (this.#mustPause()) await this.#pause();

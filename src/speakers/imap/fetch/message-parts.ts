@@ -21,7 +21,10 @@ import { type ContentItem, chosenFields, isWhole } from './fetch-plan.ts';
 export type Located =
   | { readonly type: 'range'; readonly start: number; readonly end: number }
   | { readonly type: 'bytes'; readonly bytes: Buffer }
-  /** `total` decoded bytes behind the first `skip` of what the range decodes to: too much for memory. */
+  /**
+   * `total` decoded bytes behind the first `skip` of what the range decodes to: too much for memory. `mayHaveNul` is of all that
+   * it decodes to.
+   */
   | {
       readonly type: 'encoded';
       readonly start: number;
@@ -29,6 +32,7 @@ export type Located =
       readonly encoding: string;
       readonly skip: number;
       readonly total: number;
+      readonly mayHaveNul: boolean;
     }
   | undefined;
 
@@ -56,6 +60,8 @@ export interface MessageSource {
   readonly size: number;
   /** The whole message, when it is in memory. */
   readonly bytes: Buffer | undefined;
+  /** As MessageBytes.isNulFree. */
+  readonly isNulFree: boolean;
   /** Undefined when the plan needed none. */
   readonly summary: Uint8Array | undefined;
 }
@@ -138,9 +144,11 @@ export class MessageParts {
     const slicer = new Slicer(this.source.clock);
     const pieces: Buffer[] = [];
     let total = 0;
+    let mayHaveNul = false;
     const add = (piece: Buffer): void => {
       total += piece.length;
       if (inMemory) pieces.push(piece);
+      else mayHaveNul ||= piece.includes(0);
     };
     for (let at = bodyStart; at < bodyEnd; at += decodeStepBytes) {
       add(decoder.push(await this.read(at, Math.min(at + decodeStepBytes, bodyEnd))));
@@ -148,8 +156,8 @@ export class MessageParts {
     }
     add(decoder.end());
     if (inMemory) return cut({ type: 'bytes', bytes: Buffer.concat(pieces) }, partial);
-    // Only its length is known now, which the literal tells first; it is decoded again when it is sent.
-    const encoded = { type: 'encoded', start: bodyStart, end: bodyEnd, encoding } as const;
+    // Only its length is known now, and whether it has NULs, which the literal tells first; it is decoded again when it is sent.
+    const encoded = { type: 'encoded', start: bodyStart, end: bodyEnd, encoding, mayHaveNul } as const;
     const skip = Math.min(partial?.offset ?? 0, total);
     return { ...encoded, skip, total: Math.min(partial?.bytes ?? total, total - skip) };
   }

@@ -3,9 +3,15 @@
 // A piece pulled ahead may be dropped: its failure is then nobody's.
 
 import type { AccountPort } from '../../../account/port.ts';
-import type { HeaderFields, HeaderFieldsChoice, MessageSummary } from '../../../account/port-reads.ts';
+import type {
+  HeaderFields,
+  HeaderFieldsChoice,
+  MessageBytes,
+  MessageSummary,
+} from '../../../account/port-reads.ts';
 import type { Clock } from '../../../base/clock.ts';
-import type { MailboxId } from '../../../mail/ids.ts';
+import { asBuffer } from '../../../mail/bytes.ts';
+import type { MailboxId, Uid } from '../../../mail/ids.ts';
 import type { ReadAhead } from '../../kit/read-ahead.ts';
 import { type ImapSession, viewOf } from '../session.ts';
 import {
@@ -16,7 +22,7 @@ import {
   wholeValue,
 } from './content-values.ts';
 import type { FetchPlan } from './fetch-plan.ts';
-import { MessageParts, type MessageSource } from './message-parts.ts';
+import { MessageParts } from './message-parts.ts';
 import type { Targets } from './targets.ts';
 
 /** A summary is about a kilobyte; the fields that lists of messages ask for are a quarter of one. */
@@ -122,16 +128,14 @@ export class MessagePuller {
       ? await this.#summariesOf(uids.subarray(0, messages.length))
       : undefined;
     const values: ContentValues[] = [];
-    for (const [index, { uid, bytes, size }] of messages.entries()) {
+    for (const [index, message] of messages.entries()) {
+      const { bytes, size } = message;
       if (bytes === undefined || (summaries !== undefined && summaries[index]?.summary === undefined)) {
         values.push('gone');
       } else if (this.#allWhole) {
-        values.push(this.#plan.content.map(() => wholeValue(bytes, size)));
+        values.push(this.#plan.content.map(() => wholeValue(bytes, size, !message.isNulFree)));
       } else {
-        const complete =
-          bytes.length === size ? Buffer.from(bytes.buffer, bytes.byteOffset, size) : undefined;
-        const summary = summaries?.[index]?.summary;
-        const parts = this.#parts({ uid, size, bytes: complete, summary });
+        const parts = this.#parts(message, summaries?.[index]);
         values.push(await contentValues(parts, this.#plan.content));
       }
     }
@@ -148,9 +152,9 @@ export class MessagePuller {
     );
     const values: ContentValues[] = [];
     const missing: number[] = [];
-    for (const [index, { summary }] of summaries.entries()) {
+    for (const [index, summary] of summaries.entries()) {
       const size = targets.columns.sizes[row + index]!;
-      const kept = summary === undefined ? 'gone' : keptHeaderValues(summary, size, this.#plan.content);
+      const kept = keptHeaderValues(summary, size, this.#plan.content);
       if (kept === undefined) missing.push(index);
       values.push(kept ?? 'gone');
     }
@@ -160,14 +164,10 @@ export class MessagePuller {
       const sizes = chunk.map((index) => targets.columns.sizes[row + index]!);
       const small = await this.#smallMessages(Uint32Array.from(given), Uint32Array.from(sizes));
       const read = chunk.map((index, place) => {
-        const uid = given[place]!;
-        const source = {
-          uid,
-          size: sizes[place]!,
-          bytes: small.get(uid),
-          summary: summaries[index]!.summary,
-        };
-        return contentValues(this.#parts(source), this.#plan.content);
+        const uid = given[place]! as Uid;
+        const message = small.get(uid) ?? unread(uid, sizes[place]!);
+        const parts = this.#parts(message, summaries[index]);
+        return contentValues(parts, this.#plan.content);
       });
       for (const [place, found] of (await Promise.all(read)).entries()) values[chunk[place]!] = found;
     }
@@ -183,15 +183,14 @@ export class MessagePuller {
     ]);
     const pulls: Promise<ContentValues>[] = [];
     for (let index = 0; index < uids.length; index++) {
-      const summary = summaries?.[index]?.summary;
-      if (summaries !== undefined && summary === undefined) {
+      const summary = summaries?.[index];
+      if (summaries !== undefined && summary?.summary === undefined) {
         pulls.push(Promise.resolve('gone'));
         continue;
       }
-      const size = targets.columns.sizes[row + index]!;
-      const bytes = small.get(uids[index]!);
-      const parts = this.#parts({ uid: uids[index]!, size, bytes, summary });
-      pulls.push(contentValues(parts, this.#plan.content));
+      const uid = uids[index]! as Uid;
+      const message = small.get(uid) ?? unread(uid, targets.columns.sizes[row + index]!);
+      pulls.push(contentValues(this.#parts(message, summary), this.#plan.content));
     }
     return { values: await Promise.all(pulls), summaries };
   }
@@ -211,15 +210,13 @@ export class MessagePuller {
     return count;
   }
 
-  async #smallMessages(uids: Uint32Array, sizes: Uint32Array): Promise<Map<number, Buffer>> {
-    const found = new Map<number, Buffer>();
+  async #smallMessages(uids: Uint32Array, sizes: Uint32Array): Promise<Map<Uid, MessageBytes>> {
+    const found = new Map<Uid, MessageBytes>();
     const small = uids.filter((_, index) => sizes[index]! <= smallMessageBytes);
     for (let at = 0; at < small.length; ) {
       const wanted = small.subarray(at);
       const messages = await this.#account.readMessages(this.#mailboxId, wanted, messageBytesPerPull);
-      for (const { uid, bytes } of messages) {
-        if (bytes !== undefined) found.set(uid, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
-      }
+      for (const message of messages) if (message.bytes !== undefined) found.set(message.uid, message);
       at += messages.length;
     }
     return found;
@@ -243,12 +240,23 @@ export class MessagePuller {
     return summaries;
   }
 
-  #parts(message: Pick<MessageSource, 'uid' | 'size' | 'bytes' | 'summary'>): MessageParts {
-    const { uid, size, bytes, summary } = message;
-    const account = this.#account;
-    const mailboxId = this.#mailboxId;
-    return new MessageParts({ account, mailboxId, clock: this.#clock, uid, size, bytes, summary });
+  #parts({ uid, size, bytes, isNulFree }: MessageBytes, told: MessageSummary | undefined): MessageParts {
+    return new MessageParts({
+      account: this.#account,
+      mailboxId: this.#mailboxId,
+      clock: this.#clock,
+      uid,
+      size,
+      bytes: bytes?.length === size ? asBuffer(bytes) : undefined,
+      isNulFree: isNulFree || told?.isNulFree === true,
+      summary: told?.summary,
+    });
   }
+}
+
+/** Of which ranges will be read. */
+function unread(uid: Uid, size: number): MessageBytes {
+  return { uid, size, bytes: undefined, isNulFree: false };
 }
 
 /** The most that a FETCH of these messages holds: a piece that is written and what is ahead of it. */
