@@ -118,22 +118,30 @@ async function idleOverTls(surroundings: Surroundings): Promise<Figure[]> {
   return memoryOfIdleSessions(surroundings, { secure: true, opened: count });
 }
 
-/** The first SELECT finds a server that has just started. */
-async function select({ target, generator, scale }: Surroundings): Promise<readonly Figure[]> {
+/** The first SELECT finds a server that has just started, and that indexes nothing meanwhile. */
+async function select(surroundings: Surroundings): Promise<readonly Figure[]> {
+  const { target, generator, scale } = surroundings;
   const place = placeOf(target);
   await generator.ask({ type: 'fillForSelect', target: place, scale });
+  await indexed(surroundings);
   await target.restart();
   return await generator.ask({ type: 'run', workload: 'imap-select', target: place, scale });
 }
 
 /** The first questions find a server that has just started, with what was delivered before. */
-async function search({ target, generator, scale }: Surroundings): Promise<readonly Figure[]> {
+async function search(surroundings: Surroundings): Promise<readonly Figure[]> {
+  const { target, generator, scale } = surroundings;
   const place = placeOf(target);
   await generator.ask({ type: 'fillForSearch', target: place, scale });
-  const ours = asRookery(target);
-  await Promise.all([sleep(settleMs * scale), ours && searchIndexSettled(ours, unindexed)]);
+  await indexed(surroundings);
   await target.restart();
   return await generator.ask({ type: 'run', workload: 'imap-search', target: place, scale });
+}
+
+/** What was delivered. */
+async function indexed({ target, scale }: Surroundings): Promise<void> {
+  const ours = asRookery(target);
+  await Promise.all([sleep(settleMs * scale), ours && searchIndexSettled(ours, unindexed)]);
 }
 
 /** Of all workers. */

@@ -51,7 +51,7 @@ export const password = 'bench-password-1';
 
 /** Whose mailboxes are searched for the first time. */
 export const searchedUsers: readonly string[] = Array.from({ length: 5 }, (_, index) => `searched${index}`);
-/** Users for work on many accounts; those and `fetch`, `search`, `store`, `select`, `large`, `heavy`, `drain` are for one workload each. */
+/** Users for work on many accounts; those and `fetch`, `search`, `store`, `select`, `small`, `large`, `heavy`, `drain` are for one workload each. */
 export const userCount = 20;
 export const users: readonly string[] = [
   ...Array.from({ length: userCount }, (_, index) => `user${index}`),
@@ -60,6 +60,7 @@ export const users: readonly string[] = [
   ...searchedUsers,
   'store',
   'select',
+  'small',
   'large',
   'heavy',
   'drain',

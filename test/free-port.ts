@@ -7,11 +7,15 @@ import { systemRandom } from '../src/base/random.ts';
 /** Below what Linux gives by default (ip_local_port_range), above the ports that services have. */
 const [portMin, portEnd] = [20_000, 32_000];
 const attemptsMax = 20;
+/** In this process: who has asked for one has it soon. */
+const given = new Set<number>();
 
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const port = portMin + systemRandom.integer(portEnd - portMin);
-    if (await isFree(port)) return port;
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    return port;
   }
   throw new Error(`no free port from ${portMin} to ${portEnd - 1} in ${attemptsMax} attempts`);
 }

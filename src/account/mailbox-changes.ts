@@ -26,16 +26,14 @@ export const goneMailboxChanges: MailboxChanges = Object.freeze({
 
 /** Messages whose mod-sequence is above `since`. */
 function changedRows(mailbox: MailboxState, table: MessageTable, since: number): MessageColumns {
-  const { modSeqs } = table.columns;
   if (since >= mailbox.lastChangeModSeq) {
+    const { modSeqs } = table.columns;
     // Only arrivals since then: they are the last rows, in order.
     let from = table.length;
     while (from > 0 && modSeqs[from - 1]! > since) from--;
     return table.slice(from, table.length);
   }
-  const indexes: number[] = [];
-  for (let index = 0; index < table.length; index++) if (modSeqs[index]! > since) indexes.push(index);
-  return indexes.length === table.length ? table.all() : table.pick(indexes);
+  return table.changedSince(since);
 }
 
 export interface ChangesContext {

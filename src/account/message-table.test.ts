@@ -124,3 +124,39 @@ it('takes at most 40 bytes a message, and less when it was loaded', () => {
   }
   assert.equal(loaded.bytes, 29 * 100_000);
 });
+
+it('finds what changed since any mod-sequence, whatever was changed and taken out before', () => {
+  const row = { flagsLow: 1, flagsHigh: 0, size: 1, internalDate: 1, saveDate: 1, emailId: 1 };
+  // Several blocks, the last of them not full.
+  const messages = 700;
+  const step = fc.record({
+    kind: fc.nat({ max: 3 }),
+    at: fc.nat(),
+    many: fc.nat({ max: 300 }),
+    since: fc.nat(),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 12 }), (steps) => {
+      const table = new MessageTable(0);
+      for (let uid = 1; uid <= messages; uid++) table.push({ ...row, uid, modSeq: uid });
+      let modSeq = messages;
+      let uidNext = messages + 1;
+      for (const { kind, at, many, since } of steps) {
+        const index = at % table.length;
+        const count = 1 + Math.min(many, table.length - index - 1);
+        if (kind === 0) {
+          const zeros = new Uint32Array(count);
+          const modSeqs = new Float64Array(count).fill(++modSeq);
+          table.setFlags(index, { flagsLow: zeros, flagsHigh: zeros, modSeqs });
+        } else if (kind === 1) table.set(index, { ...table.row(index), modSeq: ++modSeq });
+        else if (kind === 2)
+          for (let more = 0; more <= many; more++) table.push({ ...row, uid: uidNext++, modSeq: ++modSeq });
+        else table.remove(Array.from({ length: Math.min(count, 40) }, (_, further) => index + further));
+        const known = since % (modSeq + 2);
+        const all = table.all();
+        const wanted = [...all.uids].filter((_, place) => all.modSeqs[place]! > known);
+        assert.deepEqual([...table.changedSince(known).uids], wanted);
+      }
+    }),
+  );
+});

@@ -4,6 +4,7 @@
 // message wide until a value needs eight, and `flagsHigh` is not there until a message has one of those flags; `places` says
 // where each message is stored. So a message takes 29 bytes, nearly always.
 
+import { ChangeBlocks } from './change-blocks.ts';
 import {
   allocateColumns,
   type Column,
@@ -28,6 +29,7 @@ export class MessageTable {
   #length = 0;
   /** Others hold the uids: what is valid of this array stays as it is. */
   #uidsShared = false;
+  readonly #changes = new ChangeBlocks();
 
   constructor(capacity: number) {
     this.#columns = {
@@ -150,6 +152,7 @@ export class MessageTable {
       columns.flagsHigh = new Uint32Array(columns.uids.length);
     columns.flagsHigh?.set(flagsHigh, index);
     columns.modSeqs = withValues(columns.modSeqs, index, modSeqs, modSeqs.length);
+    this.#changes.changed(index, modSeqs);
   }
 
   /** The message has a row now, whatever else there is of it. */
@@ -187,6 +190,7 @@ export class MessageTable {
     if (row.flagsHigh !== 0) columns.flagsHigh ??= new Uint32Array(columns.uids.length);
     if (columns.flagsHigh !== undefined) columns.flagsHigh[index] = row.flagsHigh;
     columns.modSeqs = withValue(columns.modSeqs, index, row.modSeq);
+    this.#changes.changedOne(index, row.modSeq);
     columns.internalDates = withValue(columns.internalDates, index, row.internalDate);
     columns.saveDates = withValue(columns.saveDates, index, row.saveDate);
     columns.emailIds = withValue(columns.emailIds, index, row.emailId);
@@ -195,6 +199,7 @@ export class MessageTable {
   /** Removes the rows at `indexes` (ascending) and closes the gaps. */
   remove(indexes: readonly number[]): void {
     if (indexes.length === 0) return;
+    this.#changes.forgetFrom(indexes[0]!);
     if (this.#uidsShared) this.#columns.uids = this.#columns.uids.slice();
     this.#uidsShared = false;
     for (const column of Object.values(this.#columns) as (Column | Uint8Array | undefined)[]) {
@@ -212,6 +217,12 @@ export class MessageTable {
     if (this.#columns.uids.length > growthMin && this.#length * 4 < this.#columns.uids.length) {
       this.#resize(this.#length + growthMin);
     }
+  }
+
+  /** A copy of the messages whose mod-sequence is above `since`. */
+  changedSince(since: number): MessageColumns {
+    const indexes = this.#changes.above(since, this.#columns.modSeqs, this.#length);
+    return indexes.length === this.#length ? this.all() : this.pick(indexes);
   }
 
   /** A copy of the rows from one index to another; the caller's to keep. */
