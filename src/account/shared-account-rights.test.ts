@@ -17,7 +17,13 @@ type Call = (port: AccountPort, fixture: Fixture) => Promise<unknown>;
  * test of its own.
  */
 type Rule =
-  | { readonly needs: string; readonly call: Call; readonly denied?: true; readonly askedFirst?: string }
+  | {
+      readonly needs: string;
+      readonly oneOf?: string;
+      readonly call: Call;
+      readonly denied?: true;
+      readonly askedFirst?: string;
+    }
   | { readonly never: Call }
   | { readonly itself: true };
 
@@ -123,9 +129,9 @@ const rules: Readonly<Record<Method, Rule>> = {
     needs: 'r',
     call: (port, { mailbox }) => port.thread(mailbox.id, { key: all, algorithm: 'references' }),
   },
-  annotations: { needs: 'r', call: (port, { mailbox }) => port.annotations(mailbox.id) },
+  annotations: { needs: 'l', oneOf: 'rswip', call: (port, { mailbox }) => port.annotations(mailbox.id) },
   setAnnotations: {
-    needs: 'rw',
+    needs: 'lw',
     call: (port, { mailbox }) =>
       port.setAnnotations({
         operation: newOperation(),
@@ -158,7 +164,8 @@ function stageOne(port: AccountPort, staging: OperationId): Promise<void> {
 }
 
 function outcomeOf(rule: Extract<Rule, { needs: string }>, rights: string): MailErrorKind | 'done' {
-  if ([...rule.needs].every((right) => rights.includes(right))) return 'done';
+  const has = (right: string): boolean => rights.includes(right);
+  if ([...rule.needs].every(has) && (rule.oneOf === undefined || [...rule.oneOf].some(has))) return 'done';
   const isKnown = rights.includes('l') || (rule.askedFirst !== undefined && rights.includes(rule.askedFirst));
   return rule.denied || isKnown ? 'permissionDenied' : 'noSuchMailbox';
 }
