@@ -12,6 +12,7 @@ import { type Random, systemRandom } from '../../base/random.ts';
 import { Slicer } from '../../base/slicer.ts';
 import { AddressRanges, ConnectionCounts, canonicalAddress, plainAddress } from './address-table.ts';
 import { ConnectionClosed, IdleTimeout, type RefusalReason, type SessionProtocol } from './connection.ts';
+import type { ConnectionEnvironment, Endpoints } from './connection-environment.ts';
 import { type ConnectionLimits, connectionLimitsDefault } from './connection-limits.ts';
 import { DeadlineTicker } from './deadline-ticker.ts';
 import type { ListenerMetrics } from './listener-metrics.ts';
@@ -19,7 +20,7 @@ import type { OpenSession } from './open-sessions.ts';
 import { pacedBy } from './pace.ts';
 import { parseProxyHeader, proxyHeaderBytesMax } from './proxy-protocol.ts';
 import { RateWindow } from './rate-window.ts';
-import { type ConnectionEnvironment, type Endpoints, SocketConnection } from './socket-connection.ts';
+import { SocketConnection } from './socket-connection.ts';
 import type { TlsContexts } from './tls-contexts.ts';
 
 export interface ListenerLimits {
@@ -121,16 +122,13 @@ class SocketListener implements Listener {
     this.#tracePrefix = (options.random ?? systemRandom).identifier(8);
     setMaxListeners(0, this.#closing.signal);
     const pace = pacedBy(options.clock);
-    const { tlsContexts } = options;
+    const { tlsContexts, asksForCertificate = false } = options;
     this.#environment = {
       ticker: options.ticker ?? new DeadlineTicker(options.clock),
       clock: options.clock,
       log: options.log.child({ listener: options.name }),
       closing: this.#closing.signal,
-      tlsContexts: options.tls === 'none' ? undefined : tlsContexts,
-      // What follows is the dear part of the handshake.
-      chooseContext: (name, done) => pace(() => done(null, tlsContexts!.contextFor(name))),
-      asksForCertificate: options.asksForCertificate ?? false,
+      tls: options.tls === 'none' ? undefined : { contexts: tlsContexts!, asksForCertificate, pace },
       limits: { ...connectionLimitsDefault, ...options.connectionLimits },
       pace,
       beforeTls:

@@ -34,6 +34,14 @@ export class OutputBuffer {
     this.#length = 0;
   }
 
+  /** All of it: strings and bytes in the order they were written. */
+  take(): readonly (string | Uint8Array)[] {
+    const parts = this.#parts ?? [];
+    if (this.#text !== '') parts.push(this.#text);
+    this.clear();
+    return parts;
+  }
+
   writeTo(socket: Writable): void {
     const parts = this.#parts;
     const text = this.#text;

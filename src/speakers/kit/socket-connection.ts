@@ -4,48 +4,19 @@
 // When the peer fails or goes, waiting calls reject with ConnectionClosed and the owner is told once.
 
 import type { Socket } from 'node:net';
-import { type SecureContext, TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import { assert } from '../../base/assert.ts';
-import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
+import { clientHelloKind } from '../../wire/tls/client-hello.ts';
+import type { RecordReader, TlsRecords } from '../../wire/tls/records.ts';
 import { type Connection, ConnectionClosed, IdleTimeout, type TlsInfo } from './connection.ts';
-import type { ConnectionLimits } from './connection-limits.ts';
-import type { DeadlineTicker } from './deadline-ticker.ts';
+import type { ConnectionEnvironment, Endpoints } from './connection-environment.ts';
 import { InputBuffer } from './input-buffer.ts';
 import type { SessionUser } from './open-sessions.ts';
 import { OutputBuffer } from './output-buffer.ts';
-import type { Pace } from './pace.ts';
-import { attach, attachSecure, awaitHandshake, detach, type SocketOwner } from './socket-listeners.ts';
-import type { TlsContexts } from './tls-contexts.ts';
-import { TlsSession } from './tls-session.ts';
-
-/** What all connections of a listener share. */
-export interface ConnectionEnvironment {
-  readonly ticker: DeadlineTicker;
-  readonly clock: Pick<Clock, 'now'>;
-  readonly log: Logger;
-  readonly closing: AbortSignal;
-  readonly tlsContexts: TlsContexts | undefined;
-  /** By the name that the client asks for: for TLSSocket. */
-  readonly chooseContext: ContextChoice;
-  /** Clients are asked for a certificate; they need not show one. */
-  readonly asksForCertificate: boolean;
-  readonly limits: ConnectionLimits;
-  readonly pace: Pace;
-  /** With what the client sent first where TLS was awaited: it may be something else. Undefined: nobody looks. */
-  readonly beforeTls: ((connection: SocketConnection, bytes: Buffer) => void) | undefined;
-  /** Called once, when the socket is gone. */
-  closed(connection: SocketConnection): void;
-}
-
-type ContextChoice = (serverName: string, done: (error: null, context: SecureContext) => void) => void;
-
-export interface Endpoints {
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-  readonly localAddress: string;
-  readonly localPort: number;
-}
+import { attach, attachSecure, awaitHello, detach, readOn, type SocketOwner } from './socket-listeners.ts';
+import { Tls13Handshake, type TlsPolicy, TlsServer } from './tls-handshake.ts';
+import type { TlsSession } from './tls-session.ts';
 
 interface Waiter<T> {
   readonly promise: Promise<T>;
@@ -58,7 +29,7 @@ function flushConnection(connection: SocketConnection): void {
   connection.flush();
 }
 
-export class SocketConnection implements Connection, SocketOwner {
+export class SocketConnection implements Connection, SocketOwner, RecordReader {
   readonly traceId: string;
   readonly remoteAddress: string;
   readonly remotePort: number;
@@ -74,6 +45,8 @@ export class SocketConnection implements Connection, SocketOwner {
   #socket: Socket;
   #log: Logger | undefined;
   #tls: TlsSession | undefined;
+  /** What TLS 1.3 leaves to us; without it the socket is in the clear, or OpenSSL's. */
+  #records: TlsRecords | undefined;
   #state: 'open' | 'ending' | 'closed' = 'open';
   /** Something came that no take has looked at. */
   #arrived = false;
@@ -83,7 +56,8 @@ export class SocketConnection implements Connection, SocketOwner {
   #fillWaiter: Waiter<boolean> | undefined;
   #fillMidCommand = false;
   #drainWaiter: Waiter<void> | undefined;
-  #secureWaiter: Waiter<void> | undefined;
+  /** For the ClientHello, then for the end of the handshake. */
+  #secureWaiter: Waiter<Buffer | undefined> | undefined;
   #readDeadline = Number.POSITIVE_INFINITY;
   #writeDeadline = Number.POSITIVE_INFINITY;
 
@@ -173,9 +147,11 @@ export class SocketConnection implements Connection, SocketOwner {
 
   flush(): void {
     this.#flushScheduled = false;
-    if (this.#output.length === 0) return;
+    const bytes = this.#output.length;
+    if (bytes === 0) return;
     if (this.#state === 'closed') this.#output.clear();
-    else this.#output.writeTo(this.#socket);
+    else if (this.#records === undefined) this.#output.writeTo(this.#socket);
+    else this.#records.seal(this.#output.take(), bytes, this);
   }
 
   /** Also when the peer is gone: `drain` then says so, and nobody goes on working for it. */
@@ -195,38 +171,51 @@ export class SocketConnection implements Connection, SocketOwner {
   }
 
   async startTls(): Promise<void> {
-    const contexts = this.#environment.tlsContexts;
-    assert(contexts !== undefined, 'TLS is not set up on this listener');
+    const policy = this.#environment.tls;
+    assert(policy !== undefined, 'TLS is not set up on this listener');
     assert(this.#input.length === 0 && this.#tls === undefined, 'TLS must start on a clean connection');
     this.flush();
     if (this.#state !== 'open' || this.#peerEnded) throw new ConnectionClosed();
     this.#readDeadline = this.#environment.ticker.deadlineIn(this.#environment.limits.handshakeTimeoutMs);
-    await this.#handshakeTurn();
-    const clear = this.#socket;
-    detach(clear);
-    const secure = new TLSSocket(clear, {
-      isServer: true,
-      secureContext: contexts.contextFor(undefined),
-      // With one, node would suspend every handshake and do the rest of all of them in one turn.
-      ...(contexts.hasOneOnly ? {} : { SNICallback: this.#environment.chooseContext }),
-      requestCert: this.#environment.asksForCertificate,
-      // Whoever has none, or one of somebody else's, may still know a password.
-      rejectUnauthorized: false,
-    });
-    this.#socket = secure;
-    this.#secureWaiter = Promise.withResolvers<void>();
-    attachSecure(secure, this);
-    await this.#secureWaiter.promise;
-    this.#tls = new TlsSession(secure);
+    const hello = await this.#helloTurn();
+    if (clientHelloKind(hello) === 'tls13') await this.#startTls13(policy, hello);
+    else await this.#startOpenSsl(policy, hello);
   }
 
-  /** Until the client has begun the handshake and it is its turn: the answer takes as long as ten commands. */
-  async #handshakeTurn(): Promise<void> {
-    this.#secureWaiter = Promise.withResolvers<void>();
-    awaitHandshake(this.#socket);
+  /** When the client has begun the handshake and it is its turn: the answer takes as long as ten commands. */
+  async #helloTurn(): Promise<Buffer> {
+    this.#secureWaiter = Promise.withResolvers<Buffer | undefined>();
+    awaitHello(this.#socket);
+    const hello = await this.#secureWaiter.promise;
+    // It may have failed or ended while it waited.
+    const isGone = this.#state !== 'open' || this.#peerEnded || this.#socket.destroyed;
+    if (hello === undefined || isGone) throw new ConnectionClosed();
+    return hello;
+  }
+
+  async #startTls13(policy: TlsPolicy, hello: Buffer): Promise<void> {
+    const secured = await new Tls13Handshake(this.#socket, policy).run(hello).catch((error: Error) => {
+      this.failed(error);
+      throw new ConnectionClosed();
+    });
+    this.secured();
+    this.#tls = secured.session;
+    this.#records = secured.records;
+    this.#records.open(secured.more, this);
+    readOn(this.#socket);
+  }
+
+  /** A client that stays with OpenSSL. */
+  async #startOpenSsl(policy: TlsPolicy, hello: Buffer): Promise<void> {
+    const clear = this.#socket;
+    clear.unshift(hello);
+    detach(clear);
+    const server = new TlsServer(clear, policy);
+    this.#socket = server.socket;
+    this.#secureWaiter = Promise.withResolvers<Buffer | undefined>();
+    attachSecure(server.socket, this);
     await this.#secureWaiter.promise;
-    // It may have failed while it waited, its end not yet told.
-    if (this.#state !== 'open' || this.#socket.destroyed) throw new ConnectionClosed();
+    this.#tls = server.session();
   }
 
   end(): Promise<void> {
@@ -242,6 +231,7 @@ export class SocketConnection implements Connection, SocketOwner {
     this.#drainWaiter?.reject(new ConnectionClosed());
     this.#drainWaiter = undefined;
     const socket = this.#socket;
+    this.#records?.sealEnd(this);
     if (this.#peerEnded && !(socket instanceof TLSSocket) && socket.writableLength === 0) {
       // All is said and heard: the kernel sends what it has and ends, without a step for each direction.
       socket.destroy();
@@ -301,7 +291,13 @@ export class SocketConnection implements Connection, SocketOwner {
 
   received(chunk: Buffer): void {
     if (this.#state !== 'open') return;
-    this.#input.push(chunk);
+    if (this.#records !== undefined) this.#records.open(chunk, this);
+    else this.opened(chunk);
+  }
+
+  opened(data: Buffer): void {
+    if (this.#state !== 'open') return;
+    this.#input.push(data);
     const waiter = this.#fillWaiter;
     if (waiter === undefined) {
       this.#arrived = true;
@@ -359,27 +355,30 @@ export class SocketConnection implements Connection, SocketOwner {
       });
   }
 
-  handshakeCame(): void {
-    if (this.#socket.readableLength === 0) {
-      // Nothing came but the end.
+  helloCame(hello: Buffer | undefined): void {
+    if (hello === undefined) {
       this.receivedEnd();
       return;
     }
-    const { beforeTls } = this.#environment;
-    if (beforeTls !== undefined) {
-      const bytes: Buffer = this.#socket.read();
-      this.#socket.unshift(bytes);
-      beforeTls(this, bytes);
-    }
+    this.#environment.beforeTls?.(this, hello);
     const waiter = this.#secureWaiter;
-    this.#environment.pace(() => waiter?.resolve());
+    this.#environment.pace(() => waiter?.resolve(hello));
+  }
+
+  get isQueueing(): boolean {
+    return this.#socket.writableLength > 0;
+  }
+
+  send(bytes: Buffer): boolean {
+    this.#socket.write(bytes);
+    return !this.isQueueing;
   }
 
   secured(): void {
     this.#readDeadline = Number.POSITIVE_INFINITY;
     const waiter = this.#secureWaiter;
     this.#secureWaiter = undefined;
-    this.#environment.pace(() => waiter?.resolve());
+    this.#environment.pace(() => waiter?.resolve(undefined));
   }
 
   #rejectWaiters(error: Error): void {

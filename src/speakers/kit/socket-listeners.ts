@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { clientHelloKind } from '../../wire/tls/client-hello.ts';
 
 export interface SocketOwner {
   received(chunk: Buffer): void;
@@ -9,8 +10,8 @@ export interface SocketOwner {
   drained(): void;
   failed(error: Error): void;
   gone(): void;
-  /** The first bytes of a TLS handshake, or the peer's end, are there to be read. */
-  handshakeCame(): void;
+  /** What a client begins TLS with, whole, or what it sent instead; undefined: its end. */
+  helloCame(hello: Buffer | undefined): void;
   secured(): void;
 }
 
@@ -31,9 +32,6 @@ function onError(this: OwnedSocket, error: Error): void {
 function onClose(this: OwnedSocket): void {
   this.connection.gone();
 }
-function onHandshake(this: OwnedSocket): void {
-  this.connection.handshakeCame();
-}
 function onSecure(this: OwnedSocket): void {
   this.connection.secured();
 }
@@ -49,10 +47,26 @@ export function attach(socket: Socket, owner: SocketOwner): void {
   if (socket.isPaused()) socket.resume();
 }
 
-/** Nothing more is read: what comes next is for the TLS socket. */
-export function awaitHandshake(socket: Socket): void {
+/** Nothing is read but the ClientHello, and what came with it. */
+export function awaitHello(socket: Socket): void {
+  let hello: Buffer | undefined;
+  function onReadable(this: OwnedSocket): void {
+    const bytes: Buffer | null = this.read();
+    if (bytes !== null) {
+      hello = hello === undefined ? bytes : Buffer.concat([hello, bytes]);
+      if (clientHelloKind(hello) === 'incomplete') return;
+    }
+    this.removeListener('readable', onReadable);
+    this.connection.helloCame(bytes === null ? undefined : hello);
+  }
   socket.removeListener('data', onData);
-  socket.once('readable', onHandshake);
+  socket.on('readable', onReadable);
+}
+
+/** After `awaitHello`. */
+export function readOn(socket: Socket): void {
+  socket.on('data', onData);
+  socket.resume();
 }
 
 export function attachSecure(secure: TLSSocket, owner: SocketOwner): void {

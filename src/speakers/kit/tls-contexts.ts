@@ -2,7 +2,7 @@
 // 6066 3), exact names before wildcards. Invariant: a reload that fails changes nothing, so a bad file never takes TLS
 // away from a running server; it throws a Fault naming the file.
 
-import { constants, X509Certificate } from 'node:crypto';
+import { constants, hash, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { Fault } from '../../base/fault.ts';
@@ -26,6 +26,8 @@ export interface LoadedCertificate {
   readonly names: readonly string[];
   readonly notAfter: Date;
   readonly context: SecureContext;
+  /** RFC 5929 4: what a client that binds its login to this server (tls-server-end-point) has seen of the certificate. */
+  readonly endPointHash: Buffer;
 }
 
 function subjectNames(certificate: X509Certificate): string[] {
@@ -37,6 +39,13 @@ function subjectNames(certificate: X509Certificate): string[] {
   return names;
 }
 
+/** RFC 5929 4.1: the hash of the certificate's signature algorithm, MD5 and SHA-1 replaced by SHA-256. */
+function endPointHashOf(certificate: X509Certificate): Buffer {
+  const { signatureAlgorithm } = certificate as X509Certificate & { signatureAlgorithm?: string };
+  const found = /sha-?(384|512)/i.exec(signatureAlgorithm ?? '');
+  return hash(found === null ? 'sha256' : `sha${found[1]}`, certificate.raw, 'buffer');
+}
+
 function buildContext(pem: CertificatePem, settings: ContextSettings): LoadedCertificate {
   const certificate = new X509Certificate(pem.certificate);
   const { minVersion, clientAuthorities } = settings;
@@ -44,6 +53,7 @@ function buildContext(pem: CertificatePem, settings: ContextSettings): LoadedCer
     cert: pem.certificate,
     key: pem.key,
     minVersion,
+    maxVersion: 'TLSv1.3',
     ...(clientAuthorities === undefined ? {} : { ca: clientAuthorities }),
     honorCipherOrder: true,
     // Without it OpenSSL refuses to resume sessions; renegotiation only serves attackers.
@@ -52,7 +62,12 @@ function buildContext(pem: CertificatePem, settings: ContextSettings): LoadedCer
     secureOptions:
       constants.SSL_OP_NO_RENEGOTIATION | (clientAuthorities === undefined ? 0 : constants.SSL_OP_NO_TICKET),
   });
-  return { names: subjectNames(certificate), notAfter: certificate.validToDate, context };
+  return {
+    names: subjectNames(certificate),
+    notAfter: certificate.validToDate,
+    context,
+    endPointHash: endPointHashOf(certificate),
+  };
 }
 
 async function readText(path: string): Promise<string> {
@@ -109,7 +124,7 @@ export interface TlsContextsOptions {
 export class TlsContexts {
   #sources: readonly (CertificateFiles | CertificatePem)[];
   #certificates: readonly LoadedCertificate[] = [];
-  #byName = new Map<string, SecureContext>();
+  #byName = new Map<string, LoadedCertificate>();
   readonly #minVersion: TlsVersion;
   readonly #clientAuthoritiesFile: string | undefined;
 
@@ -155,18 +170,18 @@ export class TlsContexts {
       clientAuthorities: file === undefined ? undefined : await readAuthorities(file),
     };
     const certificates = await Promise.all(sources.map((source) => loadCertificate(source, settings)));
-    const byName = new Map<string, SecureContext>();
-    for (const { names, context } of certificates) {
-      for (const name of names) if (!byName.has(name)) byName.set(name, context);
+    const byName = new Map<string, LoadedCertificate>();
+    for (const certificate of certificates) {
+      for (const name of certificate.names) if (!byName.has(name)) byName.set(name, certificate);
     }
     this.#sources = sources;
     this.#certificates = certificates;
     this.#byName = byName;
   }
 
-  /** The context for a name, the default one when none matches. */
-  contextFor(serverName: string | undefined): SecureContext {
-    const fallback = this.#certificates[0]!.context;
+  /** The certificate for a name, the default one when none matches. */
+  certificateFor(serverName: string | undefined): LoadedCertificate {
+    const fallback = this.#certificates[0]!;
     if (serverName === undefined) return fallback;
     const name = serverName.toLowerCase();
     // RFC 6125 6.4.3: a wildcard stands for exactly the left-most label.
