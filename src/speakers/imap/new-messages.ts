@@ -1,12 +1,17 @@
-// The messages of APPEND and REPLACE made ready for the account: literals as they came, and messages put together from
-// others (CATENATE, RFC 4469). Invariant: what is read for a message is borrowed from the shared byte budget first, and
-// counts against the size a message may have. Account refusals and faults pass through.
+// The messages of APPEND and REPLACE made ready for the account: literals as they came, messages put together from others
+// (CATENATE, RFC 4469), and the binary parts of what came in a literal8 encoded (RFC 3516). Invariant: what is read or made for a
+// message is borrowed from the shared byte budget first, and counts against the size a message may have. Account refusals and
+// faults pass through.
 
 import { isAscii } from 'node:buffer';
 import type { NewMessage } from '../../account/port.ts';
 import { prepareMessage } from '../../account/prepare.ts';
+import type { PreparedMessage } from '../../account/prepared-message.ts';
+import { summaryStructure } from '../../account/summary.ts';
+import { Slicer } from '../../base/slicer.ts';
 import { headerBytesMax, headerFields } from '../../mail/header.ts';
 import { undefinedWhen } from '../../mail/mail-error.ts';
+import { findBinaryParts, withoutBinaryParts } from '../../mail/mime/without-binary-parts.ts';
 import type { ImapMessageUrl } from '../../wire/imap/imap-url.ts';
 import type { AppendMessage, CatenatePart } from '../../wire/imap/message-command.ts';
 import { badUrlCode } from '../../wire/imap/response-code.ts';
@@ -27,6 +32,8 @@ const budgetWaitMs = 30_000;
  */
 const rawHeader = no('Header has 8-bit characters: ENABLE UTF8=ACCEPT comes first', 'CANNOT');
 
+const tooBusy = no('Too busy, try again later', 'UNAVAILABLE');
+
 /** Bytes to give back when the messages are stored. */
 export interface Borrowed {
   bytes: number;
@@ -46,15 +53,44 @@ export async function newMessages(
   if (given.some((message) => message.size === 0 && message.catenate === undefined))
     return no('Message is empty');
   const messages: NewMessage[] = [];
-  for (const { chunks, size, catenate, flags, internalDate } of given) {
+  for (const { chunks, size, literal8, catenate, flags, internalDate } of given) {
     const bytes =
       catenate === undefined ? joined(chunks, size) : await catenated(session, catenate, borrowed);
     if ('status' in bytes) return bytes;
     if (bytes.length === 0) return no('Message is empty');
     if (!session.utf8 && !session.environment.acceptsRawHeaders && hasRawHeader(bytes)) return rawHeader;
-    messages.push({ prepared: await prepareMessage(bytes, session.environment), flags, internalDate });
+    const came = await prepareMessage(bytes, session.environment);
+    const prepared = literal8 ? await encoded(session, bytes, { came, borrowed }) : came;
+    if ('status' in prepared) return prepared;
+    messages.push({ prepared, flags, internalDate });
   }
   return messages;
+}
+
+/**
+ * What came in a literal8, as it can be told to clients in plain literals (RFC 3516 section 6). What is stored counts against the
+ * limit on size, as it does against the quota.
+ */
+async function encoded(
+  session: ImapSession,
+  bytes: Buffer,
+  { came, borrowed }: { readonly came: PreparedMessage; readonly borrowed: Borrowed },
+): Promise<PreparedMessage | Reply> {
+  const { environment } = session;
+  const slicer = new Slicer(environment.clock);
+  const found = await slicer.finish(findBinaryParts(bytes, summaryStructure(came.summary)));
+  if (found === undefined) return came;
+  if (found.size > environment.limits.appendBytesMax)
+    return no('Message is too large with its binary parts in base64', 'TOOBIG');
+  if (!(await borrow(session, found.size, borrowed))) return tooBusy;
+  return prepareMessage(await slicer.finish(withoutBinaryParts(bytes, found)), environment);
+}
+
+/** Memory for so many bytes; false when there is none. Before those that hold none: what was sent and read is held already. */
+async function borrow(session: ImapSession, bytes: number, borrowed: Borrowed): Promise<boolean> {
+  if (!(await session.environment.messageBytes.acquire(bytes, budgetWaitMs, true))) return false;
+  borrowed.bytes += bytes;
+  return true;
 }
 
 /** Characters above US-ASCII in the message's header, in whatever charset. */
@@ -73,7 +109,7 @@ async function catenated(
   parts: readonly CatenatePart[],
   borrowed: Borrowed,
 ): Promise<Buffer | Reply> {
-  const { limits, messageBytes } = session.environment;
+  const { limits } = session.environment;
   const pieces: Buffer[] = [];
   let size = 0;
   for (const part of parts) {
@@ -86,9 +122,7 @@ async function catenated(
       const { length } = found;
       size += length;
       if (size > limits.appendBytesMax) return no('Message is too large', 'TOOBIG');
-      if (!(await messageBytes.acquire(length, budgetWaitMs)))
-        return no('Too busy, try again later', 'UNAVAILABLE');
-      borrowed.bytes += length;
+      if (!(await borrow(session, length, borrowed))) return tooBusy;
       const bytes = await undefinedWhen('noSuchMessage', found.read());
       if (bytes === undefined) return no('No such message or part', badUrlCode(part.text));
       pieces.push(bytes);

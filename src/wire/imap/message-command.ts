@@ -14,7 +14,7 @@ export interface AppendMessage {
   /** The message as it came; the sum of the lengths is `size`. */
   readonly chunks: readonly Buffer[];
   readonly size: number;
-  /** `~{n}`: may hold NUL (RFC 3516). */
+  /** `~{n}`: may hold NUL (RFC 3516). Of what is put together: one of its literals at least. */
   readonly literal8: boolean;
   /** `UTF8 (~{n} …)` (RFC 6855). */
   readonly utf8: boolean;

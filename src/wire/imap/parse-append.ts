@@ -53,9 +53,9 @@ function parseMessage(cursor: ArgumentCursor): AppendMessage {
   }
   const extension = cursor.word('message literal');
   if (extension === 'CATENATE') {
-    const catenate = parseCatenate(cursor);
+    const { parts: catenate, literal8 } = parseCatenate(cursor);
     const size = catenate.reduce((sum, part) => sum + ('chunks' in part ? part.size : 0), 0);
-    return { flags, internalDate, chunks: [], size, literal8: false, utf8: false, catenate };
+    return { flags, internalDate, chunks: [], size, literal8, utf8: false, catenate };
   }
   if (extension !== 'UTF8') cursor.fail('message literal');
   const literal = parseUtf8Literal(cursor);
@@ -73,16 +73,22 @@ function parseUtf8Literal(cursor: ArgumentCursor): Literal {
 }
 
 /** SP "(" ("TEXT" SP literal / "URL" SP astring / "UTF8" SP "(" literal8 ")") … ")". */
-function parseCatenate(cursor: ArgumentCursor): CatenatePart[] {
+function parseCatenate(cursor: ArgumentCursor): {
+  readonly parts: CatenatePart[];
+  readonly literal8: boolean;
+} {
   const parts: CatenatePart[] = [];
+  let literal8 = false;
   cursor.expect(' ');
   cursor.expect('(');
   do {
     const kind = cursor.word('TEXT or URL');
-    if (kind === 'UTF8') parts.push(parseUtf8Literal(cursor));
-    else if (kind === 'TEXT') {
+    if (kind === 'UTF8') {
+      parts.push(parseUtf8Literal(cursor));
+      literal8 = true;
+    } else if (kind === 'TEXT') {
       cursor.expect(' ');
-      cursor.take('~');
+      if (cursor.take('~')) literal8 = true;
       parts.push(cursor.literal());
     } else if (kind === 'URL') {
       cursor.expect(' ');
@@ -91,8 +97,8 @@ function parseCatenate(cursor: ArgumentCursor): CatenatePart[] {
     } else cursor.fail('TEXT or URL');
     if (parts.length > catenatePartsMax) throw new ImapSyntaxError('too many parts');
     // The head of a command whose last literal is still to come (parseAppendHead) ends here.
-    if (cursor.atHeadEnd()) return parts;
+    if (cursor.atHeadEnd()) return { parts, literal8 };
   } while (cursor.take(' '));
   cursor.expect(')');
-  return parts;
+  return { parts, literal8 };
 }
