@@ -14,6 +14,11 @@ import { readOptions } from './read-options.ts';
 
 const refreshMs = 1_000;
 
+/** Started by a script or a service, it has nobody who presses keys. */
+const [startAgain, endAll] = process.stdin.isTTY
+  ? ['press Enter to start it again', 'Ctrl-C']
+  : [`kill -USR2 ${process.pid} starts it again`, `kill ${process.pid}`];
+
 // Where Debian has haproxy, and not on everybody's search path.
 process.env.PATH += `${delimiter}/usr/local/sbin${delimiter}/usr/sbin${delimiter}/sbin`;
 
@@ -44,7 +49,7 @@ open  any mail program: IMAP ${address} port ${nodePorts.imaps} (TLS), user ${bo
 function invitation({ nodes }: DemoSite, status: ClusterBody | undefined): string {
   const lines = nodes.map(({ name, pid, data }) => {
     const node = `node ${name.padEnd(5)}`;
-    if (pid === undefined) return `${node}  is not running: press Enter to start it again`;
+    if (pid === undefined) return `${node}  is not running: ${startAgain}`;
     const isDrained = status?.nodes.find((each) => each.node === name)?.drained === true;
     const verb = isDrained ? 'undrain' : 'drain';
     return `${node}  kill -9 ${pid}   or: node bin/rookery.js --data ${data} cluster ${verb} ${name}`;
@@ -58,7 +63,7 @@ async function state(site: DemoSite, probe: DemoProbe): Promise<string> {
   const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
   const there = found === undefined ? 'not known' : String(found);
   const mail = `a message a second through the balancer: ${probe.acknowledged} acknowledged, ${there} in the mailbox; longest wait ${seconds(probe.longestMs)}, attempts that failed ${probe.failed}`;
-  return `${table}\n\n${mail}\n\n${invitation(site, status)}\n\nCtrl-C ends everything.`;
+  return `${table}\n\n${mail}\n\n${invitation(site, status)}\n\n${endAll} ends everything.`;
 }
 
 /** In place on a terminal that has room for it; elsewhere anew when something other than the figures changed. */
@@ -101,10 +106,12 @@ async function run(network: string): Promise<void> {
   await using site = await DemoSite.start({ network, tell });
   const probe = new DemoProbe(site);
   probe.start();
-  process.stdin.on('data', () => {
+  const startMissing = (): void => {
     site.startMissing().catch((error: Error) => process.stderr.write(`${error.message}\n`));
-  });
-  process.stdin.on('error', () => {}); // a demonstration without a keyboard goes on
+  };
+  process.on('SIGUSR2', startMissing);
+  // A keyboard that goes away does not end the demonstration.
+  if (process.stdin.isTTY) process.stdin.on('data', startMissing).on('error', () => {});
   process.stdout.write(`${introduction(site)}\n`);
   const screen = new Screen();
   while (!isOver) {
@@ -127,7 +134,7 @@ const { network } = readOptions<{ network: string }>(
   new Command('npm run demo:cluster --')
     .description(
       'PostgreSQL, three nodes and HAProxy on loopback, a table of what they do, and lines to copy that send mail, read it, and kill ' +
-        'a node. Enter starts again what was killed; Ctrl-C ends everything and removes what it wrote.',
+        'a node. Enter (or SIGUSR2) starts again what was killed; Ctrl-C (or SIGTERM) ends everything and removes what it wrote.',
     )
     .option(
       '--network <numbers>',

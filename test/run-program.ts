@@ -22,6 +22,8 @@ export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Default: a minute, far above what any of them needs, on a loaded machine too. */
   readonly limitMs?: number;
+  /** Ctrl-C, once it resolves. */
+  readonly interrupted?: Promise<unknown>;
 }
 
 const defaultLimitMs = 60_000;
@@ -43,6 +45,7 @@ export async function runProgram(
   const child = spawn(command, args, { stdio: 'pipe', env, cwd: options.cwd });
   child.stdin.on('error', () => {}); // it may end without reading all of its input
   child.stdin.end(options.input ?? '');
+  void options.interrupted?.then(() => child.kill('SIGINT'));
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

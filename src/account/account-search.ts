@@ -17,12 +17,14 @@ import { orderRows, sentSeconds } from './message-order.ts';
 import type { ReaderContext } from './message-reader.ts';
 import { type ThreadedMessages, threadSteps } from './message-threads.ts';
 import type { MessageColumns } from './port.ts';
+import type { SearchIndexStatus } from './port-reads.ts';
 import { checkSearchKey, searchMailbox } from './search.ts';
 import { IndexBuilder } from './search-index/index-builder.ts';
 import { indexedMatches } from './search-index/indexed-matches.ts';
 import { PlacedMailbox } from './search-index/mailbox-places.ts';
 import { textRanks } from './search-index/merged-texts.ts';
 import type { SearchCache } from './search-index/search-cache.ts';
+import { indexVersion } from './search-index/segment-directory.ts';
 import { SegmentReader } from './search-index/segment-reader.ts';
 
 /** What searches of all accounts of a process share. */
@@ -87,14 +89,38 @@ export class AccountSearch {
     return Math.max(0, state.account.nextEmailId - 1 - directory.indexedThrough);
   }
 
+  async status(): Promise<SearchIndexStatus> {
+    const { account } = await this.#options.writer().open();
+    const { indexedThrough, segments } = await this.#segments.directory();
+    const isDue = this.#isDue(account.nextEmailId, indexedThrough);
+    // It may have failed before.
+    if (isDue) this.messagesCame(account.nextEmailId);
+    const messages = account.messagesUsed;
+    return {
+      messages,
+      waiting: Math.min(messages, Math.max(0, account.nextEmailId - 1 - indexedThrough)),
+      isBuilding: isDue || this.#building,
+      segments: segments.length,
+      bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
+      version: indexVersion,
+    };
+  }
+
+  /** Resolves when the index is durably thrown away; it is built again in the background. */
+  async rebuild(): Promise<void> {
+    const { accountId, log } = this.#options;
+    await this.#builder.beginAnew();
+    log.info({ accountId }, 'the search index is built again, as an administrator asks');
+    this.#build();
+  }
+
   /** Messages may have come or gone: brings the index up a little later, if they are enough. */
   messagesCame(nextEmailId: number): void {
-    const { limits, clock, writer } = this.#options;
+    const { clock, writer } = this.#options;
     if (this.#waits || this.#building) return;
     const indexedThrough = this.#segments.knownDirectory?.indexedThrough ?? 0;
     const state = writer().state;
-    const isBehind = nextEmailId - 1 - indexedThrough >= limits.indexMessagesMin;
-    const isDue = isBehind || this.#segments.hasSuspects;
+    const isDue = this.#isDue(nextEmailId, indexedThrough);
     if (!isDue && (state === undefined || !this.#builder.hasLosses(state.account))) return;
     this.#waits = true;
     clock.after(quietMs, () => {
@@ -166,18 +192,28 @@ export class AccountSearch {
     return threads;
   }
 
+  /** Enough messages wait, or something of the index is damaged. */
+  #isDue(nextEmailId: number, indexedThrough: number): boolean {
+    const isBehind = nextEmailId - 1 - indexedThrough >= this.#options.limits.indexMessagesMin;
+    return isBehind || this.#segments.hasSuspects;
+  }
+
   #build(): void {
-    if (this.#building || this.#options.writer().closed) return;
+    const { chores, writer } = this.#options;
+    if (this.#building || writer().closed) return;
     this.#building = true;
-    void this.#options.chores.start(async () => {
+    void chores.start(async () => {
       try {
         await this.#builder.run();
       } catch (error) {
         // Closed under it: who hosts the account next goes on.
-        if (!this.#options.writer().closed) throw error;
+        if (!writer().closed) throw error;
       } finally {
         this.#building = false;
       }
+      // What came, or was begun anew, at its very end.
+      const { state } = writer();
+      if (state !== undefined) this.messagesCame(state.account.nextEmailId);
     });
   }
 

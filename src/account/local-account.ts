@@ -280,6 +280,16 @@ export class LocalAccount implements Port.AccountPort {
     return this.#search.thread(await this.#mailboxes.searched(mailboxId), key, algorithm);
   }
 
+  searchIndex(): Promise<Reads.SearchIndexStatus> {
+    this.#options.used(this);
+    return this.#search.status();
+  }
+
+  rebuildSearchIndex(): Promise<void> {
+    this.#options.used(this);
+    return this.#search.rebuild();
+  }
+
   async annotations(mailboxId: MailboxId | undefined): Promise<readonly Port.Annotation[]> {
     return (await this.allAnnotations(mailboxId)).filter(({ name }) => !isSomebodyElses(name));
   }

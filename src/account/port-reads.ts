@@ -67,6 +67,20 @@ export interface SentSizes {
   readonly surrogateSizes: Uint32Array;
 }
 
+export interface SearchIndexStatus {
+  /** Of the account. */
+  readonly messages: number;
+  /** Those of them that are not indexed, and are searched by reading them. At the most: expunged ones may count. */
+  readonly waiting: number;
+  /** Messages are being indexed, or will be at once. Few messages wait until more come. */
+  readonly isBuilding: boolean;
+  readonly segments: number;
+  /** In the store. */
+  readonly bytes: number;
+  /** Of its format: an index of another one is built again by itself. */
+  readonly version: number;
+}
+
 export interface SortOptions {
   readonly key: SearchKey;
   /** At least one; equal messages stand in the mailbox's order. */

@@ -11,16 +11,7 @@ import type { AccountId, MailboxId, ModSeq, OperationId, Uid } from '../mail/ids
 import type { ThreadAlgorithm } from '../mail/message-order.ts';
 import type { AclChangeMode, AclEntry, Rights } from '../mail/rights.ts';
 import type { SearchKey } from '../mail/search-key.ts';
-import type {
-  ByteRange,
-  ChangesOptions,
-  HeaderFields,
-  HeaderFieldsOptions,
-  MessageBytes,
-  MessageSummary,
-  SentSizes,
-  SortOptions,
-} from './port-reads.ts';
+import type * as Reads from './port-reads.ts';
 import type { PreparedMessage } from './prepared-message.ts';
 
 /** RFC 6154; a mailbox has at most one role, an account at most one mailbox a role. INBOX is the role of that name. */
@@ -271,9 +262,9 @@ export interface AccountPort {
   /** Columns of the messages of `uids` that exist; of all when undefined. */
   columns(mailboxId: MailboxId, uids: Uint32Array | undefined): Promise<MailboxColumns>;
   /** The octets of every message as POP3 sends them. Reads no message for it. */
-  sentSizes(mailboxId: MailboxId): Promise<SentSizes>;
+  sentSizes(mailboxId: MailboxId): Promise<Reads.SentSizes>;
   /** `claimRecent`: the caller tells a session what is \Recent of it, which becomes that session's as openMailbox has it. */
-  changesSince(mailboxId: MailboxId, since: ModSeq, options?: ChangesOptions): Promise<MailboxChanges>;
+  changesSince(mailboxId: MailboxId, since: ModSeq, options?: Reads.ChangesOptions): Promise<MailboxChanges>;
 
   append(options: AppendOptions): Promise<Appended>;
   /** RFC 8508: an append that takes another message away. Refuses as append does, and with noSuchMessage when that one is gone. */
@@ -299,22 +290,22 @@ export interface AccountPort {
   }): Promise<Expunged>;
 
   /** In the order of `uids`; stops before the answer passes `bytesMax`, but always answers one. The caller goes on behind it. */
-  readSummaries(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<MessageSummary[]>;
+  readSummaries(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<Reads.MessageSummary[]>;
   /** Of ascending `uids`; stops before the answer passes `bytesMax`, but always answers one. The caller goes on behind it. */
   readHeaderFields(
     mailboxId: MailboxId,
     uids: Uint32Array,
-    options: HeaderFieldsOptions,
-  ): Promise<HeaderFields>;
+    options: Reads.HeaderFieldsOptions,
+  ): Promise<Reads.HeaderFields>;
   /** Whole messages in the order of `uids`, as many as fit in `bytesMax`, at least one (perhaps cut). */
-  readMessages(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<MessageBytes[]>;
+  readMessages(mailboxId: MailboxId, uids: Uint32Array, bytesMax: number): Promise<Reads.MessageBytes[]>;
   /** A range of one message; undefined when it is gone; shorter at the message's end. */
-  readRange(mailboxId: MailboxId, uid: Uid, range: ByteRange): Promise<Uint8Array | undefined>;
+  readRange(mailboxId: MailboxId, uid: Uid, range: Reads.ByteRange): Promise<Uint8Array | undefined>;
 
   /** UIDs that match, ascending. Sliced; does not see changes that come after it began. */
   search(mailboxId: MailboxId, key: SearchKey): Promise<Uint32Array>;
   /** UIDs of the messages that match, in the order of the criteria. Sliced; sees one moment. Refuses: limitReached. */
-  sort(mailboxId: MailboxId, options: SortOptions): Promise<Uint32Array>;
+  sort(mailboxId: MailboxId, options: Reads.SortOptions): Promise<Uint32Array>;
   /**
    * The messages that match in threads: pairs of depth (0 begins a thread) and UID, parents before children; UID 0 is a
    * message that is not there and stands above several.
@@ -323,6 +314,13 @@ export interface AccountPort {
     mailboxId: MailboxId,
     options: { readonly key: SearchKey; readonly algorithm: ThreadAlgorithm },
   ): Promise<Uint32Array>;
+
+  searchIndex(): Promise<Reads.SearchIndexStatus>;
+  /**
+   * Throws the search index away, durably, and has it built again in the background; searches answer the same meanwhile. Done
+   * twice it is built from the beginning again: needs no id of its own.
+   */
+  rebuildSearchIndex(): Promise<void>;
 
   /** RFC 5464: all of a mailbox, or, with undefined, the account's own; by name. Refuses: noSuchMailbox. */
   annotations(mailboxId: MailboxId | undefined): Promise<readonly Annotation[]>;

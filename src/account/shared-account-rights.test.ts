@@ -154,6 +154,8 @@ const rules: Readonly<Record<Method, Rule>> = {
   quota: { needs: 'r', denied: true, call: (port) => port.quota() },
   accountsSharedWithMe: { never: (port) => port.accountsSharedWithMe() },
   setQuota: { never: (port) => port.setQuota({ operation: newOperation(), bytesMax: 1, messagesMax: 1 }) },
+  searchIndex: { never: (port) => port.searchIndex() },
+  rebuildSearchIndex: { never: (port) => port.rebuildSearchIndex() },
   sentSizes: { never: (port, { mailbox }) => port.sentSizes(mailbox.id) },
   lockMaildrop: { never: (port) => port.lockMaildrop() },
 };

@@ -232,6 +232,15 @@ export class SharedAccount implements Port.AccountPort {
     return this.#host.thread(mailboxId, options);
   }
 
+  /** The administrator's. */
+  async searchIndex(): Promise<Reads.SearchIndexStatus> {
+    throw denied();
+  }
+
+  async rebuildSearchIndex(): Promise<void> {
+    throw denied();
+  }
+
   /** Those of /shared/, and of /private/ the actor's own. Of the account itself there are none for him. */
   async annotations(mailboxId: MailboxId | undefined): Promise<readonly Port.Annotation[]> {
     if (mailboxId === undefined) throw denied();

@@ -215,6 +215,18 @@ export const accountMethods: Readonly<Record<AccountMethod, MethodShape>> = {
     uint32s,
     answerMsLong,
   ),
+  searchIndex: read(
+    z.tuple([]),
+    z.object({
+      messages: whole,
+      waiting: whole,
+      isBuilding: z.boolean(),
+      segments: whole,
+      bytes: whole,
+      version: whole,
+    }),
+  ),
+  rebuildSearchIndex: { arguments: z.tuple([]), result: nothing, isRead: false, answerMs: answerMsQuick },
   annotations: read(z.tuple([whole.optional()]), z.array(z.object({ name: text, value: bytes }))),
   setAnnotations: change(
     z.object({

@@ -87,6 +87,7 @@ test('every method answers over a link what it answers at the host', async () =>
   await remote.stage({ ...piece, operation: newOperation(), from: 0 });
   await remote.discardStaged({ staging });
   assert.equal((await local.quota()).messagesUsed, 8);
+  await remote.rebuildSearchIndex();
   const all = Uint32Array.of(1, 2, 7);
   const questions: ((port: AccountPort) => Promise<unknown>)[] = [
     (port) => port.listMailboxes(),
@@ -110,6 +111,7 @@ test('every method answers over a link what it answers at the host', async () =>
     (port) => port.acl(box),
     (port) => port.accountsSharedWithMe(),
     (port) => port.quota(),
+    (port) => port.searchIndex(),
   ];
   for (const question of questions) assert.deepStrictEqual(await question(remote), await question(local));
   const bytesOf = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString('latin1');

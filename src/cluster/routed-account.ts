@@ -166,6 +166,14 @@ export class RoutedAccount implements Port.AccountPort {
     return this.#call('thread', mailboxId, options);
   }
 
+  searchIndex(): Promise<Reads.SearchIndexStatus> {
+    return this.#call('searchIndex');
+  }
+
+  rebuildSearchIndex(): Promise<void> {
+    return this.#call('rebuildSearchIndex');
+  }
+
   replace(options: Port.ReplaceOptions): Promise<Port.Appended> {
     return this.#call('replace', options);
   }

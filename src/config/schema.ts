@@ -126,7 +126,7 @@ const imapSchema = z.strictObject({
     .enum(['on', 'off'])
     .default('on')
     .describe(
-      'UNAUTHENTICATE (RFC 8437), by which a client logs out and leaves its connection to another user. "off" where something between the clients and this server sees to who they are by connections.',
+      'UNAUTHENTICATE (RFC 8437): a client logs out and keeps its connection, for another user to log in on. "off": not offered; for sites where something in front (a proxy, a firewall, its log) takes a connection for one user.',
     ),
 });
 
@@ -224,7 +224,7 @@ const storageSchema = z.strictObject({
     .string()
     .optional()
     .describe(
-      'The directory for blobs; nodes of a cluster must share it (NFS or a cluster file system). Default with "lmdb": `blobs` in the data directory.',
+      'The directory for blobs; nodes of a cluster must share it (NFS or a cluster file system). A file in it, `rookery-store`, says whose it is: a start is refused where that is missing or another store’s, as when the file system is not mounted. Default with "lmdb": `blobs` in the data directory.',
     ),
   reserve: size('64 MiB').describe(
     'Room left free on the file system: commits that would use it are refused as "storage full" (SMTP 452, IMAP NO [UNAVAILABLE]) until there is more.',

@@ -12,7 +12,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { basename, join, resolve } from 'node:path';
 import { boundedBody } from '../base/bounded-body.ts';
 import { adminSocket } from './data-sockets.ts';
-import { CommandFailure, exitCodes } from './exit-codes.ts';
+import { CommandFailure, exitCodes, TemporaryFailure } from './exit-codes.ts';
 import { isWorkerName } from './workers/worker-messages.ts';
 
 export interface ServerPlace {
@@ -183,6 +183,7 @@ function failureOf(status: number, text: string): CommandFailure {
   } catch {
     // not problem+json: something else answers at that address; its text is all there is to show
   }
+  if (status === 503) return new TemporaryFailure(detail);
   const code = status === 404 ? exitCodes.notFound : exitCodes.failure;
   return new CommandFailure(status === 401 ? `${detail} (--token TOKEN or ROOKERY_TOKEN)` : detail, code);
 }

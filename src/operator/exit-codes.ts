@@ -29,3 +29,6 @@ export class CommandFailure extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/** The server says that it may work later: an account that has no host for the moment. */
+export class TemporaryFailure extends CommandFailure {}

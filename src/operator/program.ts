@@ -10,6 +10,7 @@ import { addClusterCommands } from './commands/cluster.ts';
 import { addConfigCommands } from './commands/configuration.ts';
 import { addDomainCommands } from './commands/domain.ts';
 import { addExportCommands, addImportCommands } from './commands/import-export.ts';
+import { addSearchIndexCommands } from './commands/search-index.ts';
 import { addSessionCommands } from './commands/sessions.ts';
 import {
   addMailboxCommands,
@@ -52,6 +53,7 @@ export function buildProgram(options: ProgramOptions): Command {
   addAccountCommands(program);
   addAliasCommands(program);
   addMailboxCommands(program);
+  addSearchIndexCommands(program);
   addStoreCommands(program);
   addImportCommands(program);
   addExportCommands(program);

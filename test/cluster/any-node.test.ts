@@ -254,7 +254,8 @@ async function inbox(
 
 async function blobsIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+  // Without the directory's mark.
+  return entries.filter((entry) => entry.isFile() && entry.parentPath !== folder).map(({ name }) => name);
 }
 
 async function popUniqueIds(through: NodeProcess, user: string): Promise<string[]> {

@@ -25,7 +25,7 @@ class Demonstration {
   constructor() {
     this.#child = spawn('npm', ['run', 'demo:cluster', '--', '--network', loopbackNetwork()], {
       cwd: projectRoot,
-      stdio: 'pipe',
+      stdio: ['ignore', 'pipe', 'pipe'], // no keyboard
       detached: true,
     });
     for (const stream of [this.#child.stdout!, this.#child.stderr!])
@@ -50,10 +50,6 @@ class Demonstration {
 
   get length(): number {
     return this.#text.length;
-  }
-
-  pressEnter(): void {
-    this.#child.stdin!.write('\n');
   }
 
   /** Ctrl-C in a terminal goes to every process of the group. */
@@ -130,7 +126,9 @@ test('npm run demo:cluster: mail sent through HAProxy outlives the node that hos
   await demonstration.printed(new RegExp(`^${host} +dead`, 'm'), killedAt);
 
   const deadAt = demonstration.length;
-  demonstration.pressEnter();
+  const pattern = new RegExp(`^node ${host} +is not running: (kill -USR2 \\d+) starts it again$`, 'm');
+  const [, startAgain] = await demonstration.printed(pattern, killedAt);
+  await shell(startAgain!);
   await demonstration.printed(new RegExp(`^${host} +active`, 'm'), deadAt);
   await shell(send);
 

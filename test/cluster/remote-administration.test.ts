@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { storeMessage } from '../account-content.ts';
 import { LineSession } from '../faults/line-session.ts';
 import { missingPostgres } from '../postgres-server.ts';
 import { makeTemporaryFolder, type TemporaryFolder } from '../run-program.ts';
@@ -112,6 +113,40 @@ suite('administration from node to node', { skip: missingPostgres() }, () => {
     assert.equal((await ask(`GET /api/nodes/node9/config`, token)).status, 404);
     assert.equal((await ask(`DELETE /api/nodes/${who.node}/accounts/${address}`, token)).status, 204);
     assert.equal((await ask(`GET /api/accounts/${address}`, token)).status, 404);
+  });
+
+  test('a search index is built again from any node, also one that hosts nothing, and its state is told by all', async () => {
+    const address = addressOf('carol');
+    // More than wait until more come.
+    const count = 130;
+    for (let index = 0; index < count; index++)
+      await storeMessage(cluster.admin(), 'carol', {
+        bytes: `Subject: s${index}\r\n\r\nneedle ${index}\r\n`,
+      });
+    const host = await cluster.hostOf('carol');
+    const other = cluster.nodes.find((node) => node !== host)!;
+    for (const node of [other, front]) {
+      const built = JSON.parse(await rookery(node, '--json', 'index', 'rebuild', address));
+      assert.deepEqual(
+        [built.messages, built.indexed, built.building, built.segments],
+        [count, count, false, 1],
+      );
+      const path = `/api/accounts/${address}/search-index`;
+      for (const asked of [...cluster.nodes, front])
+        assert.deepEqual(
+          { account: address, ...(await cluster.admin(asked).call<object>({ path })) },
+          built,
+          asked.name,
+        );
+    }
+    const told = ({ msg }: { msg: string }): boolean =>
+      msg === 'the search index is built again, as an administrator asks';
+    await host!.server.logged(told);
+    const missing = ['--data', other.server.data, 'index', 'rebuild', addressOf('nobody')];
+    assert.equal((await runRookery(missing)).code, 4);
+    const token = await tokenWith(cluster, 'read');
+    assert.equal((await ask(`POST /api/accounts/${address}/search-index/rebuild`, token)).status, 403);
+    assert.equal((await ask(`GET /api/accounts/${address}/search-index`, token)).status, 200);
   });
 
   test('many sessions on all nodes share few connections between them', async (t) => {

@@ -1,6 +1,6 @@
 // Builds an account's search index in the background: takes the emails that came since, makes segments of them, and puts
 // small segments together, so that there are few. Each step is one commit by the account's writer, segment and directory
-// together; a crash loses the step that was under way and nothing else.
+// together; a crash loses the step that was under way and nothing else, as does an index that is begun anew meanwhile.
 // Invariant: at most one run an account; emails are indexed in the order of their ids. A message that cannot be read is
 // passed over: searches look at its bytes, and say what is wrong with them.
 
@@ -41,6 +41,13 @@ const sizeClasses = [512, 4_096] as const;
 /** Larger ones would take too much memory while they are put together. */
 const mergedBytesMax = 16 * 1024 * 1024;
 
+/** The index was begun anew meanwhile, by an administrator or by store check: what was made for it has no place. */
+class IndexReset extends Fault {
+  constructor() {
+    super('the search index was reset', { temporary: true });
+  }
+}
+
 export interface IndexBuilderOptions extends ReaderContext {
   readonly clock: Clock;
   readonly log: Logger;
@@ -54,6 +61,8 @@ export interface IndexBuilderOptions extends ReaderContext {
 export class IndexBuilder {
   readonly #options: IndexBuilderOptions;
   readonly #losses = new SegmentLosses();
+  /** The last of the commits: each is made for the directory that the one before it left. */
+  #commits: Promise<void> = Promise.resolve();
 
   constructor(options: IndexBuilderOptions) {
     this.#options = options;
@@ -64,23 +73,41 @@ export class IndexBuilder {
    * closed.
    */
   async run(): Promise<void> {
-    const { writer, segments, pace, indexMessagesMin } = this.#options;
+    const { writer, pace } = this.#options;
     while (!writer().closed) {
-      const { account } = await writer().open();
-      const lastEmailId = account.nextEmailId - 1;
-      const directory = await segments.directory();
-      if (segments.hasSuspects) {
-        await pace.inTurn(() => this.#lookAtSuspects());
-        continue;
+      const work = await this.#nextWork();
+      if (work === undefined) return;
+      try {
+        await pace.inTurn(work);
+      } catch (error) {
+        // Goes on with the index that is there now.
+        if (!(error instanceof IndexReset)) throw error;
       }
-      if (lastEmailId - directory.indexedThrough >= indexMessagesMin) {
-        await pace.inTurn(() => this.#step(lastEmailId));
-        continue;
-      }
-      const worn = this.#losses.due(directory.segments, removedEmails(account));
-      if (worn === undefined) return;
-      await pace.inTurn(() => this.#lookAt(worn));
     }
+  }
+
+  async #nextWork(): Promise<(() => Promise<void>) | undefined> {
+    const { writer, segments, indexMessagesMin } = this.#options;
+    const { account } = await writer().open();
+    const lastEmailId = account.nextEmailId - 1;
+    const directory = await segments.directory();
+    if (segments.hasSuspects) return () => this.#lookAtSuspects();
+    if (lastEmailId - directory.indexedThrough >= indexMessagesMin) return () => this.#step(lastEmailId);
+    const worn = this.#losses.due(directory.segments, removedEmails(account));
+    return worn && (() => this.#lookAt(worn));
+  }
+
+  /** Throws the index away, durably: the next run builds it again. What is being made for the old one is of no use any more. */
+  beginAnew(): Promise<void> {
+    return this.#alone(async () => {
+      const directory = await this.#options.segments.directory();
+      await this.#commit(directory, {
+        indexedThrough: 0,
+        packed: undefined,
+        removed: await this.#removed(),
+        replaced: directory.segments,
+      });
+    });
   }
 
   /** A segment may have lost too many messages since it was looked at. */
@@ -113,11 +140,11 @@ export class IndexBuilder {
       // It may only have been put together with others just then.
       if (!directory.segments.includes(segment)) continue;
       if ((await segments.parts(segment, slicer)) !== undefined) continue;
+      // It went while it was looked at.
+      if (segments.knownDirectory !== directory) return;
       const { accountId } = this.#options;
       log.warn({ accountId, segment: segment.number }, 'the search index is damaged and is built again');
-      const removed = await this.#removed();
-      const replaced = directory.segments;
-      await this.#commit(directory, { indexedThrough: 0, packed: undefined, removed, replaced });
+      await this.beginAnew();
       return;
     }
   }
@@ -126,12 +153,14 @@ export class IndexBuilder {
     if (this.#options.writer().closed) return;
     const slicer = this.#options.pace.slicer();
     const directory = await this.#options.segments.directory();
+    // Done while this waited for its turn.
+    if (directory.indexedThrough >= lastEmailId) return;
     const removed = await this.#removed();
     const builder = new SegmentBuilder();
     const indexedThrough = await this.#gather(builder, { directory, lastEmailId, slicer });
     if (this.#options.writer().closed) return;
     const packed = builder.isEmpty ? undefined : await builder.pack(slicer);
-    await this.#commit(directory, { indexedThrough, packed, removed, replaced: [] });
+    await this.#alone(() => this.#commit(directory, { indexedThrough, packed, removed, replaced: [] }));
     await this.#merge(slicer);
   }
 
@@ -210,7 +239,7 @@ export class IndexBuilder {
     }
     const packed = builder.isEmpty ? undefined : await builder.pack(slicer);
     const { indexedThrough } = directory;
-    await this.#commit(directory, { indexedThrough, packed, removed, replaced: run });
+    await this.#alone(() => this.#commit(directory, { indexedThrough, packed, removed, replaced: run }));
     return true;
   }
 
@@ -228,6 +257,13 @@ export class IndexBuilder {
       if (slicer.due()) await slicer.rest();
     }
     return alive;
+  }
+
+  #alone(commit: () => Promise<void>): Promise<void> {
+    const committed = this.#commits.then(commit);
+    // Whoever waits for it hears why it failed.
+    this.#commits = committed.catch(() => {});
+    return committed;
   }
 
   async #commit(
@@ -270,9 +306,7 @@ export class IndexBuilder {
       deleteRanges.push({ start: keys.searchSegment(1, 0), end: keys.rows('i').end });
     const bytes = puts.reduce((sum, { value }) => sum + value.length, 0);
     const mutation = internalMutation('index', (draft) => {
-      // Store check took the index away: what was made for it has no place.
-      if (segments.knownDirectory !== before)
-        throw new Fault('the search index was reset', { temporary: true });
+      if (segments.knownDirectory !== before) throw new IndexReset();
       draft.version++;
       draft.needsRoom = true;
       draft.puts.push(...puts);

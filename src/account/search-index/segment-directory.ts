@@ -22,7 +22,7 @@ export interface SegmentDirectory {
 }
 
 /** Raised when what segments hold, or how texts are folded, changes: older indexes are built again. */
-const indexVersion = 3;
+export const indexVersion = 3;
 
 export const emptyDirectory: SegmentDirectory = Object.freeze({
   indexedThrough: 0,

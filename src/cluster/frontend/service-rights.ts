@@ -48,6 +48,8 @@ const rights: Readonly<Record<SessionMethod, readonly Service[]>> = {
   quota: imap,
   /** The administrator's. */
   setQuota: [],
+  searchIndex: [],
+  rebuildSearchIndex: [],
 };
 
 /** Services whose sessions go to others' mailboxes too. */

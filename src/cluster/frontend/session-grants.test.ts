@@ -199,7 +199,7 @@ test('every method of the port is decided on: quotas are the administrator’s, 
   const allowed = (service: Service) => methods.filter((method) => mayCall(service, method, false));
   assert.deepEqual(
     methods.filter((method) => !mayCall('imap', method, false)),
-    ['setQuota'],
+    ['searchIndex', 'rebuildSearchIndex', 'setQuota'],
   );
   assert.deepEqual(allowed('pop3').sort(), [
     'columns',

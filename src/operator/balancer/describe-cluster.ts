@@ -15,7 +15,7 @@ export async function describeCluster(client: Pick<AdminClient, 'call'>): Promis
   const described = await client.call<Described>({ path: '/api/cluster/balancer' });
   if (described.nodes.every(({ listeners }) => Object.keys(listeners).length === 0))
     throw new CommandFailure(
-      'no node says where it listens for clients; are there listeners in its configuration (listen.*)?',
+      'no node says where it listens for clients: are there listeners in its configuration (listen.*)? The workers of one machine share theirs and need no balancer',
     );
   return {
     ...described,

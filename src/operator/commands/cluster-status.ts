@@ -120,8 +120,8 @@ function nodeRow(node: ClusterNodeBody): Record<string, unknown> {
   };
 }
 
-/** A worker's is a socket in the file system; a node of the outer zone takes no links and has no port. */
-function addressText({ host, port }: ClusterNodeBody['address']): string {
+/** Of links. A worker's is a socket in the file system; a node of the outer zone takes no links and has no port. */
+export function addressText({ host, port }: ClusterNodeBody['address']): string {
   if (host.startsWith('/') || port === 0) return host;
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

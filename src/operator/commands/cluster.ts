@@ -8,7 +8,7 @@ import { CommandFailure, exitCodes } from '../exit-codes.ts';
 import { parseDuration, parseWholeNumber } from '../parse-option.ts';
 import { type CommandContext, withContext } from '../program-context.ts';
 import { addClusterConfigCommands } from './cluster-configuration.ts';
-import { type ClusterBody, formatClusterStatus } from './cluster-status.ts';
+import { addressText, type ClusterBody, formatClusterStatus } from './cluster-status.ts';
 import { addClusterTokenCommands } from './cluster-tokens.ts';
 import { watchClusterStatus } from './watch-cluster-status.ts';
 
@@ -77,7 +77,7 @@ function placeForPeople({ openSessions, link, ...place }: AccountPlaceBody): Rec
   const sessions = openSessions?.map(
     ({ node, service, sessions: count }) => `${node}: ${count ?? 'unknown'} ${service}`,
   );
-  return { ...place, openSessions: sessions?.join(', ') || null, link: link && `${link.host}:${link.port}` };
+  return { ...place, openSessions: sessions?.join(', ') || null, link: link && addressText(link) };
 }
 
 function addDrainCommands(cluster: Command): void {

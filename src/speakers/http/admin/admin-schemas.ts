@@ -114,6 +114,20 @@ export const mailboxSchema = z.object({
   bytes: z.number(),
 });
 
+export const searchIndexSchema = z.object({
+  messages: z.number(),
+  indexed: z.number(),
+  waiting: z
+    .number()
+    .describe(
+      'Searched all the same, more slowly. At the most: expunged ones may count. Few wait until more come.',
+    ),
+  building: z.boolean().describe('What waits is being indexed, or will be at once.'),
+  segments: z.number(),
+  bytes: z.number().describe('In the store.'),
+  version: z.number().describe('Of its format.'),
+});
+
 export const aclEntrySchema = z.object({
   identifier: z
     .string()

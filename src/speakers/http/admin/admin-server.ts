@@ -42,6 +42,7 @@ import { messageRoutes } from './routes/messages.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { passwordRoutes } from './routes/password.ts';
+import { searchIndexRoutes } from './routes/search-index.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 
@@ -224,6 +225,7 @@ export async function buildAdminApp(dependencies: AdminDependencies, options: Ap
     accountRoutes,
     aliasRoutes,
     messageRoutes,
+    searchIndexRoutes,
     passwordRoutes,
     operationRoutes,
     tokenRoutes,
