@@ -1,52 +1,32 @@
 // The files of the filesystem blob store: where they are and how they become durable. A file is named by digest and
 // generation, never changes once it has its name, and is on disk (data, name and directory) when `write` resolves.
 // Two levels of sixteen directories are made when the store is: files spread without a directory to make for each.
+//
+// What `write` has acknowledged is in the store's own directory, also when that goes away while the server runs (a mount that
+// ends leaves what lies below it, which may have all the same names): each directory is held open, and before a write
+// is acknowledged its name must still lead to the one that is held, and the file be found there. That costs two calls of
+// `stat` beside the two that wait for the disk; a look now and then would leave time in which mail goes astray. After a failure
+// the mark in the root is read (directory-mark.ts): without the right one there is no verdict that a file is missing, and the
+// failure is told as what it is. When the file system is mounted again its directories are taken up, without a restart.
 
-import { closeSync, constants, fsync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, constants, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { link, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import { MailError } from '../mail/mail-error.ts';
+import { checkMark } from './directory-mark.ts';
+import { FanOutDirectory } from './fan-out-directory.ts';
+import { fileFailure, isMissing, isUnlinkable } from './file-errors.ts';
 import { reserveFor, roomBytes } from './reserve.ts';
 
 const temporarySuffix = '.part';
 const hexDigits = '0123456789abcdef';
-
-interface FanOutDirectory {
-  readonly path: string;
-  readonly descriptor: number;
-  /** The fsync under way, and the one that starts behind it for names that came too late for it. */
-  running: Promise<void> | undefined;
-  waiting: Promise<void> | undefined;
-}
 
 export interface StoredFile {
   readonly path: string;
   /** Hexadecimal digest and generation; undefined for a leftover of an unfinished write. */
   readonly digest: string | undefined;
   readonly generation: string | undefined;
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
-}
-
-export function isMissing(error: unknown): boolean {
-  return codeOf(error) === 'ENOENT';
-}
-
-/** Another file system, or one without links, or a file with too many of them, or not ours. */
-function isUnlinkable(error: unknown): boolean {
-  return ['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(String(codeOf(error)));
-}
-
-/** What a caller gets to see of a failed system call. */
-export function fileFailure(what: string, cause: unknown): Error {
-  const code = codeOf(cause);
-  if (code === 'ENOSPC' || code === 'EDQUOT')
-    return new MailError('storageFull', 'no room for a blob', { cause });
-  if (cause instanceof Fault || cause instanceof MailError) return cause;
-  return new Fault(`${what} failed`, { temporary: true, cause });
 }
 
 async function* filesIn(directory: string): AsyncGenerator<StoredFile> {
@@ -56,34 +36,56 @@ async function* filesIn(directory: string): AsyncGenerator<StoredFile> {
   }
 }
 
+/** Where a blob's file is, whether or not the directory is in use here. */
+export function blobPath(root: string, digest: string, generation: string): string {
+  return join(root, digest[0]!, digest[1]!, `${digest}-${generation}`);
+}
+
+export interface BlobDirectoryOptions {
+  readonly reserveBytes?: number | undefined;
+  /** What its mark says (claim-blob-directory.ts); undefined: nothing is checked. */
+  readonly mark?: string | undefined;
+}
+
 export class BlobDirectory {
   readonly #root: string;
   readonly #reserveBytes: number;
-  readonly #directories = new Map<string, FanOutDirectory>();
+  readonly #mark: string | undefined;
+  #directories: ReadonlyMap<string, FanOutDirectory>;
 
-  /** Makes what is missing. Throws when the root cannot be used. */
-  constructor(root: string, reserveBytes?: number) {
+  private constructor(root: string, reserveBytes: number, mark: string | undefined) {
     this.#root = root;
+    this.#reserveBytes = reserveBytes;
+    this.#mark = mark;
+    this.#directories = openFanOut(root);
+  }
+
+  /** Makes what is missing. Rejects when the root cannot be used, or lost its mark. */
+  static async open(root: string, { reserveBytes, mark }: BlobDirectoryOptions = {}): Promise<BlobDirectory> {
     mkdirSync(root, { recursive: true });
-    this.#reserveBytes = reserveBytes ?? reserveFor(root);
-    let made = false;
-    for (const first of hexDigits) {
-      for (const second of hexDigits) {
-        const path = join(root, first, second);
-        made = mkdirSync(path, { recursive: true }) !== undefined || made;
-        const descriptor = openSync(path, constants.O_RDONLY);
-        this.#directories.set(first + second, { path, descriptor, running: undefined, waiting: undefined });
-      }
+    const directory = new BlobDirectory(root, reserveBytes ?? reserveFor(root), mark);
+    try {
+      // Only now: what was opened before may be what lay below a mount that came meanwhile.
+      await directory.checkMark();
+    } catch (error) {
+      directory.close();
+      throw error;
     }
-    if (made) this.#syncTree();
+    return directory;
+  }
+
+  /** Rejects with Fault (temporary) when the directory is not the store's any more. */
+  async checkMark(): Promise<void> {
+    if (this.#mark !== undefined) await checkMark(this.#root, this.#mark);
   }
 
   pathOf(digest: string, generation: string): string {
-    return join(this.#fanOut(digest).path, `${digest}-${generation}`);
+    return blobPath(this.#root, digest, generation);
   }
 
   /** Writes a new file. Rejects with MailError('storageFull') or Fault; then nothing, or a leftover, is there. */
   async write(digest: string, generation: string, pieces: readonly Uint8Array[]): Promise<void> {
+    const directory = this.#fanOut(digest);
     const path = this.pathOf(digest, generation);
     const temporary = path + temporarySuffix;
     try {
@@ -96,11 +98,12 @@ export class BlobDirectory {
         await handle.close();
       }
       await rename(temporary, path);
-      await this.#sync(this.#fanOut(digest));
+      await directory.sync();
+      await directory.checkHolds(path);
     } catch (cause) {
       // What cannot be removed now is swept later; the caller is to hear why the writing failed.
-      await this.remove(temporary).catch(() => undefined);
-      throw fileFailure('writing a blob', cause);
+      for (const left of [temporary, path]) await this.remove(left).catch(() => undefined);
+      throw await this.#explained(digest, fileFailure('writing a blob', cause));
     }
   }
 
@@ -109,6 +112,7 @@ export class BlobDirectory {
    * earlier try left under its name goes. Durable when it resolves. Rejects as `write` does.
    */
   async adopt(digest: string, generation: string, file: string): Promise<void> {
+    const directory = this.#fanOut(digest);
     const path = this.pathOf(digest, generation);
     await this.remove(path);
     await this.remove(path + temporarySuffix);
@@ -119,7 +123,8 @@ export class BlobDirectory {
       await this.write(digest, generation, [await readFile(file)]);
       return;
     }
-    await this.#sync(this.#fanOut(digest));
+    await directory.sync();
+    await directory.checkHolds(path);
   }
 
   /** Removes a file, if it is there. Its name may come back after a crash: then it is swept. */
@@ -152,8 +157,8 @@ export class BlobDirectory {
   }
 
   close(): void {
-    for (const { descriptor } of this.#directories.values()) closeSync(descriptor);
-    this.#directories.clear();
+    retireAll(this.#directories);
+    this.#directories = new Map();
   }
 
   #fanOut(digest: string): FanOutDirectory {
@@ -169,29 +174,60 @@ export class BlobDirectory {
       throw new MailError('storageFull', 'no room for a blob');
   }
 
-  /** Names that are made while an fsync runs share the next one. */
-  #sync(directory: FanOutDirectory): Promise<void> {
-    if (directory.running === undefined) {
-      directory.running = new Promise<void>((resolve, reject) => {
-        fsync(directory.descriptor, (error) => (error === null ? resolve() : reject(error)));
-      }).finally(() => {
-        directory.running = undefined;
-      });
-      return directory.running;
+  /** What to tell of a failure: above all that the directory is not there. What is there anew can be written to afterwards. */
+  async #explained(digest: string, failure: Error): Promise<Error> {
+    if (!(failure instanceof Fault) || this.#mark === undefined) return failure;
+    try {
+      await this.checkMark();
+      if (!(await this.#fanOut(digest).isInPlace())) await this.#takeUp();
+      return failure;
+    } catch (error) {
+      return error instanceof Fault ? error : failure;
     }
-    const next = (): Promise<void> => {
-      directory.waiting = undefined;
-      return this.#sync(directory);
-    };
-    directory.waiting ??= directory.running.then(next, next);
-    return directory.waiting;
   }
 
-  #syncTree(): void {
-    for (const path of [this.#root, ...[...hexDigits].map((digit) => join(this.#root, digit))]) {
-      const descriptor = openSync(path, constants.O_RDONLY);
-      fsyncSync(descriptor);
-      closeSync(descriptor);
+  /** The file system was mounted again. Rejects when it went away once more; then all is as it was. */
+  async #takeUp(): Promise<void> {
+    const before = this.#directories;
+    const opened = openFanOut(this.#root);
+    try {
+      await this.checkMark();
+      // Else another write was faster, or the store was closed.
+      if (this.#directories === before) this.#directories = opened;
+    } finally {
+      retireAll(this.#directories === opened ? before : opened);
     }
+  }
+}
+
+/** Makes what is missing of them. Throws when one cannot be opened. */
+function openFanOut(root: string): Map<string, FanOutDirectory> {
+  const directories = new Map<string, FanOutDirectory>();
+  let made = false;
+  try {
+    for (const first of hexDigits) {
+      for (const second of hexDigits) {
+        const path = join(root, first, second);
+        made = mkdirSync(path, { recursive: true }) !== undefined || made;
+        directories.set(first + second, new FanOutDirectory(path));
+      }
+    }
+    if (made) syncTree(root);
+  } catch (error) {
+    retireAll(directories);
+    throw error;
+  }
+  return directories;
+}
+
+function retireAll(directories: ReadonlyMap<string, FanOutDirectory>): void {
+  for (const directory of directories.values()) directory.retire();
+}
+
+function syncTree(root: string): void {
+  for (const path of [root, ...[...hexDigits].map((digit) => join(root, digit))]) {
+    const descriptor = openSync(path, constants.O_RDONLY);
+    fsyncSync(descriptor);
+    closeSync(descriptor);
   }
 }

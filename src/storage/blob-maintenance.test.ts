@@ -6,7 +6,7 @@ import { systemClock } from '../base/clock.ts';
 import { seededRandom } from '../base/random.ts';
 import { blobKey } from './blob-row.ts';
 import type { BlobLink } from './blob-store.ts';
-import type { CommitResult, Engine } from './engine.ts';
+import type { CommitResult } from './engine.ts';
 import type { FilesystemBlobStore } from './filesystem-blob-store.ts';
 import {
   commitLink,
@@ -17,27 +17,10 @@ import {
   openStore,
   putLinked,
   type WithStore,
+  watched,
 } from './testing-blob-store.ts';
 
 onEngines('blob maintenance', collecting, compressing, mending);
-
-/** Runs `before` ahead of each read or commit that is made through it, with the number of it. */
-function watched(engine: Engine, before: (operation: number) => Promise<void>): Engine {
-  let operation = 0;
-  const step = async (): Promise<void> => before(operation++);
-  return {
-    name: engine.name,
-    get: (key) => step().then(() => engine.get(key)),
-    getMany: (keys) => step().then(() => engine.getMany(keys)),
-    page: (range, limits) => step().then(() => engine.page(range, limits)),
-    commit: (batch) => step().then(() => engine.commit(batch)),
-    snapshot: () => engine.snapshot(),
-    subscribe: (topic, listener) => engine.subscribe(topic, listener),
-    statistics: () => engine.statistics(),
-    close: async () => {},
-    [Symbol.asyncDispose]: async () => {},
-  };
-}
 
 const collectorSteps = 5;
 
@@ -64,11 +47,11 @@ async function interleave(fixture: Fixture, { prepare, commit, putsFirst }: Inte
     if (step === commit) result = await commitLink(engine, link!);
   };
   let steps = 0;
-  // The first operation lists the rows.
+  // The first operation reads whose directory it is, the second lists the rows.
   const collector = await openStore(
     directory,
     watched(engine, async (operation) => {
-      steps = operation - 1;
+      steps = operation - 2;
       await rival(steps);
     }),
   );

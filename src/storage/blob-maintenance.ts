@@ -81,6 +81,7 @@ export class BlobMaintenance {
     readonly compressed: number;
     readonly saved: number;
   }> {
+    await this.#options.files.checkMark();
     const before = this.#options.clock.now() - olderThanMs;
     let compressed = 0;
     let saved = 0;
@@ -123,6 +124,7 @@ export class BlobMaintenance {
 
   async sweep({ olderThanMs } = { olderThanMs: orphanAgeMs }): Promise<{ readonly removed: number }> {
     const { rows, files, clock } = this.#options;
+    await files.checkMark();
     let removed = 0;
     for await (const { path, digest, generation } of files.files()) {
       if (this.#options.stopped()) break;
@@ -158,6 +160,7 @@ export class BlobMaintenance {
   /** What the row of a blob must say, by a file that holds it whole; undefined when there is none. */
   async #rowOfFiles(digest: BlobDigest): Promise<BlobRow | undefined> {
     const { files, rows } = this.#options;
+    await files.checkMark();
     for await (const file of files.filesOf(hex(digest))) {
       const stored = await readFile(file.path);
       const form = hasDigest(stored, digest) ? 'raw' : 'zstd';

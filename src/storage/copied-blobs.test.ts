@@ -1,7 +1,7 @@
 // Blobs between stores: every form into every form, links of files, what is rubbish or damaged, and going on after a break.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, it } from 'node:test';
@@ -131,6 +131,35 @@ it('refuses a directory that is the source’s own, or holds something, or is no
   await assert.rejects(copy({ source, from: 'from', target, to: 'other' }), /other is not empty/);
   await assert.rejects(copy({ source, from: 'gone', target }), /no blob directory/);
   await assert.rejects(copy({ source, target }), /blobs in files: say in which directory/);
+});
+
+it('gives the copy’s directory a mark of its own, also when it was killed behind that', async () => {
+  const [source, target] = [await fileStore('from'), openMemoryEngine()];
+  const markOf = (name: string): string => readFileSync(join(inDirectory(name), 'rookery-store'), 'utf8');
+  await (await openStore(inDirectory('to'), target)).close();
+  const mark = markOf('to');
+  await copy({ source, from: 'from', target, to: 'to' });
+  assert.equal(markOf('to'), mark);
+  assert.notEqual(markOf('from'), mark);
+  await assert.rejects(openStore(inDirectory('to'), source), /is not this store's/);
+  await assert.rejects(openStore(inDirectory('from'), target), /is not this store's/);
+});
+
+it('refuses a directory that is not the source’s, where all blobs would be missing', async () => {
+  const [source, target] = [await fileStore('from'), openMemoryEngine()];
+  mkdirSync(inDirectory('not-mounted'));
+  await assert.rejects(
+    copy({ source, from: 'not-mounted', target }, { skipDamaged: true }),
+    /not-mounted is not this store's: .* is missing/,
+  );
+  assert.deepEqual(readdirSync(inDirectory('not-mounted')), []);
+});
+
+it('claims no directory for a store that is not to be copied into', async () => {
+  const [source, target] = [await fileStore('from'), openMemoryEngine()];
+  await target.commit({ puts: [{ key: Buffer.from('mail'), value: Buffer.from('mail') }] });
+  await assert.rejects(copy({ source, from: 'from', target, to: 'to' }), /the target is not empty/);
+  await (await openStore(inDirectory('later'), target)).close();
 });
 
 it('leaves behind what nobody links', async () => {

@@ -12,14 +12,17 @@ import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import { silentLog } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
-import { BlobDirectory, isMissing } from './blob-directory.ts';
+import { BlobDirectory } from './blob-directory.ts';
 import { BlobFile } from './blob-file.ts';
 import { type BlobRow, blobKey, blobKeyRange, decodeBlobRow, digestOfBlobKey } from './blob-row.ts';
 import { BlobRows } from './blob-rows.ts';
 import { type BlobDigest, type BlobStore, hex } from './blob-store.ts';
-import { isCopyUnfinished } from './copy-progress.ts';
+import { checkBlobDirectory } from './claim-blob-directory.ts';
+import { isCopyResumed } from './copy-progress.ts';
+import { isMark } from './directory-mark.ts';
 import type { Bytes, Engine } from './engine.ts';
 import { openEngineBlobStore } from './engine-blob-store.ts';
+import { isMissing } from './file-errors.ts';
 import { type FilesystemBlobStore, openFilesystemBlobStore } from './filesystem-blob-store.ts';
 import { unlessDamaged } from './record.ts';
 
@@ -53,12 +56,15 @@ export async function openCopiedBlobs(options: CopiedBlobsOptions): Promise<Copi
   const surroundings = { clock, log: silentLog };
   if (sourceDirectory !== undefined && !existsSync(sourceDirectory))
     throw new Fault(`there is no blob directory ${sourceDirectory}`, { temporary: false });
+  if (sourceDirectory !== undefined) await checkBlobDirectory(source, sourceDirectory);
   if (isSamePlace(sourceDirectory, targetDirectory)) {
     const message =
       'the copy cannot use the directory of the source: name another one on the same file system';
     throw new Fault(`${message}, files are linked there and take no room`, { temporary: false });
   }
-  if (targetDirectory !== undefined && !(await isCopyUnfinished(target)) && holdsFiles(targetDirectory)) {
+  // Before the directory is claimed, which the row of a store that is served must not hear of.
+  const isResumed = await isCopyResumed(target);
+  if (targetDirectory !== undefined && !isResumed && holdsFiles(targetDirectory)) {
     const message = `${targetDirectory} is not empty: blobs are copied into a directory of their own (--to-blobs)`;
     throw new Fault(message, { temporary: false });
   }
@@ -73,7 +79,10 @@ export async function openCopiedBlobs(options: CopiedBlobsOptions): Promise<Copi
         });
   return new CopiedBlobs({
     source,
-    sourceFiles: sourceDirectory === undefined ? undefined : new BlobDirectory(sourceDirectory, 0),
+    sourceFiles:
+      sourceDirectory === undefined
+        ? undefined
+        : await BlobDirectory.open(sourceDirectory, { reserveBytes: 0 }),
     sourceChunks: await openEngineBlobStore({ ...surroundings, engine: source }),
     targetFiles: files,
     target: files ?? (await openEngineBlobStore({ ...surroundings, engine: target })),
@@ -81,13 +90,13 @@ export async function openCopiedBlobs(options: CopiedBlobsOptions): Promise<Copi
   });
 }
 
-/** Whether files of some blob store, or of anybody, are there already. */
+/** Whether files of some blob store, or of anybody, are there already; its mark may be: whose, is seen when it is claimed. */
 function holdsFiles(directory: string): boolean {
   if (!existsSync(directory)) return false;
   const walk = opendirSync(directory, { recursive: true });
   try {
     for (let entry = walk.readSync(); entry !== null; entry = walk.readSync())
-      if (entry.isFile()) return true;
+      if (entry.isFile() && !isMark(entry.name)) return true;
     return false;
   } finally {
     walk.closeSync();

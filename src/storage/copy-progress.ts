@@ -3,7 +3,7 @@
 // It says of which source it is, by the digest of that source's rows: a source that was served since is another one.
 
 import { Fault } from '../base/fault.ts';
-import { copyProgressKey } from './copied-rows.ts';
+import { copyProgressKey, isEmptyStore } from './copied-rows.ts';
 import type { Bytes, Engine, Entry, Reader } from './engine.ts';
 import { decodeJsonRecord, decodeRecord, encodeJsonRecord } from './record.ts';
 
@@ -29,6 +29,13 @@ export interface CopyState {
 /** Whether the store is the target of a copy that did not come to its end: it must not be served. */
 export async function isCopyUnfinished(engine: Reader): Promise<boolean> {
   return (await engine.get(copyProgressKey)) !== undefined;
+}
+
+/** Whether a copy in the target is to be resumed. Rejects with Fault when the target holds something else. */
+export async function isCopyResumed(target: Engine): Promise<boolean> {
+  if (await isCopyUnfinished(target)) return true;
+  if (await isEmptyStore(target)) return false;
+  throw new Fault('the target is not empty: a store is copied into an empty one', { temporary: false });
 }
 
 /** The state as it is in the target, and the only way to change it. */

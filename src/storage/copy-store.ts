@@ -16,7 +16,7 @@ import {
   isEmptyStore,
   type LeftBehind,
 } from './copied-rows.ts';
-import { CopyProgressRow, type CopyState, isCopyUnfinished } from './copy-progress.ts';
+import { CopyProgressRow, type CopyState, isCopyResumed, isCopyUnfinished } from './copy-progress.ts';
 import type { Engine, Entry } from './engine.ts';
 
 const blobsTogether = 8;
@@ -115,9 +115,7 @@ class StoreCopy {
     if (await isEmptyStore(source)) {
       throw new Fault('there is nothing in the source: is that the right one?', { temporary: false });
     }
-    if (await isCopyUnfinished(target)) return true;
-    if (await isEmptyStore(target)) return false;
-    throw new Fault('the target is not empty: a store is copied into an empty one', { temporary: false });
+    return await isCopyResumed(target);
   }
 
   async #begin(digest: string): Promise<void> {

@@ -124,7 +124,6 @@ it('refuses a blob when the disk is full, leaves nothing, and takes it when ther
     rmSync(mount, { recursive: true });
     return test.skip(`needs root for a small file system of its own: ${String(error)}`);
   }
-  const engine = openMemoryEngine();
   const bytes = Buffer.alloc(1 << 20, 'x');
   const ballast = join(mount, 'ballast');
   try {
@@ -132,7 +131,7 @@ it('refuses a blob when the disk is full, leaves nothing, and takes it when ther
     for (const reserveBytes of [1 << 20, 0]) {
       const options = {
         directory: join(mount, String(reserveBytes)),
-        engine,
+        engine: openMemoryEngine(),
         clock: systemClock,
         log: silentLog,
       };

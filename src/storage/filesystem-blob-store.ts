@@ -22,7 +22,7 @@ import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
 import { type Random, systemRandom } from '../base/random.ts';
 import { isMailError } from '../mail/mail-error.ts';
-import { BlobDirectory, fileFailure, isMissing } from './blob-directory.ts';
+import { BlobDirectory } from './blob-directory.ts';
 import { BlobFile } from './blob-file.ts';
 import { BlobFileCache } from './blob-file-cache.ts';
 import { BlobMaintenance, type CompressionPolicy, verifyBlob } from './blob-maintenance.ts';
@@ -37,7 +37,10 @@ import {
   hex,
 } from './blob-store.ts';
 import { BlobTasks } from './blob-tasks.ts';
+import { claimBlobDirectory } from './claim-blob-directory.ts';
+import { refuseMark } from './directory-mark.ts';
 import type { Engine } from './engine.ts';
+import { fileFailure, isMissing } from './file-errors.ts';
 
 const putTimeMsMax = 60 * 60 * 1000;
 
@@ -49,6 +52,8 @@ export interface FilesystemBlobStoreOptions {
   readonly compression: CompressionPolicy;
   readonly random?: Random;
   readonly reserveBytes?: number;
+  /** The engine forgets the store: its directory gets no mark, and one that has the mark of a lasting store is refused. */
+  readonly isForgotten?: boolean;
 }
 
 export interface FilesystemBlobStore extends BlobStore {
@@ -66,19 +71,30 @@ export interface FilesystemBlobStore extends BlobStore {
   adopt(digest: BlobDigest, row: BlobRow, file: string): Promise<void>;
 }
 
-/** Makes the directory when it is missing. Rejects with Fault. */
+/** Makes the directory when it is missing. Rejects with Fault, above all when it is not the store's. */
 export async function openFilesystemBlobStore(
   options: FilesystemBlobStoreOptions,
 ): Promise<FilesystemBlobStore> {
-  let files: BlobDirectory;
-  try {
-    files = new BlobDirectory(options.directory, options.reserveBytes);
-  } catch (cause) {
-    throw new Fault(`cannot use the blob directory ${options.directory}`, { temporary: false, cause });
-  }
-  const store = new FileBlobs(options, files);
+  const { engine, clock, log, random = systemRandom } = options;
+  const rows = new BlobRows({ engine, random, clock, log });
+  const store = new FileBlobs(options, rows, await openDirectory(options, rows));
   await store.startCounting();
   return store;
+}
+
+async function openDirectory(options: FilesystemBlobStoreOptions, rows: BlobRows): Promise<BlobDirectory> {
+  const { directory, engine, reserveBytes, random = systemRandom } = options;
+  try {
+    if (options.isForgotten !== true) {
+      const mark = await claimBlobDirectory({ directory, engine, rows, random });
+      return await BlobDirectory.open(directory, { reserveBytes, mark });
+    }
+    await refuseMark(directory);
+    return await BlobDirectory.open(directory, { reserveBytes });
+  } catch (cause) {
+    if (cause instanceof Fault) throw cause;
+    throw new Fault(`cannot use the blob directory ${directory}`, { temporary: false, cause });
+  }
 }
 
 class FileBlobs implements FilesystemBlobStore {
@@ -89,11 +105,11 @@ class FileBlobs implements FilesystemBlobStore {
   readonly #open = new BlobFileCache();
   readonly #tasks: BlobTasks;
 
-  constructor(options: FilesystemBlobStoreOptions, files: BlobDirectory) {
+  constructor(options: FilesystemBlobStoreOptions, rows: BlobRows, files: BlobDirectory) {
     this.#options = options;
+    this.#rows = rows;
     this.#files = files;
-    const { engine, clock, log, compression, random = systemRandom } = options;
-    this.#rows = new BlobRows({ engine, random, clock, log });
+    const { engine, clock, log, compression } = options;
     const collect = (digests: readonly BlobDigest[]) => this.#maintenance.collectAll(digests);
     this.#tasks = new BlobTasks({ engine, clock, log, rows: this.#rows, collect });
     this.#maintenance = new BlobMaintenance({
@@ -245,6 +261,7 @@ class FileBlobs implements FilesystemBlobStore {
         if (!isMissing(cause)) throw fileFailure('opening a blob', cause);
         const now = await this.#rows.find(digest);
         if (now?.row.generation === found.row.generation) {
+          await this.#files.checkMark();
           throw new Fault(`the file of blob ${hex(digest)} is missing`, { temporary: false, cause });
         }
       }

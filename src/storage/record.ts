@@ -28,6 +28,7 @@ export const recordKinds = {
   blob: 16,
   blobLink: 17,
   blobChunk: 18,
+  blobDirectory: 19,
   domain: 32,
   directoryAccount: 33,
   alias: 34,

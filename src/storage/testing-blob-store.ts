@@ -8,6 +8,7 @@ import { describe, it } from 'node:test';
 import { systemClock } from '../base/clock.ts';
 import { silentLog } from '../base/log.ts';
 import type { BlobDigest, BlobLink } from './blob-store.ts';
+import { isMark } from './directory-mark.ts';
 import type { CommitResult, Engine } from './engine.ts';
 import { type FilesystemBlobStore, openFilesystemBlobStore } from './filesystem-blob-store.ts';
 import { openLmdbEngine } from './lmdb-engine.ts';
@@ -26,13 +27,34 @@ export async function openStore(directory: string, engine: Engine): Promise<File
   return await openFilesystemBlobStore(options);
 }
 
+/** Without the directory's mark. */
 export function filesIn(directory: string): string[] {
   const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return entries
+    .filter((entry) => entry.isFile() && !isMark(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name));
 }
 
 export const commitLink = (engine: Engine, { puts, conditions }: BlobLink): Promise<CommitResult> =>
   engine.commit({ puts, conditions });
+
+/** Runs `before` ahead of each read or commit that is made through it, with the number of it. */
+export function watched(engine: Engine, before: (operation: number) => Promise<void>): Engine {
+  let operation = 0;
+  const step = async (): Promise<void> => before(operation++);
+  return {
+    name: engine.name,
+    get: (key) => step().then(() => engine.get(key)),
+    getMany: (keys) => step().then(() => engine.getMany(keys)),
+    page: (range, limits) => step().then(() => engine.page(range, limits)),
+    commit: (batch) => step().then(() => engine.commit(batch)),
+    snapshot: () => engine.snapshot(),
+    subscribe: (topic, listener) => engine.subscribe(topic, listener),
+    statistics: () => engine.statistics(),
+    close: async () => {},
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
 
 /** What a caller does: put, link, and again when the blob was being collected. */
 export async function putLinked(

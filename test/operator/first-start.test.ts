@@ -112,7 +112,17 @@ describe('a first start that fails', () => {
 
 /** What a first start makes in the data directory. Behind the passwords the accounts follow, which is where most can go wrong. */
 const passwords = 'quickstart.txt.new';
-const stages = ['', 'store', 'blobs', 'tls', 'admin.sock', passwords, passwords, passwords] as const;
+const stages = [
+  '',
+  'store',
+  'blobs',
+  'blobs/rookery-store',
+  'tls',
+  'admin.sock',
+  passwords,
+  passwords,
+  passwords,
+] as const;
 /** The accounts take about as long on an idle machine. */
 const stageMs = 80;
 /** In one data directory, before a start goes on to its end; fewer when a killed one had come there. */
