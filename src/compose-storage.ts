@@ -136,6 +136,7 @@ export async function openStorage(
       log,
       reserveBytes: config.storage.reserve,
       compression: { level: compressionLevel },
+      isForgotten: config.storage.engine === 'memory',
     }),
   );
   return { engine, blobs, maintain: () => maintainBlobs(blobs, config) };
@@ -176,6 +177,12 @@ export function observeEngine(metrics: Metrics, engine: Engine): void {
   total('batches', 'Batches committed; several share a flush', () => engine.statistics().batches);
   total('written_bytes', 'Bytes of keys and values committed', () => engine.statistics().bytesWritten);
   observe('engine_bytes_on_disk', 'Size of the engine on disk', () => engine.statistics().bytesOnDisk);
+  if (engine.statistics().hungConnections !== undefined) {
+    const hung = (): number => engine.statistics().hungConnections ?? 0;
+    total('hung_connections', 'Connections to the database that hung and were left', hung);
+    const repeated = (): number => engine.statistics().repeatedReads ?? 0;
+    total('repeated_reads', 'Requests to read that were sent again because their connection hung', repeated);
+  }
   const help = 'How often the database was found to lack commits that it had acknowledged';
   const reverted = metrics.counter({ name: 'rookery_engine_reverted_total', help }).with({});
   engine.onReverted?.((mayLackMail) => reverted.add(mayLackMail ? 1 : 0));

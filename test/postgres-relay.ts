@@ -19,6 +19,8 @@ class Carried {
   awaited = 1;
   statement = '';
   isHeld = false;
+  /** Answers that came while it was held. */
+  kept: Buffer[] = [];
   readonly toServer: Messages;
   readonly toClient: Messages;
 
@@ -122,6 +124,38 @@ export class PostgresRelay implements AsyncDisposable {
     this.#isAway = false;
   }
 
+  /** How many connections it carries. */
+  get connections(): number {
+    return this.#carried.size;
+  }
+
+  /** How many of them carry nothing: who opened them has not closed them. */
+  get held(): number {
+    return [...this.#carried].filter(({ isHeld }) => isHeld).length;
+  }
+
+  /** All connections there are carry nothing any more, as when a firewall forgets them; new ones do. */
+  holdAll(): void {
+    for (const carried of this.#carried) carried.isHeld = true;
+  }
+
+  /** Every connection that asks this carries nothing from then on, until it is let go. */
+  holdAlwaysAt(statement: string): void {
+    this.#onAsked = (carried, asked) => {
+      if (asked === statement) carried.isHeld = true;
+    };
+  }
+
+  /** What was held back of answers comes after all. */
+  letGo(): void {
+    this.#onAsked = undefined;
+    for (const carried of this.#carried) {
+      carried.isHeld = false;
+      for (const bytes of carried.kept) carried.near.write(bytes);
+      carried.kept = [];
+    }
+  }
+
   /**
    * The connection that asks this next carries nothing any more, and nobody is told: from that request on, or from its answer
    * on. Resolves then.
@@ -165,6 +199,7 @@ export class PostgresRelay implements AsyncDisposable {
     });
     far.on('data', (bytes: Buffer) => {
       if (this.#onAnswer?.(carried) === true) this.#onAnswer = undefined;
+      if (carried.isHeld) carried.kept.push(bytes);
       if (near.destroyed || carried.isHeld) return;
       carried.toClient.add(bytes);
       near.write(bytes);

@@ -100,6 +100,9 @@ export interface EngineStatistics {
   readonly batches: number;
   readonly bytesWritten: number;
   readonly bytesOnDisk: number;
+  /** Of engines on a server: connections that hung and were left; requests to read that were sent again for it. */
+  readonly hungConnections?: number;
+  readonly repeatedReads?: number;
 }
 
 /** A copy of the store that another server keeps. */

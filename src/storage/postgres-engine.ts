@@ -26,14 +26,13 @@ import type {
   Snapshot,
 } from './engine.ts';
 import { addBatch, GroupCommit, type PendingCommit } from './group-commit.ts';
-import { connectPostgres, type SessionSettings } from './postgres-connect.ts';
+import { PostgresConnections, type Purpose } from './postgres-connections.ts';
 import { readHealth } from './postgres-health.ts';
 import { PostgresReaders } from './postgres-readers.ts';
 import { type RunStatement, readMany, readPage } from './postgres-reads.ts';
 import { prepareSchema } from './postgres-schema.ts';
 import type { PostgresSession } from './postgres-session.ts';
 import { PostgresSignals } from './postgres-signals.ts';
-import { explainSilence, silenceMs } from './postgres-silence.ts';
 import { PostgresSnapshots } from './postgres-snapshots.ts';
 import { pruneWriters, synchronousCommit, type WriterIdentity } from './postgres-takeover.ts';
 import { type Durability, PostgresWriter } from './postgres-writer.ts';
@@ -47,20 +46,6 @@ const snapshotsDefault = 16;
 const snapshotAgeMsDefault = 5 * 60 * 1000;
 /** A failover with Patroni takes 10 to 30 s; a client of mail waits longer than that. */
 const awayLimitMsDefault = 30_000;
-/**
- * A commit waits this long for its disk or standby before its connection is given up and its outcome looked up; for a connection that
- * hangs only until that is known (postgres-silence.ts).
- */
-const commitLimitMsDefault = 20_000;
-const lockTimeoutMs = 5_000;
-/**
- * All commits of a node wait behind one that waits for a row: a group waits so long, then once more the batch of it that is the
- * reason, which is refused. Whoever is alive locks rows for milliseconds.
- */
-const commitLockTimeoutMs = 2_000;
-/** What goes apart has not the time to wait for a connection that hangs. */
-const apartLimitMs = 3_000;
-const readLimitMs = 30_000;
 const upkeepIntervalMs = 60 * 60 * 1000;
 
 export interface PostgresEngineOptions {
@@ -98,6 +83,7 @@ class PostgresEngine implements Engine {
   readonly #options: PostgresEngineOptions;
   readonly #identity: WriterIdentity;
   readonly #tag: string;
+  readonly #connections: PostgresConnections;
   readonly #topics: Topics;
   readonly #commits: GroupCommit;
   readonly #writer: PostgresWriter;
@@ -122,12 +108,14 @@ class PostgresEngine implements Engine {
     const id = newWriterId(options);
     const tag = id.toString('hex').slice(0, 12);
     this.#options = options;
+    const { url, commitLimitMs, snapshotAgeMsMax = snapshotAgeMsDefault } = options;
     this.#tag = tag;
+    this.#connections = new PostgresConnections({ url, tag, commitLimitMs, snapshotAgeMsMax, clock, log });
     this.#identity = { id, applicationName: `rookery commit ${tag}` };
     this.#topics = new Topics(log);
-    const connect = async (purpose: string): Promise<PostgresSession> => {
+    const connect = async (purpose: Purpose): Promise<PostgresSession> => {
       const moves = this.#moves;
-      const session = await this.#connect(purpose, tag);
+      const session = await this.#connections.open(purpose);
       if (moves === this.#moves) return session;
       session.destroy('another server takes the writes now');
       throw new Fault('another server took over meanwhile', { temporary: true });
@@ -146,7 +134,7 @@ class PostgresEngine implements Engine {
     this.#snapshots = new PostgresSnapshots({
       connect: () => connect('snapshot'),
       snapshotsMax: options.snapshotsMax ?? snapshotsDefault,
-      ageMsMax: options.snapshotAgeMsMax ?? snapshotAgeMsDefault,
+      ageMsMax: snapshotAgeMsMax,
       clock,
       log,
     });
@@ -160,7 +148,7 @@ class PostgresEngine implements Engine {
   }
 
   async open(): Promise<void> {
-    const session = await this.#connect('commit', this.#tag);
+    const session = await this.#connections.open('commit');
     try {
       await prepareSchema(session);
       await this.#stateDurability(session);
@@ -219,6 +207,8 @@ class PostgresEngine implements Engine {
       batches: this.#batchCount,
       bytesWritten: this.#bytesWritten,
       bytesOnDisk: this.#bytesOnDisk,
+      hungConnections: this.#connections.hung,
+      repeatedReads: this.#readers.repeats,
     };
   }
 
@@ -250,7 +240,7 @@ class PostgresEngine implements Engine {
     const { durability = 'local', allowAlone = false, awayLimitMs = awayLimitMsDefault } = this.#options;
     return new PostgresWriter({
       identity,
-      connect: () => this.#connect(purpose, this.#tag),
+      connect: () => this.#connections.open(purpose),
       durability,
       allowAlone,
       awayLimitMs,
@@ -270,7 +260,7 @@ class PostgresEngine implements Engine {
     const writer = this.#newWriter('apart', { id, applicationName: `rookery apart ${this.#tag}` });
     let session: PostgresSession | undefined;
     try {
-      session = await this.#connect('apart', this.#tag);
+      session = await this.#connections.open('apart');
       await writer.open(session);
       return writer;
     } catch (error) {
@@ -278,37 +268,6 @@ class PostgresEngine implements Engine {
       this.#apart = undefined;
       throw error;
     }
-  }
-
-  #connect(purpose: string, tag: string): Promise<PostgresSession> {
-    const settings: SessionSettings = {
-      applicationName: `rookery ${purpose} ${tag}`,
-      statementTimeoutMs: readLimitMs,
-      lockTimeoutMs,
-      answerTimeoutMs: readLimitMs + lockTimeoutMs,
-      idleTransactionTimeoutMs: 0,
-      transactionTimeoutMs: 0,
-    };
-    const commitLimitMs = this.#options.commitLimitMs ?? commitLimitMsDefault;
-    const limitMs = purpose === 'apart' ? apartLimitMs : commitLimitMs;
-    const { applicationName } = settings;
-    const look = async (pid: number): Promise<string | undefined> =>
-      explainSilence(await this.#connect('look', tag), { pid, applicationName }, this.#options.clock);
-    const forCommits: SessionSettings = {
-      ...settings,
-      silence: (pid) => ({ afterMs: silenceMs, explain: () => look(pid) }),
-      statementTimeoutMs: limitMs,
-      lockTimeoutMs: commitLockTimeoutMs,
-      answerTimeoutMs: limitMs,
-      transactionTimeoutMs: limitMs,
-    };
-    const ageMs = this.#options.snapshotAgeMsMax ?? snapshotAgeMsDefault;
-    // A node that stopped cannot end its own snapshots.
-    const forSnapshots = { ...settings, idleTransactionTimeoutMs: 2 * ageMs };
-    const forLooks = { ...settings, answerTimeoutMs: apartLimitMs };
-    const chosen =
-      { commit: forCommits, apart: forCommits, snapshot: forSnapshots, look: forLooks }[purpose] ?? settings;
-    return connectPostgres(this.#options, chosen);
   }
 
   /** All that does not write: it would read and hear what is old. */
@@ -360,7 +319,7 @@ current_setting('synchronous_standby_names'), current_setting('server_version')`
   /** Once an hour: what writers left that are gone, and how large the store is. */
   async #keepUp(): Promise<void> {
     try {
-      const session = await this.#connect('upkeep', 'once');
+      const session = await this.#connections.open('upkeep', 'once');
       try {
         await pruneWriters(session, this.#identity);
         const text = "SELECT pg_total_relation_size('rookery.kv')";

@@ -40,6 +40,18 @@ export class ConnectionLost extends Error {
   }
 }
 
+/** It was given up because no answer would have come. */
+export class ConnectionSilent extends ConnectionLost {
+  /** By the clock's `monotonic`: from when on an answer was awaited. */
+  readonly since: number;
+
+  constructor(message: string, cause: unknown, since: number) {
+    super(message, cause);
+    this.name = 'ConnectionSilent';
+    this.since = since;
+  }
+}
+
 export interface Answer {
   readonly rows: readonly Row[];
   /** Warnings of the server while it did this. */
@@ -51,6 +63,13 @@ export interface Silence {
   readonly afterMs: number;
   /** Why no answer will come; undefined: it may. Asked again every `afterMs`. What it throws counts for nothing. */
   readonly explain: () => Promise<string | undefined>;
+  /** Called before the connection is given up for it, with the number of answers that were awaited. */
+  readonly left: (why: string, pending: number) => void;
+}
+
+interface Loss {
+  readonly abruptly?: boolean;
+  readonly silentSince?: number;
 }
 
 interface Request {
@@ -92,13 +111,19 @@ export class PostgresSession {
   readonly #tellEnd: () => void;
   #requests: Request[] = [];
   #answered = 0;
+  #heardAt: number;
   /** When the answer came before the one that is awaited; when that was asked for, if there was none under way. */
-  #heardAt = 0;
+  #awaitedSince = 0;
+  /** What came of an answer that is not whole yet, since it was begun or thought to be late. */
+  #pieces = 0;
+  #isLate = false;
   #isLooking = false;
   #lookedAt = 0;
   #lost: ConnectionLost | undefined;
   #fatal: PostgresError | undefined;
+  /** One for all requests: it may fire before its time, never after. */
   #watch: Timer | undefined;
+  #watchAt = Number.POSITIVE_INFINITY;
   #onNotification: ((payload: string) => void) | undefined;
 
   /** Takes over a connected client that is idle; it must not be used any more. */
@@ -109,6 +134,7 @@ export class PostgresSession {
     this.#options = options;
     this.address = options.address;
     this.server = options.server;
+    this.#heardAt = options.clock.monotonic();
     const { client } = options;
     this.#stream = client.connection.stream;
     this.#stream.removeAllListeners('data');
@@ -121,6 +147,16 @@ export class PostgresSession {
 
   get isLost(): boolean {
     return this.#lost !== undefined;
+  }
+
+  /** When the last answer came, by the clock's `monotonic`; when it was opened, if there was none. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** The answer that is awaited has not begun to come for so long that it was looked into: others may answer sooner. */
+  get isLate(): boolean {
+    return this.#isLate;
   }
 
   /** How many answers are awaited. */
@@ -153,8 +189,9 @@ export class PostgresSession {
     }
     this.#stream.write(message);
     if (this.#requests.length === 1) {
-      this.#heardAt = this.#options.clock.monotonic();
-      this.#lookedAt = this.#heardAt;
+      this.#awaitedSince = this.#options.clock.monotonic();
+      this.#lookedAt = this.#awaitedSince;
+      this.#pieces = 0;
       this.#expect();
     }
     return promise;
@@ -170,27 +207,37 @@ export class PostgresSession {
     if (this.#lost === undefined) {
       // Terminate. A server that is frozen would never close its end.
       this.#stream.end(Buffer.from([0x58, 0, 0, 0, 4]), () => this.#stream.destroy());
-      this.#lose(new Error('closed'), false);
+      this.#lose(new Error('closed'), { abruptly: false });
     }
     await this.ended;
   }
 
   /** Each answer gives the next one the whole limit. */
   #expect(): void {
-    this.#watch?.cancel();
-    this.#watch = undefined;
     if (this.#requests.length === 0) return;
     const { clock, answerTimeoutMs } = this.#options;
-    const at = Math.min(this.#heardAt + answerTimeoutMs, this.#lookAt());
-    this.#watch = clock.after(Math.max(1, at - clock.monotonic()), () => {
-      const now = clock.monotonic();
-      if (now >= this.#heardAt + answerTimeoutMs) {
-        this.destroy(`no answer within ${answerTimeoutMs} ms`);
-        return;
-      }
-      if (now >= this.#lookAt()) void this.#look();
-      this.#expect();
-    });
+    const at = Math.min(this.#awaitedSince + answerTimeoutMs, this.#lookAt());
+    if (at >= this.#watchAt) return;
+    this.#watch?.cancel();
+    this.#watchAt = at;
+    this.#watch = clock.after(Math.max(1, at - clock.monotonic()), () => this.#check());
+  }
+
+  #check(): void {
+    this.#watchAt = Number.POSITIVE_INFINITY;
+    if (this.#requests.length === 0) return;
+    const { clock, answerTimeoutMs } = this.#options;
+    const now = clock.monotonic();
+    if (now >= this.#awaitedSince + answerTimeoutMs) {
+      this.destroy(`no answer within ${answerTimeoutMs} ms`);
+      return;
+    }
+    if (now >= this.#lookAt()) {
+      this.#lookedAt = now;
+      if (this.#pieces === 0) void this.#look();
+      this.#pieces = 0;
+    }
+    this.#expect();
   }
 
   /** When the silence is worth a look. */
@@ -198,20 +245,28 @@ export class PostgresSession {
     const { silence } = this.#options;
     if (silence === undefined || this.#isLooking) return Number.POSITIVE_INFINITY;
     const underwayMs = this.#requests[0]!.bytes / requestBytesPerMs;
-    return Math.max(this.#heardAt + underwayMs, this.#lookedAt) + silence.afterMs;
+    return Math.max(this.#awaitedSince + underwayMs, this.#lookedAt) + silence.afterMs;
   }
 
   async #look(): Promise<void> {
+    const { silence, clock } = this.#options;
     this.#isLooking = true;
+    this.#isLate = true;
     const before = this.#answered;
-    const reason = await this.#options.silence!.explain().catch(() => undefined);
+    const why = await silence!.explain().catch(() => undefined);
     this.#isLooking = false;
-    this.#lookedAt = this.#options.clock.monotonic();
-    if (reason !== undefined && this.#answered === before) this.destroy(reason);
-    else if (this.#lost === undefined) this.#expect();
+    this.#lookedAt = clock.monotonic();
+    if (this.#lost !== undefined) return;
+    if (why === undefined || this.#answered !== before || this.#pieces > 0) {
+      this.#expect();
+      return;
+    }
+    silence!.left(why, this.#requests.length);
+    this.#lose(new Error(why), { silentSince: this.#awaitedSince });
   }
 
   #receive(piece: Buffer): void {
+    this.#pieces++;
     try {
       for (const message of this.#reader.add(piece)) this.#handle(message);
     } catch (cause) {
@@ -253,7 +308,9 @@ export class PostgresSession {
     if (request === undefined) throw new Error('the server answered what it was not asked');
     this.#answered++;
     this.#heardAt = this.#options.clock.monotonic();
-    if (this.#requests.length === 0) this.#expect();
+    this.#awaitedSince = this.#heardAt;
+    this.#pieces = 0;
+    this.#isLate = false;
     if (request.failure === undefined) {
       request.resolve(request);
       return;
@@ -263,11 +320,15 @@ export class PostgresSession {
     request.reject(request.failure);
   }
 
-  #lose(cause: unknown, abruptly = true): void {
+  #lose(cause: unknown, { abruptly = true, silentSince }: Loss = {}): void {
     if (this.#lost !== undefined) return;
     const reason = this.#fatal ?? cause;
     const text = reason instanceof Error ? `: ${reason.message}` : '';
-    const lost = new ConnectionLost(`the connection to ${this.address} ended${text}`, reason);
+    const message = `the connection to ${this.address} ended${text}`;
+    const isSilent = silentSince !== undefined;
+    const lost = isSilent
+      ? new ConnectionSilent(message, reason, silentSince)
+      : new ConnectionLost(message, reason);
     this.#lost = lost;
     this.#watch?.cancel();
     if (abruptly) this.#stream.destroy();

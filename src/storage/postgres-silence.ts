@@ -1,8 +1,10 @@
 // Why a connection says nothing: asked over another one, long before the limit after which it is given up anyway. What became of
-// its commits is then found out as after any other loss (postgres-takeover.ts), so a wrong answer here costs time, never mail.
+// its commits is then found out as after any other loss (postgres-takeover.ts), and its reads are asked again elsewhere
+// (postgres-readers.ts), so a wrong answer here costs time, never mail.
 //
 // A server that is at work, however slowly, is waited for. That is the difference to a shorter limit: a disk that
-// takes ten seconds for a flush would make every node end its connection and send everything again, for nothing.
+// takes ten seconds for a flush would make every node end its connection and send everything again, for nothing. A server that is
+// late with all its answers is late with the look too, which takes several; without an answer to it nothing is left.
 
 import type { Clock } from '../base/clock.ts';
 import type { PostgresSession } from './postgres-session.ts';
@@ -31,19 +33,65 @@ export interface SilentConnection {
   readonly applicationName: string;
 }
 
-/** Undefined: the server is at work on it. Closes `other`. */
+/** Of each in order; undefined: the server is at work on it. Closes `other`. */
 export async function explainSilence(
   other: PostgresSession,
-  { pid, applicationName }: SilentConnection,
+  connections: readonly SilentConnection[],
   clock: Pick<Clock, 'sleep'>,
-): Promise<string | undefined> {
+): Promise<(string | undefined)[]> {
   try {
-    const { rows } = await other.run(lookStatement, [pid, applicationName]);
-    if (rows.length === 0) return 'the server does not know it any more';
-    const why = rows[0]![0]?.toString('utf8');
-    if (why !== undefined) await clock.sleep(graceMs);
-    return why;
+    const answers = await Promise.all(
+      connections.map(({ pid, applicationName }) => other.run(lookStatement, [pid, applicationName])),
+    );
+    const isWaited = answers.some(({ rows }) => rows[0]?.[0] !== undefined);
+    if (isWaited) await clock.sleep(graceMs);
+    return answers.map(({ rows }) =>
+      rows.length === 0 ? 'the server does not know it any more' : rows[0]![0]?.toString('utf8'),
+    );
   } finally {
     await other.close();
+  }
+}
+
+interface Wanted extends SilentConnection {
+  readonly resolve: (why: string | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Of connections of which there are many: one connection at a time looks after all that are silent then. */
+export class GatheredLooks {
+  readonly #connect: () => Promise<PostgresSession>;
+  readonly #clock: Pick<Clock, 'sleep'>;
+  #wanted: Wanted[] = [];
+  #isLooking = false;
+
+  constructor(connect: () => Promise<PostgresSession>, clock: Pick<Clock, 'sleep'>) {
+    this.#connect = connect;
+    this.#clock = clock;
+  }
+
+  explain({ pid, applicationName }: SilentConnection): Promise<string | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#wanted.push({ pid, applicationName, resolve, reject });
+      if (!this.#isLooking) void this.#look();
+    });
+  }
+
+  async #look(): Promise<void> {
+    this.#isLooking = true;
+    while (this.#wanted.length > 0) {
+      const opening = this.#connect();
+      // Connections that fell silent together are found late one by one, each by its own timer.
+      await Promise.allSettled([opening]);
+      const wanted = this.#wanted;
+      this.#wanted = [];
+      try {
+        const whys = await explainSilence(await opening, wanted, this.#clock);
+        for (let index = 0; index < wanted.length; index++) wanted[index]!.resolve(whys[index]);
+      } catch (error) {
+        for (const { reject } of wanted) reject(error);
+      }
+    }
+    this.#isLooking = false;
   }
 }

@@ -2,15 +2,16 @@
 // uses again.
 //
 // Invariant: their number and age are bounded, because an old one keeps the server from removing rows that were changed
-// since. A snapshot whose connection was lost cannot be had again: its reads reject with a temporary Fault.
+// since. A snapshot whose connection was lost, or hangs, cannot be had again: its reads reject with a temporary Fault.
 
 import type { Clock, Timer } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
 import type { Bytes, Page, PageLimits, Range, Snapshot } from './engine.ts';
 import type { Parameter, Row, Statement } from './postgres-messages.ts';
+import { PostgresPlaces } from './postgres-places.ts';
 import { readMany, readPage } from './postgres-reads.ts';
-import type { PostgresSession } from './postgres-session.ts';
+import { ConnectionLost, ConnectionSilent, type PostgresSession } from './postgres-session.ts';
 
 const begin: Statement = { name: 'begin', text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' };
 /** The moment is that of the first statement. */
@@ -32,19 +33,22 @@ export interface PostgresSnapshotsOptions {
 export class PostgresSnapshots {
   readonly #options: PostgresSnapshotsOptions;
   readonly #held = new Set<PostgresSnapshot>();
-  readonly #waiting = new Set<() => void>();
+  readonly #places: PostgresPlaces;
   #idle: PostgresSession[] = [];
-  #taken = 0;
   /** Rises when all connections are left: one that was being asked then is not used again. */
   #era = 0;
   #closed = false;
 
   constructor(options: PostgresSnapshotsOptions) {
     this.#options = options;
+    this.#places = new PostgresPlaces(options.snapshotsMax, options.clock);
   }
 
   async take(): Promise<Snapshot> {
-    await this.#place();
+    if (!(await this.#places.take(waitMsMax))) {
+      const why = this.#closed ? 'the store is closed' : 'too many snapshots are held';
+      throw new Fault(why, { temporary: true });
+    }
     const era = this.#era;
     try {
       const session = await this.#begin();
@@ -58,7 +62,7 @@ export class PostgresSnapshots {
       }
       return snapshot;
     } catch (error) {
-      this.#leave();
+      this.#places.give();
       throw error;
     }
   }
@@ -74,36 +78,10 @@ export class PostgresSnapshots {
   close(): void {
     this.#closed = true;
     this.leave('the store is closed');
-    for (const wake of this.#waiting) wake();
+    this.#places.close();
   }
 
-  async #place(): Promise<void> {
-    const { clock, snapshotsMax } = this.#options;
-    const deadline = clock.monotonic() + waitMsMax;
-    while (!this.#closed && this.#taken >= snapshotsMax) {
-      const leftMs = deadline - clock.monotonic();
-      if (leftMs <= 0) throw new Fault('too many snapshots are held', { temporary: true });
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          timer.cancel();
-          this.#waiting.delete(wake);
-          resolve();
-        };
-        const timer = clock.after(leftMs, wake);
-        this.#waiting.add(wake);
-      });
-    }
-    if (this.#closed) throw new Fault('the store is closed', { temporary: true });
-    this.#taken++;
-  }
-
-  #leave(): void {
-    this.#taken--;
-    const [wake] = this.#waiting;
-    wake?.();
-  }
-
-  /** An idle connection may have been lost without anybody's notice: then a new one is tried. */
+  /** An idle connection may have been lost, or hang, without anybody's notice: then a new one is tried. */
   async #begin(): Promise<PostgresSession> {
     for (;;) {
       const idle = this.#idle.pop();
@@ -113,14 +91,22 @@ export class PostgresSnapshots {
         return session;
       } catch (cause) {
         session.destroy('a snapshot could not begin');
+        // What silenced it may have silenced those that wait beside it.
+        if (cause instanceof ConnectionSilent) this.#leaveUnheard(cause.since);
         if (idle === undefined) throw new Fault('a snapshot could not begin', { temporary: true, cause });
       }
     }
   }
 
+  #leaveUnheard(since: number): void {
+    const unheard = this.#idle.filter(({ heardAt }) => heardAt < since);
+    this.#idle = this.#idle.filter(({ heardAt }) => heardAt >= since);
+    for (const session of unheard) session.destroy('one beside it hung, and it was not heard of since');
+  }
+
   #giveBack(snapshot: PostgresSnapshot, session: PostgresSession): void {
     this.#held.delete(snapshot);
-    this.#leave();
+    this.#places.give();
     if (this.#closed || this.#idle.length >= idleMax || session.isLost) {
       session.destroy('no more snapshots are wanted');
       return;
@@ -183,7 +169,9 @@ class PostgresSnapshot implements Snapshot {
     try {
       return (await this.#session.run(statement, parameters)).rows;
     } catch (cause) {
-      throw new Fault('a read of a snapshot failed', { temporary: true, cause });
+      const isLost = cause instanceof ConnectionLost;
+      const what = isLost ? "a snapshot's connection was lost" : 'a read of a snapshot failed';
+      throw new Fault(what, { temporary: true, cause });
     }
   };
 }
