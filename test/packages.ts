@@ -13,6 +13,7 @@ export interface TestPackage {
 export const testPackages: readonly TestPackage[] = [
   { name: 'curl', reason: 'a client for IMAP, POP3, SMTP and the admin API', shownBy: ['curl'] },
   { name: 'openssl', reason: 'test certificates, and s_client against the TLS ports', shownBy: ['openssl'] },
+  { name: 'gnutls-bin', reason: 'a TLS client that is not OpenSSL', shownBy: ['gnutls-cli'] },
   { name: 'swaks', reason: 'scripted SMTP and LMTP sessions with TLS and AUTH', shownBy: ['swaks'] },
   {
     name: 'libnet-ssleay-perl',

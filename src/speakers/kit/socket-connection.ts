@@ -1,14 +1,13 @@
 // Connection over a node socket. Owns the socket: nothing else touches it. Invariants: input is bounded (reading stops
 // when nobody waits for more and the buffer is full), output is bounded when the session honours `congested`, every
-// wait has a deadline.
-// When the peer fails or goes, waiting calls reject with ConnectionClosed and the owner is told once.
+// wait has a deadline. When the peer fails or goes, waiting calls reject with ConnectionClosed and the owner is told once.
 
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { assert } from '../../base/assert.ts';
 import type { Logger } from '../../base/log.ts';
 import { clientHelloKind } from '../../wire/tls/client-hello.ts';
-import type { RecordReader, TlsRecords } from '../../wire/tls/records.ts';
+import { type RecordReader, TlsAlert, type TlsRecords } from '../../wire/tls/records.ts';
 import { type Connection, ConnectionClosed, IdleTimeout, type TlsInfo } from './connection.ts';
 import type { ConnectionEnvironment, Endpoints } from './connection-environment.ts';
 import { InputBuffer } from './input-buffer.ts';
@@ -18,13 +17,6 @@ import { attach, attachSecure, awaitHello, detach, readOn, type SocketOwner } fr
 import { Tls13Handshake, type TlsPolicy, TlsServer } from './tls-handshake.ts';
 import type { TlsSession } from './tls-session.ts';
 
-interface Waiter<T> {
-  readonly promise: Promise<T>;
-  resolve(value: T): void;
-  reject(error: Error): void;
-}
-
-function ignore(): void {}
 function flushConnection(connection: SocketConnection): void {
   connection.flush();
 }
@@ -53,11 +45,11 @@ export class SocketConnection implements Connection, SocketOwner, RecordReader {
   #peerEnded = false;
   #paused = false;
   #flushScheduled = false;
-  #fillWaiter: Waiter<boolean> | undefined;
+  #fillWaiter: PromiseWithResolvers<boolean> | undefined;
   #fillMidCommand = false;
-  #drainWaiter: Waiter<void> | undefined;
+  #drainWaiter: PromiseWithResolvers<void> | undefined;
   /** For the ClientHello, then for the end of the handshake. */
-  #secureWaiter: Waiter<Buffer | undefined> | undefined;
+  #secureWaiter: PromiseWithResolvers<Buffer | undefined> | undefined;
   #readDeadline = Number.POSITIVE_INFINITY;
   #writeDeadline = Number.POSITIVE_INFINITY;
 
@@ -195,14 +187,15 @@ export class SocketConnection implements Connection, SocketOwner, RecordReader {
 
   async #startTls13(policy: TlsPolicy, hello: Buffer): Promise<void> {
     const secured = await new Tls13Handshake(this.#socket, policy).run(hello).catch((error: Error) => {
-      this.failed(error);
-      throw new ConnectionClosed();
+      if (error instanceof TlsAlert) this.failed(error);
+      throw error instanceof TlsAlert ? new ConnectionClosed() : error;
     });
     this.secured();
     this.#tls = secured.session;
     this.#records = secured.records;
-    this.#records.open(secured.more, this);
+    // Then what came may stop it.
     readOn(this.#socket);
+    this.#records.open(secured.more, this);
   }
 
   /** A client that stays with OpenSSL. */
@@ -280,7 +273,7 @@ export class SocketConnection implements Connection, SocketOwner, RecordReader {
     }
   }
 
-  #readTimedOut(waiter: Waiter<boolean> | undefined): void {
+  #readTimedOut(waiter: PromiseWithResolvers<boolean> | undefined): void {
     // It may have come while this waited.
     if (waiter !== this.#fillWaiter) return;
     if (waiter !== undefined) this.#rejectFill(new IdleTimeout());
@@ -393,7 +386,7 @@ export class SocketConnection implements Connection, SocketOwner, RecordReader {
     this.#fillWaiter = undefined;
     if (this.#state === 'open') this.#readDeadline = Number.POSITIVE_INFINITY;
     // A session that raced it against something else and went away does not look at it again.
-    waiter?.promise.catch(ignore);
+    waiter?.promise.catch(() => {});
     waiter?.reject(error);
   }
 

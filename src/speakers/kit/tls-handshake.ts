@@ -10,8 +10,13 @@ import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { assert } from '../../base/assert.ts';
 import { ClientFlight } from '../../wire/tls/client-flight.ts';
-import { TlsRecords } from '../../wire/tls/records.ts';
-import { protectedRecord, recordHeaderBytes, TrafficKeys } from '../../wire/tls/traffic-keys.ts';
+import { TlsAlert, TlsRecords } from '../../wire/tls/records.ts';
+import {
+  protectedRecord,
+  recordHeaderBytes,
+  sealedBytesMax,
+  TrafficKeys,
+} from '../../wire/tls/traffic-keys.ts';
 import { ConnectionClosed } from './connection.ts';
 import type { Pace } from './pace.ts';
 import type { LoadedCertificate, TlsContexts } from './tls-contexts.ts';
@@ -88,7 +93,7 @@ export class Tls13Handshake {
     this.#below = new Duplex({
       read: () => {},
       write: (chunk: Buffer, _encoding, done) => {
-        this.#send(chunk);
+        this.#try(() => this.#send(chunk));
         done();
       },
     });
@@ -96,21 +101,22 @@ export class Tls13Handshake {
   }
 
   /**
-   * Resolves when both sides have verified each other's Finished; `hello` is what has come of the client. Rejects with OpenSSL's
-   * error, its alert sent, or when the socket closes or ends. The socket is paused then.
+   * Resolves when both sides have verified each other's Finished; `hello` is what has come of the client. Rejects with a TlsAlert
+   * when OpenSSL has failed, its alert sent, with ConnectionClosed when the socket closes or ends; anything else is a bug. The
+   * socket is paused then.
    */
   async run(hello: Buffer): Promise<Secured> {
     const { socket } = this.#server;
-    const received = (chunk: Buffer): void => this.#received(chunk);
-    const failed = (error?: Error): void => this.#finished.reject(error ?? new ConnectionClosed());
-    const gone = (): void => failed();
+    const received = (chunk: Buffer): void => this.#try(() => this.#received(chunk));
+    const failed = (error: Error): void => this.#finished.reject(new TlsAlert(error.message));
+    const gone = (): void => this.#finished.reject(new ConnectionClosed());
     socket.on('keylog', (line: Buffer) => this.#learn(line.toString('latin1')));
-    socket.once('secure', () => this.#secured());
+    socket.once('secure', () => this.#try(() => this.#secured())).once('close', gone);
     // Handshake failures surface as _tlsError while no tls.Server owns the socket.
     for (const event of ['_tlsError', 'error']) socket.on(event, failed);
     this.#socket.on('data', received).once('end', gone).once('close', gone);
     try {
-      this.#received(hello);
+      received(hello);
       this.#socket.resume();
       await this.#finished.promise;
       return this.#take();
@@ -118,6 +124,15 @@ export class Tls13Handshake {
       this.#socket.pause();
       this.#socket.off('data', received).off('end', gone).off('close', gone);
       this.#end();
+    }
+  }
+
+  /** What goes wrong in what sockets call ends this handshake, not the process. */
+  #try(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#finished.reject(error);
     }
   }
 
@@ -131,6 +146,8 @@ export class Tls13Handshake {
       this.#isOver = this.#flight?.endsWith(record) ?? false;
       end += record.length;
     }
+    // OpenSSL says at once what it does not like, and does not wait for as much as is announced.
+    if (!this.#isOver && isNoHeader(came.subarray(end))) end = came.length;
     this.#inbound = came.subarray(end);
     if (end > 0) this.#below.push(came.subarray(0, end));
     // Nothing more is read until the handshake has ended.
@@ -139,8 +156,7 @@ export class Tls13Handshake {
 
   #take(): Secured {
     const session = this.#session;
-    if (session?.protocol !== 'TLSv1.3')
-      throw new Error(`a handshake for TLS 1.3 ended with ${session?.protocol}`);
+    assert(session?.protocol === 'TLSv1.3', `a handshake for TLS 1.3 ended with ${session?.protocol}`);
     const reading = this.#keys('CLIENT_TRAFFIC_SECRET_0');
     const writing = this.#writing ?? this.#keys('SERVER_TRAFFIC_SECRET_0');
     assert(reading !== undefined && writing !== undefined, 'secrets of the session');
@@ -162,7 +178,9 @@ export class Tls13Handshake {
     // read would take it for its own.
     this.#session = this.#server.session();
     // Tickets may be on their way to us: the empty write ends when they are through.
-    this.#server.socket.write(nothing, () => this.#finished.resolve());
+    this.#server.socket.write(nothing, (error) =>
+      error ? this.#finished.reject(new TlsAlert(error.message)) : this.#finished.resolve(),
+    );
   }
 
   #learn(line: string): void {
@@ -194,6 +212,13 @@ export class Tls13Handshake {
       if (this.#writing?.peek(record) !== undefined) this.#writing.skip();
     }
   }
+}
+
+/** Of no record that a client may send in a handshake. */
+function isNoHeader(bytes: Buffer): boolean {
+  if (bytes.length < recordHeaderBytes) return false;
+  const type = bytes[0]!;
+  return type < 20 || type > protectedRecord || bytes[1] !== 3 || bytes.readUInt16BE(3) > sealedBytesMax;
 }
 
 function firstRecord(bytes: Buffer): Buffer | undefined {

@@ -10,6 +10,8 @@ const randomBytes = 32;
 
 const maxFragmentLength = 1;
 const recordSizeLimit = 28;
+/** RFC 8449 4: what a record has anyway, as GnuTLS and others say in every hello. */
+const recordSizeMax = 16 * 1024 + 1;
 const supportedVersions = 43;
 const tls13 = 0x0304;
 
@@ -59,7 +61,9 @@ function offersTls13(hello: Buffer): boolean {
       const type = hello.readUInt16BE(at);
       const dataEnd = at + 4 + hello.readUInt16BE(at + 2);
       if (dataEnd > end) return false;
-      if (type === maxFragmentLength || type === recordSizeLimit) return false;
+      if (type === maxFragmentLength) return false;
+      if (type === recordSizeLimit && !(dataEnd === at + 6 && hello.readUInt16BE(at + 4) >= recordSizeMax))
+        return false;
       if (type === supportedVersions) offered = hasVersion(hello.subarray(at + 4, dataEnd), tls13);
       at = dataEnd;
     }

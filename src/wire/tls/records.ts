@@ -9,6 +9,7 @@ import {
   contentBytesMax,
   protectedRecord,
   recordHeaderBytes,
+  sealedBytesMax,
   type TrafficKeys,
   tagBytes,
 } from './traffic-keys.ts';
@@ -22,8 +23,6 @@ const keyUpdateBytes = 5;
 /** The peer need not change its own. */
 const keyUpdate = Buffer.from([24, 0, 0, 1, 0]);
 
-/** RFC 8446 5.2: content, its type, padding and tag. */
-const sealedBytesMax = contentBytesMax + 256;
 /** RFC 8446 5.5: AES-GCM protects some 24 million full records with one key; the keys change long before. */
 const recordsPerKeyMax = 2 ** 23;
 /** In a row; each is as much work for us as a record with data. */
@@ -154,7 +153,8 @@ export class TlsRecords {
   }
 
   #openAlert(message: Buffer, reader: RecordReader): AlertName | undefined {
-    if (message.length !== 2) return 'decode_error';
+    // RFC 8446 5.4: none is empty.
+    if (message.length !== 2) return message.length === 0 ? 'unexpected_message' : 'decode_error';
     const description = message[1];
     // RFC 8446 6.1: close_notify follows.
     if (description === alerts.user_canceled) return this.#openNothing();
@@ -201,8 +201,9 @@ export class TlsRecords {
   }
 
   #sealData(length: number, run: SealedRun): void {
-    if (this.#writing.sequence >= this.#recordsPerKeyMax) this.#updateKeys(run);
     run.add(length, applicationContent);
+    // Behind it, not before: what is in `content` must have been sealed.
+    if (this.#writing.sequence >= this.#recordsPerKeyMax) this.#updateKeys(run);
   }
 
   #updateKeys(run: SealedRun): void {

@@ -11,6 +11,8 @@ export const protectedRecord = 23;
 const legacyVersion = 0x0303;
 /** RFC 8446 5.1. */
 export const contentBytesMax = 16 * 1024;
+/** RFC 8446 5.2: content, its type, padding and tag. */
+export const sealedBytesMax = contentBytesMax + 256;
 export const tagBytes = 16;
 const ivBytes = 12;
 /** What a record adds to its content: header, type of the content, tag. */
@@ -77,9 +79,9 @@ export class TrafficKeys {
     return content;
   }
 
-  /** The next record is one that somebody else has protected or opened. */
-  skip(): void {
-    this.#sequence++;
+  /** The next record, or so many of them, is one that somebody else has protected or opened. */
+  skip(records = 1): void {
+    this.#sequence += records;
   }
 
   /** As `open`; the record stays what it is, and the next one of these keys. */
@@ -149,7 +151,8 @@ export class TrafficKeys {
  * a few megabytes of such buffers, and each record would be written to memory that no cache has.
  */
 function release(buffer: Buffer): void {
-  (buffer.buffer as ArrayBuffer).transfer(0);
+  // Never what others have a part of.
+  if (buffer.buffer.byteLength === buffer.length) (buffer.buffer as ArrayBuffer).transfer(0);
 }
 
 function materialOf({ hash, keyBytes }: CipherSuite, secret: Buffer): Buffer {
