@@ -14,7 +14,7 @@ import { systemClock } from '../src/base/clock.ts';
 import { silentLog } from '../src/base/log.ts';
 import { acquireAllShards } from '../src/cluster/local-shards.ts';
 import type { AccountId, ModSeq, OperationId } from '../src/mail/ids.ts';
-import { openLmdbEngine } from '../src/storage/lmdb-engine.ts';
+import { openLmdbEngine } from '../src/storage/lmdb/lmdb-engine.ts';
 import { timeOf } from './statistics.ts';
 
 const options = readOptions<{ readonly directory: string }>(

@@ -7,15 +7,15 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { readOptions, wholeNumber } from '../scripts/read-options.ts';
 import { type AccountHosts, openAccountHosts } from '../src/account/account-hosts.ts';
-import { AccountKeys } from '../src/account/account-keys.ts';
 import { prepareMessage } from '../src/account/prepare.ts';
+import { AccountKeys } from '../src/account/records/account-keys.ts';
 import { systemClock } from '../src/base/clock.ts';
 import { silentLog } from '../src/base/log.ts';
 import { acquireAllShards } from '../src/cluster/local-shards.ts';
 import type { AccountId, OperationId } from '../src/mail/ids.ts';
 import type { SearchKey } from '../src/mail/search-key.ts';
-import { openFilesystemBlobStore } from '../src/storage/filesystem-blob-store.ts';
-import { openLmdbEngine } from '../src/storage/lmdb-engine.ts';
+import { openFilesystemBlobStore } from '../src/storage/blobs/filesystem-blob-store.ts';
+import { openLmdbEngine } from '../src/storage/lmdb/lmdb-engine.ts';
 import { messageStream } from './message-mix.ts';
 import { medianOf, timeOf } from './statistics.ts';
 

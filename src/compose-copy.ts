@@ -14,12 +14,12 @@ import { clusterRange, decodeNode, isPresent } from './cluster/membership/cluste
 import { memberTimesDefault } from './cluster/membership/member-times.ts';
 import { MailError } from './mail/mail-error.ts';
 import type { StoreCopyOutcome, StoreCopyRequest } from './operator/store-copying.ts';
-import { openCopiedBlobs } from './storage/copied-blobs.ts';
-import { copyStore } from './storage/copy-store.ts';
+import { openCopiedBlobs } from './storage/copy/copied-blobs.ts';
+import { copyStore } from './storage/copy/copy-store.ts';
 import type { Engine } from './storage/engine.ts';
-import { openLmdbEngine } from './storage/lmdb-engine.ts';
-import { openPostgresEngine } from './storage/postgres-engine.ts';
-import { checkPostgresIdle } from './storage/postgres-idle.ts';
+import { openLmdbEngine } from './storage/lmdb/lmdb-engine.ts';
+import { openPostgresEngine } from './storage/postgres/postgres-engine.ts';
+import { checkPostgresIdle } from './storage/postgres/postgres-idle.ts';
 import { decodeTuple } from './storage/tuple.ts';
 
 const clock = systemClock;

@@ -4,8 +4,8 @@
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { AccountHosts } from './account/account-hosts.ts';
+import type { StoredMessages } from './account/reading/stored-messages.ts';
 import { shardOf } from './account/shard.ts';
-import type { StoredMessages } from './account/stored-messages.ts';
 import type { Clock } from './base/clock.ts';
 import { Fault } from './base/fault.ts';
 import type { Logger } from './base/log.ts';
@@ -38,7 +38,7 @@ import { MailError } from './mail/mail-error.ts';
 import { CommandFailure, exitCodes } from './operator/exit-codes.ts';
 import { lockDirectory } from './storage/directory-lock.ts';
 import type { Engine } from './storage/engine.ts';
-import type { HeldRows } from './storage/held-rows.ts';
+import type { HeldRows } from './storage/lmdb/held-rows.ts';
 import { version } from './version.ts';
 
 /** A new cluster's shards are taken within a second; after a crash of everything, when the old leases have run out. */

@@ -2,7 +2,7 @@
 // Fails with Fault when the store cannot be opened, or is the unfinished copy of another one.
 
 import { join } from 'node:path';
-import { isContentKey } from './account/account-keys.ts';
+import { isContentKey } from './account/records/account-keys.ts';
 import { RowShards } from './account/row-shards.ts';
 import type { Clock } from './base/clock.ts';
 import { Fault } from './base/fault.ts';
@@ -10,20 +10,20 @@ import type { Logger } from './base/log.ts';
 import type { Metrics } from './base/metrics.ts';
 import type { Random } from './base/random.ts';
 import type { Config } from './config/schema.ts';
-import type { BlobStore } from './storage/blob-store.ts';
-import { isCopyUnfinished } from './storage/copy-progress.ts';
-import type { EmbeddedEngine } from './storage/embedded-engine.ts';
+import type { BlobStore } from './storage/blobs/blob-store.ts';
+import { openEngineBlobStore } from './storage/blobs/engine-blob-store.ts';
+import { type FilesystemBlobStore, openFilesystemBlobStore } from './storage/blobs/filesystem-blob-store.ts';
+import { isCopyUnfinished } from './storage/copy/copy-progress.ts';
 import type { Engine } from './storage/engine.ts';
-import { openEngineBlobStore } from './storage/engine-blob-store.ts';
-import { FileReads } from './storage/file-reads.ts';
-import { type FilesystemBlobStore, openFilesystemBlobStore } from './storage/filesystem-blob-store.ts';
-import { HeldRows } from './storage/held-rows.ts';
-import { openLmdbEngine } from './storage/lmdb-engine.ts';
+import type { EmbeddedEngine } from './storage/lmdb/embedded-engine.ts';
+import { FileReads } from './storage/lmdb/file-reads.ts';
+import { HeldRows } from './storage/lmdb/held-rows.ts';
+import { openLmdbEngine } from './storage/lmdb/lmdb-engine.ts';
+import { fileRows, openFile, SettledRows } from './storage/lmdb/settled-rows.ts';
 import { openMemoryEngine } from './storage/memory-engine.ts';
-import { openPostgresEngine } from './storage/postgres-engine.ts';
+import { openPostgresEngine } from './storage/postgres/postgres-engine.ts';
 import { roomBytes } from './storage/reserve.ts';
-import { openServedEngine } from './storage/served-engine.ts';
-import { fileRows, openFile, SettledRows } from './storage/settled-rows.ts';
+import { openServedEngine } from './storage/served/served-engine.ts';
 
 /** Level 3 is zstd's own default: three times the speed of the levels that save a little more. */
 const compressionLevel = 3;

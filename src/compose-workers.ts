@@ -36,7 +36,7 @@ import { type ListenPorts, withHeldPorts } from './operator/workers/held-ports.t
 import { Supervisor } from './operator/workers/supervisor.ts';
 import { type WorkerOrders, workerName } from './operator/workers/worker-messages.ts';
 import type { Engine } from './storage/engine.ts';
-import { openEngineServer } from './storage/engine-server.ts';
+import { openEngineServer } from './storage/served/engine-server.ts';
 import { version } from './version.ts';
 
 const surroundings = { clock: systemClock, random: systemRandom };

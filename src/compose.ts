@@ -3,12 +3,12 @@
 
 import { join } from 'node:path';
 import { type AccountHosts, openAccountHosts } from './account/account-hosts.ts';
+import { checkStore } from './account/check/store-check.ts';
 import { deliveriesThrough } from './account/delivery.ts';
 import type { AccountPorts } from './account/port.ts';
 import { prepareMessage } from './account/prepare.ts';
-import { checkStore } from './account/store-check.ts';
-import { StoredMessages } from './account/stored-messages.ts';
-import { warmTables } from './account/warm-tables.ts';
+import { StoredMessages } from './account/reading/stored-messages.ts';
+import { warmTables } from './account/table/warm-tables.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { type Logger, openLog } from './base/log.ts';
 import { Metrics } from './base/metrics.ts';
@@ -54,9 +54,9 @@ import type { ReadConfig, RunningServer, WorkerPlace } from './operator/running-
 import { type AdminServer, openAdminServer } from './speakers/http/admin/admin-server.ts';
 import { TlsContexts } from './speakers/kit/tls-contexts.ts';
 import { MailListeners } from './speakers/mail-listeners.ts';
-import type { BlobStore } from './storage/blob-store.ts';
+import type { BlobStore } from './storage/blobs/blob-store.ts';
 import type { Engine } from './storage/engine.ts';
-import type { HeldRows } from './storage/held-rows.ts';
+import type { HeldRows } from './storage/lmdb/held-rows.ts';
 import { version } from './version.ts';
 
 const clock: Clock = systemClock;

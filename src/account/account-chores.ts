@@ -9,12 +9,12 @@ import type { AccountId, OperationId } from '../mail/ids.ts';
 import { isMailError } from '../mail/mail-error.ts';
 import { type AccountLimits, stagedAppendIdleMs } from './account-limits.ts';
 import type { AccountState } from './account-state.ts';
-import type { AccountWriter } from './account-writer.ts';
 import { removeGoneMutation } from './mutations/delete-mailbox.ts';
 import { type Pages, packPagesMutation } from './mutations/pack-pages.ts';
 import { pruneTombstonesMutation } from './mutations/prune-tombstones.ts';
 import { discardStagedMutation } from './mutations/staged-append.ts';
-import type { PackingLine, WaitingMailbox } from './packing-line.ts';
+import type { AccountWriter } from './writing/account-writer.ts';
+import type { PackingLine, WaitingMailbox } from './writing/packing-line.ts';
 
 export interface AccountChoresOptions {
   readonly accountId: AccountId;

@@ -11,23 +11,23 @@ import type { Logger } from '../base/log.ts';
 import { Metrics } from '../base/metrics.ts';
 import type { AccountId, Epoch, ShardId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
-import type { BlobStore } from '../storage/blob-store.ts';
+import type { BlobStore } from '../storage/blobs/blob-store.ts';
 import type { Engine, Fence } from '../storage/engine.ts';
 import { fenceFor } from '../storage/fence.ts';
 import { type AccountLimits, accountLimitsDefault } from './account-limits.ts';
 import { AccountMetrics } from './account-metrics.ts';
-import type { SharedSearch } from './account-search.ts';
 import { loadAccount } from './account-state.ts';
 import { createAccount, type NewAccountQuota, removeAccount } from './account-storage.ts';
 import { BackgroundPace } from './background-pace.ts';
-import { FreshSummaries } from './fresh-summaries.ts';
 import { LocalAccount } from './local-account.ts';
-import { PackingLine } from './packing-line.ts';
-import { noPeople, type People } from './people.ts';
 import type { AccountPort, AccountPorts } from './port.ts';
+import { FreshSummaries } from './reading/fresh-summaries.ts';
+import type { SharedSearch } from './search/account-search.ts';
 import { SearchCache } from './search-index/search-cache.ts';
 import { shardOf } from './shard.ts';
-import { SharedAccount } from './shared-account.ts';
+import { noPeople, type People } from './sharing/people.ts';
+import { SharedAccount } from './sharing/shared-account.ts';
+import { PackingLine } from './writing/packing-line.ts';
 
 /** Who may write: the epochs of the shards this node holds. Refuses with `unavailable` for others. */
 export interface ShardLeases {

@@ -1,7 +1,7 @@
 // The limits of accounts (STYLE 7), each with its reason. Frozen; what an operator may need to change is given
 // to openAccountHosts, the rest stands here.
 
-import { inlineBytesMax } from '../storage/blob-store.ts';
+import { inlineBytesMax } from '../storage/blobs/blob-store.ts';
 
 export interface AccountLimits {
   /** RFC 9051 names no limit; a client that makes more is broken, and every LIST walks them. */

@@ -7,9 +7,9 @@ import { silentLog } from '../base/log.ts';
 import { isMailError } from '../mail/mail-error.ts';
 import type { Engine } from '../storage/engine.ts';
 import { encodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
-import { decodeAccount, encodeAccount } from './account-record.ts';
+import { checkStore } from './check/store-check.ts';
 import type { AccountEvent } from './port.ts';
-import { checkStore } from './store-check.ts';
+import { decodeAccount, encodeAccount } from './records/account-record.ts';
 import {
   messageText,
   newMessage,

@@ -5,8 +5,8 @@
 import type { Logger } from '../base/log.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
-import { isSomebodyElses } from './annotation-record.ts';
 import type { AccountEvent } from './port.ts';
+import { isSomebodyElses } from './records/annotation-record.ts';
 
 export class AccountSessions {
   readonly #accountId: AccountId;

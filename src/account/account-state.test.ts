@@ -4,8 +4,8 @@ import { slowTurns } from '../base/testing-turns.ts';
 import type { AccountId } from '../mail/ids.ts';
 import type { Entry, Reader } from '../storage/engine.ts';
 import { openMemoryEngine } from '../storage/memory-engine.ts';
-import { AccountKeys, numberBehind } from './account-keys.ts';
 import { eachEntry, rangePageLimits } from './account-state.ts';
+import { AccountKeys, numberBehind } from './records/account-keys.ts';
 
 test('thousands of short ranges, one after the other, give others their turns', async () => {
   const clock = slowTurns();

@@ -10,15 +10,20 @@ import { MailError } from '../mail/mail-error.ts';
 import type { AclEntry } from '../mail/rights.ts';
 import type { Entry, Page, PageLimits, Reader } from '../storage/engine.ts';
 import { decodeTuple } from '../storage/tuple.ts';
-import { AccountKeys, type KeyRange, numberBehind } from './account-keys.ts';
 import { type AccountLimits, pageBytesMax, pageRowsMax } from './account-limits.ts';
-import { type AccountRecord, decodeAccount, decodeMailbox, type MailboxRecord } from './account-record.ts';
-import { decodeAcl } from './acl-record.ts';
-import type { FreshPlaces } from './fresh-summaries.ts';
-import { MailboxState } from './mailbox-state.ts';
-import { decodeOperation } from './operation-record.ts';
-import { OperationSlots } from './operation-slots.ts';
 import type { MailboxTarget } from './port.ts';
+import type { FreshPlaces } from './reading/fresh-summaries.ts';
+import { AccountKeys, type KeyRange, numberBehind } from './records/account-keys.ts';
+import {
+  type AccountRecord,
+  decodeAccount,
+  decodeMailbox,
+  type MailboxRecord,
+} from './records/account-record.ts';
+import { decodeAcl } from './records/acl-record.ts';
+import { decodeOperation } from './records/operation-record.ts';
+import { MailboxState } from './table/mailbox-state.ts';
+import { OperationSlots } from './writing/operation-slots.ts';
 
 /** The estimate of an account without mailboxes and operations, for the memory limit. */
 const accountBytes = 4_000;

@@ -5,20 +5,20 @@
 import type { Clock } from '../base/clock.ts';
 import type { AccountId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
-import type { BlobStore } from '../storage/blob-store.ts';
+import type { BlobStore } from '../storage/blobs/blob-store.ts';
 import type { Batch, Bytes, Engine, Entry, Fence } from '../storage/engine.ts';
 import { decodeRecord, unlessDamaged } from '../storage/record.ts';
 import { decodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
-import { AccountKeys, type KeyRange, numberBehind } from './account-keys.ts';
 import { type AccountLimits, pageBytesMax, pageRowsMax } from './account-limits.ts';
-import { type AccountRecord, decodeAccount, encodeAccount } from './account-record.ts';
 import { AccountState, eachEntry } from './account-state.ts';
-import { decodeAcl, identifiersIn, sharedWithKey } from './acl-record.ts';
-import { Draft } from './draft.ts';
-import { draftBatch } from './draft-batch.ts';
-import { blobHolder, decodeEmail, type EmailRecord } from './email-record.ts';
 import { addMailbox } from './mutations/mailboxes.ts';
 import type { MailboxRole } from './port.ts';
+import { AccountKeys, type KeyRange, numberBehind } from './records/account-keys.ts';
+import { type AccountRecord, decodeAccount, encodeAccount } from './records/account-record.ts';
+import { decodeAcl, identifiersIn, sharedWithKey } from './records/acl-record.ts';
+import { blobHolder, decodeEmail, type EmailRecord } from './records/email-record.ts';
+import { Draft } from './writing/draft.ts';
+import { draftBatch } from './writing/draft-batch.ts';
 
 export interface NewAccountQuota {
   readonly bytesMax?: number | undefined;

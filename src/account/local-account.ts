@@ -11,19 +11,9 @@ import type { ThreadAlgorithm } from '../mail/message-order.ts';
 import { type AclEntry, allRights, owner } from '../mail/rights.ts';
 import type { SearchKey } from '../mail/search-key.ts';
 import { AccountChores } from './account-chores.ts';
-import { mailboxInfo } from './account-record.ts';
-import { AccountSearch, type SharedSearch } from './account-search.ts';
 import { AccountSessions } from './account-sessions.ts';
 import type { AccountState } from './account-state.ts';
-import { AccountWriter, type WriterOptions } from './account-writer.ts';
-import { decodeAnnotations, isSomebodyElses } from './annotation-record.ts';
-import { appendMessages, type MessageWriter } from './append-messages.ts';
-import { type ChunkWriter, copyInChunks, expungeInChunks, storeFlagsInChunks } from './changes-in-chunks.ts';
-import type { Draft } from './draft.ts';
-import type { FreshSummaries } from './fresh-summaries.ts';
 import { normalName, normalTarget } from './mailbox-name.ts';
-import { MailboxReader } from './mailbox-reader.ts';
-import { pageOf } from './message-page.ts';
 import type { CopyManner } from './mutations/copy.ts';
 import { deleteMailboxMutation } from './mutations/delete-mailbox.ts';
 import type { ExpungeOptions } from './mutations/expunge.ts';
@@ -39,12 +29,27 @@ import { normalIdentifier, setAclMutation } from './mutations/set-acl.ts';
 import { setAnnotationsMutation } from './mutations/set-annotations.ts';
 import { setQuotaMutation } from './mutations/set-quota.ts';
 import { appendStagedMutation, beginStagedMutation, stagedMailbox } from './mutations/staged-append.ts';
-import type { PackingLine } from './packing-line.ts';
-import type { People } from './people.ts';
 import type * as Port from './port.ts';
 import type * as Reads from './port-reads.ts';
-import { emptyInbox } from './rename-inbox.ts';
-import { sharedOwners } from './shared-owners.ts';
+import {
+  type ChunkWriter,
+  copyInChunks,
+  expungeInChunks,
+  storeFlagsInChunks,
+} from './reading/changes-in-chunks.ts';
+import type { FreshSummaries } from './reading/fresh-summaries.ts';
+import { MailboxReader } from './reading/mailbox-reader.ts';
+import { mailboxInfo } from './records/account-record.ts';
+import { decodeAnnotations, isSomebodyElses } from './records/annotation-record.ts';
+import { AccountSearch, type SharedSearch } from './search/account-search.ts';
+import type { People } from './sharing/people.ts';
+import { sharedOwners } from './sharing/shared-owners.ts';
+import { pageOf } from './table/message-page.ts';
+import { AccountWriter, type WriterOptions } from './writing/account-writer.ts';
+import { appendMessages, type MessageWriter } from './writing/append-messages.ts';
+import type { Draft } from './writing/draft.ts';
+import type { PackingLine } from './writing/packing-line.ts';
+import { emptyInbox } from './writing/rename-inbox.ts';
 
 export interface LocalAccountOptions
   extends Omit<WriterOptions, 'claimedTo' | 'committed' | 'lost' | 'fenced'> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { AccountId } from '../mail/ids.ts';
 import { encodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
-import { AccountKeys } from './account-keys.ts';
+import { AccountKeys } from './records/account-keys.ts';
 import { RowShards } from './row-shards.ts';
 import { shardOf } from './shard.ts';
 

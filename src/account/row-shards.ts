@@ -3,7 +3,7 @@
 
 import type { AccountId, ShardId } from '../mail/ids.ts';
 import type { Bytes, Range } from '../storage/engine.ts';
-import { accountOfKey } from './account-keys.ts';
+import { accountOfKey } from './records/account-keys.ts';
 import { shardOf } from './shard.ts';
 
 /** A hash each is saved for so many accounts; beyond it they are forgotten and hashed again. */

@@ -11,7 +11,7 @@ import { flagNames } from '../mail/flags.ts';
 import type { MailboxId } from '../mail/ids.ts';
 import { isMailError, type MailErrorKind } from '../mail/mail-error.ts';
 import type { Engine } from '../storage/engine.ts';
-import { openLmdbEngine } from '../storage/lmdb-engine.ts';
+import { openLmdbEngine } from '../storage/lmdb/lmdb-engine.ts';
 import { openMemoryEngine } from '../storage/memory-engine.ts';
 import type { AccountPort, Appended, MailboxTarget } from './port.ts';
 import {

@@ -6,18 +6,18 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import { silentLog } from '../base/log.ts';
 import type { AccountId, Epoch, OperationId } from '../mail/ids.ts';
-import type { BlobStore } from '../storage/blob-store.ts';
+import type { BlobStore } from '../storage/blobs/blob-store.ts';
 import type { Batch, CommitResult, Engine } from '../storage/engine.ts';
 import { raiseEpoch } from '../storage/fence.ts';
 import { openMemoryEngine } from '../storage/memory-engine.ts';
 import { encodeTuple, tuplePrefixRange } from '../storage/tuple.ts';
 import { type AccountHosts, openAccountHosts } from './account-hosts.ts';
 import type { AccountLimits } from './account-limits.ts';
-import type { People } from './people.ts';
+import { checkStore, type StoreCheckEvent } from './check/store-check.ts';
 import type { NewMessage } from './port.ts';
 import { prepareSmallMessage } from './prepare.ts';
 import { shardCount } from './shard.ts';
-import { checkStore, type StoreCheckEvent } from './store-check.ts';
+import type { People } from './sharing/people.ts';
 
 export const testAccountId = 'aaaabbbbccccdddd' as AccountId;
 

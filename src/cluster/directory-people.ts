@@ -1,7 +1,7 @@
-// What account hosts ask of the directory about users (account/people.ts): they are of one rank and do not know each other.
+// What account hosts ask of the directory about users (account/sharing/people.ts): they are of one rank and do not know each other.
 // Fails as the directory does.
 
-import type { People } from '../account/people.ts';
+import type { People } from '../account/sharing/people.ts';
 import type { Directory } from '../directory/directory.ts';
 
 type AskedDirectory = Pick<Directory, 'account' | 'accountByAddress'>;

@@ -13,7 +13,7 @@ import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
 import type { AccountId, Epoch, ModSeq, ShardId } from '../mail/ids.ts';
 import { isMailError } from '../mail/mail-error.ts';
-import type { HeldRows } from '../storage/held-rows.ts';
+import type { HeldRows } from '../storage/lmdb/held-rows.ts';
 import type { ShardHost } from './cluster-member.ts';
 import { NotHostedHere } from './links/link-failure.ts';
 import { type AccountMethod, accountMethods } from './remote-account-methods.ts';

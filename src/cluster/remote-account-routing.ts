@@ -6,8 +6,8 @@
 // Fails as the account port does; with `unavailable` when nobody hosts the account for longer than patience lasts.
 
 import type { Delivery } from '../account/delivery.ts';
+import type { StoredMessages } from '../account/reading/stored-messages.ts';
 import { shardOf } from '../account/shard.ts';
-import type { StoredMessages } from '../account/stored-messages.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { AccountId, NodeId, ShardId } from '../mail/ids.ts';

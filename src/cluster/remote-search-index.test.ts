@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AccountKeys } from '../account/account-keys.ts';
 import type { AccountPort } from '../account/port.ts';
+import { AccountKeys } from '../account/records/account-keys.ts';
 import { unpackDirectory } from '../account/search-index/segment-directory.ts';
 import { messageText, newMessage, newOperation, testAccountId } from '../account/testing.ts';
 import { systemClock } from '../base/clock.ts';

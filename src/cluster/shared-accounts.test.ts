@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { People, Person } from '../account/people.ts';
 import type { AccountPort } from '../account/port.ts';
 import { shardOf } from '../account/shard.ts';
+import type { People, Person } from '../account/sharing/people.ts';
 import { messageText, newMessage, newOperation, testAccountId } from '../account/testing.ts';
 import { refusedWith } from '../account/testing-engines.ts';
 import type { AccountId, MailboxId, ModSeq, Uid } from '../mail/ids.ts';

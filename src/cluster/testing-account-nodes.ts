@@ -4,10 +4,10 @@
 
 import { type AccountHosts, openAccountHosts } from '../account/account-hosts.ts';
 import type { AccountLimits } from '../account/account-limits.ts';
-import type { People } from '../account/people.ts';
 import type { AccountEvent, AccountPort, Appended, WatchingSessions } from '../account/port.ts';
+import { StoredMessages } from '../account/reading/stored-messages.ts';
 import { shardOf } from '../account/shard.ts';
-import { StoredMessages } from '../account/stored-messages.ts';
+import type { People } from '../account/sharing/people.ts';
 import {
   messageText,
   newMessage,
@@ -20,7 +20,7 @@ import { silentLog } from '../base/log.ts';
 import { seededRandom } from '../base/random.ts';
 import type { Epoch, NodeId, ShardId } from '../mail/ids.ts';
 import { MailError } from '../mail/mail-error.ts';
-import type { BlobStore } from '../storage/blob-store.ts';
+import type { BlobStore } from '../storage/blobs/blob-store.ts';
 import type { Engine } from '../storage/engine.ts';
 import { fenceKey, raiseEpoch } from '../storage/fence.ts';
 import { openMemoryEngine } from '../storage/memory-engine.ts';

@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import { syncDirectory } from '../storage/journal.ts';
+import { syncDirectory } from '../storage/lmdb/journal.ts';
 import { AdminClient } from './admin-client.ts';
 import { accountPath } from './commands/account.ts';
 import { type ConfigOptions, configFrom, withConfigOptions } from './commands/configuration.ts';

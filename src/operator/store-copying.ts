@@ -1,6 +1,6 @@
 // What `rookery store copy` asks for and gets; compose-copy.ts does it.
 
-import type { CopyProgress, CopyResult } from '../storage/copy-store.ts';
+import type { CopyProgress, CopyResult } from '../storage/copy/copy-store.ts';
 
 export interface StoreCopyRequest {
   /** "lmdb:DIR", where DIR is a server's data directory, or a PostgreSQL URL. */

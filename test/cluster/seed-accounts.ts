@@ -8,7 +8,7 @@ import type { DirectoryAccount } from '../../src/directory/directory.ts';
 import { decodeAccount, decodeSecret, keys, put, type SecretRow } from '../../src/directory/rows.ts';
 import type { AccountId } from '../../src/mail/ids.ts';
 import type { Entry } from '../../src/storage/engine.ts';
-import { openPostgresEngine } from '../../src/storage/postgres-engine.ts';
+import { openPostgresEngine } from '../../src/storage/postgres/postgres-engine.ts';
 
 const accountsPerBatch = 500;
 const batchesAtATime = 4;

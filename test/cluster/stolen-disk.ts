@@ -23,7 +23,7 @@ import { decodeNode, nodeKey } from '../../src/cluster/membership/cluster-rows.t
 import type { AccountId, NodeId } from '../../src/mail/ids.ts';
 import { isMailError, type MailErrorKind } from '../../src/mail/mail-error.ts';
 import type { Engine } from '../../src/storage/engine.ts';
-import { openPostgresEngine } from '../../src/storage/postgres-engine.ts';
+import { openPostgresEngine } from '../../src/storage/postgres/postgres-engine.ts';
 import { addressOf, passwordOf } from '../server-process.ts';
 import {
   accountIdOf,

@@ -10,12 +10,12 @@ import { silentLog } from '../../src/base/log.ts';
 import { acquireAllShards } from '../../src/cluster/local-shards.ts';
 import type { AccountId, MailboxId, OperationId } from '../../src/mail/ids.ts';
 import { isMailError } from '../../src/mail/mail-error.ts';
-import type { Engine } from '../../src/storage/engine.ts';
 import {
   type FilesystemBlobStore,
   openFilesystemBlobStore,
-} from '../../src/storage/filesystem-blob-store.ts';
-import { openLmdbEngine } from '../../src/storage/lmdb-engine.ts';
+} from '../../src/storage/blobs/filesystem-blob-store.ts';
+import type { Engine } from '../../src/storage/engine.ts';
+import { openLmdbEngine } from '../../src/storage/lmdb/lmdb-engine.ts';
 
 export const accountId = 'crashtestaccount' as AccountId;
 

@@ -4,12 +4,12 @@
 import { join } from 'node:path';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
-import type { Engine } from '../../src/storage/engine.ts';
 import {
   type FilesystemBlobStore,
   openFilesystemBlobStore,
-} from '../../src/storage/filesystem-blob-store.ts';
-import { openLmdbEngine } from '../../src/storage/lmdb-engine.ts';
+} from '../../src/storage/blobs/filesystem-blob-store.ts';
+import type { Engine } from '../../src/storage/engine.ts';
+import { openLmdbEngine } from '../../src/storage/lmdb/lmdb-engine.ts';
 import { sayLine } from './say-line.ts';
 import { counterKey, decodeCounter, runStep, writers } from './storage-load.ts';
 

@@ -13,12 +13,12 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { type Random, seededRandom, systemRandom } from '../../src/base/random.ts';
-import type { Engine } from '../../src/storage/engine.ts';
 import {
   type FilesystemBlobStore,
   openFilesystemBlobStore,
-} from '../../src/storage/filesystem-blob-store.ts';
-import { openLmdbEngine } from '../../src/storage/lmdb-engine.ts';
+} from '../../src/storage/blobs/filesystem-blob-store.ts';
+import type { Engine } from '../../src/storage/engine.ts';
+import { openLmdbEngine } from '../../src/storage/lmdb/lmdb-engine.ts';
 import { tuplePrefixRange } from '../../src/storage/tuple.ts';
 import {
   blobOf,

@@ -2,8 +2,8 @@
 // can tell from a writer's counter what has to be in the store and what must not.
 
 import { hash } from 'node:crypto';
+import type { FilesystemBlobStore } from '../../src/storage/blobs/filesystem-blob-store.ts';
 import type { Batch, Bytes, Engine, Entry } from '../../src/storage/engine.ts';
-import type { FilesystemBlobStore } from '../../src/storage/filesystem-blob-store.ts';
 import { encodeTuple } from '../../src/storage/tuple.ts';
 
 export const writers = 4;

@@ -9,7 +9,7 @@ import { it } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import type { Engine, Reader } from '../../src/storage/engine.ts';
-import { openPostgresEngine } from '../../src/storage/postgres-engine.ts';
+import { openPostgresEngine } from '../../src/storage/postgres/postgres-engine.ts';
 import { missingPostgres, PostgresServer } from '../postgres-server.ts';
 
 const key = Buffer.from('k');

@@ -12,7 +12,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { isMailError } from '../../src/mail/mail-error.ts';
-import { openPostgresEngine } from '../../src/storage/postgres-engine.ts';
+import { openPostgresEngine } from '../../src/storage/postgres/postgres-engine.ts';
 import { missingPostgres, PostgresServer } from '../postgres-server.ts';
 
 const rowBytes = 500_000;

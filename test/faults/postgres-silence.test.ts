@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import type { Engine } from '../../src/storage/engine.ts';
-import { openPostgresEngine } from '../../src/storage/postgres-engine.ts';
+import { openPostgresEngine } from '../../src/storage/postgres/postgres-engine.ts';
 import { PostgresRelay } from '../postgres-relay.ts';
 import { missingPostgres, PostgresServer } from '../postgres-server.ts';
 

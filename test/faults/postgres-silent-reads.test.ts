@@ -8,7 +8,10 @@ import { systemClock } from '../../src/base/clock.ts';
 import { Fault } from '../../src/base/fault.ts';
 import { silentLog } from '../../src/base/log.ts';
 import type { Engine } from '../../src/storage/engine.ts';
-import { openPostgresEngine, type PostgresEngineOptions } from '../../src/storage/postgres-engine.ts';
+import {
+  openPostgresEngine,
+  type PostgresEngineOptions,
+} from '../../src/storage/postgres/postgres-engine.ts';
 import { PostgresRelay } from '../postgres-relay.ts';
 import { missingPostgres, PostgresServer } from '../postgres-server.ts';
 

@@ -7,7 +7,10 @@ import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { isMailError } from '../../src/mail/mail-error.ts';
 import type { Engine } from '../../src/storage/engine.ts';
-import { openPostgresEngine, type PostgresEngineOptions } from '../../src/storage/postgres-engine.ts';
+import {
+  openPostgresEngine,
+  type PostgresEngineOptions,
+} from '../../src/storage/postgres/postgres-engine.ts';
 import { UnknownOutcomeFault } from '../../src/storage/unknown-outcome.ts';
 import { missingPostgres, PostgresServer } from '../postgres-server.ts';
 

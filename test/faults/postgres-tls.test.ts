@@ -8,7 +8,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { makeAuthority } from '../../src/cluster/authority/certificates.ts';
-import { openPostgresEngine } from '../../src/storage/postgres-engine.ts';
+import { openPostgresEngine } from '../../src/storage/postgres/postgres-engine.ts';
 import { missingPostgres, PostgresServer } from '../postgres-server.ts';
 
 async function enableTls(server: PostgresServer): Promise<void> {

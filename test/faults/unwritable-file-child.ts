@@ -2,7 +2,7 @@
 
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
-import { openLmdbEngine } from '../../src/storage/lmdb-engine.ts';
+import { openLmdbEngine } from '../../src/storage/lmdb/lmdb-engine.ts';
 import { sayLine } from '../crash/say-line.ts';
 import { rowOf } from './unwritable-file-rows.ts';
 

@@ -10,7 +10,7 @@ import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
-import { openLmdbEngine } from '../../src/storage/lmdb-engine.ts';
+import { openLmdbEngine } from '../../src/storage/lmdb/lmdb-engine.ts';
 import { rowOf } from './unwritable-file-rows.ts';
 
 const childFile = fileURLToPath(new URL('./unwritable-file-child.ts', import.meta.url));

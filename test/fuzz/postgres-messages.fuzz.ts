@@ -1,7 +1,12 @@
 // Messages of a PostgreSQL server: any bytes are messages or refused, and the same ones in whatever pieces they come.
 
 import assert from 'node:assert/strict';
-import { type Message, MessageReader, readFields, readRow } from '../../src/storage/postgres-messages.ts';
+import {
+  type Message,
+  MessageReader,
+  readFields,
+  readRow,
+} from '../../src/storage/postgres/postgres-messages.ts';
 import type { FuzzTarget } from './fuzz-target.ts';
 
 /** What a reader makes of the pieces; ends with why the rest was refused. */

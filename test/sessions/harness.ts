@@ -18,7 +18,7 @@ import type { SessionProtocol } from '../../src/speakers/kit/connection.ts';
 import { type Listener, openListener } from '../../src/speakers/kit/listener.ts';
 import { exampleCertificate } from '../../src/speakers/kit/test-certificates.ts';
 import { TlsContexts } from '../../src/speakers/kit/tls-contexts.ts';
-import type { BlobStore } from '../../src/storage/blob-store.ts';
+import type { BlobStore } from '../../src/storage/blobs/blob-store.ts';
 import type { Engine } from '../../src/storage/engine.ts';
 import { openMemoryEngine } from '../../src/storage/memory-engine.ts';
 import { type HostedForTests, openAccountHosting } from './account-hosting.ts';

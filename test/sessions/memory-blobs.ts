@@ -1,6 +1,6 @@
 // A blob store in memory for session tests: keeps the contract's rows and answers, and nothing on disk.
 
-import type { BlobStatistics, BlobStore } from '../../src/storage/blob-store.ts';
+import type { BlobStatistics, BlobStore } from '../../src/storage/blobs/blob-store.ts';
 
 export function openMemoryBlobs(): BlobStore {
   const blobs = new Map<string, Uint8Array>();

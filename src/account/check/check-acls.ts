@@ -6,8 +6,9 @@ import { isMailError } from '../../mail/mail-error.ts';
 import type { Bytes, Engine } from '../../storage/engine.ts';
 import { decodeRecord, RecordDamaged, unlessDamaged } from '../../storage/record.ts';
 import type { AccountHosts } from '../account-hosts.ts';
-import { numberBehind } from '../account-keys.ts';
 import { pageBytesMax, pageRowsMax } from '../account-limits.ts';
+import { internalMutation } from '../mutations/mutation.ts';
+import { numberBehind } from '../records/account-keys.ts';
 import {
   decodeAcl,
   encodeAcl,
@@ -16,8 +17,7 @@ import {
   sharedWithKey,
   sharedWithRange,
   sharedWithRow,
-} from '../acl-record.ts';
-import { internalMutation } from '../mutations/mutation.ts';
+} from '../records/acl-record.ts';
 import type { CheckContext, Finding } from './check-context.ts';
 
 export async function checkAcls(context: CheckContext): Promise<void> {

@@ -4,17 +4,17 @@
 
 import type { Clock } from '../../base/clock.ts';
 import type { AccountId } from '../../mail/ids.ts';
-import type { BlobStore } from '../../storage/blob-store.ts';
+import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type { Bytes, Condition, Engine, Entry } from '../../storage/engine.ts';
 import { encodeRecord } from '../../storage/record.ts';
 import { encodeTuple } from '../../storage/tuple.ts';
-import type { KeyRange } from '../account-keys.ts';
-import { AccountKeys } from '../account-keys.ts';
-import type { Draft } from '../draft.ts';
-import { blobHolder } from '../email-record.ts';
 import type { LocalAccount } from '../local-account.ts';
-import { encodeMessagePage, MessagePage, pageOf } from '../message-page.ts';
 import { internalMutation } from '../mutations/mutation.ts';
+import type { KeyRange } from '../records/account-keys.ts';
+import { AccountKeys } from '../records/account-keys.ts';
+import { blobHolder } from '../records/email-record.ts';
+import { encodeMessagePage, MessagePage, pageOf } from '../table/message-page.ts';
+import type { Draft } from '../writing/draft.ts';
 
 export type CheckAction = 'repaired' | 'setAside' | 'reported';
 

@@ -5,7 +5,9 @@
 import { hash } from 'node:crypto';
 import type { Entry } from '../../storage/engine.ts';
 import { unlessDamaged } from '../../storage/record.ts';
-import { numberBehind } from '../account-keys.ts';
+import { prepareMessage } from '../prepare.ts';
+import type { PreparedMessage } from '../prepared-message.ts';
+import { numberBehind } from '../records/account-keys.ts';
 import {
   decodeContent,
   decodeEmail,
@@ -14,11 +16,9 @@ import {
   encodeEmail,
   encodeSentSize,
   encodeSummaryRecord,
-} from '../email-record.ts';
-import { readMessageRows } from '../load-table.ts';
-import { prepareMessage } from '../prepare.ts';
-import type { PreparedMessage } from '../prepared-message.ts';
-import { decodeThreadRow, encodeThreadRow, threadHashesOf } from '../thread-row.ts';
+} from '../records/email-record.ts';
+import { decodeThreadRow, encodeThreadRow, threadHashesOf } from '../records/thread-row.ts';
+import { readMessageRows } from '../table/load-table.ts';
 import type { CheckContext, Repair } from './check-context.ts';
 
 export async function checkEmails(context: CheckContext): Promise<number> {

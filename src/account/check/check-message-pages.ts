@@ -5,15 +5,15 @@
 import type { Entry } from '../../storage/engine.ts';
 import { unlessDamaged } from '../../storage/record.ts';
 import { decodeTuple } from '../../storage/tuple.ts';
-import { numberBehind } from '../account-keys.ts';
 import { eachEntry } from '../account-state.ts';
-import { decodeEmail } from '../email-record.ts';
-import { readMessageRows } from '../load-table.ts';
-import { rowOf } from '../message-columns.ts';
-import { firstUidOf, MessagePage, pageOf } from '../message-page.ts';
-import { soundSummary } from '../message-reader.ts';
-import { encodeMessageRow, type MessageRow } from '../message-row.ts';
+import { soundSummary } from '../reading/message-reader.ts';
+import { numberBehind } from '../records/account-keys.ts';
+import { decodeEmail } from '../records/email-record.ts';
+import { encodeMessageRow, type MessageRow } from '../records/message-row.ts';
 import { summarySentDay } from '../summary.ts';
+import { readMessageRows } from '../table/load-table.ts';
+import { rowOf } from '../table/message-columns.ts';
+import { firstUidOf, MessagePage, pageOf } from '../table/message-page.ts';
 import type { CheckContext, Repair } from './check-context.ts';
 import { checkEmailsOf, type StoredRow } from './check-message-rows.ts';
 

@@ -5,18 +5,18 @@ import { hash } from 'node:crypto';
 import type { Entry } from '../../storage/engine.ts';
 import { unlessDamaged } from '../../storage/record.ts';
 import { decodeTuple } from '../../storage/tuple.ts';
-import type { KeyRange } from '../account-keys.ts';
 import { eachEntry } from '../account-state.ts';
+import type { KeyRange } from '../records/account-keys.ts';
 import {
   decodeContent,
   decodeEmail,
   decodeSummaryRecord,
   type EmailRecord,
   encodeEmail,
-} from '../email-record.ts';
-import { readMessageRows } from '../load-table.ts';
-import { pageUids } from '../message-page.ts';
-import { decodeMessageRow, encodeMessageRow, type MessageRow } from '../message-row.ts';
+} from '../records/email-record.ts';
+import { decodeMessageRow, encodeMessageRow, type MessageRow } from '../records/message-row.ts';
+import { readMessageRows } from '../table/load-table.ts';
+import { pageUids } from '../table/message-page.ts';
 import type { CheckContext, Repair } from './check-context.ts';
 import { lostMailbox } from './rebuild-account.ts';
 

@@ -3,9 +3,9 @@
 // same records were read a moment ago, and rebuild-account.ts saw to them.
 
 import { unlessDamaged } from '../../storage/record.ts';
-import { numberBehind } from '../account-keys.ts';
-import { decodeAccount, decodeMailbox } from '../account-record.ts';
-import { decodeOperation } from '../operation-record.ts';
+import { numberBehind } from '../records/account-keys.ts';
+import { decodeAccount, decodeMailbox } from '../records/account-record.ts';
+import { decodeOperation } from '../records/operation-record.ts';
 import type { CheckContext } from './check-context.ts';
 
 export async function checkRecords(context: CheckContext): Promise<void> {

@@ -3,13 +3,13 @@
 
 import { flagDeleted, flagSeen, systemFlagBits } from '../../mail/flags.ts';
 import { decodeRecord, encodeRecord, unlessDamaged } from '../../storage/record.ts';
-import { numberBehind } from '../account-keys.ts';
-import type { AccountRecord, MailboxRecord } from '../account-record.ts';
 import { eachEntry } from '../account-state.ts';
-import { decodeAnnotations } from '../annotation-record.ts';
-import { decodeEmail } from '../email-record.ts';
-import { readTable } from '../load-table.ts';
-import { decodeThreadRow } from '../thread-row.ts';
+import { numberBehind } from '../records/account-keys.ts';
+import type { AccountRecord, MailboxRecord } from '../records/account-record.ts';
+import { decodeAnnotations } from '../records/annotation-record.ts';
+import { decodeEmail } from '../records/email-record.ts';
+import { decodeThreadRow } from '../records/thread-row.ts';
+import { readTable } from '../table/load-table.ts';
 import type { CheckContext } from './check-context.ts';
 
 export async function checkOrphans(context: CheckContext): Promise<void> {

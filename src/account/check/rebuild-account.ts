@@ -9,8 +9,8 @@ import type { AccountId } from '../../mail/ids.ts';
 import type { Bytes, Engine, Entry, Fence } from '../../storage/engine.ts';
 import { decodeRecord, encodeRecord, unlessDamaged } from '../../storage/record.ts';
 import { decodeTuple, encodeTuple } from '../../storage/tuple.ts';
-import { AccountKeys } from '../account-keys.ts';
 import { pageBytesMax, pageRowsMax } from '../account-limits.ts';
+import { AccountKeys } from '../records/account-keys.ts';
 import {
   type AccountRecord,
   decodeAccount,
@@ -19,11 +19,11 @@ import {
   encodeAccount,
   encodeMailbox,
   type MailboxRecord,
-} from '../account-record.ts';
-import { decodeAcl } from '../acl-record.ts';
-import { firstUidOf, MessagePage, pageUids } from '../message-page.ts';
-import { decodeMessageRow } from '../message-row.ts';
-import { decodeOperation } from '../operation-record.ts';
+} from '../records/account-record.ts';
+import { decodeAcl } from '../records/acl-record.ts';
+import { decodeMessageRow } from '../records/message-row.ts';
+import { decodeOperation } from '../records/operation-record.ts';
+import { firstUidOf, MessagePage, pageUids } from '../table/message-page.ts';
 import type { Finding } from './check-context.ts';
 
 export interface RebuildOptions {

@@ -5,8 +5,8 @@
 
 import { MailError } from '../../mail/mail-error.ts';
 import { isInferior, normalName } from '../mailbox-name.ts';
-import type { MessageRow } from '../message-row.ts';
 import type { AccountPort } from '../port.ts';
+import type { MessageRow } from '../records/message-row.ts';
 import { expungeRows } from './expunge.ts';
 import { addMailbox } from './mailboxes.ts';
 import { internalMutation, type Mutation } from './mutation.ts';

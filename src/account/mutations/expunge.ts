@@ -3,12 +3,12 @@
 
 import { flagDeleted } from '../../mail/flags.ts';
 import type { ModSeq } from '../../mail/ids.ts';
-import type { Draft } from '../draft.ts';
-import type { DraftMailbox } from '../draft-mailbox.ts';
-import type { MessageRow } from '../message-row.ts';
-import { decodeRuns, encodeRuns, type OperationResult } from '../operation-record.ts';
 import type { AccountPort, Expunged } from '../port.ts';
-import { countTakenOut } from '../uid-lists.ts';
+import type { MessageRow } from '../records/message-row.ts';
+import { decodeRuns, encodeRuns, type OperationResult } from '../records/operation-record.ts';
+import { countTakenOut } from '../table/uid-lists.ts';
+import type { Draft } from '../writing/draft.ts';
+import type { DraftMailbox } from '../writing/draft-mailbox.ts';
 import type { Mutation } from './mutation.ts';
 import { mailboxOf } from './store-flags.ts';
 

@@ -5,11 +5,11 @@
 import { Slicer } from '../../base/slicer.ts';
 import type { OperationId } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
-import { emptyMailboxRecord, type MailboxRecord, mailboxInfo } from '../account-record.ts';
-import type { Draft } from '../draft.ts';
-import type { DraftMailbox } from '../draft-mailbox.ts';
 import { depthMax, isInferior, nameBytesMax, normalName, superiorsOf, validName } from '../mailbox-name.ts';
 import type { AccountPort, MailboxInfo, MailboxRole } from '../port.ts';
+import { emptyMailboxRecord, type MailboxRecord, mailboxInfo } from '../records/account-record.ts';
+import type { Draft } from '../writing/draft.ts';
+import type { DraftMailbox } from '../writing/draft-mailbox.ts';
 import type { Mutation } from './mutation.ts';
 
 export type CreateMailboxOptions = Parameters<AccountPort['createMailbox']>[0];

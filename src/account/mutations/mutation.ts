@@ -2,8 +2,8 @@
 // Invariants: `decide` refuses (throws) only before it changes the draft; it may wait for reads, never for commits.
 
 import type { OperationId } from '../../mail/ids.ts';
-import type { Draft } from '../draft.ts';
-import type { OperationResult } from '../operation-record.ts';
+import type { OperationResult } from '../records/operation-record.ts';
+import type { Draft } from '../writing/draft.ts';
 
 export interface Mutation<T> {
   /** Stored with the result, so that an id used twice for different things is noticed. On disk. */

@@ -5,14 +5,14 @@
 
 import type { Bytes } from '../../storage/engine.ts';
 import { unlessDamaged } from '../../storage/record.ts';
-import { numberBehind } from '../account-keys.ts';
 import { pageBytesMax } from '../account-limits.ts';
-import type { Draft } from '../draft.ts';
-import { changesForPageMin } from '../draft-rows.ts';
-import { rowOf } from '../message-columns.ts';
-import { encodeMessagePage, inPage, inRow, MessagePage, pageOf, pageUids } from '../message-page.ts';
-import { decodeMessageRow } from '../message-row.ts';
-import type { MessageTable } from '../message-table.ts';
+import { numberBehind } from '../records/account-keys.ts';
+import { decodeMessageRow } from '../records/message-row.ts';
+import { rowOf } from '../table/message-columns.ts';
+import { encodeMessagePage, inPage, inRow, MessagePage, pageOf, pageUids } from '../table/message-page.ts';
+import type { MessageTable } from '../table/message-table.ts';
+import type { Draft } from '../writing/draft.ts';
+import { changesForPageMin } from '../writing/draft-rows.ts';
 import { internalMutation, type Mutation } from './mutation.ts';
 
 /** In one commit: a thousand rows, a millisecond or two. */

@@ -13,10 +13,10 @@ import {
   owner,
   parseRights,
 } from '../../mail/rights.ts';
-import { aclEntriesMax, identifierBytesMax } from '../acl-record.ts';
-import type { Draft } from '../draft.ts';
-import type { People } from '../people.ts';
 import type { SetAclOptions } from '../port.ts';
+import { aclEntriesMax, identifierBytesMax } from '../records/acl-record.ts';
+import type { People } from '../sharing/people.ts';
+import type { Draft } from '../writing/draft.ts';
 import type { Mutation } from './mutation.ts';
 import { mailboxOf } from './store-flags.ts';
 

@@ -3,15 +3,15 @@
 
 import type { ModSeq } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
+import type { Annotation, SetAnnotationsOptions } from '../port.ts';
 import {
   annotationBytesMax,
   annotationsBytesMax,
   annotationsMax,
   decodeAnnotations,
   encodeAnnotations,
-} from '../annotation-record.ts';
-import type { Draft } from '../draft.ts';
-import type { Annotation, SetAnnotationsOptions } from '../port.ts';
+} from '../records/annotation-record.ts';
+import type { Draft } from '../writing/draft.ts';
 import type { Mutation } from './mutation.ts';
 import { mailboxOf } from './store-flags.ts';
 

@@ -5,11 +5,11 @@
 import { everyFlag, type FlagBits } from '../../mail/flags.ts';
 import type { ModSeq } from '../../mail/ids.ts';
 import { MailError } from '../../mail/mail-error.ts';
-import type { Draft } from '../draft.ts';
-import type { DraftMailbox } from '../draft-mailbox.ts';
-import { KeywordPlaces, resolveFlags } from '../keyword-table.ts';
-import { decodeRuns, encodeRuns, type OperationResult } from '../operation-record.ts';
 import type { StoredFlags, StoreFlagsOptions } from '../port.ts';
+import { decodeRuns, encodeRuns, type OperationResult } from '../records/operation-record.ts';
+import { KeywordPlaces, resolveFlags } from '../table/keyword-table.ts';
+import type { Draft } from '../writing/draft.ts';
+import type { DraftMailbox } from '../writing/draft-mailbox.ts';
 import type { Mutation } from './mutation.ts';
 
 /** The mailbox, or a refusal. */

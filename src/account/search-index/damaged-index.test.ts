@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { slowTurns } from '../../base/testing-turns.ts';
 import type { Engine } from '../../storage/engine.ts';
-import { AccountKeys } from '../account-keys.ts';
 import type { LocalAccount } from '../local-account.ts';
+import { AccountKeys } from '../records/account-keys.ts';
 import { openTestHosts, storeCheckFindings, type TestHosts, testAccountId } from '../testing.ts';
 import { unpackDirectory } from './segment-directory.ts';
 import {

@@ -5,7 +5,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { Slicer } from '../../base/slicer.ts';
 import type { SearchKey } from '../../mail/search-key.ts';
-import { foldText } from '../text-folding.ts';
+import { foldText } from '../search/text-folding.ts';
 import {
   fieldMark,
   fieldTooLong,

@@ -5,7 +5,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { Slicer } from '../../base/slicer.ts';
-import { type ReaderContext, soundSummary, storedHeader } from '../message-reader.ts';
+import { type ReaderContext, soundSummary, storedHeader } from '../reading/message-reader.ts';
 import { headerRow } from './analyse-message.ts';
 import {
   type HeaderColumn,

@@ -4,7 +4,7 @@
 // Invariant: texts ascend by code units; heads order them as far as they tell them apart.
 
 import type { Slicer } from '../../base/slicer.ts';
-import { sortSteps } from '../sort-steps.ts';
+import { sortSteps } from '../search/sort-steps.ts';
 import { bytesOf, doublesOf, uint32sOf } from './packed-columns.ts';
 import { asLine, packTexts, TextColumn } from './text-column.ts';
 

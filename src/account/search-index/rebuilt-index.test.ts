@@ -7,9 +7,9 @@ import { systemClock } from '../../base/clock.ts';
 import type { MailboxId } from '../../mail/ids.ts';
 import type { SearchKey } from '../../mail/search-key.ts';
 import { openMemoryEngine } from '../../storage/memory-engine.ts';
-import { AccountKeys } from '../account-keys.ts';
 import type { LocalAccount } from '../local-account.ts';
 import type { SearchIndexStatus } from '../port-reads.ts';
+import { AccountKeys } from '../records/account-keys.ts';
 import {
   failingEngine,
   messageText,

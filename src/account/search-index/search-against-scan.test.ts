@@ -11,8 +11,9 @@ import { slowTurns } from '../../base/testing-turns.ts';
 import type { MailboxId } from '../../mail/ids.ts';
 import type { SearchKey } from '../../mail/search-key.ts';
 import { unlessDamaged } from '../../storage/record.ts';
-import { AccountKeys } from '../account-keys.ts';
 import type { LocalAccount } from '../local-account.ts';
+import { AccountKeys } from '../records/account-keys.ts';
+import { foldText } from '../search/text-folding.ts';
 import {
   newMessage,
   newOperation,
@@ -21,7 +22,6 @@ import {
   type TestHosts,
   testAccountId,
 } from '../testing.ts';
-import { foldText } from '../text-folding.ts';
 import { packColumns, unpackColumns } from './packed-columns.ts';
 import { type MadeMessage, madeMessage, madeText, pick, pieceOf } from './testing-messages.ts';
 import { scanned } from './testing-scan.ts';

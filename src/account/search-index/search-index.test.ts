@@ -8,7 +8,7 @@ import type { MailboxId } from '../../mail/ids.ts';
 import type { SearchKey } from '../../mail/search-key.ts';
 import type { Batch } from '../../storage/engine.ts';
 import { openMemoryEngine } from '../../storage/memory-engine.ts';
-import { AccountKeys } from '../account-keys.ts';
+import { AccountKeys } from '../records/account-keys.ts';
 import { failingEngine, newOperation, openTestHosts, testAccountId } from '../testing.ts';
 import { unpackDirectory } from './segment-directory.ts';
 import { chunksSection, positionsSection, segmentSections } from './segment-reader.ts';

@@ -6,7 +6,7 @@
 import type { Slicer } from '../../base/slicer.ts';
 import type { Bytes, Reader } from '../../storage/engine.ts';
 import { unlessDamaged } from '../../storage/record.ts';
-import type { AccountKeys } from '../account-keys.ts';
+import type { AccountKeys } from '../records/account-keys.ts';
 import {
   bytesInMemory,
   type HeaderColumn,

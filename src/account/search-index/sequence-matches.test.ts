@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import type { MailboxId } from '../../mail/ids.ts';
-import { AccountKeys } from '../account-keys.ts';
+import { AccountKeys } from '../records/account-keys.ts';
 import { openTestHosts, testAccountId } from '../testing.ts';
 import { unpackDirectory } from './segment-directory.ts';
 import { chunksSection } from './segment-reader.ts';

@@ -3,7 +3,7 @@
 // Invariant: messages come in the order of their numbers; a message without texts was not taken apart.
 
 import type { Slicer } from '../../base/slicer.ts';
-import { foldWhiteSpace } from '../text-folding.ts';
+import { foldWhiteSpace } from '../search/text-folding.ts';
 import { NumberStream } from './number-stream.ts';
 import { bytesOf, bytesOfText, packColumns } from './packed-columns.ts';
 import { differenceBytes, writeDifference } from './position-lists.ts';

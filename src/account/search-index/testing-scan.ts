@@ -3,9 +3,9 @@
 import { systemClock } from '../../base/clock.ts';
 import type { MailboxId } from '../../mail/ids.ts';
 import type { SearchKey } from '../../mail/search-key.ts';
-import { AccountKeys } from '../account-keys.ts';
 import type { LocalAccount } from '../local-account.ts';
-import { searchMailbox } from '../search.ts';
+import { AccountKeys } from '../records/account-keys.ts';
+import { searchMailbox } from '../search/search.ts';
 import { newMessage, newOperation, type TestHosts, testAccountId } from '../testing.ts';
 
 /** Into the inbox, in one operation. */

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';
-import type { People } from '../../account/people.ts';
 import { shardOf } from '../../account/shard.ts';
+import type { People } from '../../account/sharing/people.ts';
 import { messageText, newMessage, newOperation, testAccountId } from '../../account/testing.ts';
 import { refusedWith } from '../../account/testing-engines.ts';
 import { systemClock } from '../../base/clock.ts';

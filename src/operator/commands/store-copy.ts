@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import { Fault } from '../../base/fault.ts';
 import { isMailError } from '../../mail/mail-error.ts';
-import type { CopyProgress } from '../../storage/copy-store.ts';
+import type { CopyProgress } from '../../storage/copy/copy-store.ts';
 import { CommandFailure, exitCodes } from '../exit-codes.ts';
 import { type Output, openOutput } from '../output.ts';
 import { openProgress, type Progress } from '../progress.ts';

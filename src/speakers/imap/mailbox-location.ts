@@ -1,7 +1,7 @@
 // Whose mailbox a name is: the one place where names of the other users' and shared namespaces (RFC 2342) become an account
 // and a name in it. `Other Users/<address>/…` and `Shared/<address>/…`; every other name is the session's own.
 // Invariant: what somebody did not share is not told from what is not there: noSuchMailbox. The account itself says what may
-// be done with what it has (account/shared-account.ts). Otherwise fails as the account port does.
+// be done with what it has (account/sharing/shared-account.ts). Otherwise fails as the account port does.
 
 import { normalName } from '../../account/mailbox-name.ts';
 import type { AccountPort, MailboxInfo, SharedOwner } from '../../account/port.ts';

@@ -1,8 +1,8 @@
 // What the admin API acts on. compose.ts fills it; nothing here knows which engine or directory is behind it.
 
+import type { StoreCheckEvent, StoreCheckOptions } from '../../../account/check/store-check.ts';
 import type { AccountPorts } from '../../../account/port.ts';
 import type { PreparedMessage } from '../../../account/prepared-message.ts';
-import type { StoreCheckEvent, StoreCheckOptions } from '../../../account/store-check.ts';
 import type { Clock } from '../../../base/clock.ts';
 import type { Logger } from '../../../base/log.ts';
 import type { Random } from '../../../base/random.ts';

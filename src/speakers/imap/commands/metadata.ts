@@ -1,8 +1,8 @@
 // GETMETADATA and SETMETADATA (RFC 5464). The annotations of the server are each account's own, so clients set only
 // private ones of it; nothing is told unasked (4.4: only with ENABLE METADATA, which is not offered).
 
-import { annotationBytesMax } from '../../../account/annotation-record.ts';
 import type { AccountPort, Annotation } from '../../../account/port.ts';
+import { annotationBytesMax } from '../../../account/records/annotation-record.ts';
 import type { MailboxId } from '../../../mail/ids.ts';
 import { isMailError } from '../../../mail/mail-error.ts';
 import { formatMetadata, type MetadataEntry } from '../../../wire/imap/format-metadata.ts';

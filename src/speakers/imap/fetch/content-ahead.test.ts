@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { emptyColumns } from '../../../account/message-columns.ts';
+import { emptyColumns } from '../../../account/table/message-columns.ts';
 import { ContentAhead } from './content-ahead.ts';
 import { type ContentPiece, handled, piecesAheadMax } from './message-puller.ts';
 import type { Targets } from './targets.ts';

@@ -1,7 +1,7 @@
 // Sets \Seen on messages whose parts are fetched without PEEK (RFC 9051 6.4.5), a piece of them in one change, and
 // keeps the columns of the FETCH true. That it cannot be done (a full disk) must not keep anybody from reading.
 
-import { forgetRenamed } from '../../../account/keyword-table.ts';
+import { forgetRenamed } from '../../../account/table/keyword-table.ts';
 import { flagSeen } from '../../../mail/flags.ts';
 import { errorResponse } from '../mail-error-responses.ts';
 import { type ImapSession, viewOf } from '../session.ts';
