@@ -43,6 +43,8 @@ const routes: Record<string, readonly string[]> = {
   '/api/accounts/{account}/messages': ['post'],
   '/api/accounts/{account}/mailboxes/{mailbox}/messages': ['get'],
   '/api/accounts/{account}/mailboxes/{mailbox}/messages/{uid}': ['get'],
+  '/api/accounts/{account}/search-index': ['get'],
+  '/api/accounts/{account}/search-index/rebuild': ['post'],
   '/api/aliases': ['get', 'post'],
   '/api/aliases/{alias}': ['delete', 'get', 'patch'],
   '/api/version': ['get'],

@@ -31,6 +31,8 @@ const summaries: Record<string, string> = {
   'POST /api/accounts/{account}/messages': 'Store a message (message/rfc822) in a mailbox',
   'GET /api/accounts/{account}/mailboxes/{mailbox}/messages': 'List the messages of a mailbox',
   'GET /api/accounts/{account}/mailboxes/{mailbox}/messages/{uid}': 'A message, byte for byte',
+  'GET /api/accounts/{account}/search-index': "How far an account's search index is",
+  'POST /api/accounts/{account}/search-index/rebuild': "Build an account's search index again",
   'GET /api/aliases': 'List the aliases, all or those of a domain',
   'POST /api/aliases': 'Add an alias',
   'GET /api/aliases/{alias}': 'Show an alias',
