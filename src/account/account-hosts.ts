@@ -161,6 +161,7 @@ class LocalAccountHosts implements AccountHosts {
     for (const reference of this.#accounts.values()) {
       const account = reference.deref();
       if (account === undefined || account.shard !== shard) continue;
+      account.commitClaims();
       // The writer first: whoever hears of the end of a session finds the account refused.
       closing.push(account.writer.close(new MailError('unavailable', 'the account has moved')));
       account.end();

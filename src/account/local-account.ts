@@ -83,7 +83,7 @@ export class LocalAccount implements Port.AccountPort {
     this.accountId = options.accountId;
     this.shard = options.shard;
     this.#options = options;
-    this.#sessions = new AccountSessions({ ...options, ended: () => this.#mailboxes.sessionsEnded() });
+    this.#sessions = new AccountSessions({ ...options, ended: () => this.#mailboxes.commitClaims() });
     this.#chores = new AccountChores({ ...options, writer: () => this.writer });
     this.#mailboxes = new MailboxReader({
       ...options,
@@ -142,6 +142,11 @@ export class LocalAccount implements Port.AccountPort {
   /** Everything that nobody waits for is done now. */
   settled(): Promise<void> {
     return this.#chores.settled();
+  }
+
+  /** What sessions have claimed of \Recent is submitted: who hosts the account next does not tell it again. */
+  commitClaims(): void {
+    this.#mailboxes.commitClaims();
   }
 
   /** Ends all sessions of the account; it goes on. */

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AccountPort } from '../../src/account/port.ts';
 import type { AccountId } from '../../src/mail/ids.ts';
+import { setting } from './account-hosting.ts';
 import { ImapClient, mail } from './imap-client.ts';
 import { type ImapServer, imapFor, openImapServer } from './imap-server.ts';
 
@@ -15,6 +16,11 @@ async function twoSessions(count: number): Promise<{ server: ImapServer; a: Imap
   await a.send('SELECT INBOX').ok();
   const b = await server.alice('INBOX');
   return { server, a, b };
+}
+
+/** A host that dies may take with it who was told of a message, which is \Recent once more then (recent-claims.ts). */
+function counted(lines: readonly string[]): readonly string[] {
+  return setting === 'moving' ? lines.map((line) => line.replace(/^\* \d+ RECENT$/, '* 1 RECENT')) : lines;
 }
 
 test('new messages are told at the end of any command', async () => {
@@ -141,7 +147,7 @@ test('a message that came and went between two tells is never told', async () =>
   await a.send('EXPUNGE').tells('* 2 EXPUNGE');
   const other = await server.alice();
   await other.append('INBOX', mail('long')).ok();
-  await b.send('NOOP').tells('* 2 EXISTS', '* 1 RECENT');
+  assert.deepEqual(counted((await b.send('NOOP').ok()).untagged), ['* 2 EXISTS', '* 1 RECENT']);
   await b.send('FETCH 1:* UID').tells('* 1 FETCH (UID 1)', '* 2 FETCH (UID 3)');
 });
 
@@ -152,7 +158,8 @@ test('held expunges and new messages together keep the numbers', async () => {
   await a.send('EXPUNGE').ok();
   const other = await server.alice();
   await other.append('INBOX', mail('new')).ok();
-  await b.send('FETCH 2 UID').tells('* 2 FETCH (UID 2)', '* 4 EXISTS', '* 1 RECENT');
+  const { untagged } = await b.send('FETCH 2 UID').ok();
+  assert.deepEqual(counted(untagged), ['* 2 FETCH (UID 2)', '* 4 EXISTS', '* 1 RECENT']);
   await b.send('FETCH 4 UID').tells('* 4 FETCH (UID 4)');
   await b.send('NOOP').tells('* 1 EXPUNGE');
   await b.send('FETCH 1:* UID').tells('* 1 FETCH (UID 2)', '* 2 FETCH (UID 3)', '* 3 FETCH (UID 4)');
@@ -165,7 +172,7 @@ test('IDLE pushes as things happen', async () => {
   const other = await server.alice();
   await other.append('INBOX', mail('new')).ok();
   assert.equal(await b.line(), '* 3 EXISTS');
-  assert.equal(await b.line(), '* 1 RECENT');
+  assert.deepEqual(counted([(await b.line())!]), ['* 1 RECENT']);
   await a.send('STORE 1 +FLAGS (\\Deleted)').ok();
   assert.equal(await b.line(), '* 1 FETCH (UID 1 FLAGS (\\Deleted))');
   await a.send('EXPUNGE').ok();
@@ -181,8 +188,7 @@ test('IDLE tells at once what happened before it, works without a mailbox, and m
   await other.append('INBOX', mail('new')).ok();
   const done = await b.idle();
   assert.equal(await b.line(), '* 2 EXISTS');
-  // A hand-over may lose who was told of the first one.
-  assert.match((await b.line()) ?? '', /^\* [12] RECENT$/);
+  assert.deepEqual(counted([(await b.line())!]), ['* 1 RECENT']);
   await done().tells();
   await b.send('UNSELECT').ok();
   const idling = await b.idle();

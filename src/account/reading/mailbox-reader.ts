@@ -112,8 +112,8 @@ export class MailboxReader {
     return this.#claims.claimedTo(mailboxId);
   }
 
-  /** The account's last session has ended. */
-  sessionsEnded(): void {
+  /** The account's last session has ended, or the account moves. */
+  commitClaims(): void {
     this.#claims.commitAll();
   }
 

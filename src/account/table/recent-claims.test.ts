@@ -103,24 +103,6 @@ async function accountWithSession() {
   return { engine, hosts, account, append, recentFrom, ended, commits: () => commitsOf(engine) };
 }
 
-test('claims of mailboxes that are opened one after the other are one commit, a moment later', async () => {
-  const engine = openMemoryEngine();
-  const { hosts } = await openTestHosts({ engine });
-  const account = await hosts.open(testAccountId);
-  for (const target of [inbox, archive])
-    await account.append({ operation: newOperation(), target, messages: [newMessage()] });
-  const before = commitsOf(engine);
-  for (const target of [inbox, archive]) {
-    assert.equal((await account.openMailbox(target, { claimRecent: newOperation() })).recentFrom, 1);
-    await systemClock.nextTurn();
-  }
-  assert.equal(commitsOf(engine), before);
-  await (await hosts.host(testAccountId)).settled();
-  assert.equal(commitsOf(engine), before + 1);
-  assert.equal(await recentElsewhere(engine), 2);
-  await hosts.close();
-});
-
 test('arrivals are claimed by the session that is told first, and without a commit', async () => {
   const { engine, hosts, account, append, recentFrom, commits } = await accountWithSession();
   await append();

@@ -1,8 +1,7 @@
 // Who gets the messages that no session was told of yet (RFC 3501 2.3.2 \Recent). A claim holds from the moment it is made, in
-// memory. That of a SELECT is committed a moment behind the answer: neither it nor the client's next commands wait for the
-// disk, or for what a commit takes of the processor. Those of sessions that are told of arrivals have no commits of their own,
-// or each delivery beside a session that idles would take two: they go with the next change of the mailbox, or when the
-// account's last session ends.
+// memory. That of a SELECT is committed behind the answer, which waits neither for the disk nor for what a commit takes of the
+// processor. Those of sessions that are told of arrivals have no commits of their own, or each delivery beside a session that
+// idles would take two: they go with the next change of the mailbox, or when the account's last session ends.
 // That is an exception to "commit before announcing", and the RFC's own: a message of which it is not known whether some
 // session has seen it SHOULD be recent.
 // Invariant: while the host lives a message is \Recent to one claim at most. Claims that were not committed when the host died
@@ -18,27 +17,10 @@ import type { Mutation } from '../mutations/mutation.ts';
 import type { MailboxRecord } from '../records/account-record.ts';
 import type { Draft } from '../writing/draft.ts';
 
-/**
- * From a SELECT to the commit of its claim. A client that opens a mailbox asks for more at once, or opens the next one; the
- * claims of all of them are one commit then.
- */
-const claimRestMs = 100;
-
 interface RecentClaimsOptions {
   readonly clock: Clock;
   readonly chores: AccountChores;
   submit<T>(mutation: Mutation<T>): Promise<T>;
-}
-
-interface Claim {
-  readonly mailboxId: number;
-  readonly from: Uid;
-  readonly to: number;
-}
-
-interface RestingClaim {
-  readonly operation: OperationId;
-  readonly claim: Claim;
 }
 
 export class RecentClaims {
@@ -47,8 +29,6 @@ export class RecentClaims {
   readonly #claimedTo = new Map<number, number>();
   /** The first uids of claims that are about to be committed. */
   readonly #pending = new Map<OperationId, Uid>();
-  /** Those of them whose commit has not begun. */
-  readonly #resting: RestingClaim[] = [];
 
   constructor(options: RecentClaimsOptions) {
     this.#options = options;
@@ -74,7 +54,7 @@ export class RecentClaims {
       return this.#options.submit(claimRecentMutation({ operation, ...given }));
     }
     const from = this.claimArrivals(record);
-    if (from < record.uidNext) this.#commitLater(record, operation, from);
+    if (from < record.uidNext) this.#commitSoon(record, operation, from);
     return from;
   }
 
@@ -99,25 +79,23 @@ export class RecentClaims {
     }
   }
 
-  #commitLater({ id: mailboxId, uidNext: to }: MailboxRecord, operation: OperationId, from: Uid): void {
+  #commitSoon({ id: mailboxId, uidNext: to }: MailboxRecord, operation: OperationId, from: Uid): void {
     this.#pending.set(operation, from);
-    this.#resting.push({ operation, claim: { mailboxId, from, to } });
-    if (this.#resting.length > 1) return;
     void this.#options.chores.start(async () => {
-      await this.#options.clock.sleep(claimRestMs);
-      await Promise.all(this.#resting.splice(0).map((resting) => this.#commitResting(resting)));
+      try {
+        // The answer goes out at the end of this turn.
+        await this.#options.clock.nextTurn();
+        await this.#commit({ mailboxId, from, to }, operation);
+      } finally {
+        this.#pending.delete(operation);
+      }
     });
   }
 
-  async #commitResting({ operation, claim }: RestingClaim): Promise<void> {
-    try {
-      await this.#commit(claim, operation);
-    } finally {
-      this.#pending.delete(operation);
-    }
-  }
-
-  async #commit(claim: Claim, operation?: OperationId): Promise<void> {
+  async #commit(
+    claim: { readonly mailboxId: number; readonly from: Uid; readonly to: number },
+    operation?: OperationId,
+  ): Promise<void> {
     try {
       await this.#options.submit(claimRecentMutation({ operation, ...claim }));
     } catch (error) {

@@ -121,7 +121,7 @@ export class AccountWriter {
     this.#state = undefined;
   }
 
-  /** Refuses everything from now on; what is under way ends first. */
+  /** Refuses everything from now on; what was submitted before ends first. */
   async close(error: MailError): Promise<void> {
     this.#closed ??= error;
     await this.#running;
@@ -196,7 +196,8 @@ export class AccountWriter {
 
   /** False: a blob that the group links has vanished. */
   async #try(group: readonly Pending[], attempt: number): Promise<boolean> {
-    const state = await this.open();
+    // Of a writer that has been closed meanwhile, too: it was submitted before.
+    const state = this.#state ?? (await this.open());
     if (state.account.staged !== undefined) await this.#unstage(state);
     const draft = new Draft(state, this.#context(state));
     this.#draft = draft;
